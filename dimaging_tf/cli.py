@@ -1,0 +1,221 @@
+"""The `dimaging` command: one thin function per verb. Heavy imports stay inside the functions."""
+
+import os
+import sys
+from ast import literal_eval
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimaging_tf import registry
+from dimaging_tf.errors import UserError
+
+app = typer.Typer(
+    help="Train in Keras, prove in ONNX, run and time on the edge.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+_PASS_ON: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+}
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Size = Annotated[int | None, typer.Option(help="Image size to cut or scale to, pixels.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """Models, data sets and targets, with lecture section and paper."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dimaging_export import targets
+    from dimaging_tf import data
+
+    models = Table("model", "what it does", "lecture", "paper", "learns from", box=None)
+    for e in registry.REGISTRY.values():
+        models.add_row(e.name, e.summary, e.lecture, e.paper, e.data)
+    sets = Table("data", "what it is", box=None)
+    for name, summary in data.NAMES.items():
+        sets.add_row(name, summary)
+    sets.add_row("PATH", "a folder of your own images")
+    devices = Table("target", "what it is", "precisions", box=None)
+    for target in targets.TARGETS.values():
+        devices.add_row(target.name, target.summary, ", ".join(target.precisions))
+    console = Console()
+    for table in (models, sets, devices):
+        console.print(table, "")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")] = False,
+) -> None:
+    """Train, export, run without TensorFlow, time, and report: under 3 minutes on 2 cores."""
+    from dimaging_tf import demo as story
+
+    story.tell(out, seed=seed, quick=quick)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A name of `dimaging list`.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Run folder  [default: runs/MODEL]")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set name or image folder  [default: the model's]")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where downloaded data sets lie.", envvar="DIMAGING_DATA")] = None,
+    size: Size = None,
+    channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour  [default: the data's]")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data  [default: the model's]")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by epochs.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images a step  [default: the model's]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam; falls by a half cosine  [default: the model's]")] = None,
+    augment: Annotated[str | None, typer.Option(help="Policy of training pictures  [default: the model's]")] = None,
+    strategy: Annotated[str, typer.Option(help="single, or mirrored over all GPUs.")] = "single",
+    seed: Seed = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting of the model, as latent_dim=2; repeat.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")] = False,
+) -> None:
+    """Train a model into a run folder: checkpoints, record, sample pictures."""
+    from dimaging_tf import runs
+    from dimaging_tf.progress import Progress
+
+    if resume and not model and out is None:
+        raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
+    if resume:
+        out = out or Path("runs") / model
+        settings = runs.read_settings(out)
+    elif not model:
+        raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
+    else:
+        out = out or Path("runs") / model
+        options = {"data_dir": data_dir and str(data_dir), "size": size, "channels": channels, "skip_bad": skip_bad or None}
+        settings = runs.default_settings(
+            model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
+            learning_rate=learning_rate, augment=augment, strategy=strategy,
+            data_options={k: v for k, v in options.items() if v is not None},
+            changes=parse_changes(set_ or []),
+        )  # fmt: skip
+    runs.train(settings, out, resume=resume, callbacks=[Progress(settings.model)])
+    typer.echo(f"{out}  next: dimaging export {out}")
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")] = None,
+    n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
+    seed: Seed = 0,
+) -> None:
+    """Draw samples of a generative model, or show validation images through any other."""
+    from dimaging_tf import plots, runs
+
+    model = runs.load_model(run)
+    if hasattr(model, "sample"):
+        cells = plots.tile(model.sample(n, seed=seed))
+    else:
+        cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run)), model), seed=seed)
+    out = out or run / "sample.png"
+    plots.save_grid(cells, out)
+    typer.echo(out)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .keras file.")],
+    out: Annotated[Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")] = None,
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
+    target: Annotated[str, typer.Option(help="cpu, cuda, phone or web.")] = "cpu",
+    data: Annotated[str | None, typer.Option(help="Real images for parity and calibration  [default: the run's]")] = None,
+    size: Size = None,
+    uint8: Annotated[bool | None, typer.Option(help="8-bit images in and out  [default: the target's]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
+) -> None:
+    """Write a bundle of ONNX files that were proven equal to the Keras model."""
+    import dimaging_export
+
+    name = runs_name(run)
+    suffix = "" if target == "cpu" else f"-{target}"
+    out = out or Path("bundle") / f"{name}-{precision}{suffix}"
+    bundle = dimaging_export.export(
+        run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force
+    )
+    show_bundle(bundle)
+
+
+@app.command("run", **_PASS_ON)
+def run_(context: typer.Context) -> None:
+    """Run a graph of a bundle: the same as `dimaging-edge run`."""
+    _edge("run", context)
+
+
+@app.command(**_PASS_ON)
+def bench(context: typer.Context) -> None:
+    """Time a bundle, check a latency budget: the same as `dimaging-edge bench`."""
+    _edge("bench", context)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders and bundles.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+) -> None:
+    """One page: samples, loss curves, parity, quality, latency."""
+    from dimaging_tf import report as page
+
+    typer.echo(page.write(folders, out))
+
+
+def parse_changes(pairs: list[str]) -> dict[str, Any]:
+    """["latent_dim=2", "hidden=(64,)"] -> values; what is no Python literal is a string."""
+    changes = {}
+    for pair in pairs:
+        name, found, text = pair.partition("=")
+        if not found:
+            raise UserError(f"--set takes NAME=VALUE, such as latent_dim=2. Received: {pair!r}")
+        try:
+            changes[name] = literal_eval(text)
+        except (ValueError, SyntaxError):
+            changes[name] = text
+    return changes
+
+
+def runs_name(run: Path) -> str:
+    """What the default bundle folder is called after."""
+    from dimaging_tf import runs
+
+    return run.stem if run.suffix == ".keras" else runs.read_settings(run).model
+
+
+def show_bundle(bundle: Path) -> None:
+    """The table of `dimaging-edge info`, and what to do next."""
+    from dimaging_edge import cli as edge
+
+    edge.main(["info", str(bundle)])
+    typer.echo(f"next: dimaging bench {bundle}")
+
+
+def _edge(verb: str, context: typer.Context) -> None:
+    from dimaging_edge import cli as edge
+
+    raise typer.Exit(edge.main([verb, *context.args]))
+
+
+def main() -> None:
+    """Entry point: an error is one message, not a traceback; exit 1, or 130 on Ctrl-C."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from dimaging_edge.errors import DimagingError
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (UserError, DimagingError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""One image file to arrays, with what it holds: 8 or 16 bits, one channel (grey) or three (RGB).
+
+Colours are taken as stored (sRGB, not linearised), transparency is laid over white, the EXIF
+orientation is applied. What cannot be read completely raises DataError with the file's name.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dimaging_tf.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+
+
+def read_image(path: Path) -> list[np.ndarray]:
+    """The pictures of a file, each [H, W, 1 or 3] uint8 or uint16; only a TIFF has more than one.
+
+    DataError when the file is empty, broken, cut short, or has pixels without a fixed range.
+    """
+    if not path.stat().st_size:
+        raise DataError(f"{path} is empty (0 bytes)")
+    try:
+        match _deep_colour(path):
+            case "png":
+                pages = _read_deep_png(path)
+            case "tiff":
+                pages = _read_deep_tiff(path)
+            case None:
+                pages = _read_with_pillow(path)
+    except DataError:
+        raise
+    except Exception as error:  # on a broken file decoders raise anything, EOFError to SyntaxError
+        raise DataError(f"{path} cannot be read as an image: {error or repr(error)}") from error
+    kinds = {(page.dtype.name, page.shape[-1]) for page in pages}
+    if len(kinds) > 1:
+        raise DataError(
+            f"{path} mixes pages of different kinds: {sorted(kinds)}; expected one kind"
+        )
+    return pages
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A one-channel file as labels [H, W] int32, as stored: 1-bit, palette index, 8 or 16 bits."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            mask = np.asarray(file)
+    except Exception as error:  # as above
+        raise DataError(f"{path} cannot be read as a mask: {error or repr(error)}") from error
+    if mask.ndim != 2 or mask.dtype.kind not in "biu":
+        raise DataError(
+            f"{path} is no mask: expected one integer a pixel, "
+            f"received {mask.dtype} of shape {list(mask.shape)}"
+        )
+    return mask.astype(np.int32)
+
+
+def _read_with_pillow(path: Path) -> list[np.ndarray]:
+    from PIL import Image, ImageOps, ImageSequence
+
+    with Image.open(path) as file:
+        # The frames of other formats are an animation, and its first one is the picture.
+        pages = ImageSequence.Iterator(file) if file.format == "TIFF" else [file]
+        return [_pixels(ImageOps.exif_transpose(page), path) for page in pages]
+
+
+def _pixels(page, path: Path) -> np.ndarray:
+    """A Pillow image of any mode as [H, W, 1 or 3]."""
+    from PIL import Image
+
+    if page.mode.startswith("I;16"):
+        return np.asarray(page).astype(np.uint16)[..., None]
+    if page.mode in ("I", "F"):
+        kind = "float" if page.mode == "F" else "integer"
+        raise DataError(
+            f"{path} has 32-bit {kind} pixels, which have no fixed range; expected 8 or 16 bits "
+            "(scale them to the full range and save a 16-bit PNG or TIFF)"
+        )
+    grey = page.mode in ("1", "L", "LA")
+    if page.has_transparency_data:
+        page = page.convert("RGBA")
+        page = Image.alpha_composite(Image.new("RGBA", page.size, "white"), page)
+    array = np.asarray(page.convert("L" if grey else "RGB"))
+    return array[..., None] if grey else array
+
+
+def _deep_colour(path: Path) -> Literal["png", "tiff"] | None:
+    """16-bit colour, of which Pillow makes 8 bits (PNG) or nothing at all (TIFF)."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head.startswith(b"\x89PNG\r\n"):
+        depth, colour_type = head[24:25], head[25:26]
+        return "png" if depth == b"\x10" and colour_type != b"\0" else None
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0].aspage()
+            return "tiff" if page.dtype == np.uint16 and page.samplesperpixel > 1 else None
+    return None
+
+
+def _read_deep_png(path: Path) -> list[np.ndarray]:
+    import tensorflow as tf
+
+    return [_over_white(tf.io.decode_png(path.read_bytes(), dtype=tf.uint16).numpy())]
+
+
+def _read_deep_tiff(path: Path) -> list[np.ndarray]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        planar = file.pages[0].aspage().axes == "SYX"  # one plane a colour
+        pages = [page.asarray() for page in file.pages]
+    return [_over_white(np.moveaxis(page, 0, -1) if planar else page) for page in pages]
+
+
+def _over_white(image: np.ndarray) -> np.ndarray:
+    """[H, W, 1 to 4] uint16 without its last channel if that is transparency."""
+    colours = 3 if image.shape[-1] > 2 else 1
+    if image.shape[-1] == colours:
+        return image
+    alpha = image[..., colours : colours + 1] / 65535
+    return np.rint(image[..., :colours] * alpha + 65535 * (1 - alpha)).astype(np.uint16)

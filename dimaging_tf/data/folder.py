@@ -1,0 +1,223 @@
+"""A folder of your own images, of any size: cut to patches (photographs) or to one size (objects).
+
+    folder/**/NAME.{png,jpg,tif,webp,bmp}   8 or 16 bits, grey or RGB(A)
+    folder/**/NAME_mask.{png,tif}           perhaps: its integer mask, for every image or for none
+
+    cut="patches"   size x size windows as they are, overlapping by half; of each file so many,
+                    chosen at random, that all together are at most `max_patches`
+    cut="resize"    the largest centred square of each file, resampled to size x size
+
+A 16-bit file whose sensor has fewer bits needs `white`, the value of full scale (12 bits: 4095).
+
+What comes from one file is all in train or all in valid. If a single file has 16 bits, all become
+16-bit; if a single one is coloured, all become RGB (channels=1 makes all grey).
+"""
+
+import hashlib
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from dimaging_tf.data import images
+from dimaging_tf.data.dataset import Dataset, Split
+from dimaging_tf.data.files import SUFFIXES, read_image, read_mask
+from dimaging_tf.errors import DataError
+
+VALID_SHARE = 0.1
+MASK = "_mask"
+Cut = Literal["patches", "resize"]
+
+
+class Piece(NamedTuple):
+    """What one file gives: image [n, size, size, 1 or 3] and perhaps mask [n, size, size]."""
+
+    image: np.ndarray
+    mask: np.ndarray | None
+
+
+def load_folder(
+    folder: str | os.PathLike,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    seed: int = 0,
+    skip_bad: bool = False,
+    cut: Cut = "patches",
+    white: int | None = None,
+    max_patches: int = 20_000,
+) -> Dataset:
+    """Images [N, size, size, channels] uint8 or uint16 (size: 64); masks [N, size, size] int32.
+
+    A tenth of the files, but at least one, is the valid split: `seed` and the names choose it.
+    Files that cannot be used raise DataError with their names; skip_bad leaves them out and warns.
+    """
+    folder = Path(folder).expanduser()
+    size = 64 if size is None else size
+    if size < 1 or cut not in ("patches", "resize") or not 1 <= (white or 1) <= 65535:
+        raise DataError(
+            "expected size >= 1, cut 'patches' or 'resize', white None or 1 to 65535; "
+            f"received {size}, {cut!r}, {white}"
+        )
+    files = _find(folder)
+    quota = max(1, max_patches // len(files))
+    read = partial(_read, folder=folder, size=size, cut=cut, white=white, quota=quota, seed=seed)
+    pieces = _read_all(files, read)
+    good = {file: piece for file, piece in pieces.items() if isinstance(piece, Piece)}
+    bad = [piece for piece in pieces.values() if isinstance(piece, DataError)]
+    if bad:
+        _report(bad, len(files), skip_bad)
+    if len(good) < 2:
+        raise DataError(
+            f"{folder} holds {len(good)} usable image(s); expected at least 2, because no file "
+            "is in both the train and the valid split"
+        )
+    bare = [file for file, piece in good.items() if piece.mask is None]
+    if 0 < len(bare) < len(good):
+        raise DataError(
+            f"{folder / bare[0]} has no mask, others have; "
+            f"expected {bare[0].stem}{MASK}.png beside it"
+        )
+    deep = any(piece.image.dtype == np.uint16 for piece in good.values())
+    channels = channels or max(piece.image.shape[-1] for piece in good.values())
+    if deep and not white:
+        _warn_if_dark(max(piece.image.max() for piece in good.values()))
+    order = sorted(good, key=lambda file: _hash(seed, file))
+    count = max(1, round(VALID_SHARE * len(order)))
+    return Dataset(
+        name=folder.resolve().name,
+        train=_join([good[file] for file in sorted(order[count:])], deep, channels),
+        valid=_join([good[file] for file in sorted(order[:count])], deep, channels),
+        licence="not stated: your own images",
+        source=str(folder),
+        summary=f"{len(good)} image files, {cut} of {size} x {size} pixels",
+    )
+
+
+def _find(folder: Path) -> list[Path]:
+    """The image files of a folder and its subfolders, relative to it, in order; no hidden ones."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {what}; expected a folder of images")
+    found = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    files = [
+        path for path in found if path.suffix.lower() in SUFFIXES and not path.stem.endswith(MASK)
+    ]
+    if not files:
+        raise DataError(
+            f"{folder} holds no images; expected files that end in "
+            f"{' '.join(SUFFIXES)}, found {len(found)} other file(s)"
+        )
+    return files
+
+
+def _read_all(
+    files: list[Path], read: Callable[[Path], Piece | DataError]
+) -> dict[Path, Piece | DataError]:
+    """Every file, on all cores; a bar is drawn only when a person is looking."""
+    from rich.console import Console
+    from rich.progress import track
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        pieces = track(
+            pool.map(read, files),
+            "reading images",
+            total=len(files),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        return dict(zip(files, pieces, strict=True))
+    finally:
+        pool.shutdown(cancel_futures=True)  # so that Ctrl-C need not wait for the rest
+
+
+def _read(
+    file: Path, *, folder: Path, size: int, cut: Cut, white: int | None, quota: int, seed: int
+) -> Piece | DataError:
+    """A file's piece, or why there is none: an error must not stop the reading of the others."""
+    path = folder / file
+    try:
+        pages = read_image(path)
+        mask = _read_mask(path, pages)
+    except DataError as error:
+        return error
+    if white and pages[0].dtype == np.uint16:
+        pages = [images.stretch(page, white) for page in pages]
+    if cut == "resize":
+        return Piece(
+            np.stack([images.centre_square(page, size) for page in pages]),
+            None if mask is None else images.nearest_square(mask, size)[None],
+        )
+    windows = [
+        (page, window) for page in pages for window in images.grid(page, size, max(1, size // 2))
+    ]
+    if not windows:
+        height, width = pages[0].shape[:2]
+        return DataError(
+            f"{path} is {height} x {width}, smaller than a patch of {size} x {size}; "
+            "expected a larger image, a smaller size= or cut='resize'"
+        )
+    chosen = np.random.default_rng(_hash(seed, file)).permutation(len(windows))[:quota]
+    windows = [windows[index] for index in sorted(chosen)]
+    return Piece(
+        np.stack([page[window] for page, window in windows]),
+        None if mask is None else np.stack([mask[window] for _, window in windows]),
+    )
+
+
+def _read_mask(file: Path, pages: list[np.ndarray]) -> np.ndarray | None:
+    """The mask [H, W] int32 beside an image, if there is one."""
+    paths = [file.with_name(f"{file.stem}{MASK}{suffix}") for suffix in (".png", ".tif", ".tiff")]
+    path = next(filter(Path.is_file, paths), None)
+    if path is None:
+        return None
+    mask = read_mask(path)
+    if len(pages) > 1 or mask.shape != pages[0].shape[:2]:
+        raise DataError(
+            f"{path} is {list(mask.shape)}; expected one mask of the size of its image, "
+            f"which has {len(pages)} page(s) of {list(pages[0].shape[:2])}"
+        )
+    return mask
+
+
+def _report(bad: list[DataError], count: int, skip_bad: bool) -> None:
+    shown = [f"  {error}" for error in bad[:10]] + ["  ..."] * (len(bad) > 10)
+    if not skip_bad:
+        raise DataError(
+            "\n".join([f"{len(bad)} of {count} image files cannot be used:", *shown])
+            + "\nmend or remove them, or leave them out with skip_bad=True (--skip-bad)"
+        ) from bad[0]
+    warnings.warn("\n".join([f"left out {len(bad)} of {count} files:", *shown]), stacklevel=3)
+
+
+def _warn_if_dark(brightest: int) -> None:
+    if brightest < 65536 // 4:
+        bits = int(brightest).bit_length()
+        warnings.warn(
+            f"the brightest pixel is {brightest} of 65535; if the sensor has {bits} bits, "
+            f"pass white={2**bits - 1} so that its full scale becomes 1",
+            stacklevel=3,
+        )
+
+
+def _join(pieces: list[Piece], deep: bool, channels: int) -> Split:
+    stacks = [images.to_uint16(image) if deep else image for image, _ in pieces]
+    masks = [mask for _, mask in pieces if mask is not None]
+    return Split(
+        np.concatenate([images.to_channels(stack, channels) for stack in stacks]),
+        np.concatenate(masks) if masks else None,
+    )
+
+
+def _hash(seed: int, file: Path) -> int:
+    """A number that depends on nothing else: adding a file moves no other between the splits."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{file.as_posix()}".encode()).digest()[:8])

@@ -1,0 +1,112 @@
+"""What a model says about itself, so that it is trained, exported and judged without knowing its kind."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[..., Mapping[str, np.ndarray]]
+"""run(graph_name, **inputs) -> outputs by name: Keras, onnxruntime and an int8 file all fit."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The model's own figure of merit, and how much of it a precision may cost."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    allowed_loss: Mapping[str, float]
+    """precision ("fp16", "int8") -> largest loss, in `unit`."""
+
+    def loss(self, reference: float, score: float) -> float:
+        """How much worse `score` is than `reference`, in `unit`; negative means better."""
+        return reference - score if self.higher_is_better else score - reference
+
+
+class DeployableModel(keras.Model):
+    """Base of every model here: one frozen `Config`, functional graphs, a figure of merit.
+
+    Subclasses set the class attributes and override the methods below; images are float32
+    [N, H, W, C] in [0, 1], labels integer arrays or None.
+    """
+
+    config_class: ClassVar[type]
+    registry_name: ClassVar[str]
+    ranges: ClassVar[Mapping[str, tuple[float, float] | None]]
+    """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
+    quality: Quality
+    example_size: ClassVar[int] = 64
+    """Height and width of examples and benchmarks where the model takes any size, in pixels."""
+
+    def __init__(self, config: Any = None, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config if config is not None else self.config_class()
+        # Sub-models are functional, so all weights exist now; Keras restores an optimizer only then.
+        self.built = True
+
+    @classmethod
+    def config_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> Any:
+        """Config for data of `shape` (H, W, C) with some fields changed; ValueError for others."""
+        names = [f.name for f in fields(cls.config_class)]
+        for name in changes:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, 1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"{cls.registry_name} has no setting {name!r}.{hint} There are: {', '.join(names)}")
+        return cls.config_class(**{"shape": cls.input_shape_for(shape, changes), **_tuples(changes)})
+
+    @classmethod
+    def input_shape_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> tuple:  # noqa: ARG003
+        """The network's input for data of `shape`; models that take any size override it."""
+        return shape
+
+    def graphs(self) -> dict[str, keras.Model]:
+        """Functional sub-models worth deploying, by name; noise is always an input."""
+        raise NotImplementedError
+
+    def objective(self) -> dict[str, Any]:
+        """Keyword arguments of `compile` that train this model as the lecture does."""
+        return {}
+
+    def transform(self, image: Any, label: Any, seed: Any) -> Any:
+        """What `fit` receives for a batch of images; `seed` int32 [2] is new in every step."""
+        return image
+
+    def examples(self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0) -> dict[str, Arrays]:
+        """Real inputs of every graph."""
+        raise NotImplementedError
+
+    def score(self, run: Run, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0) -> float:
+        """The figure of merit of whatever `run` computes."""
+        raise NotImplementedError
+
+    def picture(self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+        """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands."""
+        raise NotImplementedError
+
+    def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
+        """Run a graph in Keras: the reference for every exported file."""
+        model = self.graphs()[graph]
+        # Keras warns about a dictionary where a functional model has one input.
+        single = len(inputs) == 1 and not isinstance(model.input, dict)
+        outputs = model(next(iter(inputs.values())) if single else inputs, training=False)
+        return {name: np.asarray(value) for name, value in outputs.items()}
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras configuration."""
+        return {"name": self.name, "config": asdict(self.config)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None):  # noqa: ARG003
+        """Rebuild from `get_config`."""
+        return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON turned tuples into lists; a frozen Config holds tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -1,0 +1,16 @@
+"""Errors that a person is meant to read: the command prints the message alone, no traceback.
+
+A message says what is wrong, what was expected, what was received, and what mends it.
+"""
+
+
+class UserError(Exception):
+    """Something outside the program is wrong; the message is written for its user."""
+
+
+class DataError(UserError, ValueError):
+    """Data that is missing, broken or of another kind than was asked for."""
+
+
+class TrainingError(UserError):
+    """A training that cannot start or cannot go on, such as a loss that is no longer a number."""

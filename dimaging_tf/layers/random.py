@@ -1,0 +1,18 @@
+"""Gaussian noise for a training step that a resumed or distributed run draws again bit for bit."""
+
+import tensorflow as tf
+
+
+def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """Unit Gaussian float32 of `shape` [B, ...], a pure function of (seed, step, row of the batch).
+
+    Under tf.distribute each replica cuts its rows out of the noise of the whole batch, so two replicas
+    see what one device would have seen.
+    """
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync if context else 1
+    index = context.replica_id_in_sync_group if context else 0
+    batch = shape[0]
+    whole = tf.concat([[batch * replicas], shape[1:]], 0)
+    noise = tf.random.stateless_normal(whole, [seed, tf.cast(step, tf.int32)])
+    return noise[index * batch : (index + 1) * batch]

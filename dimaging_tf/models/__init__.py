@@ -1,0 +1,1 @@
+"""One system of the lecture per file; `dimaging_tf.registry` lists them."""

@@ -1,0 +1,108 @@
+"""Autoencoder (lecture: "autoencoders", and its notebook's 784-32-784 network).
+
+    image --encoder--> code --decoder--> image        loss: cross-entropy per pixel, image against itself
+
+Dense: one hidden layer, the code. Convolutional (`channels` given): stride-2 convolutions down to a
+map, a dense code, and transposed convolutions up again; one configuration covers both.
+
+image: float32 [B, H, W, C] in [0, 1]; code: float32 [B, code_dim], not negative.
+"""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from dimaging_tf import metrics
+from dimaging_tf.deploy import DeployableModel, Quality
+
+
+@dataclass(frozen=True)
+class Config:
+    """The notebook's dense network; `channels=(16, 32)` makes it convolutional."""
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    code_dim: int = 32
+    channels: tuple[int, ...] = ()  # of each stride-2 convolution; () is the dense network
+
+    def __post_init__(self):
+        step = 2 ** len(self.channels)
+        if self.shape[0] % step or self.shape[1] % step:
+            raise ValueError(
+                f"autoencoder: {len(self.channels)} stride-2 convolutions need height and width "
+                f"divisible by {step}. Received: {self.shape[0]}x{self.shape[1]}"
+            )
+
+
+def build_encoder(config: Config) -> keras.Model:
+    """image -> {"code"}."""
+    image = keras.Input(config.shape, name="image")
+    x = image
+    for channels in config.channels:
+        x = layers.Conv2D(channels, 3, 2, padding="same", activation="relu")(x)
+    x = layers.Dense(config.code_dim, activation="relu", name="code")(layers.Flatten()(x))
+    return keras.Model(image, {"code": x}, name="encoder")
+
+
+def build_decoder(config: Config) -> keras.Model:
+    """code -> {"image"}."""
+    height, width, depth = config.shape
+    code = keras.Input((config.code_dim,), name="code")
+    if not config.channels:
+        x = layers.Dense(math.prod(config.shape), activation="sigmoid")(code)
+        return keras.Model(code, {"image": layers.Reshape(config.shape)(x)}, name="decoder")
+    step = 2 ** len(config.channels)
+    small = (height // step, width // step, config.channels[-1])
+    x = layers.Dense(math.prod(small), activation="relu")(code)
+    x = layers.Reshape(small)(x)
+    for channels in reversed(config.channels[:-1]):
+        x = layers.Conv2DTranspose(channels, 4, 2, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(depth, 4, 2, padding="same", activation="sigmoid")(x)
+    return keras.Model(code, {"image": x}, name="decoder")
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Autoencoder(DeployableModel):
+    """Fit on (image, image) pairs."""
+
+    config_class = Config
+    registry_name = "autoencoder"
+    ranges = {"image": (0.0, 1.0), "code": None}
+    quality = Quality("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.2})
+
+    def __init__(self, config: Config | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.encoder = build_encoder(self.config)
+        self.decoder = build_decoder(self.config)
+
+    def call(self, image):
+        """[B, H, W, C] -> its reconstruction in [0, 1]."""
+        return self.decoder(self.encoder(image)["code"])["image"]
+
+    def graphs(self):
+        """{"encoder": image -> code; "decoder": code -> image}."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def objective(self):
+        """Binary cross-entropy per pixel, as in the notebook."""
+        return {"loss": "binary_crossentropy"}
+
+    def transform(self, image, label, seed):  # noqa: ARG002
+        """(image, image)."""
+        return image, image
+
+    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+        """Images for the encoder, their codes for the decoder."""
+        return {"encoder": {"image": image}, "decoder": self.run("encoder", image=image)}
+
+    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+        """PSNR of the reconstruction in dB."""
+        code = run("encoder", image=image)["code"]
+        return metrics.psnr(run("decoder", code=code)["image"], image)
+
+    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+        """Rows: images, reconstructions."""
+        image = image[:8]
+        return np.stack([image, np.asarray(self(image))])

@@ -1,0 +1,107 @@
+"""Denoising autoencoder (lecture: "denoising autoencoder"; Vincent et al. 2008) on the padded U-Net.
+
+    clean --noise model--> noisy --U-Net--> residual        image = noisy - residual
+                             +-----------------^---------------------^
+
+The network predicts the noise (Zhang et al. 2017, DnCNN, arXiv 1608.03981) and is blind: it is trained
+over a range of levels and never told which. Loss: mean squared error against the noiseless image.
+
+noisy: float32 [B, H, W, C], the sensor's values with full scale 1, not clipped, any height and width.
+image: float32 [B, H, W, C] in [0, 1].
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from dimaging_tf import metrics
+from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.models import unet
+from dimaging_tf.physics import noise
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sized for 20 minutes of training on two cores."""
+
+    shape: tuple[int | None, int | None, int] = (None, None, 1)
+    noise: str = "gaussian:5-50"  # see dimaging_tf.physics.noise.parse; sigma in grey levels of 255
+    test_noise: str = "gaussian:25"  # what the quality figure is measured at
+    depth: int = 3  # poolings of the U-Net
+    width: int = 32  # channels of its first level
+    stem: int = 2  # the network works at 1/stem of the resolution
+
+
+def build_denoiser(config: Config) -> keras.Model:
+    """noisy -> {"estimate"}: noisy minus the U-Net's residual, not clipped."""
+    body = unet.build_unet(
+        unet.padded(
+            shape=config.shape, outputs=config.shape[-1], depth=config.depth, width=config.width,
+            stem=config.stem, head="regression", dropout=0.0,
+        ),
+        name="residual",
+    )  # fmt: skip
+    # Start near the identity: a fresh head would add noise as large as the image.
+    head = body.get_layer("head")
+    head.kernel.assign(head.kernel * 0.1)
+    noisy = keras.Input(config.shape, name="noisy")
+    return keras.Model(noisy, {"estimate": layers.Subtract()([noisy, body(noisy)["estimate"]])})
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Denoiser(DeployableModel):
+    """Fit on (noisy, clean) pairs; `transform` makes them from clean images."""
+
+    config_class = Config
+    registry_name = "denoiser"
+    # Read noise leaves [0, 1]; what lies further out was not scaled by its full well.
+    ranges = {"noisy": (-1.0, 2.0), "image": (0.0, 1.0)}
+    quality = Quality("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
+
+    def __init__(self, config: Config | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.network = build_denoiser(self.config)
+
+    @classmethod
+    def input_shape_for(cls, shape, changes):  # noqa: ARG003
+        """Any size."""
+        return (None, None, shape[-1])
+
+    def call(self, noisy, training=False):
+        """[B, H, W, C] noisy -> unclipped estimate of the same shape."""
+        return self.network(noisy, training=training)["estimate"]
+
+    def graphs(self):
+        """{"denoiser": noisy -> image}, clipped to [0, 1]."""
+        image = layers.ReLU(max_value=1.0, name="image")(self.network.output["estimate"])
+        return {"denoiser": keras.Model(self.network.input, {"image": image}, name="denoiser")}
+
+    def objective(self):
+        """Mean squared error, which maximises the PSNR."""
+        return {"loss": "mse"}
+
+    def transform(self, image, label, seed):  # noqa: ARG002
+        """(noisy, clean), a level per image drawn from `config.noise`."""
+        return noise.parse(self.config.noise)(image, seed), image
+
+    def noisy(self, image: np.ndarray, seed: int = 0) -> np.ndarray:
+        """`image` under the test noise; the same seed gives the same noise."""
+        sensor = noise.parse(self.config.test_noise)
+        return np.asarray(sensor(image, np.array([seed, 0], np.int32)), np.float32)
+
+    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+        """The images under the test noise."""
+        return {"denoiser": {"noisy": self.noisy(image, seed)}}
+
+    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+        """PSNR in dB at the test noise."""
+        return metrics.psnr(run("denoiser", noisy=self.noisy(image, seed))["image"], image)
+
+    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+        """Rows: clean, noisy, denoised."""
+        image = image[:8]
+        noisy = self.noisy(image, seed)
+        restored = self.run("denoiser", noisy=noisy)["image"]
+        return np.stack([image, np.clip(noisy, 0, 1), restored])

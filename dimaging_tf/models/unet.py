@@ -1,0 +1,213 @@
+"""U-Net (lecture: "U-Net"; Ronneberger, Fischer, Brox 2015, arXiv 1505.04597, figure 1).
+
+    image 572x572x1                                            388x388x2 logits
+      | conv 3x3, conv 3x3 ------- copy and crop -------> conv, conv, 1x1
+      v pool 2x2 (channels double)                            ^ up-conv 2x2 (channels halve)
+      568 -> 284 ...  level 1, 2, 3 ...                      ... 392
+      v                                                       ^
+      32x32x512 -- conv 3x3, conv 3x3 (28x28x1024) -----------+
+
+`padding="valid"` is the paper's network: each convolution eats a border, the skip is cropped to fit.
+`padding="same"` is what people deploy: any height and width, the output as large as the input.
+
+image: float32 [B, H, W, C] in [0, 1]. Segmentation: probabilities [B, H', W', classes], each pixel sums
+to 1. Regression: estimate [B, H', W', outputs], unbounded.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from dimaging_tf import metrics
+from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.layers.padding import CropLike, PadToMultiple
+
+
+@dataclass(frozen=True)
+class Config:
+    """The paper's network; `padded()` gives the one to deploy."""
+
+    shape: tuple[int | None, int | None, int] = (572, 572, 1)
+    outputs: int = 2  # classes, or channels of the regression
+    depth: int = 4  # number of 2x2 poolings
+    width: int = 64  # channels of the first level; each level doubles them
+    padding: str = "valid"  # "valid" | "same"
+    head: str = "segmentation"  # "segmentation" | "regression"
+    dropout: float = 0.5  # at the end of the contracting path (paper, section 3.1)
+    stem: int = 1  # stride of a first and last convolution; 2 makes the net 4 times cheaper
+
+    def __post_init__(self):
+        for name, legal in _LEGAL.items():
+            if getattr(self, name) not in legal:
+                raise ValueError(
+                    f"unet: {name} must be one of {', '.join(legal)}. "
+                    f"Received: {getattr(self, name)!r}"
+                )
+        if self.padding == "valid":
+            self._check_size()
+
+    def _check_size(self):
+        if self.stem != 1:
+            raise ValueError("unet: stem > 1 needs padding='same'. Received: padding='valid'")
+        for size in self.shape[:2]:
+            if size is None or _valid_output(size, self.depth) is None:
+                near = [s for s in range(max(size or 0, 8) * 2) if _valid_output(s, self.depth)]
+                near.sort(key=lambda s: abs(s - (size or 572)))
+                raise ValueError(
+                    f"unet: valid padding at depth {self.depth} needs a size that every pooling halves "
+                    f"evenly, such as {', '.join(map(str, sorted(near[:3])))}. Received: {size}. "
+                    "padding='same' takes any size."
+                )
+
+
+_LEGAL = {"padding": ("valid", "same"), "head": ("segmentation", "regression")}
+
+
+def padded(**changes) -> Config:
+    """The deployable variant: same padding, any size, a quarter of the width."""
+    return Config(**{"shape": (None, None, 1), "width": 16, "padding": "same", **changes})
+
+
+def _valid_output(size: int, depth: int) -> int | None:
+    """Output size of the valid network, None where a pooling would meet an odd or empty map."""
+    for _ in range(depth):
+        size -= 4
+        if size <= 0 or size % 2:
+            return None
+        size //= 2
+    for _ in range(depth):
+        size = (size - 4) * 2
+    return size - 4 if size > 4 else None
+
+
+def build_unet(config: Config, name: str = "unet") -> keras.Model:
+    """image -> {"logits"} (segmentation) or {"estimate"} (regression), before any softmax."""
+    image = keras.Input(config.shape, name="image")
+    x = image
+    if config.padding == "same":
+        x = PadToMultiple(config.stem << config.depth, name="pad")(x)
+    if config.stem > 1:
+        x = layers.Conv2D(config.width, config.stem, config.stem, name="stem")(x)
+    skips = []
+    for level in range(config.depth):
+        x = _two_convolutions(x, config.width << level, config.padding, f"down{level}")
+        skips.append(x)
+        x = layers.MaxPooling2D(name=f"pool{level}")(x)
+    x = _two_convolutions(x, config.width << config.depth, config.padding, "bottom")
+    x = layers.Dropout(config.dropout, name="dropout")(x)
+    for level in reversed(range(config.depth)):
+        x = layers.Conv2DTranspose(config.width << level, 2, 2, name=f"up{level}")(x)
+        skip = _crop(skips[level], x, f"crop{level}") if config.padding == "valid" else skips[level]
+        x = layers.Concatenate(name=f"copy{level}")([skip, x])
+        x = _two_convolutions(x, config.width << level, config.padding, f"merge{level}")
+    if config.stem > 1:
+        x = layers.Conv2DTranspose(config.outputs, config.stem, config.stem, name="head")(x)
+    else:
+        x = layers.Conv2D(config.outputs, 1, name="head")(x)
+    if config.padding == "same":
+        x = CropLike(name="crop")(x, image)
+    output = "logits" if config.head == "segmentation" else "estimate"
+    return keras.Model(image, {output: x}, name=name)
+
+
+def _two_convolutions(x, channels: int, padding: str, name: str):
+    for part in "ab":
+        x = layers.Conv2D(
+            channels, 3, padding=padding, activation="relu", kernel_initializer="he_normal",
+            name=f"{name}{part}",
+        )(x)  # fmt: skip
+    return x
+
+
+def _crop(skip, x, name: str):
+    """Cut the centre of the contracting path's map to the size of the expanding path's."""
+    margins = [(s - t, (s - t) // 2) for s, t in zip(skip.shape[1:3], x.shape[1:3], strict=True)]
+    return layers.Cropping2D([(half, full - half) for full, half in margins], name=name)(skip)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class UNet(DeployableModel):
+    """Fit on (image, mask int [B, H', W']) for segmentation, (image, target) for regression.
+
+    With valid padding the mask is the centre crop that the output covers: see `output_crop`.
+    """
+
+    config_class = Config
+    registry_name = "unet"
+    ranges = {"image": (0.0, 1.0), "probabilities": (0.0, 1.0), "estimate": None}
+
+    def __init__(self, config: Config | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.network = build_unet(self.config)
+        self.segments = self.config.head == "segmentation"
+        self.quality = (
+            Quality("mean IoU", "", True, {"fp16": 0.002, "int8": 0.02})
+            if self.segments
+            else Quality("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
+        )
+
+    @classmethod
+    def input_shape_for(cls, shape, changes):
+        """Any size with same padding, the data's size with valid padding."""
+        return (None, None, shape[-1]) if changes.get("padding") == "same" else shape
+
+    def call(self, image, training=False):
+        """[B, H, W, C] -> logits or estimate [B, H', W', outputs]."""
+        return self.network(image, training=training)["logits" if self.segments else "estimate"]
+
+    def graphs(self):
+        """{"unet": image -> probabilities (segmentation) or estimate (regression)}."""
+        image = self.network.input
+        outputs = self.network.output
+        if self.segments:
+            softmax = layers.Softmax(name="probabilities")
+            outputs = {"probabilities": softmax(outputs["logits"])}
+        return {"unet": keras.Model(image, outputs, name="unet")}
+
+    def objective(self):
+        """Cross-entropy per pixel with the accuracy as metric, or the mean squared error."""
+        if not self.segments:
+            return {"loss": "mse"}
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return {"loss": loss, "metrics": ["accuracy"]}
+
+    def output_crop(self, array):
+        """Centre crop of [B, H, W, ...] to the part that the valid network's output covers."""
+        if self.config.padding == "same":
+            return array
+        margins = [(s - _valid_output(s, self.config.depth)) // 2 for s in self.config.shape[:2]]
+        (top, left), (height, width) = margins, array.shape[1:3]
+        return array[:, top : height - top, left : width - left]
+
+    def transform(self, image, label, seed):  # noqa: ARG002
+        """(image, mask) for segmentation; regression learns to return its input."""
+        return image, self.output_crop(label if self.segments else image)
+
+    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+        """The images themselves."""
+        return {"unet": {"image": image}}
+
+    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+        """Mean intersection over union of the classes, or PSNR in dB."""
+        outputs = run("unet", image=image)
+        if not self.segments:
+            return metrics.psnr(outputs["estimate"], self.output_crop(image))
+        if label is None:
+            raise ValueError("unet: the score of a segmentation needs masks. Received: label=None")
+        found = outputs["probabilities"].argmax(-1)
+        return metrics.mean_iou(found, self.output_crop(label), self.config.outputs)
+
+    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+        """Rows: image, prediction, and the mask where there is one."""
+        image = image[:8]
+        result = self.run("unet", image=image)
+        image = self.output_crop(image)
+        if not self.segments:
+            return np.stack([image, np.clip(result["estimate"], 0, 1)])
+        top = self.config.outputs - 1
+        rows = [image[..., :1], result["probabilities"].argmax(-1)[..., None] / top]
+        if label is not None:
+            rows.append(self.output_crop(label[:8])[..., None] / top)
+        return np.stack(rows).astype(np.float32)

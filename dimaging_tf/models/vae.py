@@ -1,0 +1,185 @@
+"""Variational autoencoder (lecture: "VAE"; Kingma and Welling 2014, arXiv 1312.6114).
+
+    image --encoder--> mean, log_variance --> z = mean + exp(log_variance / 2) noise --decoder--> image
+
+Training maximises a lower bound of the likelihood (the ELBO), two tracked losses in nats per image:
+    reconstruction   -E_q log p(image | z), Bernoulli or Gaussian with a known sigma
+    kl               KL(q(z | image) || N(0, 1)) = 1/2 sum(mean^2 + variance - 1 - log variance)
+
+image: float32 [B, H, W, C] in [0, 1]; z, mean, log_variance: float32 [B, latent_dim].
+"""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from dimaging_tf import metrics
+from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.layers.random import step_normal
+
+
+@dataclass(frozen=True)
+class Config:
+    """A multilayer perceptron for 28x28 digits."""
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    latent_dim: int = 40
+    hidden: tuple[int, ...] = (400, 400)  # units of the encoder's layers; the decoder mirrors them
+    likelihood: str = "bernoulli"  # "bernoulli" | "gaussian"
+    sigma: float = 0.1  # of the Gaussian likelihood, full scale = 1
+    seed: int = 0  # of the training noise
+
+    def __post_init__(self):
+        if self.likelihood not in ("bernoulli", "gaussian"):
+            raise ValueError(
+                f"vae: likelihood must be bernoulli or gaussian. Received: {self.likelihood!r}"
+            )
+
+
+def build_encoder(config: Config) -> keras.Model:
+    """image -> {"mean", "log_variance"} of the approximate posterior."""
+    image = keras.Input(config.shape, name="image")
+    x = layers.Flatten()(image)
+    for units in config.hidden:
+        x = layers.Dense(units, activation="relu")(x)
+    outputs = {k: layers.Dense(config.latent_dim, name=k)(x) for k in ("mean", "log_variance")}
+    return keras.Model(image, outputs, name="encoder")
+
+
+def build_decoder(config: Config) -> keras.Model:
+    """z -> {"logits"}: of the pixel probabilities (Bernoulli), or the pixel means (Gaussian)."""
+    z = keras.Input((config.latent_dim,), name="z")
+    x = z
+    for units in reversed(config.hidden):
+        x = layers.Dense(units, activation="relu")(x)
+    x = layers.Dense(math.prod(config.shape))(x)
+    return keras.Model(z, {"logits": layers.Reshape(config.shape)(x)}, name="decoder")
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class VAE(DeployableModel):
+    """`compile(optimizer)` and `fit(images)`; the losses are its own."""
+
+    config_class = Config
+    registry_name = "vae"
+    ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None}
+    quality = Quality("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
+
+    def __init__(self, config: Config | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.encoder = build_encoder(self.config)
+        self.decoder = build_decoder(self.config)
+        self.trackers = {n: keras.metrics.Mean(n) for n in ("loss", "reconstruction", "kl")}
+
+    @property
+    def metrics(self):
+        """Reset by Keras at the start of each epoch."""
+        return list(self.trackers.values())
+
+    def call(self, image):
+        """Reconstruct from the posterior mean: [B, H, W, C] -> the same, in [0, 1] for Bernoulli."""
+        return self._mean(self.decoder(self.encoder(image)["mean"])["logits"])
+
+    def losses_of(self, image, noise):
+        """(reconstruction, kl) in nats, each [B]; `noise` is unit Gaussian [B, latent_dim]."""
+        code = self.encoder(image)
+        mean, log_variance = code["mean"], code["log_variance"]
+        z = mean + tf.exp(0.5 * log_variance) * noise
+        kl = 0.5 * tf.reduce_sum(mean**2 + tf.exp(log_variance) - 1 - log_variance, -1)
+        return self._reconstruction(image, z), kl
+
+    def train_step(self, image):
+        """One step on -ELBO. [B, H, W, C]."""
+        noise = step_normal(self._noise_shape(image), self.config.seed, self.optimizer.iterations)
+        with tf.GradientTape() as tape:
+            reconstruction, kl = self.losses_of(image, noise)
+            loss = tf.reduce_mean(reconstruction + kl)
+            # Replicas add their gradients up; each holds only its share of the batch.
+            share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            share = self.optimizer.scale_loss(share)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(share, variables), variables)
+        return self._track(reconstruction, kl)
+
+    def test_step(self, image):
+        """The same noise in every evaluation, so that epochs compare."""
+        return self._track(*self.losses_of(image, step_normal(self._noise_shape(image), -1, 0)))
+
+    def importance_weighted_bound(self, image, samples: int = 64, seed: int = 0) -> tf.Tensor:
+        """log p(image) >= log mean_k p(image, z_k) / q(z_k | image), in nats, [B].
+
+        Tightens to the likelihood as `samples` grows (Burda et al. 2016, arXiv 1509.00519).
+        """
+        code = self.encoder(image)
+        mean, log_variance = code["mean"], code["log_variance"]
+        log_weights = []
+        for k in range(samples):
+            noise = tf.random.stateless_normal(tf.shape(mean), [seed, k])
+            z = mean + tf.exp(0.5 * log_variance) * noise
+            log_ratio = 0.5 * tf.reduce_sum(noise**2 + log_variance - z**2, -1)  # log p(z) / q(z)
+            log_weights.append(log_ratio - self._reconstruction(image, z))
+        return tf.reduce_logsumexp(tf.stack(log_weights), 0) - math.log(samples)
+
+    def _reconstruction(self, image, z):
+        logits = self.decoder(z)["logits"]
+        if self.config.likelihood == "bernoulli":
+            nll = tf.nn.sigmoid_cross_entropy_with_logits(labels=image, logits=logits)
+        else:
+            sigma = self.config.sigma
+            nll = 0.5 * ((image - logits) / sigma) ** 2 + math.log(sigma * math.sqrt(2 * math.pi))
+        return tf.reduce_sum(nll, [1, 2, 3])
+
+    def _noise_shape(self, image):
+        return tf.stack([tf.shape(image)[0], self.config.latent_dim])
+
+    def _track(self, reconstruction, kl):
+        values = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def _mean(self, logits):
+        return tf.sigmoid(logits) if self.config.likelihood == "bernoulli" else logits
+
+    def graphs(self):
+        """{"encoder": image -> mean, log_variance; "decoder": z -> image}."""
+        logits = self.decoder.output["logits"]
+        bernoulli = self.config.likelihood == "bernoulli"
+        image = layers.Activation("sigmoid", name="image")(logits) if bernoulli else logits
+        decoder = keras.Model(self.decoder.input, {"image": image}, name="decoder")
+        return {"encoder": self.encoder, "decoder": decoder}
+
+    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+        """Images for the encoder, their codes for the decoder."""
+        code = self.run("encoder", image=image)
+        return {"encoder": {"image": image}, "decoder": {"z": self._sample(code, seed)}}
+
+    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+        """Mean -ELBO in nats, one sample of z per image."""
+        code = run("encoder", image=image)
+        found = run("decoder", z=self._sample(code, seed))["image"]
+        if self.config.likelihood == "bernoulli":
+            nll = metrics.bernoulli_nll(found, image)
+        else:
+            nll = metrics.gaussian_nll(found, image, self.config.sigma)
+        return float(np.mean(nll + metrics.gaussian_kl(code["mean"], code["log_variance"])))
+
+    def _sample(self, code, seed: int) -> np.ndarray:
+        noise = np.random.default_rng(seed).standard_normal(code["mean"].shape)
+        return np.float32(code["mean"] + np.exp(0.5 * code["log_variance"]) * noise)
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """Draw z from the prior and decode: [n, H, W, C] in [0, 1]."""
+        noise = np.random.default_rng(seed).standard_normal((n, self.config.latent_dim))
+        return self.run("decoder", z=np.float32(noise))["image"].clip(0, 1)
+
+    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+        """Rows: images, reconstructions, then samples of the prior."""
+        image = image[:8]
+        found = self.run("decoder", z=self.run("encoder", image=image)["mean"])["image"].clip(0, 1)
+        drawn = self.sample(2 * len(image), seed).reshape(2, *image.shape)
+        return np.concatenate([image[None], found[None], drawn])

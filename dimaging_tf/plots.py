@@ -1,0 +1,82 @@
+"""Every figure of the docs and the report: one function each; `save_*` writes the file whole."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimaging_tf.files import whole_file
+
+
+def grid(cells: np.ndarray, gap: int = 2) -> np.ndarray:
+    """[rows, columns, h, w, C] in [0, 1] -> uint8 [H, W, C] with white gaps, small cells enlarged."""
+    scale = max(1, 64 // cells.shape[2])
+    pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
+    margins = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
+    padded = np.pad(pixels, margins, constant_values=255)
+    rows, columns, height, width, channels = padded.shape
+    return padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def tile(images: np.ndarray) -> np.ndarray:
+    """[N, h, w, C] -> the squarest [rows, columns, h, w, C]; white fills the last row."""
+    columns = int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    cells = np.ones((rows * columns, *images.shape[1:]), np.float32)
+    cells[: len(images)] = images
+    return cells.reshape(rows, columns, *images.shape[1:])
+
+
+def save_grid(cells: np.ndarray, path: str | Path) -> None:
+    """Write `grid(cells)` as PNG."""
+    from PIL import Image
+
+    pixels = grid(cells)
+    with whole_file(path) as temporary:
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary)
+
+
+def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
+    """Every training loss of metrics.jsonl over epochs, its validation value dashed."""
+    figure, axes = _figure(title)
+    epochs = [record["epoch"] for record in records]
+    names = [n for n in records[0] if not n.startswith("val_") and n not in ("epoch", "seconds", "learning_rate")]
+    for name in names if records else []:
+        (line,) = axes.plot(epochs, [r[name] for r in records], label=name)
+        if f"val_{name}" in records[0]:
+            values = [r.get(f"val_{name}", np.nan) for r in records]
+            axes.plot(epochs, values, "--", color=line.get_color(), label=f"{name}, validation")
+    axes.set(xlabel="epoch", yscale="log" if names and min(r[names[0]] for r in records) > 0 else "linear")
+    axes.legend(frameon=False)
+    return figure
+
+
+def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") -> Any:
+    """Codes [N, D] on their first two principal components, coloured by class label [N]."""
+    centred = mean - mean.mean(0)
+    _, _, axes_of_variance = np.linalg.svd(centred, full_matrices=False)
+    x, y = (centred @ axes_of_variance[:2].T).T
+    figure, axes = _figure(title)
+    points = axes.scatter(x, y, s=4, c=label, cmap="tab10" if label is not None else None)
+    if label is not None:
+        figure.colorbar(points, label="class")
+    axes.set(xlabel="first principal component", ylabel="second")
+    return figure
+
+
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a matplotlib figure; the suffix of `path` chooses the format."""
+    with whole_file(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _figure(title: str) -> Any:
+    # No pyplot: it keeps every figure alive and looks for a screen.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

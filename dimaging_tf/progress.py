@@ -1,0 +1,51 @@
+"""Progress of `fit` on the terminal; one plain line per epoch where there is no terminal."""
+
+import sys
+
+import keras
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar over the steps of the epoch with the losses so far, then one line per finished epoch."""
+
+    def __init__(self, title: str):
+        super().__init__()
+        self.title = title
+
+    def on_train_begin(self, logs=None):
+        """Start the display; stderr, so that stdout stays for results."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        self.console = Console(stderr=True, highlight=False)
+        self.bars = Bars(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=self.console, transient=True, disable=not sys.stderr.isatty(),
+        )  # fmt: skip
+        self.bars.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """A fresh bar."""
+        epochs = self.params["epochs"]
+        of = f"/{epochs}" if epochs < 10**6 else ""
+        title = f"{self.title} epoch {epoch + 1}{of}"
+        self.task = self.bars.add_task(title, total=self.params["steps"], losses="")
+
+    def on_train_batch_end(self, batch, logs=None):
+        """One step."""
+        self.bars.update(self.task, completed=batch + 1, losses=_words(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """The epoch's line stays."""
+        self.bars.remove_task(self.task)
+        self.console.print(f"{self.title} epoch {epoch + 1}  {_words(logs)}")
+
+    def on_train_end(self, logs=None):
+        """Give the terminal back."""
+        self.bars.stop()
+
+
+def _words(logs) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

@@ -1,0 +1,65 @@
+"""Model name -> where it lives, what it learns from by default, and where the lecture and the paper are.
+
+Readable without TensorFlow: `dimaging list` and `--help` start fast.
+"""
+
+import difflib
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from dimaging_tf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model. `data` is a name of `dimaging_tf.data`; `learning_rate` and `batch` are for Adam."""
+
+    name: str
+    model: str  # "module:class" below dimaging_tf.models
+    summary: str
+    lecture: str
+    paper: str
+    data: str
+    learning_rate: float = 1e-3
+    batch: int = 100  # images in a step
+    epochs: int = 20
+    augment: str = "none"
+    changes: dict[str, Any] = field(default_factory=dict)  # of the Config, when `dimaging train` runs
+
+    def model_class(self) -> Any:
+        """The `DeployableModel` subclass; imports TensorFlow."""
+        module, name = self.model.split(":")
+        return getattr(import_module(f"dimaging_tf.models.{module}"), name)
+
+
+_ENTRIES = (
+    Entry(
+        "autoencoder", "autoencoder:Autoencoder", "dense 784-32-784, or convolutional",
+        lecture="autoencoder", paper="Hinton and Salakhutdinov 2006", data="mnist5k",
+    ),
+    Entry(
+        "denoiser", "denoiser:Denoiser", "noisy image in, noiseless image out, blind to the level",
+        lecture="denoising autoencoder", paper="Vincent et al. 2008; arXiv 1608.03981",
+        data="photos", learning_rate=2e-3, batch=16, epochs=40, augment="flips",
+    ),
+    Entry(
+        "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",
+        lecture="U-Net", paper="arXiv 1505.04597", data="cells", batch=8, epochs=10,
+        augment="cells", changes={"padding": "same", "width": 16},
+    ),
+    Entry(
+        "vae", "vae:VAE", "variational autoencoder with a Bernoulli or Gaussian likelihood",
+        lecture="VAE", paper="arXiv 1312.6114", data="mnist5k", epochs=40,
+    ),
+)  # fmt: skip
+REGISTRY = {entry.name: entry for entry in _ENTRIES}
+
+
+def find(name: str) -> Entry:
+    """The entry of `name`; UserError with the near one otherwise."""
+    if name in REGISTRY:
+        return REGISTRY[name]
+    near = difflib.get_close_matches(name, REGISTRY, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise UserError(f"No model {name!r}.{hint} There are: {', '.join(REGISTRY)} (dimaging list).")

@@ -1,0 +1,187 @@
+"""A training run: settings in, a run folder out; a killed run goes on where its last epoch ended."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dimaging_tf import registry
+from dimaging_tf.errors import TrainingError, UserError
+from dimaging_tf.files import read_json_lines
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run's weights, on one machine: kept in run.json, read on resuming."""
+
+    model: str
+    data: str
+    data_options: dict[str, Any] = field(default_factory=dict)  # of dimaging_tf.data.load
+    changes: dict[str, Any] = field(default_factory=dict)  # of the model's Config
+    epochs: int = 20
+    minutes: float | None = None  # stop by the clock instead of by epochs
+    batch: int = 100  # images a step
+    learning_rate: float = 1e-3  # of Adam at the start; falls to zero by a half cosine
+    seed: int = 0
+    augment: str = "none"
+    strategy: str = "single"  # "single" | "mirrored"
+
+
+def default_settings(model: str, **given: Any) -> Settings:
+    """The registry's defaults for `model` under what was given (None: not given)."""
+    entry = registry.find(model)
+    defaults = {k: getattr(entry, k) for k in ("data", "epochs", "batch", "learning_rate", "augment")}
+    given = {k: v for k, v in given.items() if v is not None}
+    changes = {**entry.changes, **given.pop("changes", {})}
+    return Settings(model=model, changes=changes, **{**defaults, **given})
+
+
+def read_settings(folder: str | Path) -> Settings:
+    """The settings of the run in `folder`."""
+    return Settings(**_record(folder)["settings"])
+
+
+def latest(folder: str | Path) -> Path:
+    """best.keras of a run folder, else last.keras; UserError where there is neither."""
+    for name in ("best.keras", "last.keras"):
+        if (Path(folder) / name).exists():
+            return Path(folder) / name
+    raise UserError(f"No trained model in {folder}: neither best.keras nor last.keras is there.")
+
+
+def load_model(folder: str | Path) -> Any:
+    """The run's best model, with its optimizer."""
+    import keras
+
+    registry.find(_record(folder)["model"]).model_class()  # registers the classes that the file names
+    return keras.saving.load_model(latest(folder))
+
+
+def load_data(settings: Settings) -> Any:
+    """The `Dataset` that the run learns from."""
+    from dimaging_tf import data
+
+    return data.load(settings.data, seed=settings.seed, **settings.data_options)
+
+
+def train(settings: Settings, out: str | Path, *, resume: bool = False, callbacks: Any = ()) -> Any:
+    """Train into the run folder `out` and return the Keras model.
+
+    Two calls with the same settings on one machine give the same weights, also when the second was
+    killed and resumed; a run by `minutes` is the exception. Raises UserError where `out` holds a run
+    already and `resume` is not set, DataError, and TrainingError on NaN.
+    """
+    out = Path(out)
+    if (out / "run.json").exists() and not resume:
+        raise UserError(f"{out} holds a run already: continue it with --resume, or choose another --out.")
+
+    import keras
+    import tensorflow as tf
+
+    from dimaging_tf import training
+    from dimaging_tf.data import pipeline
+
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    dataset = load_data(settings)
+    steps = max(1, len(dataset.train.image) // settings.batch)
+    with _strategy(settings.strategy).scope():
+        model = _start(settings, dataset, steps, out, resume)
+        done = int(model.optimizer.iterations)
+    augmented = _augmented(settings, model)
+    train_batches = pipeline.batches(
+        dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented
+    )
+    valid_batches = pipeline.valid_batches(
+        dataset.valid, settings.batch, seed=settings.seed, transform=model.transform
+    )
+    image, label = examples(dataset, model)
+    facts = {
+        "settings": asdict(settings),
+        "seed": settings.seed,
+        "data": {"name": settings.data, "licence": dataset.licence, **settings.data_options},
+    }
+    clock, epochs = [], settings.epochs
+    if settings.minutes is not None:
+        past = read_json_lines(out / "metrics.jsonl") if resume else []
+        clock = [training.TimeBudget(settings.minutes, past[-1]["seconds"] if past else 0.0)]
+        epochs = 10**6
+    model.fit(
+        train_batches,
+        steps_per_epoch=steps,
+        initial_epoch=done // steps,
+        epochs=epochs,
+        validation_data=valid_batches,
+        verbose=0,
+        callbacks=[
+            training.StopOnNaN(),
+            *clock,
+            training.RunRecord(out, **facts),
+            training.Checkpoint(out),
+            training.SampleGrid(out, image, label),
+            *callbacks,
+        ],
+    )
+    return model
+
+
+def examples(dataset: Any, model: Any, count: int = 8) -> tuple[Any, Any]:
+    """The first validation images, float32 in [0, 1], cut to the model's size, and their labels."""
+    from dimaging_tf.data.dataset import to_float
+
+    split = dataset.valid
+    return to_float(split.image[:count]), None if split.label is None else split.label[:count]
+
+
+def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool) -> Any:
+    """A compiled model: new, or the last checkpoint with its optimizer."""
+    import keras
+
+    model_class = registry.find(settings.model).model_class()
+    if resume and (out / "last.keras").exists():
+        model = keras.saving.load_model(out / "last.keras")
+        if settings.minutes is not None:
+            model.optimizer.learning_rate = settings.learning_rate
+        return model
+    model = model_class(model_class.config_for(dataset.shape, settings.changes))
+    rate = settings.learning_rate
+    if settings.minutes is None:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
+        )
+    model.compile(optimizer=keras.optimizers.Adam(rate), **model.objective())
+    return model
+
+
+def _augmented(settings: Settings, model: Any) -> Any:
+    from dimaging_tf.data.augment import augment
+
+    policy = augment(settings.augment)
+
+    def transform(image: Any, label: Any, seed: Any) -> Any:
+        image, label = policy(image, label, seed)
+        return model.transform(image, label, seed + [0, 1 << 16])
+
+    return transform
+
+
+def _strategy(name: str) -> Any:
+    import tensorflow as tf
+
+    if name == "single":
+        return tf.distribute.get_strategy()
+    if name != "mirrored":
+        raise UserError(f"--strategy must be single or mirrored. Received: {name!r}")
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _record(folder: str | Path) -> dict[str, Any]:
+    import json
+
+    path = Path(folder) / "run.json"
+    if not path.exists():
+        raise UserError(f"{folder} is not a run folder: it has no run.json. (dimaging train makes one.)")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise TrainingError(f"{path} is not valid JSON: {error}") from None

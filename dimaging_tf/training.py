@@ -1,0 +1,150 @@
+"""Keras callbacks of a training run; a user's own `fit` script adds the ones it wants.
+
+    runs/<name>/  run.json  metrics.jsonl  last.keras  best.keras  samples/epoch-0001.png
+
+Every file is replaced whole, so a kill at any moment leaves a folder that `dimaging train --resume`
+continues.
+"""
+
+import json
+import math
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from dimaging_tf.errors import TrainingError
+from dimaging_tf.files import read_json_lines, whole_file, write_json, write_text
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """TrainingError that names the loss which is no longer finite, at the step where it happens."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Look at every tracked value."""
+        broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
+        if broken:
+            step = int(self.model.optimizer.iterations)
+            raise TrainingError(
+                f"Training stopped at step {step}: {', '.join(broken)} became NaN or infinite. "
+                "The checkpoints of earlier epochs are kept. Try a smaller --learning-rate, and look "
+                "for NaN or values outside [0, 1] in the data."
+            )
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """`last.keras` after every epoch and `best.keras` by `monitor` (the smallest value wins)."""
+
+    def __init__(self, folder: str | Path, monitor: str = "val_loss"):
+        super().__init__()
+        self.folder, self.monitor = Path(folder), monitor
+
+    def on_train_begin(self, logs=None):
+        """A resumed run knows its best value from the record."""
+        past = [r[self.monitor] for r in read_json_lines(self.folder / "metrics.jsonl") if self.monitor in r]
+        self.best = min(past, default=math.inf)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Weights, optimizer state and configuration in one file, replaced in one step."""
+        value = (logs or {}).get(self.monitor, -math.inf)
+        if value < self.best or not (self.folder / "best.keras").exists():
+            self.best = value
+            self._save("best.keras")
+        self._save("last.keras")
+
+    def _save(self, name: str) -> None:
+        with whole_file(self.folder / name) as temporary:
+            self.model.save(temporary)
+
+
+class RunRecord(keras.callbacks.Callback):
+    """`run.json` (model, config, seed, data, versions) and one line of `metrics.jsonl` per epoch."""
+
+    def __init__(self, folder: str | Path, **facts: Any):
+        super().__init__()
+        self.folder, self.facts = Path(folder), facts
+
+    def on_train_begin(self, logs=None):
+        """Write the run's facts; on resuming, drop what came after the checkpoint."""
+        model = self.model
+        record = {"model": getattr(model, "registry_name", model.name), "versions": versions()}
+        if hasattr(model, "config"):
+            record["config"] = model.get_config()["config"]
+        write_json(self.folder / "run.json", {**record, **self.facts})
+        self.epochs = [r for r in read_json_lines(self.folder / "metrics.jsonl") if r["epoch"] <= self._done()]
+        self._write()
+        self.start = time.monotonic() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
+
+    def _done(self) -> int:
+        steps = self.params.get("steps") or 0
+        return int(self.model.optimizer.iterations) // steps if steps else 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Append the epoch; times are seconds of training so far, over all sessions of the run."""
+        values = {name: float(np.mean(value)) for name, value in (logs or {}).items()}
+        seconds = round(time.monotonic() - self.start, 3)
+        self.epochs.append({"epoch": epoch + 1, "seconds": seconds, **values})
+        self._write()
+
+    def _write(self) -> None:
+        lines = (json.dumps(record) + "\n" for record in self.epochs)
+        write_text(self.folder / "metrics.jsonl", "".join(lines))
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """`samples/epoch-0001.png` after each epoch: what `picture(image, label)` of the model draws."""
+
+    def __init__(self, folder: str | Path, image: np.ndarray, label: np.ndarray | None = None):
+        super().__init__()
+        self.folder, self.image, self.label = Path(folder) / "samples", image, label
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Draw and save."""
+        from dimaging_tf.plots import save_grid
+
+        grid = self.model.picture(self.image, self.label)
+        save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png")
+
+
+class TimeBudget(keras.callbacks.Callback):
+    """Stop after `minutes`; the learning rate falls to zero by a half cosine of the time used.
+
+    The first 100 steps warm up. The one callback whose result depends on the machine's speed.
+    """
+
+    def __init__(self, minutes: float, spent: float = 0.0, clock: Callable[[], float] = time.monotonic):
+        super().__init__()
+        self.seconds, self.spent, self.clock = minutes * 60, spent, clock
+
+    def on_train_begin(self, logs=None):
+        """Start the clock."""
+        self.peak = float(self.model.optimizer.learning_rate)
+        self.start = self.clock() - self.spent
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Set the learning rate for this step."""
+        fraction = min(1.0, (self.clock() - self.start) / self.seconds)
+        warm = min(1.0, (int(self.model.optimizer.iterations) + 1) / 100)
+        rate = self.peak * warm * 0.5 * (1 + math.cos(math.pi * fraction))
+        self.model.optimizer.learning_rate = rate
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stop in the middle of an epoch if need be."""
+        if self.clock() - self.start >= self.seconds:
+            self.model.stop_training = True
+
+
+def versions() -> dict[str, str]:
+    """Of python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for package in ("dimaging", "tensorflow", "keras", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a checkout
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,93 @@
+"""The ONNX graph under construction: nodes, constants, and a change of layout where one is needed."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from dimaging_export.emit.values import FIRST, LAST, Shape, Value, permuted
+
+
+class Builder:
+    """Collects nodes in the order of execution. Names read `<layer>/<op>`; equal constants are one."""
+
+    def __init__(self):
+        self.nodes: list[onnx.NodeProto] = []
+        self.scope: list[str] = []
+        self._constants: dict[tuple, onnx.TensorProto] = {}
+        self._taken: dict[str, int] = {}
+
+    def node(self, op: str, *inputs: str, **attributes) -> str:
+        """Append one node of one output; returns the name of that output."""
+        name = self._unique(op)
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, array: np.ndarray | Sequence[int] | float, hint: str = "constant") -> str:
+        """An initializer: floats become float32, integers int64. Equal arrays share one."""
+        array = np.asarray(array)
+        array = np.asarray(array, np.float32 if array.dtype.kind == "f" else np.int64, order="C")
+        key = (array.shape, array.dtype.str, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = numpy_helper.from_array(array, self._unique(hint))
+        return self._constants[key].name
+
+    @property
+    def initializers(self) -> list[onnx.TensorProto]:
+        """Every constant so far."""
+        return list(self._constants.values())
+
+    def form(self, value: Value, layout: str) -> str:
+        """Name of the ONNX tensor that holds `value` in this layout, emitted on the first demand."""
+        if value.rank != 4 and layout == FIRST and FIRST not in value.makers:
+            raise AssertionError(f"a tensor of rank {value.rank} has no channels-first form")
+        if layout not in value.forms:
+            maker = value.makers.get(layout)
+            value.forms[layout] = maker() if maker else self._relayout(value, layout)
+        return value.forms[layout]
+
+    def last(self, value: Value) -> str:
+        """`value` as Keras sees it, channels last."""
+        return self.form(value, LAST)
+
+    def first(self, value: Value) -> str:
+        """`value` with the channels first, as the convolutions want it."""
+        return self.form(value, FIRST)
+
+    def map(self, value: Value, emit: Callable[[str], str]) -> Value:
+        """Elementwise: applied to the form that is there for free, the layout stays.
+
+        A vector that can still change its order keeps that freedom: order first, then the function.
+        """
+        layout = value.layout if value.rank == 4 else LAST
+        result = Value(value.shape, {layout: emit(self.form(value, layout))})
+        if reordered := value.reordered:
+            result.reordered = lambda order: self.map(reordered(order), emit)
+        return result
+
+    def _relayout(self, value: Value, layout: str) -> str:
+        source = FIRST if layout == LAST else LAST
+        name, target = self.form(value, source), permuted(value.shape, layout)
+        if value.shape[3] != 1:
+            return self.node("Transpose", name, perm=[0, 2, 3, 1] if layout == LAST else [0, 3, 1, 2])
+        # One channel: the bytes lie the same way already, so only the shape is written anew.
+        if None in value.shape[1:]:
+            flat = self.node("Squeeze", name, self.constant([3 if layout == FIRST else 1], "axes"))
+            return self.node("Unsqueeze", flat, self.constant([1 if layout == FIRST else 3], "axes"))
+        return self.node("Reshape", name, self.constant([0, *target[1:]], "shape"))
+
+    def _unique(self, hint: str) -> str:
+        name = "/".join([*self.scope, hint])
+        count = self._taken[name] = self._taken.get(name, 0) + 1
+        return name if count == 1 else f"{name}_{count}"
+
+
+def first_value(name: str, shape: Shape) -> Value:
+    """A value that exists with its channels first."""
+    return Value(tuple(shape), {FIRST: name})
+
+
+def last_value(name: str, shape: Shape) -> Value:
+    """A value that exists as Keras sees it."""
+    return Value(tuple(shape), {LAST: name})

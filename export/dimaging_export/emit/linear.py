@@ -1,0 +1,124 @@
+"""Convolutions and matrix products, each emitted so that a following scale, shift or order folds in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+from dimaging_export.emit.builder import Builder, first_value, last_value
+from dimaging_export.emit.nonlinear import activate
+from dimaging_export.emit.table import emits
+from dimaging_export.emit.values import FIRST, LAST, Affine, Shape, Value
+from dimaging_export.emit.window import transpose_window, window
+
+Emit = Callable[[np.ndarray, np.ndarray], Value]
+
+
+def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
+    """Emit with these weights, and remember how to do it again with others.
+
+    kernel: [..., outputs]; bias: [outputs] or None. Both are kept in float64, so that a folded
+    normalisation is rounded to float32 once.
+    """
+    kernel = np.asarray(kernel, np.float64)
+    bias = np.zeros(kernel.shape[-1]) if bias is None else np.asarray(bias, np.float64)
+
+    def again(kernel: np.ndarray, bias: np.ndarray) -> Value:
+        value = emit(kernel, bias)
+        value.affine = Affine(kernel, bias, again)
+        if value.rank == 2:
+            value.reordered = value.affine.reordered
+        return value
+
+    return again(kernel, bias)
+
+
+@emits(layers.Conv2D)
+def conv2d(b: Builder, layer: Any, x: Value) -> Value:
+    """Kernel [kh, kw, in / groups, out] -> Conv."""
+    attributes = {**window(layer, layer.kernel_size, layer.dilation_rate, x), "group": layer.groups}
+    y = _convolution(b, x, layer.kernel, layer.bias, _spatial(layer, x), attributes)
+    return activate(b, layer.activation, y)
+
+
+@emits(layers.DepthwiseConv2D)
+def depthwise_conv2d(b: Builder, layer: Any, x: Value) -> Value:
+    """Kernel [kh, kw, in, multiplier] -> Conv with a group per input channel."""
+    return activate(b, layer.activation, _depthwise(b, layer, x, layer.kernel, layer.bias))
+
+
+@emits(layers.SeparableConv2D)
+def separable_conv2d(b: Builder, layer: Any, x: Value) -> Value:
+    """A depthwise Conv, then a 1x1 Conv that carries the bias."""
+    deep = _depthwise(b, layer, x, layer.depthwise_kernel, None)
+    y = _convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:3])
+    return activate(b, layer.activation, y)
+
+
+@emits(layers.Conv2DTranspose)
+def conv2d_transpose(b: Builder, layer: Any, x: Value) -> Value:
+    """Kernel [kh, kw, out, in] -> ConvTranspose, its crop and output padding from Keras' sizes."""
+    attributes = transpose_window(layer)
+    shape = layer.compute_output_shape(x.shape)
+    source = b.first(x)
+
+    def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
+        weights = b.constant(_f32(kernel.transpose(2, 3, 0, 1)), "kernel")
+        return first_value(
+            b.node("ConvTranspose", source, weights, b.constant(_f32(bias), "bias"), **attributes), shape
+        )
+
+    kernel = np.asarray(layer.kernel).transpose(0, 1, 3, 2)  # [kh, kw, in, out]
+    return activate(b, layer.activation, affine(kernel, layer.bias, emit))
+
+
+@emits(layers.Dense)
+def dense(b: Builder, layer: Any, x: Value) -> Value:
+    """Gemm for vectors, a 1x1 Conv for feature maps, MatMul + Add for anything else."""
+    kernel = np.asarray(layer.kernel)
+    if x.rank == 4:
+        y = _convolution(b, x, kernel[None, None], layer.bias, x.shape[1:3])
+        return activate(b, layer.activation, y)
+    shape, order = (*x.shape[:-1], layer.units), None
+    if x.rank == 2 and x.layout == FIRST:
+        # A flattened map with its channels first: the rows of the kernel move instead of the data.
+        order = x.order
+        kernel = kernel[order]
+    source = b.form(x, LAST if order is None else FIRST)
+
+    def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
+        weights, offset = b.constant(_f32(kernel), "kernel"), b.constant(_f32(bias), "bias")
+        if x.rank == 2:
+            return last_value(b.node("Gemm", source, weights, offset), shape)
+        return last_value(b.node("Add", b.node("MatMul", source, weights), offset), shape)
+
+    return activate(b, layer.activation, affine(kernel, layer.bias, emit))
+
+
+def _depthwise(b: Builder, layer: Any, x: Value, kernel: Any, bias: Any) -> Value:
+    attributes = {**window(layer, layer.kernel_size, layer.dilation_rate, x), "group": x.shape[3]}
+    kernel = np.asarray(kernel)
+    kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
+    return _convolution(b, x, kernel, bias, _spatial(layer, x), attributes)
+
+
+def _convolution(
+    b: Builder, x: Value, kernel: Any, bias: Any, spatial: Shape, attributes: dict | None = None
+) -> Value:
+    source = b.first(x)
+
+    def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
+        weights, offset = b.constant(_f32(kernel.transpose(3, 2, 0, 1)), "kernel"), b.constant(_f32(bias), "bias")
+        name = b.node("Conv", source, weights, offset, **attributes or {})
+        return first_value(name, (x.shape[0], *spatial, kernel.shape[3]))
+
+    return affine(kernel, bias, emit)
+
+
+def _spatial(layer: Any, x: Value) -> Shape:
+    return layer.compute_output_shape(x.shape)[1:3]
+
+
+def _f32(array: np.ndarray) -> np.ndarray:
+    return np.asarray(array, np.float32)

@@ -1,0 +1,153 @@
+"""Activations: the functions of `keras.activations` and the layers made of them."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.table import emit_layer, emits, emits_operation, unsupported
+from dimaging_export.emit.values import LAST, Value, axis_of, permuted
+from dimaging_export.errors import Unsupported
+
+Function = Callable[[Builder, str], str]
+
+
+def _op(op: str, **attributes: Any) -> Function:
+    return lambda b, x: b.node(op, x, **attributes)
+
+
+def _clip(low: float, high: float) -> Function:
+    return lambda b, x: b.node("Clip", x, b.constant(low), b.constant(high))
+
+
+def _silu(b: Builder, x: str) -> str:
+    return b.node("Mul", x, b.node("Sigmoid", x))
+
+
+def _gelu(b: Builder, x: str) -> str:
+    # x / 2 * (1 + erf(x / sqrt 2)), in the order that onnxruntime knows as one kernel
+    erf = b.node("Erf", b.node("Div", x, b.constant(math.sqrt(2.0))))
+    return b.node("Mul", b.node("Mul", x, b.node("Add", erf, b.constant(1.0))), b.constant(0.5))
+
+
+def _gelu_tanh(b: Builder, x: str) -> str:
+    cube = b.node("Mul", b.node("Mul", b.node("Mul", x, x), x), b.constant(0.044715))
+    inner = b.node("Mul", b.node("Add", x, cube), b.constant(math.sqrt(2 / math.pi)))
+    half = b.node("Mul", x, b.constant(0.5))
+    return b.node("Mul", half, b.node("Add", b.node("Tanh", inner), b.constant(1.0)))
+
+
+FUNCTIONS: dict[str, Function] = {
+    "linear": lambda b, x: x,
+    "relu": _op("Relu"),
+    "relu6": _clip(0.0, 6.0),
+    "leaky_relu": _op("LeakyRelu", alpha=0.2),
+    "elu": _op("Elu", alpha=1.0),
+    "selu": _op("Selu"),
+    "sigmoid": _op("Sigmoid"),
+    "hard_sigmoid": _op("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "hard_silu": _op("HardSwish"),
+    "hard_tanh": _clip(-1.0, 1.0),
+    "tanh": _op("Tanh"),
+    "softplus": _op("Softplus"),
+    "softsign": _op("Softsign"),
+    "silu": _silu,
+    "mish": _op("Mish"),
+    "gelu": _gelu,
+    "exponential": _op("Exp"),
+}
+"""Keras' name -> the nodes, for functions of one element."""
+
+OPERATIONS = {
+    "Relu": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh", "Softplus": "Softplus", "Exp": "Exp",
+    "Log": "Log", "Sqrt": "Sqrt", "Absolute": "Abs", "Negative": "Neg",
+}  # fmt: skip
+"""Functions of `keras.ops` used in a functional graph -> the op."""
+
+
+def activate(b: Builder, function: Any, x: Value) -> Value:
+    """Apply what a layer holds as `activation`: a function of Keras or a layer."""
+    if isinstance(function, keras.layers.Layer):
+        return emit_layer(b, function, x)
+    if isinstance(function, functools.partial) and function.keywords == {"approximate": True}:
+        return b.map(x, lambda source: _gelu_tanh(b, source))
+    name = getattr(function, "__name__", str(function))
+    if function is None or name == "linear":
+        return x
+    if name in ("softmax", "log_softmax") and function is keras.activations.get(name):
+        return _softmax(b, x, -1, "Softmax" if name == "softmax" else "LogSoftmax")
+    if name not in FUNCTIONS or function is not keras.activations.get(name):
+        raise Unsupported(f"activation {name!r} of layer {b.scope[-1]!r} has no emitter")
+    return b.map(x, lambda source: FUNCTIONS[name](b, source))
+
+
+@emits_operation(*OPERATIONS)
+def operation(b: Builder, op: Any, x: Value) -> Value:
+    """keras.ops.exp and the like."""
+    return b.map(x, lambda source: b.node(OPERATIONS[type(op).__name__], source))
+
+
+@emits_operation("Gelu")
+def gelu(b: Builder, op: Any, x: Value) -> Value:
+    """keras.ops.gelu, by default the approximation with tanh."""
+    return b.map(x, lambda source: (_gelu_tanh if op.approximate else _gelu)(b, source))
+
+
+@emits(layers.Activation)
+def activation(b: Builder, layer: Any, x: Value) -> Value:
+    """The layer form of any of the functions."""
+    return activate(b, layer.activation, x)
+
+
+@emits(layers.ReLU)
+def relu(b: Builder, layer: Any, x: Value) -> Value:
+    """ReLU, leaky or with a ceiling."""
+    if layer.threshold or (layer.negative_slope and layer.max_value is not None):
+        raise unsupported(layer, "has a threshold, or a slope and a ceiling at once")
+    if layer.max_value is not None:
+        return b.map(x, lambda source: _clip(0.0, float(layer.max_value))(b, source))
+    if layer.negative_slope:
+        return leaky_relu(b, layer, x)
+    return b.map(x, lambda source: b.node("Relu", source))
+
+
+@emits(layers.LeakyReLU)
+def leaky_relu(b: Builder, layer: Any, x: Value) -> Value:
+    """x, or slope * x where negative."""
+    return b.map(x, lambda source: b.node("LeakyRelu", source, alpha=float(layer.negative_slope)))
+
+
+@emits(layers.ELU)
+def elu(b: Builder, layer: Any, x: Value) -> Value:
+    """x, or alpha * (exp(x) - 1) where negative."""
+    return b.map(x, lambda source: b.node("Elu", source, alpha=float(layer.alpha)))
+
+
+@emits(layers.PReLU)
+def prelu(b: Builder, layer: Any, x: Value) -> Value:
+    """A slope per channel or per element; shared axes have the length 1 and broadcast."""
+    layout = x.layout if x.rank == 4 else LAST
+    slope = np.asarray(layer.alpha)[None]
+    if permuted(x.shape, layout) != x.shape:
+        slope = slope.transpose(0, 3, 1, 2)
+    name = b.node("PRelu", b.form(x, layout), b.constant(slope[0], "slope"))
+    return Value(x.shape, {layout: name})
+
+
+@emits(layers.Softmax)
+def softmax(b: Builder, layer: Any, x: Value) -> Value:
+    """Over one axis."""
+    if not isinstance(layer.axis, int):
+        raise unsupported(layer, f"runs over several axes {layer.axis}")
+    return _softmax(b, x, layer.axis, "Softmax")
+
+
+def _softmax(b: Builder, x: Value, axis: int, op: str) -> Value:
+    layout = x.layout if x.rank == 4 else LAST
+    name = b.node(op, b.form(x, layout), axis=axis_of(axis, x.rank, layout))
+    return Value(x.shape, {layout: name})

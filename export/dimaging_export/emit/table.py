@@ -1,0 +1,101 @@
+"""The table layer class -> emitter, and the walk that applies it.
+
+An emitter is a function `(builder, layer, *values) -> Value`. A custom layer joins by one decorated
+function (see `emit/ours.py`); a layer outside the table is `Unsupported`, which names it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.values import Shape, Value
+from dimaging_export.errors import Unsupported
+from dimaging_export.walk import Call, is_functional, trace
+
+Emitter = Callable[..., Value]
+_LAYERS: dict[type, Emitter] = {}
+_OPERATIONS: dict[str, Emitter] = {}
+
+
+def emits(*classes: type) -> Callable[[Emitter], Emitter]:
+    """Register an emitter for exactly these layer classes (a subclass may compute something else)."""
+
+    def register(emitter: Emitter) -> Emitter:
+        _LAYERS.update(dict.fromkeys(classes, emitter))
+        return emitter
+
+    return register
+
+
+def emits_operation(*names: str) -> Callable[[Emitter], Emitter]:
+    """Register an emitter for `keras.ops` functions, by the class names of their operations."""
+
+    def register(emitter: Emitter) -> Emitter:
+        _OPERATIONS.update(dict.fromkeys(names, emitter))
+        return emitter
+
+    return register
+
+
+def emit_model(builder: Builder, model: keras.Model, values: list[Value]) -> list[Value]:
+    """Emit every call of a functional model; nested models are inlined. Returns the outputs."""
+    graph = trace(model, [value.shape for value in values])
+    uses = graph.uses()
+    known = {id(t): value for t, value in zip(graph.inputs, values, strict=True)}
+    for call in graph.calls:
+        builder.scope.append(call.op.name)
+        results = _emit_call(builder, call, known)
+        builder.scope.pop()
+        for tensor, value in zip(keras.tree.flatten(call.output), results, strict=True):
+            value.uses = max(value.uses, uses[id(tensor)])
+            known[id(tensor)] = value
+    return [known[id(tensor)] for tensor in graph.outputs]
+
+
+def emit_layer(builder: Builder, layer: keras.Operation, *args: Any, **kwargs: Any) -> Value:
+    """Emit one layer or operation by its row of the table."""
+    if isinstance(layer, keras.layers.Layer):
+        emitter = _LAYERS.get(type(layer))
+        if layer.compute_dtype != "float32":
+            raise unsupported(layer, f"computes in {layer.compute_dtype}, not float32")
+    else:
+        emitter = _OPERATIONS.get(type(layer).__name__)
+    if emitter is None:
+        raise unsupported(layer, "has no emitter in dimaging_export/emit")
+    return emitter(builder, layer, *args, **kwargs)
+
+
+def unsupported(layer: keras.Operation, why: str) -> Unsupported:
+    """The error that says which layer cannot be emitted and why."""
+    return Unsupported(f"layer {layer.name!r} ({type(layer).__name__}) {why}")
+
+
+def _emit_call(builder: Builder, call: Call, known: dict[int, Value]) -> list[Value]:
+    def look_up(x: Any) -> Any:
+        return known[id(x)] if isinstance(x, keras.KerasTensor) else x
+
+    args = keras.tree.map_structure(look_up, call.args)
+    if is_functional(call.op):
+        return emit_model(builder, call.op, _tensors(args))  # pyright: ignore[reportArgumentType]
+    kwargs = keras.tree.map_structure(look_up, dict(call.kwargs))
+    if kwargs.pop("training", None):
+        raise unsupported(call.op, "is called with training=True")
+    if any(m is not None for m in keras.tree.flatten(kwargs.pop("mask", None))):
+        raise unsupported(call.op, "is masked")
+    outputs = keras.tree.flatten(call.output)
+    if len(outputs) != 1:
+        raise unsupported(call.op, f"returns {len(outputs)} tensors, not one")
+    value = emit_layer(builder, call.op, *args, **kwargs)
+    _check_shape(call.op, value.shape, tuple(outputs[0].shape))
+    return [value]
+
+
+def _check_shape(op: keras.Operation, emitted: Shape, expected: Shape) -> None:
+    if emitted != expected:
+        raise AssertionError(f"{op.name}: emitted {emitted}, Keras says {expected}")
+
+
+def _tensors(args: Any) -> list[Value]:
+    return [x for x in keras.tree.flatten(args) if isinstance(x, Value)]

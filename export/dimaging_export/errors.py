@@ -1,0 +1,15 @@
+"""What export raises. Both are written for the user: what is wrong, what was expected, what mends it."""
+
+from dimaging_edge.errors import DimagingError
+
+
+class ExportError(DimagingError):
+    """A model, precision, target or place that cannot be exported; nothing was written."""
+
+
+class ParityError(ExportError):
+    """The exported graph does not compute what Keras computes; the message holds the figures."""
+
+
+class Unsupported(ExportError):
+    """A layer without an emitter; the other converter may still know it."""

@@ -1,0 +1,61 @@
+"""The other road: tf2onnx, for a graph with a layer outside our table, and the oracle of the tests."""
+
+import warnings
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+
+from dimaging_export.errors import ExportError
+from dimaging_export.interface import Interface
+
+
+def tf2onnx_model(
+    graph: keras.Model, face: Interface, opset: int, reason: Exception | None = None
+) -> onnx.ModelProto:
+    """Convert through a concrete function; names and shapes are those of `face`.
+
+    reason: why the direct road was refused, said again if this one fails too.
+    """
+    signature = [
+        tf.TensorSpec(shape, tensor.dtype, name=f"input_{i}")
+        for i, ((_, shape), tensor) in enumerate(zip(face.inputs, graph.inputs, strict=True))
+    ]
+    plain = keras.Model(list(graph.inputs), list(graph.outputs))
+
+    @tf.function(input_signature=signature)
+    def run(*inputs):
+        return [tf.identity(y) for y in keras.tree.flatten(plain(list(inputs), training=False))]
+
+    try:
+        function = run.get_concrete_function()
+        model = _convert(function, face, opset)
+    except Exception as error:
+        first = f"{reason}. " if reason else ""
+        raise ExportError(f"{first}tf2onnx cannot convert graph {graph.name!r}: {error}") from error
+    model.producer_name = "tf2onnx"
+    return model
+
+
+def _convert(function, face: Interface, opset: int) -> onnx.ModelProto:
+    # tf2onnx's own from_function makes every tensor that a layer captured (a mask, the mean of a
+    # Normalization) an input of the graph, without a word; here they stay constants.
+    captured = {internal.name for _, internal in function.graph.captures}
+    inputs = [t.name for t in function.inputs if t.name not in captured]
+    outputs = [t.name for t in function.outputs]
+    names = [name for name, _ in (*face.inputs, *face.outputs)]
+    with warnings.catch_warnings():
+        # tf2onnx 1.17 names what numpy 2 and protobuf deprecate; its results do not depend on it.
+        warnings.simplefilter("ignore")
+        from tf2onnx import tf_loader
+        from tf2onnx.convert import _convert_common
+
+        with tf.device("/cpu:0"):
+            frozen = tf_loader.from_function(function, inputs, outputs)
+            model, _ = _convert_common(
+                frozen, name="graph", opset=opset, continue_on_error=True, input_names=inputs,
+                output_names=outputs, tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
+            )  # fmt: skip
+    return model

@@ -1,0 +1,154 @@
+"""One row per model: it trains, saves whole, reloads without custom_objects, and goes on identically."""
+
+from dataclasses import FrozenInstanceError, dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from dimaging_tf.models.autoencoder import Autoencoder
+from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.denoiser import Config as DenoiserConfig
+from dimaging_tf.models.denoiser import Denoiser
+from dimaging_tf.models.unet import UNet, padded
+from dimaging_tf.models.vae import VAE
+from dimaging_tf.models.vae import Config as VAEConfig
+from dimaging_tf.registry import REGISTRY
+
+SIZE = 16
+
+
+@dataclass
+class Row:
+    model: type
+    config: Any
+    graphs: dict[str, tuple[set[str], set[str]]]  # graph -> inputs, outputs
+    label: bool = field(default=False)
+
+    def __repr__(self):
+        return f"{self.model.__name__}-{'-'.join(str(v) for v in vars(self.config).values())}"
+
+
+CODE = {"encoder": ({"image"}, {"code"}), "decoder": ({"code"}, {"image"})}
+POSTERIOR = {"encoder": ({"image"}, {"mean", "log_variance"}), "decoder": ({"z"}, {"image"})}
+SHAPE = (SIZE, SIZE, 1)
+ROWS = [
+    Row(VAE, VAEConfig(SHAPE, 3, (8,)), POSTERIOR),
+    Row(VAE, VAEConfig(SHAPE, 3, (), "gaussian", 0.2), POSTERIOR),
+    Row(Autoencoder, AutoencoderConfig(SHAPE, 4), CODE),
+    Row(Autoencoder, AutoencoderConfig(SHAPE, 4, (4, 8)), CODE),
+    Row(Denoiser, DenoiserConfig(depth=2, width=4), {"denoiser": ({"noisy"}, {"image"})}),
+    Row(Denoiser, DenoiserConfig((None, None, 3), depth=1, width=4), {"denoiser": ({"noisy"}, {"image"})}),
+    Row(UNet, padded(depth=2, width=4), {"unet": ({"image"}, {"probabilities"})}, label=True),
+    Row(UNet, padded(depth=1, width=4, outputs=1, head="regression"), {"unet": ({"image"}, {"estimate"})}),
+]
+rows = pytest.mark.parametrize("row", ROWS, ids=repr)
+
+
+def images(row: Row, count: int = 12) -> tuple[np.ndarray, np.ndarray | None]:
+    rng = np.random.default_rng(0)
+    image = rng.random((count, SIZE, SIZE, row.config.shape[-1]), np.float32)
+    return image, (image[..., 0] > 0.5).astype(np.int32) if row.label else None
+
+
+def compiled(row: Row):
+    keras.utils.set_random_seed(1)
+    model = row.model(row.config)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), **model.objective())
+    return model
+
+
+def pairs(row: Row, model) -> tuple:
+    image, label = images(row)
+    found = model.transform(image, label, np.array([1, 2], np.int32))
+    return found if isinstance(found, tuple) else (found,)
+
+
+@rows
+def test_save_load_and_continue_equals_no_interruption(row, tmp_path):
+    once = compiled(row)
+    once.fit(*pairs(row, once), epochs=2, batch_size=4, shuffle=False, verbose=0)
+    twice = compiled(row)
+    twice.fit(*pairs(row, twice), epochs=1, batch_size=4, shuffle=False, verbose=0)
+    twice.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    again.fit(*pairs(row, again), epochs=1, batch_size=4, shuffle=False, verbose=0)
+    assert int(again.optimizer.iterations) == 6
+    for a, b in zip(once.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@rows
+def test_graphs_have_the_declared_names_and_take_their_own_examples(row):
+    model = row.model(row.config)
+    graphs = model.graphs()
+    image, label = images(row)
+    examples = model.examples(image, label)
+    assert set(graphs) == set(row.graphs) == set(examples)
+    for name, (inputs, outputs) in row.graphs.items():
+        assert {t.name for t in graphs[name].inputs} == inputs == set(examples[name])
+        found = model.run(name, **examples[name])
+        assert set(found) == outputs
+        assert inputs | outputs <= set(model.ranges)
+        for tensor, value in {**examples[name], **found}.items():
+            low, high = model.ranges[tensor] or (-np.inf, np.inf)
+            assert low <= value.min()
+            assert value.max() <= high
+
+
+@rows
+def test_score_and_picture(row):
+    model = row.model(row.config)
+    image, label = images(row)
+    score = model.score(model.run, image, label, seed=3)
+    assert np.isfinite(score)
+    assert score == model.score(model.run, image, label, seed=3)
+    picture = model.picture(image, label)
+    assert picture.ndim == 5
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+
+
+@rows
+def test_one_trace_per_run(row):
+    """A Python number handed to the compiled step would trace it again in every step."""
+    model = compiled(row)
+    traces = []
+    step = model.train_step
+    model.train_step = lambda data: (traces.append(1), step(data))[1]
+    model.fit(*pairs(row, model), epochs=2, batch_size=4, verbose=0)
+    assert len(traces) == 1
+
+
+@rows
+def test_config_is_frozen(row):
+    with pytest.raises(FrozenInstanceError):
+        row.config.shape = (1, 1, 1)
+
+
+@pytest.mark.parametrize("entry", REGISTRY.values(), ids=lambda e: e.name)
+def test_registry_entry(entry):
+    model = entry.model_class()
+    assert model.registry_name == entry.name
+    config = model.config_for((16, 16, 1), entry.changes)
+    assert set(model.quality.allowed_loss if hasattr(model, "quality") else {"fp16", "int8"}) == {"fp16", "int8"}
+    assert config.shape[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: VAEConfig(likelihood="poisson"), "vae: likelihood must be bernoulli or gaussian. Received: 'poisson'"),
+        (lambda: AutoencoderConfig((30, 30, 1), channels=(4, 8)), "divisible by 4. Received: 30x30"),
+        (lambda: padded(padding="reflect"), "unet: padding must be one of valid, same. Received: 'reflect'"),
+        (lambda: padded(head="boxes"), "unet: head must be one of segmentation, regression"),
+        (lambda: padded(padding="valid", shape=(570, 572, 1)), "such as 556, 572, 588. Received: 570"),
+        (lambda: padded(padding="valid", shape=(572, 572, 1), stem=2), "stem > 1 needs padding='same'"),
+        (lambda: VAE.config_for((8, 8, 1), {"latent": 2}), "vae has no setting 'latent'. Did you mean 'latent_dim'?"),
+    ],
+)
+def test_errors_say_what_is_wrong(build, words):
+    with pytest.raises(ValueError, match=".") as error:
+        build()
+    assert words in str(error.value)

@@ -1,0 +1,73 @@
+"""The network of Ronneberger et al. 2015, figure 1, number by number."""
+
+import numpy as np
+import pytest
+
+from dimaging_tf.layers.padding import CropLike, PadToMultiple
+from dimaging_tf.models.unet import Config, UNet, build_unet, padded
+
+# Blue boxes of the figure, left to right: layer -> (height = width, channels).
+FIGURE = {
+    "image": (572, 1), "down0a": (570, 64), "down0b": (568, 64), "pool0": (284, 64),
+    "down1a": (282, 128), "down1b": (280, 128), "pool1": (140, 128),
+    "down2a": (138, 256), "down2b": (136, 256), "pool2": (68, 256),
+    "down3a": (66, 512), "down3b": (64, 512), "pool3": (32, 512),
+    "bottoma": (30, 1024), "bottomb": (28, 1024),
+    "up3": (56, 512), "copy3": (56, 1024), "merge3a": (54, 512), "merge3b": (52, 512),
+    "up2": (104, 256), "copy2": (104, 512), "merge2a": (102, 256), "merge2b": (100, 256),
+    "up1": (200, 128), "copy1": (200, 256), "merge1a": (198, 128), "merge1b": (196, 128),
+    "up0": (392, 64), "copy0": (392, 128), "merge0a": (390, 64), "merge0b": (388, 64),
+    "head": (388, 2),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return build_unet(Config())
+
+
+@pytest.mark.parametrize(("name", "size"), FIGURE.items(), ids=list(FIGURE))
+def test_every_size_of_the_figure(paper, name, size):
+    side, channels = size
+    assert paper.get_layer(name).output.shape == (None, side, side, channels)
+
+
+def test_parameter_count_derived_by_hand(paper):
+    def conv3(inputs, outputs):
+        return 9 * inputs * outputs + outputs
+
+    widths = [64, 128, 256, 512, 1024]
+    down = sum(conv3(i, o) + conv3(o, o) for i, o in zip([1, *widths], widths, strict=False))
+    up = sum(
+        (4 * 2 * o * o + o) + conv3(2 * o, o) + conv3(o, o)  # up-conv 2x2, merge, second conv
+        for o in widths[:-1]
+    )
+    assert paper.count_params() == down + up + (64 * 2 + 2) == 31_030_658
+
+
+def test_23_convolutional_layers(paper):
+    """The paper counts the up-convolutions: "In total the network has 23 convolutional layers"."""
+    assert sum("Conv2D" in type(layer).__name__ for layer in paper.layers) == 23
+
+
+def test_valid_mask_is_the_centre_that_the_output_covers():
+    model = UNet(Config((44, 44, 1), depth=2, width=2))
+    ramp = np.arange(44 * 44).reshape(1, 44, 44)
+    assert model.output_crop(ramp).shape == (1, 4, 4)
+    assert model.output_crop(ramp)[0, 0, 0] == 20 * 44 + 20
+    assert model(np.zeros((1, 44, 44, 1), np.float32)).shape == (1, 4, 4, 2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 13), (16, 16), (33, 18)])
+def test_padded_takes_any_size(size):
+    model = UNet(padded(depth=2, width=2, stem=2))
+    assert model(np.zeros((1, *size, 1), np.float32)).shape == (1, *size, 2)
+
+
+def test_padding_repeats_the_edge_and_is_cropped_back():
+    image = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
+    wide = PadToMultiple(4)(image)
+    np.testing.assert_array_equal(wide[0, ..., 0], np.pad(image[0, ..., 0], ((0, 2), (0, 1)), "edge"))
+    np.testing.assert_array_equal(CropLike()(wide, image), image)
+    with pytest.raises(ValueError, match="multiple must be at least 1. Received: 0"):
+        PadToMultiple(0)

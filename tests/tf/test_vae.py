@@ -1,0 +1,63 @@
+"""The VAE's losses against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from dimaging_tf import metrics
+from dimaging_tf.models.vae import VAE, Config
+
+
+def test_kl_against_the_closed_form():
+    mean, log_variance = np.array([[0.0, 0.0], [1.0, -2.0]]), np.array([[0.0, 0.0], [0.5, -1.0]])
+    by_hand = 0.5 * ((1 + np.exp(0.5) - 1 - 0.5) + (4 + np.exp(-1) - 1 + 1))
+    np.testing.assert_allclose(metrics.gaussian_kl(mean, log_variance), [0, by_hand], atol=1e-12)
+
+
+def test_bernoulli_of_a_fair_coin_is_log_2_per_pixel():
+    image = np.random.default_rng(0).integers(0, 2, (3, 4, 4, 1))
+    np.testing.assert_allclose(metrics.bernoulli_nll(np.full(image.shape, 0.5), image), 16 * np.log(2))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_training_loss_is_the_metric(likelihood):
+    """The loss that fit minimises equals the float64 figure computed from the exported graphs' outputs."""
+    model = VAE(Config((4, 4, 1), 3, (8,), likelihood, sigma=0.3))
+    image = np.random.default_rng(0).random((5, 4, 4, 1), np.float32)
+    noise = np.random.default_rng(7).standard_normal((5, 3)).astype(np.float32)
+    reconstruction, kl = model.losses_of(image, noise)
+    score = model.score(model.run, image, seed=7)
+    assert float(np.mean(reconstruction + kl)) == pytest.approx(score, rel=1e-5)
+
+
+def test_importance_weighted_bound_is_the_likelihood_where_the_posterior_is_exact():
+    """Linear decoder with orthogonal rows: p(x) = N(b, W'W + sigma^2) and q can be the posterior itself."""
+    sigma = 0.5
+    model = VAE(Config((2, 2, 1), 2, (), "gaussian", sigma))
+    weight = np.array([[0.6, -0.2, 0.0, 0.3], [0.2, 0.6, 0.5, 0.0]])
+    bias = np.array([0.1, -0.3, 0.2, 0.0])
+    variance = 1 / (1 + (weight**2).sum(1) / sigma**2)
+    gain = (weight * variance[:, None] / sigma**2).T
+    model.decoder.set_weights([weight, bias])
+    model.encoder.get_layer("mean").set_weights([gain, -bias @ gain])
+    model.encoder.get_layer("log_variance").set_weights([np.zeros((4, 2)), np.log(variance)])
+    image = np.random.default_rng(0).normal(0, 1, (6, 2, 2, 1)).astype(np.float32)
+    covariance = weight.T @ weight + sigma**2 * np.eye(4)
+    exact = multivariate_normal(bias, covariance).logpdf(image.reshape(6, 4))
+    for samples in (1, 10):
+        np.testing.assert_allclose(model.importance_weighted_bound(image, samples), exact, atol=1e-4)
+
+
+def test_importance_weighted_bound_tightens_with_samples():
+    model = VAE(Config((4, 4, 1), 3, (8,)))
+    image = np.random.default_rng(0).random((20, 4, 4, 1), np.float32)
+    bounds = [float(np.mean(model.importance_weighted_bound(image, k))) for k in (1, 10, 100)]
+    assert bounds == sorted(bounds)
+
+
+def test_samples_are_images_and_reproducible():
+    model = VAE(Config((4, 4, 1), 3, (8,)))
+    drawn = model.sample(5, seed=1)
+    assert drawn.shape == (5, 4, 4, 1)
+    np.testing.assert_array_equal(drawn, model.sample(5, seed=1))
+    assert not np.array_equal(drawn, model.sample(5, seed=2))
