@@ -1,6 +1,5 @@
 """The `dimaging` command: one thin function per verb. Heavy imports stay inside the functions."""
 
-import os
 import sys
 from ast import literal_eval
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from dimaging_tf import registry
 from dimaging_tf.errors import UserError
+from dimaging_tf.quiet import load_tensorflow
 
 app = typer.Typer(
     help="Train in Keras, prove in ONNX, run and time on the edge.",
@@ -54,6 +54,7 @@ def demo(
     quick: Annotated[bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")] = False,
 ) -> None:
     """Train, export, run without TensorFlow, time, and report: under 3 minutes on 2 cores."""
+    load_tensorflow()
     from dimaging_tf import demo as story
 
     story.tell(out, seed=seed, quick=quick)
@@ -67,6 +68,8 @@ def train(
     data_dir: Annotated[Path | None, typer.Option(help="Where downloaded data sets lie.", envvar="DIMAGING_DATA")] = None,
     size: Size = None,
     channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour  [default: the data's]")] = None,
+    cut: Annotated[str | None, typer.Option(help="Folder: patches, or resize the central square  [default: patches]")] = None,
+    white: Annotated[int | None, typer.Option(help="Folder: full scale of 16-bit files, such as 4095.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data  [default: the model's]")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by epochs.")] = None,
@@ -80,7 +83,6 @@ def train(
 ) -> None:
     """Train a model into a run folder: checkpoints, record, sample pictures."""
     from dimaging_tf import runs
-    from dimaging_tf.progress import Progress
 
     if resume and not model and out is None:
         raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
@@ -91,13 +93,16 @@ def train(
         raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
     else:
         out = out or Path("runs") / model
-        options = {"data_dir": data_dir and str(data_dir), "size": size, "channels": channels, "skip_bad": skip_bad or None}
+        options = {"data_dir": data_dir and str(data_dir), "size": size, "channels": channels, "cut": cut, "white": white, "skip_bad": skip_bad or None}
         settings = runs.default_settings(
             model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
             learning_rate=learning_rate, augment=augment, strategy=strategy,
             data_options={k: v for k, v in options.items() if v is not None},
             changes=parse_changes(set_ or []),
         )  # fmt: skip
+    load_tensorflow()
+    from dimaging_tf.progress import Progress
+
     runs.train(settings, out, resume=resume, callbacks=[Progress(settings.model)])
     typer.echo(f"{out}  next: dimaging export {out}")
 
@@ -112,6 +117,7 @@ def sample(
     """Draw samples of a generative model, or show validation images through any other."""
     from dimaging_tf import plots, runs
 
+    load_tensorflow()
     model = runs.load_model(run)
     if hasattr(model, "sample"):
         cells = plots.tile(model.sample(n, seed=seed))
@@ -137,6 +143,7 @@ def export(
     import dimaging_export
 
     name = runs_name(run)
+    load_tensorflow()
     suffix = "" if target == "cpu" else f"-{target}"
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
@@ -205,7 +212,6 @@ def _edge(verb: str, context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point: an error is one message, not a traceback; exit 1, or 130 on Ctrl-C."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from dimaging_edge.errors import DimagingError
 
     try:

@@ -97,6 +97,21 @@ class DeployableModel(keras.Model):
         outputs = model(next(iter(inputs.values())) if single else inputs, training=False)
         return {name: np.asarray(value) for name, value in outputs.items()}
 
+    def save_own_variables(self, store: Any) -> None:
+        """Keras leaves the state of dropout out of a file; a resumed run needs it."""
+        super().save_own_variables(store)
+        for index, state in enumerate(self._seed_states()):
+            store[f"seed_state_{index}"] = np.asarray(state)
+
+    def load_own_variables(self, store: Any) -> None:
+        """The inverse."""
+        super().load_own_variables({k: store[k] for k in store.keys() if "seed_state" not in k})
+        for index, state in enumerate(self._seed_states()):
+            state.assign(store[f"seed_state_{index}"])
+
+    def _seed_states(self) -> list[Any]:
+        return [v for v in self.variables if v.path.endswith("seed_generator_state")]
+
     def get_config(self) -> dict[str, Any]:
         """Keras configuration."""
         return {"name": self.name, "config": asdict(self.config)}

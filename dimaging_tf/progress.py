@@ -40,7 +40,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """The epoch's line stays."""
         self.bars.remove_task(self.task)
-        self.console.print(f"{self.title} epoch {epoch + 1}  {_words(logs)}")
+        self.console.print(f"{self.title} epoch {epoch + 1}  {_words(logs)}", soft_wrap=True)
 
     def on_train_end(self, logs=None):
         """Give the terminal back."""
@@ -48,4 +48,5 @@ class Progress(keras.callbacks.Callback):
 
 
 def _words(logs) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+    named = sorted((logs or {}).items(), key=lambda item: item[0].removeprefix("val_") != "loss")
+    return "  ".join(f"{name} {value:.4g}" for name, value in named)

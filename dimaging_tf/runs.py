@@ -86,7 +86,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
     steps = max(1, len(dataset.train.image) // settings.batch)
     with _strategy(settings.strategy).scope():
         model = _start(settings, dataset, steps, out, resume)
-        done = int(model.optimizer.iterations)
+        done = training.steps_done(model)
     augmented = _augmented(settings, model)
     train_batches = pipeline.batches(
         dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented
@@ -111,6 +111,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
         initial_epoch=done // steps,
         epochs=epochs,
         validation_data=valid_batches,
+        shuffle=False,  # the batches come shuffled
         verbose=0,
         callbacks=[
             training.StopOnNaN(),

@@ -11,13 +11,14 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from dimaging_tf import __version__
 from dimaging_tf.errors import TrainingError
 from dimaging_tf.files import read_json_lines, whole_file, write_json, write_text
 
@@ -29,7 +30,7 @@ class StopOnNaN(keras.callbacks.Callback):
         """Look at every tracked value."""
         broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
         if broken:
-            step = int(self.model.optimizer.iterations)
+            step = steps_done(self.model)
             raise TrainingError(
                 f"Training stopped at step {step}: {', '.join(broken)} became NaN or infinite. "
                 "The checkpoints of earlier epochs are kept. Try a smaller --learning-rate, and look "
@@ -82,7 +83,7 @@ class RunRecord(keras.callbacks.Callback):
 
     def _done(self) -> int:
         steps = self.params.get("steps") or 0
-        return int(self.model.optimizer.iterations) // steps if steps else 0
+        return steps_done(self.model) // steps if steps else 0
 
     def on_epoch_end(self, epoch, logs=None):
         """Append the epoch; times are seconds of training so far, over all sessions of the run."""
@@ -129,7 +130,7 @@ class TimeBudget(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         """Set the learning rate for this step."""
         fraction = min(1.0, (self.clock() - self.start) / self.seconds)
-        warm = min(1.0, (int(self.model.optimizer.iterations) + 1) / 100)
+        warm = min(1.0, (steps_done(self.model) + 1) / 100)
         rate = self.peak * warm * 0.5 * (1 + math.cos(math.pi * fraction))
         self.model.optimizer.learning_rate = rate
 
@@ -139,12 +140,16 @@ class TimeBudget(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+def steps_done(model: keras.Model) -> int:
+    """Optimizer steps so far, on one device or mirrored over several."""
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
 def versions() -> dict[str, str]:
     """Of python and of the packages that decide the numbers."""
-    found = {"python": platform.python_version()}
-    for package in ("dimaging", "tensorflow", "keras", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a checkout
-            found[package] = "not installed"
-    return found
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "python": platform.python_version(),
+        "dimaging": __version__,
+        **{package: version(package) for package in packages},
+    }

@@ -11,7 +11,7 @@ the Airy pattern (B. Zhang, J. Zerubia, J.-C. Olivo-Marin, Applied Optics 46, 18
 image uint16 [N, S, S, 1], 65535 = `full_scale` photo-electrons; label int32 [N, S, S].
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -71,10 +71,16 @@ _POSITIVE = {"size", "pixel", "radius", "elongation", "wavelength", "aperture", 
 
 
 def load_cells(
-    cells: Cells | None = None, *, train: int = 400, valid: int = 50, seed: int = 0
+    cells: Cells | None = None,
+    *,
+    size: int | None = None,
+    train: int = 400,
+    valid: int = 50,
+    seed: int = 0,
 ) -> Dataset:
     """`train` + `valid` images drawn from `seed`; image i is the same however many there are."""
     cells = cells or Cells()
+    cells = cells if size is None else replace(cells, size=size)
     splits = []
     for stream, count in enumerate((train, valid)):
         drawn = [draw(cells, np.random.default_rng([seed, stream, i])) for i in range(count)]

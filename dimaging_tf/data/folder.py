@@ -85,15 +85,15 @@ def load_folder(
             f"expected {bare[0].stem}{MASK}.png beside it"
         )
     deep = any(piece.image.dtype == np.uint16 for piece in good.values())
-    channels = channels or max(piece.image.shape[-1] for piece in good.values())
     if deep and not white:
         _warn_if_dark(max(piece.image.max() for piece in good.values()))
+    depth = channels or max(piece.image.shape[-1] for piece in good.values())
     order = sorted(good, key=lambda file: _hash(seed, file))
     count = max(1, round(VALID_SHARE * len(order)))
     return Dataset(
         name=folder.resolve().name,
-        train=_join([good[file] for file in sorted(order[count:])], deep, channels),
-        valid=_join([good[file] for file in sorted(order[:count])], deep, channels),
+        train=_join([good[file] for file in sorted(order[count:])], deep, depth),
+        valid=_join([good[file] for file in sorted(order[:count])], deep, depth),
         licence="not stated: your own images",
         source=str(folder),
         summary=f"{len(good)} image files, {cut} of {size} x {size} pixels",

@@ -44,7 +44,12 @@ def centre_square(image: np.ndarray, size: int) -> np.ndarray:
         for plane in np.moveaxis(_square(image).astype(np.float32), -1, 0)
     ]
     limit = np.iinfo(image.dtype).max
-    return np.stack(planes, -1).round().clip(0, limit).astype(image.dtype)
+    return (
+        np.stack([np.asarray(plane) for plane in planes], -1)
+        .round()
+        .clip(0, limit)
+        .astype(image.dtype)
+    )
 
 
 def nearest_square(mask: np.ndarray, size: int) -> np.ndarray:

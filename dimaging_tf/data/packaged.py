@@ -24,9 +24,10 @@ def packaged(package: str, path: str, distribution: str) -> Path:
 
 def read_csv_gz(path: Path, columns: int) -> np.ndarray:
     """A gzipped table of integers 0..255 without a header, as uint8 [rows, columns]."""
-    text = gzip.decompress(path.read_bytes()).replace(b"\n", b",")
-    # Seven times as fast as np.loadtxt; the sizes below catch what its leniency would let through.
-    values = np.fromstring(text.decode("ascii"), np.uint8, sep=",")
-    if values.size != text.rstrip(b",").count(b",") + 1 or values.size % columns:
-        raise DataError(f"{path} is damaged: {values.size} numbers; expected rows of {columns}")
-    return values.reshape(-1, columns)
+    text = gzip.decompress(path.read_bytes())
+    if not text.translate(None, b"0123456789,\n"):
+        # Four times as fast as np.loadtxt.
+        values = np.fromstring(text.replace(b"\n", b",").decode(), np.int16, sep=",")
+        if values.size and values.size == columns * text.count(b"\n") and values.max() <= 255:
+            return values.astype(np.uint8).reshape(-1, columns)
+    raise DataError(f"{path} is damaged; expected lines of {columns} numbers from 0 to 255")

@@ -51,30 +51,31 @@ DISTRIBUTION = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 def load_photos(size: int | None = None, channels: int | None = None) -> Dataset:
     """Patches of `size` pixels (default 64), grey (channels=1, the default) or RGB (3)."""
     size, channels = 64 if size is None else size, 1 if channels is None else channels
-    used = [photo for photo in TRAIN + VALID if _pixels(photo).shape[-1] >= channels]
+    used = [photo for photo in TRAIN + VALID if channels == 1 or _pixels(photo).shape[-1] == 3]
     return Dataset(
         name="photos",
-        train=_patches(TRAIN, size, channels, stride=max(1, size // 2)),
-        valid=_patches(VALID, size, channels, stride=size),
+        train=_patches([p for p in TRAIN if p in used], size, channels, stride=max(1, size // 2)),
+        valid=_patches([p for p in VALID if p in used], size, channels, stride=size),
         licence="; ".join(f"{photo.file.split('/')[-1]}: {photo.credit}" for photo in used),
         source="the photographs in scikit-image and scikit-learn",
         summary=f"{len(used)} photographs in patches of {size} x {size}",
     )
 
 
-def _patches(photos: tuple[Photo, ...], size: int, channels: int, stride: int) -> Split:
-    pictures = [pixels for photo in photos if (pixels := _pixels(photo)).shape[-1] >= channels]
-    patches = [
-        images.to_channels(picture[window], channels)
-        for picture in pictures
-        for window in (images.grid(picture, size, stride) if size > 0 else ())
-    ]
-    if not patches:
-        side = max(min(picture.shape[:2]) for picture in pictures)
-        raise DataError(
-            f"patches of the photographs have 1 to {side} pixels a side; received {size}"
+def _patches(photos: list[Photo], size: int, channels: int, stride: int) -> Split:
+    pictures = [images.to_channels(_pixels(photo), channels) for photo in photos]
+    largest = max(min(picture.shape[:2]) for picture in pictures)
+    if not 1 <= size <= largest:
+        raise DataError(f"photos come in patches of 1 to {largest} pixels a side; received {size}")
+    return Split(
+        np.stack(
+            [
+                picture[window]
+                for picture in pictures
+                for window in images.grid(picture, size, stride)
+            ]
         )
-    return Split(np.stack(patches))
+    )
 
 
 def _pixels(photo: Photo) -> np.ndarray:

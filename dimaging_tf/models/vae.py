@@ -146,10 +146,11 @@ class VAE(DeployableModel):
         return tf.sigmoid(logits) if self.config.likelihood == "bernoulli" else logits
 
     def graphs(self):
-        """{"encoder": image -> mean, log_variance; "decoder": z -> image}."""
+        """{"encoder": image -> mean, log_variance; "decoder": z -> image}, a Gaussian's mean clipped."""
         logits = self.decoder.output["logits"]
         bernoulli = self.config.likelihood == "bernoulli"
-        image = layers.Activation("sigmoid", name="image")(logits) if bernoulli else logits
+        to_image = layers.Activation("sigmoid") if bernoulli else layers.ReLU(max_value=1.0)
+        image = to_image(logits)
         decoder = keras.Model(self.decoder.input, {"image": image}, name="decoder")
         return {"encoder": self.encoder, "decoder": decoder}
 

@@ -1,12 +1,10 @@
 """The other road: tf2onnx, for a graph with a layer outside our table, and the oracle of the tests."""
 
-import warnings
-from collections.abc import Iterable
-
 import keras
-import numpy as np
 import onnx
 import tensorflow as tf
+from tf2onnx import tf_loader
+from tf2onnx.convert import _convert_common
 
 from dimaging_export.errors import ExportError
 from dimaging_export.interface import Interface
@@ -25,7 +23,7 @@ def tf2onnx_model(
     ]
     plain = keras.Model(list(graph.inputs), list(graph.outputs))
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def run(*inputs):
         return [tf.identity(y) for y in keras.tree.flatten(plain(list(inputs), training=False))]
 
@@ -46,16 +44,10 @@ def _convert(function, face: Interface, opset: int) -> onnx.ModelProto:
     inputs = [t.name for t in function.inputs if t.name not in captured]
     outputs = [t.name for t in function.outputs]
     names = [name for name, _ in (*face.inputs, *face.outputs)]
-    with warnings.catch_warnings():
-        # tf2onnx 1.17 names what numpy 2 and protobuf deprecate; its results do not depend on it.
-        warnings.simplefilter("ignore")
-        from tf2onnx import tf_loader
-        from tf2onnx.convert import _convert_common
-
-        with tf.device("/cpu:0"):
-            frozen = tf_loader.from_function(function, inputs, outputs)
-            model, _ = _convert_common(
-                frozen, name="graph", opset=opset, continue_on_error=True, input_names=inputs,
-                output_names=outputs, tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
-            )  # fmt: skip
+    with tf.device("/cpu:0"):
+        frozen = tf_loader.from_function(function, inputs, outputs)
+        model, _ = _convert_common(
+            frozen, name="graph", opset=opset, continue_on_error=True, input_names=inputs,
+            output_names=outputs, tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
+        )  # fmt: skip
     return model

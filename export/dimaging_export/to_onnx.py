@@ -12,17 +12,20 @@ import keras
 import onnx
 from onnx import TensorProto, helper
 
+from dimaging_edge.errors import near
 from dimaging_export.emit import emit_model
 from dimaging_export.emit.builder import Builder, last_value
 from dimaging_export.emit.values import Shape
 from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph import clean
 from dimaging_export.interface import Interface, interface
-from dimaging_export.targets import near
 from dimaging_export.verify import verify
 
 OPSET = 18
 """The newest that tf2onnx writes, and old enough for every runtime in `targets`."""
+
+DIRECT = "dimaging direct"
+"""`producer_name` of a model that the direct road wrote."""
 
 CONVERTERS = ("auto", "direct", "tf2onnx")
 
@@ -37,7 +40,7 @@ def convert(
     Raises ExportError that names the layer or op which cannot be converted.
     """
     if converter not in CONVERTERS:
-        raise ExportError(f"unknown converter {converter!r}{near(converter, CONVERTERS)}")
+        raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
     face = interface(graph, shapes)
     reason = None
     if converter != "tf2onnx":
@@ -72,7 +75,7 @@ def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
         node.output[:] = [names.get(name, name) for name in node.output]
     proto = helper.make_graph(builder.nodes, graph.name, [], [], builder.initializers)
     return helper.make_model(
-        proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="dimaging direct"
+        proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=DIRECT
     )
 
 

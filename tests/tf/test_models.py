@@ -111,14 +111,14 @@ def test_score_and_picture(row):
 
 
 @rows
-def test_one_trace_per_run(row):
-    """A Python number handed to the compiled step would trace it again in every step."""
+def test_one_trace_for_all_steps(row):
+    """A Python number handed to the compiled step would trace it in every step; creating variables may take a second."""
     model = compiled(row)
     traces = []
     step = model.train_step
     model.train_step = lambda data: (traces.append(1), step(data))[1]
     model.fit(*pairs(row, model), epochs=2, batch_size=4, verbose=0)
-    assert len(traces) == 1
+    assert len(traces) <= 2 < int(model.optimizer.iterations)
 
 
 @rows

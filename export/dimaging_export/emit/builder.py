@@ -60,11 +60,29 @@ class Builder:
 
         A vector that can still change its order keeps that freedom: order first, then the function.
         """
-        layout = value.layout if value.rank == 4 else LAST
-        result = Value(value.shape, {layout: emit(self.form(value, layout))})
+        if value.forms:
+            layout = value.layout if value.rank == 4 else LAST
+            result = Value(value.shape, {layout: emit(self.form(value, layout))})
+        else:  # nobody has chosen a layout yet: leave that to the reader
+            result = Value(value.shape, order=value.order)
+            for layout in value.makers:
+                result.makers[layout] = self.later(lambda form=layout: emit(self.form(value, form)))
         if reordered := value.reordered:
             result.reordered = lambda order: self.map(reordered(order), emit)
         return result
+
+    def later(self, emit: Callable[[], str]) -> Callable[[], str]:
+        """`emit`, to be called when another layer is being written, under the name of this one."""
+        scope = list(self.scope)
+
+        def in_scope() -> str:
+            current, self.scope = self.scope, scope
+            try:
+                return emit()
+            finally:
+                self.scope = current
+
+        return in_scope
 
     def _relayout(self, value: Value, layout: str) -> str:
         source = FIRST if layout == LAST else LAST

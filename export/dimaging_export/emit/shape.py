@@ -29,9 +29,9 @@ def flatten(b: Builder, layer: Any, x: Value) -> Value:  # noqa: ARG001
     """[B, ...] -> [B, D]; a feature map is flattened in the order in which its reader wants it."""
     size = None if None in x.shape[1:] else math.prod(x.shape[1:])  # pyright: ignore
     value = Value((x.shape[0], size))
-    value.makers[LAST] = lambda: b.node("Flatten", b.last(x))
+    value.makers[LAST] = b.later(lambda: b.node("Flatten", b.last(x)))
     if x.rank == 4 and x.layout == FIRST and size is not None:
-        value.makers[FIRST] = lambda: b.node("Flatten", b.first(x))
+        value.makers[FIRST] = b.later(lambda: b.node("Flatten", b.first(x)))
         value.order = channels_first_order(*x.shape[1:])  # pyright: ignore
     return value
 
@@ -48,11 +48,13 @@ def reshape(b: Builder, layer: Any, x: Value) -> Value:
         return b.node("Reshape", source, b.constant(sizes, "shape"))
 
     value = Value(shape)
-    value.makers[LAST] = lambda: emit(b.last(x), shape[1:])
+    value.makers[LAST] = b.later(lambda: emit(b.last(x), shape[1:]))
     if len(shape) == 4 and None not in shape[1:] and x.reordered and x.uses == 1:
         height, width, channels = shape[1:]
         order, reordered = channels_first_order(height, width, channels), x.reordered
-        value.makers[FIRST] = lambda: emit(b.last(reordered(order)), (channels, height, width))
+        value.makers[FIRST] = b.later(
+            lambda: emit(b.last(reordered(order)), (channels, height, width))
+        )
     return value
 
 

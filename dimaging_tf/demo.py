@@ -1,0 +1,129 @@
+"""The whole way on real data, in minutes: train, export, run without TensorFlow, time, report.
+
+    photographs -> denoiser --+--> fp32, int8 bundles --> onnxruntime alone --> demo/report.html
+    digits      -> VAE -------+
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimaging_tf import plots, report, runs
+from dimaging_tf.errors import UserError
+
+PRECISIONS = ("fp32", "int8")
+
+
+def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
+    """Make everything in `out`, print each step with its seconds, and return report.html.
+
+    Raises UserError where `out` holds an earlier demo's runs.
+    """
+    from rich.console import Console
+
+    say = Console(highlight=False).print
+    start = time.monotonic()
+    if (out / "runs").exists():
+        raise UserError(f"{out} holds a demo already. Choose another --out, or remove that folder.")
+    recipes = {
+        "denoiser": {"minutes": 0.05 if quick else 1.0, "changes": {"width": 16, "stem": 1}},
+        "vae": {"minutes": 0.05 if quick else 0.4},
+    }
+    bundles = []
+    for name, recipe in recipes.items():
+        _train(name, recipe, out / "runs" / name, seed, say)
+        for precision in PRECISIONS:
+            bundles.append(_export(out / "runs" / name, out / "bundle" / f"{name}-{precision}", precision, say))
+    say("[bold]run[/] in another process, where TensorFlow cannot be imported")
+    figures = _pictures(out, seed)
+    for bundle in bundles:
+        _edge("bench", bundle, "--json", bundle / "latency.json", "--seconds", 0.5 if quick else 2, say=say)
+    page = report.write([*(out / "runs" / name for name in recipes), *bundles], out / "report.html", figures)
+    say(f"[bold]report[/] {page}  ({time.monotonic() - start:.0f} s in all)")
+    return page
+
+
+def _train(name: str, recipe: dict[str, Any], folder: Path, seed: int, say: Any) -> None:
+    from dimaging_tf.progress import Progress
+
+    say(f"[bold]train[/] {name} for {60 * recipe['minutes']:.0f} s")
+    settings = runs.default_settings(name, seed=seed, **recipe)
+    runs.train(settings, folder, callbacks=[Progress(name)])
+
+
+def _export(run: Path, bundle: Path, precision: str, say: Any) -> Path:
+    from dimaging_edge.schema import Manifest
+    from dimaging_export import export
+
+    export(run, bundle, precision=precision)
+    manifest = Manifest.from_json((bundle / "bundle.json").read_text(encoding="utf-8"))
+    worst = max(p["max_abs"] for g in manifest.graphs.values() for p in g.parity.values())
+    words = f"[bold]export[/] {bundle.name}: largest difference to Keras {worst:.1e}"
+    if manifest.quality:
+        q = manifest.quality
+        words += f", {q['name']} {q['keras']:.2f} -> {q['onnx']:.2f} {q['unit']}"
+    say(words)
+    return bundle
+
+
+def _pictures(out: Path, seed: int) -> list[tuple[str, Path]]:
+    """Before and after, samples and the latent plane; all networks run outside this process."""
+    pictures = out / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    model = runs.load_model(out / "runs" / "denoiser")
+    clean = photograph()
+    noisy = model.noisy(clean[None], seed)
+    np.save(pictures / "noisy.npy", noisy)
+    cells = [clean, noisy[0]]
+    for precision in PRECISIONS:
+        folder = pictures / precision
+        noisy_file = pictures / "noisy.npy"
+        _edge("run", out / "bundle" / f"denoiser-{precision}", "denoiser", "--input", f"noisy={noisy_file}", "--out", folder)
+        cells.append(np.load(folder / "image.npy")[0])
+    plots.save_grid(np.stack(cells)[None], pictures / "denoised.png")
+
+    _edge("run", out / "bundle" / "vae-int8", "decoder", "--input", "z=normal", "--n", 64, "--seed", seed, "--out", pictures)
+    plots.save_grid(plots.tile(np.load(pictures / "image.npy").clip(0, 1)), pictures / "samples.png")
+
+    from dimaging_tf import data
+    from dimaging_tf.data.dataset import to_float
+
+    digits = data.load("mnist5k").valid
+    np.save(pictures / "digits.npy", to_float(digits.image))
+    digits_file = pictures / "digits.npy"
+    _edge("run", out / "bundle" / "vae-fp32", "encoder", "--input", f"image={digits_file}", "--out", pictures)
+    plane = plots.latent_plane(np.load(pictures / "mean.npy"), digits.label, "codes of digits never trained on")
+    plots.save_figure(plane, pictures / "latent.png")
+    for scratch in pictures.rglob("*.npy"):
+        scratch.unlink()
+    return [
+        ("A photograph not trained on: clean, noisy (sigma 25 of 255), restored in fp32, in int8", pictures / "denoised.png"),
+        ("64 digits drawn by the int8 decoder", pictures / "samples.png"),
+        ("The encoder's latent plane", pictures / "latent.png"),
+    ]
+
+
+def photograph() -> np.ndarray:
+    """256x256 grey pixels of a photograph that `photos` keeps for validation, float32 in [0, 1]."""
+    from skimage import data as photos
+
+    return (photos.camera()[90:346, 140:396, None] / np.float32(255)).astype(np.float32)
+
+
+def _edge(*arguments: Any, say: Any = None) -> None:
+    """dimaging-edge in a process of its own that cannot import TensorFlow or Keras."""
+    code = (
+        "import sys; sys.modules.update(tensorflow=None, keras=None); "
+        "from dimaging_edge.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words: Sequence[str] = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"dimaging-edge {' '.join(words[3:])} failed:\n{done.stderr.strip()}")
+    if say:
+        say(done.stdout.rstrip(), markup=False)

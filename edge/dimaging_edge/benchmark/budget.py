@@ -1,0 +1,117 @@
+"""A latency budget: how many reference convolutions each graph may cost, in a TOML file.
+
+    # how it was measured; a key that is given must match the run
+    model = "vae"
+    precision = "fp32"
+    provider = "cpu"
+    threads = 1
+    batch = 1
+
+    [graphs.decoder]
+    max_ratio = 3.2        # one run of the graph / one run of the reference convolution
+
+Only max_ratio is required. A ratio holds for one kind of processor (another has other strengths),
+on a busy machine as on an idle one. Milliseconds hold for neither, so there is no key for them.
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dimaging_edge.benchmark.pairs import Ratio
+from dimaging_edge.errors import DimagingError, near
+
+OK, OVER, NOISY, NO_BUDGET = "ok", "over budget", "too noisy to say", "no budget"
+EXIT_CODES = {OK: 0, NO_BUDGET: 0, NOISY: 4, OVER: 3}
+"""Exit code of the command for the worst verdict; 3 before 4 before 0."""
+
+_SETTINGS: dict[str, type] = {
+    "model": str,
+    "precision": str,
+    "provider": str,
+    "threads": int,
+    "batch": int,
+}
+
+
+class BudgetError(DimagingError, ValueError):
+    """A budget file that cannot be read, or was written for something else."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits per graph, and the settings they were measured with (only those the file gives)."""
+
+    max_ratio: dict[str, float]
+    settings: dict[str, str | int]
+
+    def check(self, graphs: tuple[str, ...], **run: str | int) -> None:
+        """Raise BudgetError if a graph is unknown, or the run's settings are not the budget's."""
+        for name in self.max_ratio:
+            if name not in graphs:
+                raise BudgetError(f"budget: no graph {name!r} in the bundle; {near(name, graphs)}")
+        for key, received in run.items():
+            expected = self.settings.get(key, received)
+            if expected != received:
+                raise BudgetError(
+                    f"budget: it was written for {key} {expected!r}, this run has {received!r}; "
+                    f"a ratio does not carry over. Run with {key} {expected!r}, or write a budget "
+                    "for this (--write-budget)"
+                )
+
+
+def verdict(ratio: Ratio, max_ratio: float) -> str:
+    """Return OK or OVER if the whole interval lies on one side of the budget, else NOISY."""
+    if ratio.steady and ratio.low > max_ratio:
+        return OVER
+    if ratio.steady and ratio.high <= max_ratio:
+        return OK
+    return NOISY
+
+
+def exit_code(verdicts: list[str]) -> int:
+    """Return the exit code for all verdicts together: over budget wins over too noisy."""
+    codes = {EXIT_CODES[one] for one in verdicts}
+    return 3 if 3 in codes else max(codes, default=0)
+
+
+def read_budget(path: str | Path) -> Budget:
+    """Read a budget file; BudgetError names the key that is wrong and what was expected."""
+    try:
+        with Path(path).open("rb") as file:
+            data = tomllib.load(file)
+    except OSError as error:
+        raise BudgetError(
+            f"budget {path} cannot be read ({error.strerror}); make one with --write-budget {path}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BudgetError(f"budget {path} is not valid TOML: {error}") from None
+    graphs = data.pop("graphs", None)
+    if not isinstance(graphs, dict) or not graphs:
+        raise BudgetError(f"budget {path}: expected a table [graphs.NAME] with max_ratio, found none")
+    for key, value in data.items():
+        if key not in _SETTINGS:
+            raise BudgetError(f"budget {path}: unknown key {key!r}; {near(key, tuple(_SETTINGS))}")
+        if type(value) is not _SETTINGS[key]:
+            raise BudgetError(f"budget {path}: {key}: expected {_SETTINGS[key].__name__}, {value!r}")
+    return Budget({name: _max_ratio(name, table) for name, table in graphs.items()}, data)
+
+
+def budget_text(ratios: dict[str, Ratio], margin: float, settings: dict[str, str | int]) -> str:
+    """Return the text of a budget file: each measured ratio plus `margin` per cent."""
+    lines = [f"# Measured, plus {margin:g} %. Checked by: dimaging-edge bench BUNDLE --budget FILE"]
+    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    for name, ratio in ratios.items():
+        key = json.dumps(name, ensure_ascii=False)  # a JSON text of printable characters is a TOML text
+        lines += ["", f"[graphs.{key}]", f"max_ratio = {ratio.ratio * (1 + margin / 100):.4g}"]
+    return "\n".join(lines) + "\n"
+
+
+def _max_ratio(name: str, table: Any) -> float:
+    value = table.get("max_ratio") if isinstance(table, dict) else None
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    if not number or set(table) != {"max_ratio"}:
+        raise BudgetError(f"budget: graphs.{name}: expected max_ratio = NUMBER, found {table!r}")
+    return float(value)

@@ -1,0 +1,90 @@
+"""The benchmark of a bundle: cold start and memory in a fresh process, latency, ratios."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from dimaging_edge.benchmark.budget import Budget
+from dimaging_edge.benchmark.environment import environment
+from dimaging_edge.benchmark.fresh import measure_fresh
+from dimaging_edge.benchmark.gate import Feeds, gate
+from dimaging_edge.benchmark.report import GraphReport, Report
+from dimaging_edge.benchmark.timing import tile, time_runs, warm_up
+from dimaging_edge.bundle import Bundle, open_bundle
+
+SECONDS = 3.0
+LIMIT_S = 30.0
+
+
+def bench(
+    path: str | Path,
+    *,
+    graphs: Sequence[str] | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
+    batch: int = 1,
+    seconds: float = SECONDS,
+    budget: Budget | None = None,
+    ratios: bool = False,
+    limit_s: float = LIMIT_S,
+    allow_fallback: bool = False,
+    progress: Callable[[str], object] = lambda line: None,
+) -> Report:
+    """Measure the graphs of a bundle (None: all) on its own examples, repeated to `batch`.
+
+    threads: of one operator; None is every core. seconds: of timed runs per graph.
+    budget: gate each graph that it names on its ratio to the reference convolution, measuring up
+    to `limit_s` seconds a graph until that decides. ratios: without a budget, measure them anyway.
+    progress: is told in a line what comes next.
+    Raises what `open_bundle` raises, BudgetError, and InputError for an unknown graph or for a
+    batch that fixed shapes do not allow.
+    """
+    bundle = open_bundle(path, provider, threads, allow_fallback=allow_fallback)
+    names = tuple(graphs or bundle.graphs)
+    feeds = {name: tile(bundle.graph(name), bundle.examples(name)[0], batch) for name in names}
+    if budget is not None:
+        budget.check(
+            bundle.graphs,
+            model=bundle.manifest.model,
+            precision=bundle.manifest.precision,
+            provider=bundle.provider,
+            threads=bundle.threads,
+            batch=batch,
+        )
+    measured = [_measure(bundle, name, feeds[name], batch, seconds, progress) for name in names]
+    gates = []
+    if budget is not None or ratios:
+        gates = gate(bundle, feeds, budget, limit_s=limit_s, progress=progress)
+    return Report(
+        model=bundle.manifest.model,
+        model_id=bundle.manifest.model_id,
+        precision=bundle.manifest.precision,
+        batch=batch,
+        environment=environment(threads=bundle.threads, asked=provider, used=bundle.provider),
+        graphs=measured,
+        gates=gates,
+    )
+
+
+def _measure(
+    bundle: Bundle,
+    name: str,
+    feeds: Feeds,
+    batch: int,
+    seconds: float,
+    progress: Callable[[str], object],
+) -> GraphReport:
+    progress(f"{name}: cold start and memory, in a fresh process")
+    fresh = measure_fresh(bundle, name, batch)
+    progress(f"{name}: latency, {seconds:g} s")
+    run = partial(bundle.session(name).run, None, feeds)
+    macs = bundle.graph(name).macs
+    return GraphReport(
+        graph=name,
+        batch=batch,
+        macs=None if macs is None else macs * batch,
+        file_bytes=bundle.file(name).stat().st_size,
+        warm_up=warm_up(run, max(1.0, seconds)),
+        samples_ns=time_runs(run, seconds),
+        fresh=fresh,
+    )

@@ -1,0 +1,84 @@
+"""One graph's runs on the wall clock: warm-up until the median settles, then every sample kept."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter_ns
+
+import numpy as np
+
+from dimaging_edge.errors import InputError
+from dimaging_edge.schema import Graph
+
+WINDOW = 8
+TOLERANCE = 0.05
+FEWEST = 10
+"""At least this many timed runs, however slow the graph is."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """How many runs it took until two windows of WINDOW runs had medians within TOLERANCE."""
+
+    runs: int
+    settled: bool  # False: the time for warming up ran out first
+
+
+def warm_up(run: Callable[[], object], limit_s: float) -> WarmUp:
+    """Run until the running median settles or `limit_s` seconds are over."""
+    samples: list[int] = []
+    end = perf_counter_ns() + int(limit_s * 1e9)
+    while perf_counter_ns() < end or len(samples) < 2:
+        samples.append(_timed(run))
+        if len(samples) % WINDOW == 0 and len(samples) >= 2 * WINDOW:
+            before, now = median(samples[-2 * WINDOW : -WINDOW]), median(samples[-WINDOW:])
+            if abs(now - before) <= TOLERANCE * before:
+                return WarmUp(len(samples), True)
+    return WarmUp(len(samples), False)
+
+
+def time_runs(run: Callable[[], object], seconds: float) -> list[int]:
+    """Return the nanoseconds of each run, for `seconds` and at least FEWEST runs."""
+    samples: list[int] = []
+    with no_collection():
+        end = perf_counter_ns() + int(seconds * 1e9)
+        while perf_counter_ns() < end or len(samples) < FEWEST:
+            samples.append(_timed(run))
+    return samples
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep Python's garbage collector out of the timings, as timeit does."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def tile(graph: Graph, examples: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+    """Return the example inputs (batch 1) repeated to `batch` along their free first dimension."""
+    if batch < 1:
+        raise InputError(f"batch: expected 1 or more, received {batch}")
+    free = {t.name for t in graph.inputs if t.shape and isinstance(t.shape[0], str)}
+    if batch > 1 and not free:
+        shapes = ", ".join(f"{t.name} {t.shape}" for t in graph.inputs)
+        raise InputError(
+            f"{graph.name}: batch {batch} was asked for, but its shapes are fixed ({shapes}); "
+            "use batch 1, or export with dynamic shapes (--target cpu)"
+        )
+    return {
+        name: np.ascontiguousarray(np.repeat(array, batch, axis=0)) if name in free else array
+        for name, array in examples.items()
+    }
+
+
+def _timed(run: Callable[[], object]) -> int:
+    start = perf_counter_ns()
+    run()
+    return perf_counter_ns() - start

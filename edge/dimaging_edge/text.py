@@ -1,0 +1,66 @@
+"""Plain text and whole files: aligned tables, a dash for the unknown, atomic writes."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+DASH = "—"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits and no exponent; a dash for None."""
+    if value is None:
+        return DASH
+    if value == 0 or abs(value) >= 10 ** (digits - 1):
+        return f"{value:.0f}"
+    decimals = digits
+    while decimals > 0 and abs(value) >= 10 ** (digits - decimals):
+        decimals -= 1
+    return f"{value:.{decimals}f}" if abs(value) >= 10**-digits else f"{value:.1e}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns, the first row being the head; numbers go to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    numeric = [
+        all(row[i] == DASH or row[i][:1].isdigit() or row[i][:1] == "-" for row in rows[1:])
+        for i in range(len(widths))
+    ]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
+    """Let `write(temporary)` make a file, then rename it to `path`.
+
+    Whatever stops it (an error, a full disk, Ctrl-C), `path` is either the old file or the whole
+    new one, and nothing else is left behind. The temporary name keeps the suffix of `path`.
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # the only way to read it is to set it
+    os.umask(mask)
+    return mask

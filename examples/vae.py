@@ -1,0 +1,40 @@
+"""VAE: fit on 5,000 MNIST digits, export encoder and decoder, draw new digits with onnxruntime.
+
+    python examples/vae.py --epochs 20
+"""
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import dimaging_edge as edge
+from dimaging_export import export
+from dimaging_tf import data, plots
+from dimaging_tf.data.dataset import to_float
+from dimaging_tf.models import vae
+from dimaging_tf.training import RunRecord, SampleGrid, StopOnNaN
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--out", type=Path, default=Path("runs/example-vae"))
+args = parser.parse_args()
+
+keras.utils.set_random_seed(0)
+digits = data.load("mnist5k")
+train, valid = to_float(digits.train.image), to_float(digits.valid.image)
+
+model = vae.VAE(vae.Config(latent_dim=20))
+model.compile(optimizer=keras.optimizers.Adam(1e-3))
+model.fit(
+    train, validation_data=valid, batch_size=100, epochs=args.epochs, verbose=2,
+    callbacks=[StopOnNaN(), RunRecord(args.out), SampleGrid(args.out, valid[:8])],
+)  # fmt: skip
+model.save(args.out / "model.keras")
+
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.image, force=True))
+z = np.random.default_rng(0).standard_normal((64, 20)).astype(np.float32)
+drawn = bundle.run("decoder", z=z)["image"]
+plots.save_grid(plots.tile(drawn), args.out / "drawn.png")
+print(f"64 new digits: {args.out / 'drawn.png'}")

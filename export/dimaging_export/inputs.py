@@ -1,0 +1,75 @@
+"""What a graph is run on to prove it: real inputs, and seeded ones over the whole declared range."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dimaging_export.emit.values import Shape
+from dimaging_export.errors import ExportError
+from dimaging_export.uint8 import to_bytes
+
+BATCHES = (1, 3, 8)
+
+Arrays = dict[str, np.ndarray]
+Ranges = Mapping[str, tuple[float, float] | None]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of one graph: an example shape of each (batch 1), its range, real values if any."""
+
+    example: dict[str, tuple[int, ...]]
+    ranges: Ranges
+    real: Arrays
+    any_height: frozenset[str]
+    """Images whose height is free in the file."""
+
+    def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
+        """Real inputs, then seeded ones, each at batch 1, 3 and 8; a free height at twice the size too."""
+        real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
+        feeds = [{k: v[:n] for k, v in real.items()} for n in BATCHES if real]
+        feeds += [self._seeded(n, byte_names) for n in BATCHES]
+        if self.any_height:
+            feeds.append(self._seeded(1, byte_names, tall=True))
+        return feeds
+
+    def singles(self, n: int) -> list[Arrays]:
+        """The first n real inputs, one image each."""
+        count = min((len(v) for v in self.real.values()), default=0)
+        return [{k: v[i : i + 1] for k, v in self.real.items()} for i in range(min(n, count))]
+
+    def _seeded(self, batch: int, byte_names: frozenset[str], tall: bool = False) -> Arrays:
+        """Uniform over the range, standard normal where there is none."""
+        rng = np.random.default_rng([batch, tall])
+        feed = {}
+        for name, (_, *shape) in self.example.items():
+            full = (batch, *shape)
+            if tall and name in self.any_height:
+                full = (batch, 2 * shape[0], *shape[1:])
+            legal = self.ranges.get(name)
+            if name in byte_names:
+                feed[name] = rng.integers(0, 256, full).astype(np.uint8)
+            elif legal is None:
+                feed[name] = rng.standard_normal(full).astype(np.float32)
+            else:
+                feed[name] = rng.uniform(*legal, full).astype(np.float32).clip(*legal)
+        return feed
+
+
+def example_shapes(shapes: list[tuple[str, Shape]], real: Arrays, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    """A concrete shape of each input, batch 1: that of a real one, else with this height and width."""
+    found = {}
+    for name, shape in shapes:
+        if name in real:
+            found[name] = (1, *real[name].shape[1:])
+            continue
+        if len(shape) == 4:
+            shape = (1, shape[1] or size[0], shape[2] or size[1], shape[3])
+        if None in shape[1:]:
+            raise ExportError(
+                f"input {name!r} of the shape {shape} has free dimensions, and there is no real input to take "
+                "them from; pass data="
+            )
+        found[name] = (1, *shape[1:])
+    return found

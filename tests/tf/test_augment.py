@@ -1,0 +1,139 @@
+"""Augmentation: a pure function of the seed, masks that move with images, values that stay."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dimaging_tf.data.augment import POLICIES, augment
+from dimaging_tf.data.dataset import Split
+from dimaging_tf.data.pipeline import batches
+from dimaging_tf.errors import DataError
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.random((8, 16, 16, 1), np.float32)
+SEED = tf.constant([1, 2])
+
+
+@pytest.fixture(scope="module", params=sorted(POLICIES))
+def policy(request):
+    return request.param, augment(request.param)
+
+
+def test_the_same_seed_gives_the_same_pixels_also_inside_tf_data(policy):
+    name, vary = policy
+    image = vary(IMAGE_TENSOR, None, SEED)[0]
+    assert np.array_equal(image, vary(IMAGE_TENSOR, None, SEED)[0])
+    inside = tf.data.Dataset.from_tensors((IMAGE, SEED)).map(lambda x, s: vary(x, None, s)[0])
+    # A graph fuses multiplications and additions, so interpolated values differ in the last bits.
+    assert np.abs(next(iter(inside)) - image).max() <= (
+        1e-6 if name in ("microscopy", "cells") else 0
+    )
+    assert np.array_equal(next(iter(inside)), next(iter(inside)))
+    other = vary(IMAGE_TENSOR, None, tf.constant([1, 3]))[0]
+    assert np.array_equal(image, other) == (name == "none")
+
+
+IMAGE_TENSOR = tf.constant(IMAGE)
+
+
+def test_a_resumed_run_sees_the_same_pixels(policy):
+    split = Split(IMAGE, np.arange(8))
+    whole = batches(split, 3, seed=4, transform=policy[1])
+    resumed = batches(split, 3, seed=4, start_step=3, transform=augment(policy[0]))
+    for left, right in zip(islice(whole, 3, 6), islice(resumed, 3), strict=True):
+        assert np.array_equal(left[0], right[0])
+        assert np.array_equal(left[1], right[1])
+
+
+def test_shape_type_range_and_labels_stay(policy):
+    _, vary = policy
+    for image in (IMAGE_TENSOR, tf.ones((2, 9, 9, 3)), tf.zeros((2, 8, 12, 1))):
+        label = tf.range(len(image))
+        varied, kept = vary(image, label, SEED)
+        assert varied.shape == image.shape
+        assert varied.dtype == tf.float32
+        assert tf.reduce_min(varied) >= 0
+        assert tf.reduce_max(varied) <= 1
+        assert np.array_equal(kept, label)
+        assert vary(image, None, SEED)[1] is None
+
+
+def test_flips_are_the_eight_symmetries_and_move_no_value():
+    vary = augment("flips")
+    many = tf.tile(IMAGE_TENSOR[:1], [400, 1, 1, 1])
+    seen = vary(many, None, SEED)[0].numpy()[..., 0]
+    square = IMAGE[0, ..., 0]
+    symmetries = [np.rot90(s, k) for s in (square, square.T) for k in range(4)]
+    counts = [int((seen == symmetry).all((1, 2)).sum()) for symmetry in symmetries]
+    assert sum(counts) == 400
+    assert min(counts) > 50 - 4.5 * np.sqrt(400 * 7 / 64)
+
+
+def _blocks():
+    """Smooth pictures whose mask can be read from them: bright where the label is 1 to 3."""
+    mask = np.kron(RNG.integers(0, 4, (16, 4, 4)), np.ones((12, 12), int)).astype(np.int32)
+    return tf.constant((mask / 4).astype(np.float32)[..., None]), tf.constant(mask)
+
+
+@pytest.mark.parametrize("name", ["flips", "microscopy", "cells"])
+def test_masks_move_with_their_images(name):
+    image, mask = _blocks()
+    varied, moved = (part.numpy() for part in augment(name)(image, mask, SEED))
+    assert moved.dtype == np.int32
+    assert set(np.unique(moved)) <= {0, 1, 2, 3}
+    assert not np.array_equal(moved, mask)
+    read = np.rint(varied[..., 0] * 4).astype(int)
+    # Interpolation blurs the edges of blocks, so only the inside can be compared: most of a picture.
+    agreement = (read == moved).mean((1, 2))
+    assert agreement.min() > (0.999 if name == "flips" else 0.85)
+    # Image and mask of another image do not agree.
+    assert (read == np.roll(moved, 1, axis=0)).mean() < 0.5
+
+
+def test_half_of_the_microscopy_images_keep_their_pixels():
+    many = tf.tile(IMAGE_TENSOR[:1], [400, 1, 1, 1])
+    seen = augment("microscopy")(many, None, SEED)[0].numpy()[..., 0]
+    square = IMAGE[0, ..., 0]
+    exact = sum(
+        (seen == np.rot90(s, k)).all((1, 2)).sum() for s in (square, square.T) for k in range(4)
+    )
+    assert exact == pytest.approx(200, abs=4.5 * 10)
+
+
+def test_rotation_and_zoom_are_within_what_is_stated():
+    """A bright dot off the centre tells angle and zoom of its image."""
+    picture = np.zeros((65, 65), np.float32)
+    picture[30:35, 50:55] = 1
+    many = tf.tile(tf.constant(picture)[None, ..., None], [300, 1, 1, 1])
+    seen = augment("microscopy")(many, None, SEED)[0].numpy()[..., 0]
+    y, x = np.mgrid[:65, :65] - 32
+    weight = seen.sum((1, 2))
+    dy, dx = (seen * y).sum((1, 2)) / weight, (seen * x).sum((1, 2)) / weight
+    angle = np.degrees(np.arctan2(dy, dx)) % 90
+    off = np.minimum(angle, 90 - angle)
+    assert 17 < off.max() < 21
+    radius = np.hypot(dy, dx) / 20
+    assert 1 / 1.17 < radius.min() < 0.9
+    assert 1.1 < radius.max() < 1 / 0.84
+
+
+def test_cutout_makes_one_black_rectangle_of_the_stated_size():
+    vary = augment("cutout")
+    holes = vary(tf.ones((300, 64, 64, 3)), None, SEED)[0].numpy() == 0
+    assert (holes.any(-1) == holes.all(-1)).all()
+    for hole in holes[..., 0]:
+        rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+        assert hole.sum() == len(rows) * len(columns)  # one rectangle
+        assert 4 <= len(rows) <= 33
+        assert 4 <= len(columns) <= 33
+    mask = tf.ones((2, 8, 8), tf.int32)
+    assert np.array_equal(vary(tf.ones((2, 8, 8, 1)), mask, SEED)[1], mask)
+
+
+def test_an_unknown_policy():
+    with pytest.raises(DataError, match="unknown augmentation 'flip', did you mean 'flips'"):
+        augment("flip")
+    with pytest.raises(DataError, match=r"expected one of none, flips, microscopy, cells, cutout"):
+        augment("rotate")

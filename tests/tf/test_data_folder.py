@@ -1,0 +1,308 @@
+"""A folder of one's own images: every format, bad files, the split, patches, sizes and masks."""
+
+import warnings
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from dimaging_tf.data import load
+from dimaging_tf.data.files import read_image
+from dimaging_tf.errors import DataError
+
+RNG = np.random.default_rng(0)
+GREY8 = RNG.integers(0, 256, (20, 30), np.uint8)
+RGB8 = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+GREY16 = RNG.integers(0, 65536, (20, 30), np.uint16)
+RGB16 = RNG.integers(0, 65536, (20, 30, 3), np.uint16)
+ALPHA = np.concatenate([RGB8, np.full((20, 30, 1), 255, np.uint8)], -1)
+
+
+def save(path, array, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png" and array.dtype == np.uint16 and array.ndim == 3:
+        import tensorflow as tf
+
+        path.write_bytes(tf.io.encode_png(array).numpy())
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, array, **options)
+    else:
+        Image.fromarray(array).save(path, **options)
+    return path
+
+
+LOSSLESS = [
+    ("grey.png", GREY8, {}),
+    ("grey.tif", GREY8, {}),
+    ("grey.bmp", GREY8, {}),
+    ("deep.png", GREY16, {}),
+    ("deep.tif", GREY16, {}),
+    ("deep_big.tif", GREY16, {"byteorder": ">"}),
+    ("rgb.png", RGB8, {}),
+    ("rgb.tif", RGB8, {"photometric": "rgb"}),
+    ("rgb.webp", RGB8, {"lossless": True}),
+    ("rgb16.png", RGB16, {}),
+    ("rgb16.tif", RGB16, {"photometric": "rgb"}),
+    ("planes.tif", np.moveaxis(RGB16, -1, 0), {"photometric": "rgb", "planarconfig": "separate"}),
+    ("opaque.png", ALPHA, {}),
+    ("black_and_white.png", GREY8 > 127, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "array", "options"), LOSSLESS, ids=[row[0] for row in LOSSLESS])
+def test_a_lossless_file_gives_back_its_pixels(tmp_path, name, array, options):
+    (read,) = read_image(save(tmp_path / name, array, **options))
+    if name == "planes.tif":
+        array = RGB16
+    expected = array[..., :3] if array.ndim == 3 else array[..., None]
+    expected = expected * np.uint8(255) if expected.dtype == bool else expected
+    assert read.dtype == expected.dtype
+    assert np.array_equal(read, expected)
+
+
+def test_jpeg_orientation_pages_and_transparency(tmp_path):
+    smooth = np.tile(np.linspace(0, 255, 32, dtype=np.uint8), (16, 1))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was turned: rotate by 270 degrees to see it upright
+    (upright,) = read_image(save(tmp_path / "a.jpg", smooth, exif=turned, quality=95))
+    assert np.abs(upright[..., 0].astype(int) - np.rot90(smooth, -1)).max() <= 4
+
+    pages = read_image(save(tmp_path / "stack.tif", np.stack([GREY16] * 5)))
+    assert [page.shape for page in pages] == [(20, 30, 1)] * 5
+
+    clear = np.dstack([RGB8, np.zeros((20, 30), np.uint8)])
+    (white,) = read_image(save(tmp_path / "clear.png", clear))
+    assert (white == 255).all()
+    deep = np.dstack([RGB16, np.zeros((20, 30), np.uint16)])
+    (white,) = read_image(save(tmp_path / "deep.png", deep))
+    assert (white == 65535).all()
+    faint = np.dstack([GREY8, np.full_like(GREY8, 255)])
+    (grey,) = read_image(save(tmp_path / "faint.png", faint))
+    assert np.array_equal(grey[..., 0], GREY8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index in range(10):
+        save(tmp_path / f"{index}.png", RNG.integers(0, 256, (40 + index, 50, 3), np.uint8))
+    return tmp_path
+
+
+def test_patches_are_windows_of_the_files_and_no_file_is_in_both_splits(folder):
+    for index in range(10):  # every picture of one grey level: it tells the patch's file
+        save(folder / f"{index}.png", np.full((40, 50, 3), index, np.uint8))
+    dataset = load(folder, size=16)
+    assert dataset.shape == (16, 16, 3)
+    train, valid = (set(np.unique(split.image)) for split in (dataset.train, dataset.valid))
+    assert len(train) == 9
+    assert len(valid) == 1
+    assert not train & valid
+    # (40 - 16) // 8 + 1 rows times (50 - 16) // 8 + 1 columns
+    assert len(dataset.train) == 9 * 4 * 5
+    assert (
+        dataset.train.image.min(axis=(1, 2, 3)) == dataset.train.image.max(axis=(1, 2, 3))
+    ).all()
+
+
+def test_the_split_depends_on_seed_and_names_alone(folder, tmp_path):
+    def levels(seed):
+        return sorted(
+            {int(image[0, 0, 0]) for image in load(folder, size=16, seed=seed).valid.image}
+        )
+
+    for index in range(10):
+        save(folder / f"{index}.png", np.full((16, 16, 3), index, np.uint8))
+    first = levels(0)
+    assert first == levels(0)
+    assert len({tuple(levels(seed)) for seed in range(6)}) > 1
+    save(folder / "new.png", np.full((16, 16, 3), 99, np.uint8))
+    assert set(levels(0)) <= {*first, 99}
+
+
+def test_the_number_of_patches_is_limited_and_spread_over_the_files(folder):
+    from dimaging_tf.data.folder import load_folder
+
+    dataset = load_folder(folder, size=16, max_patches=40)
+    assert len(dataset.train) + len(dataset.valid) == 40
+    again = load_folder(folder, size=16, max_patches=40)
+    assert np.array_equal(dataset.train.image, again.train.image)
+
+
+def test_resize_takes_the_central_square(folder):
+    for path in folder.iterdir():
+        picture = np.zeros((20, 60, 3), np.uint8)
+        picture[:, 20:40] = 200
+        save(path, picture)
+    dataset = load(folder, size=10, cut="resize")
+    assert dataset.shape == (10, 10, 3)
+    assert (dataset.train.image == 200).all()
+
+
+@pytest.mark.parametrize("cut", ["patches", "resize"])
+def test_8_and_16_bits_grey_and_colour_together(tmp_path, cut):
+    save(tmp_path / "a.png", np.full((16, 16), 255, np.uint8))
+    save(tmp_path / "b.tif", np.full((16, 16), 65535, np.uint16))
+    save(tmp_path / "sub" / "c.webp", np.full((16, 16, 3), 255, np.uint8), lossless=True)
+    dataset = load(tmp_path, size=16, cut=cut)
+    assert dataset.shape == (16, 16, 3)
+    assert len(dataset.train) + len(dataset.valid) == 3
+    for split in (dataset.train, dataset.valid):
+        assert split.image.dtype == np.uint16
+        assert (split.image == 65535).all()
+    assert load(tmp_path, size=16, cut=cut, channels=1).shape == (16, 16, 1)
+
+
+def test_12_bits_in_16_are_pointed_out_and_stretched(tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name, np.full((8, 8), 4095, np.uint16))
+    with pytest.warns(UserWarning, match="brightest pixel is 4095 of 65535; .* pass white=4095"):
+        load(tmp_path, size=8)
+    assert (load(tmp_path, size=8, white=4095).train.image == 65535).all()
+
+
+@pytest.mark.parametrize("cut", ["patches", "resize"])
+def test_masks_lie_beside_their_images_and_are_cut_with_them(tmp_path, cut):
+    for index in range(3):
+        picture = RNG.integers(0, 200, (24, 40), np.uint8)
+        save(tmp_path / f"{index}.png", picture)
+        save(tmp_path / f"{index}_mask.png", picture // 100)
+    dataset = load(tmp_path, size=24, cut=cut)
+    assert dataset.train.label is not None
+    assert dataset.train.label.dtype == np.int32
+    assert np.array_equal(dataset.train.label, dataset.train.image[..., 0] // 100)
+    (tmp_path / "0_mask.png").unlink()
+    with pytest.raises(DataError, match=r"0\.png has no mask, others have; expected 0_mask\.png"):
+        load(tmp_path, size=24, cut=cut)
+    save(tmp_path / "0_mask.png", GREY8)
+    with pytest.raises(DataError, match=r"0_mask.png is \[20, 30\]; expected one mask of the size"):
+        load(tmp_path, size=24, cut=cut)
+    save(tmp_path / "0_mask.png", RGB8)
+    with pytest.raises(DataError, match=r"0_mask.png is no mask: expected one integer a pixel"):
+        load(tmp_path, size=24, cut=cut)
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _flip_a_byte(path):
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF
+    path.write_bytes(raw)
+
+
+BAD = [
+    ("empty.png", lambda path: path.write_bytes(b""), "empty.png is empty (0 bytes)"),
+    ("text.jpg", lambda path: path.write_text("hello"), "text.jpg cannot be read as an image"),
+    ("cut.png", _truncate, "cut.png cannot be read as an image"),
+    ("cut.jpg", _truncate, "cut.jpg cannot be read as an image: image file is truncated"),
+    ("cut.webp", _truncate, "cut.webp cannot be read as an image"),
+    ("cut.tif", _truncate, "cut.tif cannot be read as an image"),
+    ("damaged.png", _flip_a_byte, "damaged.png cannot be read as an image"),
+    (
+        "small.png",
+        lambda path: save(path, GREY8[:7]),
+        "small.png is 7 x 30, smaller than a patch of",
+    ),
+    (
+        "float.tif",
+        lambda path: save(path, GREY8.astype(np.float32)),
+        "float.tif has 32-bit float pixels, which have no fixed range; expected 8 or 16 bits",
+    ),
+    (
+        "mixed.tif",
+        lambda path: tifffile.imwrite(path, GREY8) or tifffile.imwrite(path, GREY16, append=True),
+        "mixed.tif mixes pages of different kinds: [('uint16', 1), ('uint8', 1)]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "spoil", "words"), BAD, ids=[row[0] for row in BAD])
+def test_a_bad_file_is_named_and_skipped_only_when_asked(folder, name, spoil, words):
+    save(folder / name, RNG.integers(0, 256, (40, 40, 3), np.uint8))
+    spoil(folder / name)
+    with pytest.raises(DataError) as caught:
+        load(folder, size=16)
+    assert words in str(caught.value)
+    assert "1 of 11 image files cannot be used" in str(caught.value)
+    assert "skip_bad=True (--skip-bad)" in str(caught.value)
+    with pytest.warns(UserWarning, match="left out 1 of 11 files") as warned:
+        dataset = load(folder, size=16, skip_bad=True)
+    assert words in str(warned[0].message)
+    assert dataset.summary == "10 image files, patches of 16 x 16 pixels"
+
+
+def test_the_list_of_bad_files_ends_somewhere(tmp_path):
+    for index in range(12):
+        (tmp_path / f"{index}.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        load(tmp_path)
+    assert str(caught.value).count("is empty") == 10
+    assert "  ...\n" in str(caught.value)
+    with pytest.warns(UserWarning, match="left out 12"), pytest.raises(DataError, match="0 usable"):
+        load(tmp_path, skip_bad=True)
+
+
+def test_folders_without_images(tmp_path):
+    (tmp_path / "notes.txt").write_text("none")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"holds no images; expected .*\.png .*, found 1 other file"
+    ):
+        load(tmp_path)
+    with pytest.raises(DataError, match=r"notes\.txt is a file; expected a folder of images"):
+        load(tmp_path / "notes.txt")
+    with pytest.raises(DataError, match="neither a data set nor a folder called"):
+        load(tmp_path / "none")
+    save(tmp_path / "only.png", GREY8)
+    with pytest.raises(DataError, match=r"1 usable image.*expected at least 2"):
+        load(tmp_path, size=16)
+
+
+OPTIONS = [{"size": 0}, {"cut": "crop"}, {"white": 70000}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_out_of_range(folder, options):
+    with pytest.raises(
+        DataError, match="expected size >= 1, cut 'patches' or 'resize', white None"
+    ):
+        load(folder, **options)
+
+
+pictures = st.lists(
+    st.tuples(
+        st.integers(8, 40),
+        st.integers(8, 40),
+        st.sampled_from([1, 3]),
+        st.sampled_from([np.uint8, np.uint16]),
+        st.sampled_from([".png", ".tif"]),
+    ),
+    min_size=2,
+    max_size=5,
+)
+
+
+@settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(pictures, st.sampled_from(["patches", "resize"]), st.integers(1, 8))
+def test_any_sizes_and_kinds(tmp_path_factory, found, cut, size):
+    folder = tmp_path_factory.mktemp("any")
+    for index, (height, width, channels, kind, suffix) in enumerate(found):
+        array = np.full((height, width, channels), np.iinfo(kind).max, kind)
+        save(folder / f"{index}{suffix}", array[..., 0] if channels == 1 else array)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dataset = load(folder, size=size, cut=cut)
+    assert dataset.shape == (size, size, max(row[2] for row in found))
+    deep = any(row[3] is np.uint16 for row in found)
+    for split in (dataset.train, dataset.valid):
+        assert split.image.dtype == (np.uint16 if deep else np.uint8)
+        assert (split.image == np.iinfo(split.image.dtype).max).all()

@@ -1,0 +1,167 @@
+"""Runs: resumed after a kill, spread over devices, stopped by NaN, recorded, never half-written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dimaging_tf import runs
+from dimaging_tf.errors import TrainingError, UserError
+from dimaging_tf.files import read_json_lines, whole_file, write_json
+from dimaging_tf.training import Checkpoint, RunRecord, StopOnNaN, TimeBudget
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "vae": {"changes": {"latent_dim": 2, "hidden": (16,)}},
+    "autoencoder": {"changes": {"channels": (4, 8)}, "augment": "none"},
+    "denoiser": {"changes": {"width": 4, "depth": 1}},
+    "unet": {"changes": {"width": 4, "depth": 1, "head": "regression", "outputs": 1}, "augment": "none"},
+}
+
+
+def small(model: str, **given) -> runs.Settings:
+    options = {"data": "digits", "batch": 50, "epochs": 3, **SMALL[model], **given}
+    return runs.default_settings(model, **options)
+
+
+class Kill(keras.callbacks.Callback):
+    """Stop as a kill would, in the middle of the second epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 1.5 * self.params["steps"] // 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(model, tmp_path):
+    settings = small(model)
+    whole = runs.train(settings, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(settings, tmp_path / "killed", callbacks=[Kill()])
+    resumed = runs.train(runs.read_settings(tmp_path / "killed"), tmp_path / "killed", resume=True)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    records = [read_json_lines(tmp_path / name / "metrics.jsonl") for name in ("whole", "killed")]
+    assert [{**r, "seconds": 0} for r in records[0]] == [{**r, "seconds": 0} for r in records[1]]
+    assert [r["epoch"] for r in records[1]] == [1, 2, 3]
+
+
+def test_command_killed_by_the_system_resumes(tmp_path):
+    """The real thing: SIGKILL to the command after two epochs, --resume, equal weights."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "export", "edge"))}
+    command = [sys.executable, "-m", "dimaging_tf.cli", "train"]
+    settings = ["vae", "--data", "digits", "--epochs", "40", "--set", "hidden=(16,)", "--batch", "50"]
+    for name in ("whole", "killed"):
+        process = subprocess.Popen(
+            [*command, *settings, "--out", tmp_path / name], env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if name == "whole":
+            assert process.communicate()[0].strip() == f"{tmp_path / name}  next: dimaging export {tmp_path / name}".encode()
+            continue
+        while len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 40
+    subprocess.run([*command, "--resume", "--out", tmp_path / "killed"], env=env, check=True, capture_output=True)
+    models = [keras.saving.load_model(tmp_path / name / "last.keras") for name in ("whole", "killed")]
+    for a, b in zip(*(m.get_weights() for m in models), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_two_devices_give_the_losses_of_one(model, tmp_path):
+    settings = small(model, epochs=2)
+    for strategy in ("single", "mirrored"):
+        runs.train(replace(settings, strategy=strategy), tmp_path / strategy)
+    one, two = (read_json_lines(tmp_path / s / "metrics.jsonl") for s in ("single", "mirrored"))
+    assert len(tf.config.list_logical_devices("CPU")) == 2
+    for a, b in zip(one, two, strict=True):
+        for name in a.keys() - {"seconds"}:
+            # The last validation batch is odd: its halves draw other noise than the whole.
+            assert a[name] == pytest.approx(b[name], rel=1e-3 if name.startswith("val") else 1e-4)
+
+
+def test_record_says_what_the_run_was(tmp_path):
+    runs.train(small("vae", epochs=1, seed=3), tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["model"] == "vae"
+    assert record["seed"] == 3
+    assert record["config"]["shape"] == [8, 8, 1]
+    assert record["data"] == {"name": "digits", "licence": record["data"]["licence"]}
+    assert set(record["versions"]) == {"python", "dimaging", "tensorflow", "keras", "numpy"}
+    assert (tmp_path / "run" / "samples" / "epoch-0001.png").stat().st_size > 100
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "best.keras", "last.keras", "metrics.jsonl", "run.json", "samples",
+    ]  # fmt: skip
+    assert runs.load_model(tmp_path / "run").config.shape == (8, 8, 1)
+
+
+def test_nan_stops_and_names_the_loss(tmp_path):
+    settings = small("vae", epochs=1, learning_rate=1e20)
+    with pytest.raises(TrainingError, match="became NaN or infinite. The checkpoints of earlier") as error:
+        runs.train(settings, tmp_path / "run")
+    assert "kl" in str(error.value)
+    assert not (tmp_path / "run" / "last.keras").exists()
+
+
+def test_time_budget_falls_by_a_half_cosine_and_stops():
+    now = iter(np.arange(0, 100, 0.5))
+    budget = TimeBudget(0.2, clock=lambda: next(now))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    rates = []
+    see = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: rates.append(float(model.optimizer.learning_rate)))
+    model.fit(np.zeros((500, 1)), np.zeros((500, 1)), batch_size=1, epochs=5, verbose=0, callbacks=[budget, see])
+    assert len(rates) == 12  # seconds of budget, one clock second a step
+    assert rates[0] < 0.02  # warm-up
+    np.testing.assert_allclose(rates[5], 6 / 100 * 0.5 * (1 + np.cos(np.pi * 5.5 / 12)), rtol=1e-5)
+
+
+def test_callbacks_serve_a_plain_fit_script(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)], name="mine")
+    model.compile("sgd", "mse")
+    callbacks = [StopOnNaN(), RunRecord(tmp_path), Checkpoint(tmp_path, monitor="loss")]
+    model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=callbacks)
+    assert json.loads((tmp_path / "run.json").read_text())["model"] == "mine"
+    assert len(read_json_lines(tmp_path / "metrics.jsonl")) == 2
+
+
+ERRORS = {
+    "run there already": (lambda p: (runs.train(small("vae", epochs=1), p / "a"), runs.train(small("vae"), p / "a")), "holds a run already: continue it with --resume"),
+    "not a run": (lambda p: runs.read_settings(p), "is not a run folder: it has no run.json"),
+    "no checkpoint": (lambda p: runs.latest(p), "neither best.keras nor last.keras"),
+    "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single or mirrored. Received: 'many'"),
+    "model": (lambda p: runs.default_settings("vea"), "No model 'vea'. Did you mean 'vae'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors(case, tmp_path):
+    act, words = ERRORS[case]
+    with pytest.raises(UserError) as error:
+        act(tmp_path)
+    assert words in str(error.value)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "x.json", {"old": 1})
+
+    def fail():
+        with whole_file(tmp_path / "x.json") as temporary:
+            temporary.write_text("{")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail()
+    assert json.loads((tmp_path / "x.json").read_text()) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
