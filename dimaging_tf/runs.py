@@ -172,8 +172,11 @@ def _strategy(name: str) -> Any:
         return tf.distribute.get_strategy()
     if name != "mirrored":
         raise UserError(f"--strategy must be single or mirrored. Received: {name!r}")
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    # TensorFlow's collectives for CPUs mix up two strategies of one process; GPUs reduce by NCCL.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy([device.name for device in devices], reduction)
 
 
 def _record(folder: str | Path) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def load(
 
     DataError when there is no such name or folder, when data is missing, damaged or cannot be that.
     """
+    if seed < 0:
+        raise DataError(f"seed is a whole number of at least 0; received {seed}")
     options = {
         "data_dir": data_dir, "size": size, "channels": channels, "seed": seed,
         "skip_bad": skip_bad, "cut": cut, "white": white, "download": download,
@@ -111,7 +113,7 @@ def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Datas
         )
 
     def adapt(split: Split) -> Split:
-        image = to_channels(split.image, channels or depth)
+        image = to_channels(split.image, depth if channels is None else channels)
         return Split(image if size is None else pad_to(image, size), split.label)
 
     return replace(dataset, train=adapt(dataset.train), valid=adapt(dataset.valid))

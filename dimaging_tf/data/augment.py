@@ -16,8 +16,9 @@ or a zoom brings in from outside is the picture reflected at its edge.
 Why keras-cv, and how: its RandomRotation, RandomZoom and RandomCutout act on a whole batch with a
 transformation of its own for every image. But they draw it from a generator with a state, which a
 resumed run could not restore. So the numbers are drawn here, from the seed, and handed to the
-layers' public `augment_images` as the transformation that it takes. RandomFlip is not used: it has
-no quarter turns, and a flip by `where` is exact for integers too.
+layers' public `augment_images` as the transformation that it takes. (Their `seed=1` is never used;
+without one they ask for TensorFlow's global generator, which enable_op_determinism forbids.)
+RandomFlip is not used: it has no quarter turns, and a flip by `where` is exact for integers too.
 """
 
 import difflib
@@ -73,8 +74,8 @@ def _microscopy() -> Augmentation:
     # "bilinear" for images; "nearest" makes no labels that were not there.
     layers = {
         mode: (
-            keras_cv.layers.RandomRotation(TURN, fill_mode="reflect", interpolation=mode),
-            keras_cv.layers.RandomZoom(ZOOM, fill_mode="reflect", interpolation=mode),
+            keras_cv.layers.RandomRotation(TURN, fill_mode="reflect", interpolation=mode, seed=1),
+            keras_cv.layers.RandomZoom(ZOOM, fill_mode="reflect", interpolation=mode, seed=1),
         )
         for mode in ("bilinear", "nearest")
     }
@@ -106,7 +107,7 @@ def _cutout() -> Augmentation:
     import keras_cv
     import tensorflow as tf
 
-    layer = keras_cv.layers.RandomCutout(HOLE, HOLE, fill_mode="constant", fill_value=0.0)
+    layer = keras_cv.layers.RandomCutout(HOLE, HOLE, fill_mode="constant", fill_value=0.0, seed=1)
 
     def cutout(image, label, seed):
         batch, height, width = (tf.shape(image)[axis] for axis in range(3))

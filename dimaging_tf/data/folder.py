@@ -87,7 +87,7 @@ def load_folder(
     deep = any(piece.image.dtype == np.uint16 for piece in good.values())
     if deep and not white:
         _warn_if_dark(max(piece.image.max() for piece in good.values()))
-    depth = channels or max(piece.image.shape[-1] for piece in good.values())
+    depth = max(piece.image.shape[-1] for piece in good.values()) if channels is None else channels
     order = sorted(good, key=lambda file: _hash(seed, file))
     count = max(1, round(VALID_SHARE * len(order)))
     return Dataset(

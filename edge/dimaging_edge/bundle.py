@@ -84,11 +84,12 @@ class Bundle:
         session = self.session(name)
         names = [output.name for output in self.graph(name).outputs]
         try:
-            return dict(zip(names, session.run(names, checked), strict=True))
+            found: Any = session.run(names, checked)
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             shapes = ", ".join(f"{key}{array.shape}" for key, array in checked.items())
             text = " ".join(str(error).split())
             raise DimagingError(f"{name}: onnxruntime failed on {shapes}: {text}") from None
+        return dict(zip(names, found, strict=True))
 
     def examples(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (inputs, outputs) of a graph: real inputs, batch 1, and what Keras answered."""

@@ -7,7 +7,13 @@ from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from dimaging_edge.errors import BundleError
 
-_WORDS = {str: "a text", int: "an integer", float: "a number", type(None): "null", dict: "an object"}
+_WORDS = {
+    str: "a text",
+    int: "an integer",
+    float: "a number",
+    type(None): "null",
+    dict: "an object",
+}
 
 
 def refuse(at: str, expected: str, found: object) -> NoReturn:
@@ -63,7 +69,9 @@ def _decode_tuple(inner: tuple[Any, ...], value: Any, at: str) -> tuple[Any, ...
         inner = (inner[0],) * len(value)
     if len(value) != len(inner):
         refuse(at, f"a list of {len(inner)}", value)
-    return tuple(decode(k, v, f"{at}[{i}]") for i, (k, v) in enumerate(zip(inner, value, strict=True)))
+    return tuple(
+        decode(k, v, f"{at}[{i}]") for i, (k, v) in enumerate(zip(inner, value, strict=True))
+    )
 
 
 def _decode_union(inner: tuple[Any, ...], value: Any, at: str) -> Any:
@@ -74,7 +82,9 @@ def _decode_union(inner: tuple[Any, ...], value: Any, at: str) -> Any:
     if len(choices) == 1:  # X | None: a refusal inside X names its own place
         return decode(choices[0], value, at)
     for kind in choices:
-        if not isinstance(value, bool) and isinstance(value, (int, float) if kind is float else kind):
+        if not isinstance(value, bool) and isinstance(
+            value, (int, float) if kind is float else kind
+        ):
             return value
     words = " or ".join(_WORDS[kind] for kind in inner)
     refuse(at, words, value)

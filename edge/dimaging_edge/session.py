@@ -130,9 +130,8 @@ def make_session(
 
 def used_provider(session: "onnxruntime.InferenceSession") -> str:
     """Return our name of the provider a session runs on: "cpu", "cuda" or "openvino"."""
-    names = {execution: name for name, execution in PROVIDERS.items()}
-    first = session.get_providers()[0]
-    return names.get(first, first)
+    first: str = session.get_providers()[0]
+    return next((name for name, execution in PROVIDERS.items() if execution == first), first)
 
 
 def _create(ort: Any, model: Any, options: Any, provider: str, threads: int) -> Any:

@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dimaging_edge.errors import DimagingError
+
 DASH = "—"
 
 
@@ -44,14 +46,21 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
     new one, and nothing else is left behind. The temporary name keeps the suffix of `path`.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    name = None
     try:
+        handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
         write(Path(name))
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private
         os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except BaseException as error:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise DimagingError(
+                f"cannot write {path}: {reason}; is the folder there, and writable?"
+            ) from None
         raise
 
 

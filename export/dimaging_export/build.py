@@ -10,7 +10,7 @@ import onnx
 from dimaging_edge import schema
 from dimaging_export import graph as graphs
 from dimaging_export import parity, targets, uint8
-from dimaging_export.inputs import Arrays, Inputs, example_shapes
+from dimaging_export.inputs import BATCHES, STATIC_BATCHES, Arrays, Inputs, example_shapes
 from dimaging_export.interface import interface
 from dimaging_export.precision import CALIBRATION_IMAGES, change_precision
 from dimaging_export.runner import Graph, keras_graph, like_file, onnx_graph
@@ -57,8 +57,11 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, judgin
     example = example_shapes(interface(keras_model).inputs, judging, order.size)
     shapes = list(example.values()) if order.target.static else None
     base = convert(keras_model, shapes, order.converter)
-    free = frozenset(t.name for t in base.graph.input if len(_dims(t)) == 4 and isinstance(_dims(t)[1], str))
-    inputs = Inputs(example, subject.ranges, judging, free)
+    free = frozenset(
+        t.name for t in base.graph.input if len(_dims(t)) == 4 and isinstance(_dims(t)[1], str)
+    )
+    batches = STATIC_BATCHES if order.target.static else BATCHES
+    inputs = Inputs(example, subject.ranges, judging, free, batches)
     calibrating = Inputs(example, subject.ranges, calibration, free).singles(CALIBRATION_IMAGES)
     floats = change_precision(base, order.precision, calibrating)
     floats.graph.name = name
@@ -73,12 +76,19 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, judgin
     verdict = targets.check(model, order.target)
     feed = inputs.feeds(byte_names)[0]
     arrays = {**feed, **like_file(reference, byte_names)(feed)}
-    spec = _spec(model, arrays, subject.ranges, byte_names, _macs(base, keras_model, example), report)
+    spec = _spec(
+        model, arrays, subject.ranges, byte_names, _macs(base, keras_model, example), report
+    )
     return Built(model, spec, arrays, reference, runs, verdict, base.producer_name)
 
 
 def _prove_bytes(
-    model: onnx.ModelProto, names: frozenset[str], floats: Graph, reference: Graph, inputs: Inputs, precision: str
+    model: onnx.ModelProto,
+    names: frozenset[str],
+    floats: Graph,
+    reference: Graph,
+    inputs: Inputs,
+    precision: str,
 ) -> Report:
     """Bytes change nothing but the scale (to one grey level); and how far the file is from Keras."""
     name, file, feeds = model.graph.name, onnx_graph(model), inputs.feeds(names)
@@ -88,7 +98,9 @@ def _prove_bytes(
 
 
 def _byte_names(model: onnx.ModelProto, ranges: Mapping) -> frozenset[str]:
-    sides = [(tensor, True) for tensor in model.graph.input] + [(t, False) for t in model.graph.output]
+    sides = [(tensor, True) for tensor in model.graph.input] + [
+        (t, False) for t in model.graph.output
+    ]
     return frozenset(
         tensor.name
         for tensor, as_input in sides
@@ -96,7 +108,9 @@ def _byte_names(model: onnx.ModelProto, ranges: Mapping) -> frozenset[str]:
     )
 
 
-def _macs(model: onnx.ModelProto, keras_model: keras.Model, example: dict[str, tuple[int, ...]]) -> int | None:
+def _macs(
+    model: onnx.ModelProto, keras_model: keras.Model, example: dict[str, tuple[int, ...]]
+) -> int | None:
     found = graphs.macs(graphs.with_shapes(model, example))
     if found is None and model.producer_name == DIRECT:
         # A size computed inside the graph stops shape inference; written for one size it is known.
@@ -105,7 +119,12 @@ def _macs(model: onnx.ModelProto, keras_model: keras.Model, example: dict[str, t
 
 
 def _spec(
-    model: onnx.ModelProto, arrays: Arrays, ranges: Mapping, byte_names: frozenset[str], macs: int | None, report: Report
+    model: onnx.ModelProto,
+    arrays: Arrays,
+    ranges: Mapping,
+    byte_names: frozenset[str],
+    macs: int | None,
+    report: Report,
 ) -> schema.Graph:
     def tensor(info: onnx.ValueInfoProto) -> schema.Tensor:
         legal = (0.0, 255.0) if info.name in byte_names else ranges.get(info.name)

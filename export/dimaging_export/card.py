@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 
 from dimaging_edge import schema
 from dimaging_export import parity
-from dimaging_export.inputs import BATCHES
 from dimaging_export.realdata import RealData
 from dimaging_tf import registry
 
 
 def card(
-    manifest: schema.Manifest, source: str, real: RealData | None, verdicts: dict[str, dict[str, str]]
+    manifest: schema.Manifest,
+    source: str,
+    real: RealData | None,
+    verdicts: dict[str, dict[str, str]],
 ) -> str:
     """The text. source: run folder or file of the model; verdicts: of the mobile checker, by graph."""
     m = manifest
@@ -43,7 +45,15 @@ def card(
 
 def _tensors(m: schema.Manifest) -> str:
     rows = [
-        (graph.name, side, t.name, t.dtype, " x ".join(map(str, t.shape)), t.layout or "—", _range(t))
+        (
+            graph.name,
+            side,
+            t.name,
+            t.dtype,
+            " x ".join(map(str, t.shape)),
+            t.layout or "—",
+            _range(t),
+        )
         for graph in m.graphs.values()
         for side, tensors in (("in", graph.inputs), ("out", graph.outputs))
         for t in tensors
@@ -57,20 +67,23 @@ def _parity(m: schema.Manifest) -> str:
         for graph in m.graphs.values()
         for output, figures in graph.parity.items()
     ]
-    batches = ", ".join(map(str, BATCHES))
-    how = f"Seeded and real inputs at batch {batches}, onnxruntime on a CPU against Keras."
+    how = "Seeded and real inputs, onnxruntime on a CPU against Keras, at batch 1, 3 and 8 where it is free."
     if m.precision != "fp32":
         how += " Rounding makes single values differ; the figure of merit below is what was judged."
     return how + "\n\n" + _table(("graph", "output", "largest difference", "allowed"), rows)
 
 
 def _quality(m: schema.Manifest, real: RealData | None) -> str:
-    learned = f"Real images: {real.name} ({real.licence})." if real else "No real images were given."
+    learned = (
+        f"Real images: {real.name} ({real.licence})." if real else "No real images were given."
+    )
     if real and not real.apart:
         learned += " The same ones calibrated and judged: there were too few."
     if not m.quality:
         floor = parity.SQNR.get(m.precision)
-        judged = f" Judged by signal to noise of every output, at least {floor:.0f} dB." if floor else ""
+        judged = (
+            f" Judged by signal to noise of every output, at least {floor:.0f} dB." if floor else ""
+        )
         return f"{learned} The model has no figure of merit.{judged}"
     q = m.quality
     row = [f"{q[key]:.5g} {q['unit']}".strip() for key in ("keras", "onnx", "loss", "allowed")]
@@ -99,11 +112,19 @@ def _verdicts(verdicts: dict[str, dict[str, str]]) -> str:
 
 
 def _limits(m: schema.Manifest) -> str:
-    lines = ["Inputs outside the range above are refused by dimaging_edge; plain onnxruntime computes them."]
-    if any(isinstance(size, str) for g in m.graphs.values() for t in g.inputs for size in t.shape[1:]):
-        lines.append("Any height and width runs; it was proven at the example's and at twice its height.")
+    lines = [
+        "Inputs outside the range above are refused by dimaging_edge; plain onnxruntime computes them."
+    ]
+    if any(
+        isinstance(size, str) for g in m.graphs.values() for t in g.inputs for size in t.shape[1:]
+    ):
+        lines.append(
+            "Any height and width runs; it was proven at the example's and at twice its height."
+        )
     if m.precision == "int8":
-        lines.append("int8 suits images like those it was calibrated on; very different ones saturate.")
+        lines.append(
+            "int8 suits images like those it was calibrated on; very different ones saturate."
+        )
     if m.precision == "fp16":
         lines.append("onnxruntime computes fp16 in float32 on most CPUs: smaller, not faster.")
     return "\n".join(f"* {line}" for line in lines)

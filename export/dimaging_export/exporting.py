@@ -59,11 +59,17 @@ def export(
         size = (size, size)
     subject = load_subject(model_or_path)
     if size and not subject.free_size:
-        raise ExportError(f"size={size[0]} x {size[1]}: {subject.name} has a fixed size; leave it out")
+        raise ExportError(
+            f"size={size[0]} x {size[1]}: {subject.name} has a fixed size; leave it out"
+        )
     wanted = size or ((row.size, row.size) if row.static else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
     order = Order(
-        precision, row, row.uint8 if uint8 is None else uint8, wanted or (row.size, row.size), converter
+        precision,
+        row,
+        row.uint8 if uint8 is None else uint8,
+        wanted or (row.size, row.size),
+        converter,
     )
     built = _build_all(subject, order, real)
     if uint8 and not any(x.dtype == np.uint8 for b in built.values() for x in b.examples.values()):
@@ -89,7 +95,9 @@ def _build_all(subject: Subject, order: Order, real: RealData | None) -> dict[st
     return built
 
 
-def _quality(subject: Subject, order: Order, built: dict[str, Built], real: RealData | None) -> dict | None:
+def _quality(
+    subject: Subject, order: Order, built: dict[str, Built], real: RealData | None
+) -> dict | None:
     if subject.quality is None or real is None:
         return None
     images = real.judging
@@ -100,7 +108,9 @@ def _quality(subject: Subject, order: Order, built: dict[str, Built], real: Real
     return parity.judge_quality(subject.quality, order.precision, keras, onnx)
 
 
-def _facts(subject: Subject, order: Order, real: RealData | None, built: dict[str, Built]) -> dict[str, Any]:
+def _facts(
+    subject: Subject, order: Order, real: RealData | None, built: dict[str, Built]
+) -> dict[str, Any]:
     """Everything of the manifest that is known before a file is written."""
     entry = registry.REGISTRY.get(subject.name)
     licence = f"weights learned from {real.name}: {real.licence}" if real else "unstated"
@@ -122,11 +132,24 @@ def _facts(subject: Subject, order: Order, real: RealData | None, built: dict[st
     }
 
 
-def _write(folder: Path, subject: Subject, built: dict[str, Built], facts, quality, real: RealData | None) -> None:
+def _write(
+    folder: Path, subject: Subject, built: dict[str, Built], facts, quality, real: RealData | None
+) -> None:
     for name, b in built.items():
         texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()}
-        tensors = {t.name: {"layout": t.layout, "range": t.range} for t in (*b.spec.inputs, *b.spec.outputs)}
-        annotate(b.model, {**texts, "graph": name, "tensors": json.dumps(tensors), "parity": json.dumps(b.spec.parity)})
+        tensors = {
+            t.name: {"layout": t.layout, "range": t.range}
+            for t in (*b.spec.inputs, *b.spec.outputs)
+        }
+        annotate(
+            b.model,
+            {
+                **texts,
+                "graph": name,
+                "tensors": json.dumps(tensors),
+                "parity": json.dumps(b.spec.parity),
+            },
+        )
         onnx.save(b.model, folder / b.spec.file)
     arrays = {f"{name}/{key}": x for name, b in built.items() for key, x in b.examples.items()}
     np.savez_compressed(folder / "examples.npz", allow_pickle=False, **arrays)
@@ -136,4 +159,6 @@ def _write(folder: Path, subject: Subject, built: dict[str, Built], facts, quali
     )
     (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
     verdicts = {name: b.verdict for name, b in built.items() if b.verdict}
-    (folder / "CARD.md").write_text(card(manifest, subject.source, real, verdicts), encoding="utf-8")
+    (folder / "CARD.md").write_text(
+        card(manifest, subject.source, real, verdicts), encoding="utf-8"
+    )

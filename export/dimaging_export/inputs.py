@@ -10,6 +10,8 @@ from dimaging_export.errors import ExportError
 from dimaging_export.uint8 import to_bytes
 
 BATCHES = (1, 3, 8)
+STATIC_BATCHES = (1, 3)
+"""A file of batch 1 runs three images one by one; more would repeat itself."""
 
 Arrays = dict[str, np.ndarray]
 Ranges = Mapping[str, tuple[float, float] | None]
@@ -24,12 +26,13 @@ class Inputs:
     real: Arrays
     any_height: frozenset[str]
     """Images whose height is free in the file."""
+    batches: tuple[int, ...] = BATCHES
 
     def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
-        """Real inputs, then seeded ones, each at batch 1, 3 and 8; a free height at twice the size too."""
+        """Real inputs, then seeded ones, each at every batch; a free height at twice the size too."""
         real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
-        feeds = [{k: v[:n] for k, v in real.items()} for n in BATCHES if real]
-        feeds += [self._seeded(n, byte_names) for n in BATCHES]
+        feeds = [{k: v[:n] for k, v in real.items()} for n in self.batches if real]
+        feeds += [self._seeded(n, byte_names) for n in self.batches]
         if self.any_height:
             feeds.append(self._seeded(1, byte_names, tall=True))
         return feeds
@@ -57,7 +60,9 @@ class Inputs:
         return feed
 
 
-def example_shapes(shapes: list[tuple[str, Shape]], real: Arrays, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+def example_shapes(
+    shapes: list[tuple[str, Shape]], real: Arrays, size: tuple[int, int]
+) -> dict[str, tuple[int, ...]]:
     """A concrete shape of each input, batch 1: that of a real one, else with this height and width."""
     found = {}
     for name, shape in shapes:

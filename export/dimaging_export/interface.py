@@ -28,7 +28,9 @@ class Interface:
         prefix = "" if same else f"{tensor}_"
         spatial = {1: f"{prefix}height", 2: f"{prefix}width"} if len(shape) == 4 else {}
         return [
-            ("batch" if axis == 0 else spatial.get(axis, f"{tensor}_{axis}")) if size is None else size
+            ("batch" if axis == 0 else spatial.get(axis, f"{tensor}_{axis}"))
+            if size is None
+            else size
             for axis, size in enumerate(shape)
         ]
 
@@ -72,4 +74,6 @@ def _names(struct: Any, layers: list[str]) -> list[str]:
 def _layer_names(graph: keras.Model) -> tuple[list[str], list[str]]:
     plain = keras.Model(list(graph.inputs), list(graph.outputs))
     layers = {id(x.output): x.name for x in plain.layers if isinstance(x, keras.layers.InputLayer)}
-    return [layers.get(id(tensor), tensor.name) for tensor in graph.inputs], list(plain.output_names)
+    return [layers.get(id(tensor), tensor.name) for tensor in graph.inputs], list(
+        plain.output_names
+    )

@@ -50,7 +50,9 @@ class Difference:
         return 10 * float(np.log10(max(self.signal, 1e-30) / max(self.noise, 1e-30)))
 
 
-def compare(name: str, found: Graph, reference: Graph, feeds: Iterable[Arrays]) -> dict[str, Difference]:
+def compare(
+    name: str, found: Graph, reference: Graph, feeds: Iterable[Arrays]
+) -> dict[str, Difference]:
     """Run both on every feed; ParityError for outputs that are missing, misshapen or not finite."""
     differences: dict[str, Difference] = {}
     for feed in feeds:
@@ -94,9 +96,13 @@ def judge(
         if precision != "fp32":
             allowed = max(2 * seen.max_abs, allowed)
             if by_signal and seen.sqnr < SQNR[precision]:
-                failures.append(f"{output}: {seen.sqnr:.1f} dB, at least {SQNR[precision]:.0f} dB is asked for")
+                failures.append(
+                    f"{output}: {seen.sqnr:.1f} dB, at least {SQNR[precision]:.0f} dB is asked for"
+                )
         elif seen.max_abs > allowed:
-            failures.append(f"{output}: largest difference {seen.max_abs:.3g}, allowed {allowed:.3g}")
+            failures.append(
+                f"{output}: largest difference {seen.max_abs:.3g}, allowed {allowed:.3g}"
+            )
         report[output] = {"max_abs": seen.max_abs, "allowed": allowed}
     if failures:
         raise ParityError(

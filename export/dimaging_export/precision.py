@@ -43,12 +43,12 @@ def change_precision(model: onnx.ModelProto, precision: str, feeds: Feeds) -> on
     return changed
 
 
-def fp32(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:  # noqa: ARG001
+def fp32(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     """As it is."""
     return model
 
 
-def fp16(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:  # noqa: ARG001
+def fp16(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     """Weights and arithmetic in float16 between float32 inputs and outputs."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -83,7 +83,12 @@ PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds], onnx.ModelProto]] = {
 
 
 def _static(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
 
     class Reader(CalibrationDataReader):
         def __init__(self):
@@ -142,13 +147,15 @@ def _split_gemm(model: onnx.ModelProto) -> None:
             continue
         product = f"{node.name}/product"
         nodes.append(helper.make_node("MatMul", node.input[:2], [product], name=product))
-        nodes.append(helper.make_node("Add", [product, *node.input[2:]], node.output, name=node.name))
+        nodes.append(
+            helper.make_node("Add", [product, *node.input[2:]], node.output, name=node.name)
+        )
     model.graph.ClearField("node")
     model.graph.node.extend(nodes)
 
 
 def _through_files(model: onnx.ModelProto, quantize: Callable[[str, str], None]) -> onnx.ModelProto:
-    """onnxruntime's quantisers read and write files (and empty the weights of a model in memory)."""
+    """Onnxruntime's quantisers read and write files (and empty the weights of a model in memory)."""
     # Says that the graph is swept and its shapes are known, which is what the quantiser warns about.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     with tempfile.TemporaryDirectory() as folder:

@@ -103,7 +103,9 @@ def _draw(pool: Split | _Pool, subject: Subject, size: Size) -> Images:
         image = _resize(image, size)
         label = _resize(label, size) if label is not None and label.ndim == 3 else label
     shape, given = subject.image_shape, image.shape[1:]
-    if len(given) != len(shape) or any(s not in (None, g) for s, g in zip(shape, given, strict=True)):
+    if len(given) != len(shape) or any(
+        s not in (None, g) for s, g in zip(shape, given, strict=True)
+    ):
         wanted = " x ".join("any" if s is None else str(s) for s in shape)
         raise ExportError(
             f"{subject.name} takes images of {wanted}; received {' x '.join(map(str, given))}. "

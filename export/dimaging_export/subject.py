@@ -87,10 +87,14 @@ def load_subject(model_or_path: Any) -> Subject:
         return _subject(model_or_path)
     path = Path(model_or_path)
     if not path.exists():
-        raise ExportError(f"there is no {path}; expected a run folder, a .keras file or a Keras model")
+        raise ExportError(
+            f"there is no {path}; expected a run folder, a .keras file or a Keras model"
+        )
     if path.is_dir():
         if not (path / "run.json").exists():
-            raise ExportError(f"{path} is no run folder (it has no run.json); train one: dimaging train MODEL")
+            raise ExportError(
+                f"{path} is no run folder (it has no run.json); train one: dimaging train MODEL"
+            )
         settings = runs.read_settings(path)
         data = (settings.data, {"seed": settings.seed, **settings.data_options})
         return _subject(runs.load_model(path), data=data, source=path.name)

@@ -87,7 +87,9 @@ def _rewritten(node, writer: "_Writer", constants) -> list[onnx.NodeProto] | Non
     if kernel.ndim != 4 or strides == [1, 1] or not plain or "output_shape" in a:
         return None
     missing = a.get("output_padding", [0, 0])
-    axes = [phases(kernel.shape[2 + i], strides[i], pads[i], pads[2 + i], missing[i]) for i in (0, 1)]
+    axes = [
+        phases(kernel.shape[2 + i], strides[i], pads[i], pads[2 + i], missing[i]) for i in (0, 1)
+    ]
     if axes[0] is None or axes[1] is None:
         return None
     rows, columns = axes
@@ -122,7 +124,9 @@ class _Writer:
         x = nhwc = self.emit("Transpose", x, perm=[0, 2, 3, 1])
         x = self.emit("Reshape", x, self.constant("phases", np.array([0, 0, 0, sy, sx, channels])))
         x = self.emit("Transpose", x, perm=[0, 1, 3, 2, 4, 5])
-        lengths = (rows.length(size[0]), columns.length(size[1])) if (size := self.input_size) else None
+        lengths = (
+            (rows.length(size[0]), columns.length(size[1])) if (size := self.input_size) else None
+        )
         x = self.emit("Reshape", x, self.shape(nhwc, lengths, channels, sy, sx))
         if rows.extra or columns.extra:
             ends = np.array([-rows.extra or _END, -columns.extra or _END])

@@ -72,7 +72,9 @@ def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
     """Raise ExportError where the graph breaks a rule of its target; returns the checker's verdicts."""
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     if opset > target.max_opset:
-        raise ExportError(f"target {target.name!r} knows opsets up to {target.max_opset}, the graph needs {opset}")
+        raise ExportError(
+            f"target {target.name!r} knows opsets up to {target.max_opset}, the graph needs {opset}"
+        )
     for node in model.graph.node:
         if node.op_type in target.forbidden:
             raise ExportError(

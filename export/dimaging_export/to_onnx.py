@@ -48,7 +48,9 @@ def convert(
             return _finish(_direct(graph, face), face)
         except Unsupported as error:
             if converter == "direct":
-                raise ExportError(f"{error}; converter='auto' hands such a model to tf2onnx") from None
+                raise ExportError(
+                    f"{error}; converter='auto' hands such a model to tf2onnx"
+                ) from None
             reason = error
     from dimaging_export.fallback import tf2onnx_model
 
@@ -58,7 +60,9 @@ def convert(
 def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
     for tensor in graph.inputs:
         if tensor.dtype != "float32":
-            raise Unsupported(f"input {tensor.name!r} is {tensor.dtype}; emitters know float32 alone")
+            raise Unsupported(
+                f"input {tensor.name!r} is {tensor.dtype}; emitters know float32 alone"
+            )
     builder = Builder()
     values = [last_value(name, shape) for name, shape in face.inputs]
     results = emit_model(builder, graph, values)
@@ -89,11 +93,15 @@ def _finish(model: onnx.ModelProto, face: Interface) -> onnx.ModelProto:
                 f"the converted graph has inputs that the model has not: {', '.join(sorted(extra))} "
                 "(a constant held by a layer became one). Hold it as a weight: add_weight(trainable=False)"
             )
-    types = {tensor.name: tensor.type.tensor_type.elem_type for tensor in (*graph.input, *graph.output)}
+    types = {
+        tensor.name: tensor.type.tensor_type.elem_type for tensor in (*graph.input, *graph.output)
+    }
     for kind, tensors in (("input", face.inputs), ("output", face.outputs)):
         graph.ClearField(kind)
         getattr(graph, kind).extend(
-            helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), face.named(name, shape))
+            helper.make_tensor_value_info(
+                name, types.get(name, TensorProto.FLOAT), face.named(name, shape)
+            )
             for name, shape in tensors
         )
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))

@@ -23,7 +23,9 @@ def is_image(shape: tuple, legal: Range, *, as_input: bool) -> bool:
 
 def to_bytes(image: np.ndarray) -> np.ndarray:
     """[0, 1] -> uint8, rounded half up: what the graph does at its output."""
-    return np.floor(np.clip(image, 0, 1).astype(np.float32) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return np.floor(
+        np.clip(image, 0, 1).astype(np.float32) * np.float32(255) + np.float32(0.5)
+    ).astype(np.uint8)
 
 
 def from_bytes(image: np.ndarray) -> np.ndarray:
@@ -62,7 +64,9 @@ def _wrap(graph: onnx.GraphProto, names: frozenset[str]) -> None:
 
 
 def _input_nodes(name: str, inner: str) -> list[onnx.NodeProto]:
-    return _chain(name, inner, [("Cast", [], {"to": TensorProto.FLOAT}), ("Mul", ["uint8/scale"], {})])
+    return _chain(
+        name, inner, [("Cast", [], {"to": TensorProto.FLOAT}), ("Mul", ["uint8/scale"], {})]
+    )
 
 
 def _output_nodes(name: str, inner: str) -> list[onnx.NodeProto]:
@@ -76,7 +80,9 @@ def _output_nodes(name: str, inner: str) -> list[onnx.NodeProto]:
     return _chain(inner, name, steps)
 
 
-def _chain(source: str, target: str, steps: list[tuple[str, list[str], dict]]) -> list[onnx.NodeProto]:
+def _chain(
+    source: str, target: str, steps: list[tuple[str, list[str], dict]]
+) -> list[onnx.NodeProto]:
     nodes = []
     for i, (op, constants, attributes) in enumerate(steps):
         output = target if i == len(steps) - 1 else f"{target}/uint8/{op}"

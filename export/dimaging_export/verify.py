@@ -27,7 +27,9 @@ def verify(model: onnx.ModelProto) -> None:
         checker.check_model(model, full_check=True)
         shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     except (checker.ValidationError, shape_inference.InferenceError) as error:
-        raise ExportError(f"the converted graph {model.graph.name!r} is not valid ONNX: {error}") from error
+        raise ExportError(
+            f"the converted graph {model.graph.name!r} is not valid ONNX: {error}"
+        ) from error
 
 
 def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

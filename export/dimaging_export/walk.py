@@ -33,10 +33,12 @@ class Trace:
     outputs: list[keras.KerasTensor]
 
     def uses(self) -> Counter:
-        """id of a tensor -> number of calls and outputs that read it."""
+        """Id of a tensor -> number of calls and outputs that read it."""
         count = Counter(id(tensor) for tensor in self.outputs)
         for call in self.calls:
-            count.update(id(t) for t in keras.tree.flatten((call.args, call.kwargs)) if _is_tensor(t))
+            count.update(
+                id(t) for t in keras.tree.flatten((call.args, call.kwargs)) if _is_tensor(t)
+            )
         return count
 
 

@@ -16,9 +16,13 @@ def check_place(out: Path, force: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / "bundle.json").exists():
-        raise ExportError(f"{out} exists and is no bundle, so it is not replaced; choose another folder")
+        raise ExportError(
+            f"{out} exists and is no bundle, so it is not replaced; choose another folder"
+        )
     if not force:
-        raise ExportError(f"{out} holds a bundle already; replace it with force=True (dimaging export --force)")
+        raise ExportError(
+            f"{out} holds a bundle already; replace it with force=True (dimaging export --force)"
+        )
 
 
 @contextmanager
@@ -46,7 +50,9 @@ def new_bundle(out: Path, force: bool) -> Iterator[Path]:
                 (work / "replaced").rename(out)
             raise
     except OSError as error:
-        raise ExportError(f"cannot write the bundle {out}: {error.strerror or error}; nothing was left") from error
+        raise ExportError(
+            f"cannot write the bundle {out}: {error.strerror or error}; nothing was left"
+        ) from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)

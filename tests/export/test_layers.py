@@ -12,7 +12,6 @@ import pytest
 from keras import layers as L
 
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import count
 from dimaging_export.to_onnx import convert
 
 MAP, TINY, VECTOR, TOKENS = (6, 7, 3), (5, 5, 2), (6,), (5, 6)
@@ -161,7 +160,9 @@ def randomised(model, seed=0):
 
 
 def run(onnx_model, x):
-    session = ort.InferenceSession(onnx_model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        onnx_model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     return session.run(["y"], {"x": x})[0]
 
 

@@ -17,7 +17,9 @@ def transposed(kernel, stride, pads, output_padding, size=None, bias=True, **att
     weights = rng.normal(size=(*channels, *kernel)).astype(np.float32)
     constants = [numpy_helper.from_array(weights, "w")]
     if bias:
-        constants.append(numpy_helper.from_array(rng.normal(size=channels[1]).astype(np.float32), "b"))
+        constants.append(
+            numpy_helper.from_array(rng.normal(size=channels[1]).astype(np.float32), "b")
+        )
     node = helper.make_node(
         "ConvTranspose", ["x", *(c.name for c in constants)], ["y"], name="up", kernel_shape=kernel,
         strides=stride, pads=pads, output_padding=output_padding, **attributes,

@@ -4,6 +4,7 @@ import gzip
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,11 +48,13 @@ def test_a_named_set_holds_what_it_says(name, options, shape, train, valid):
 def test_digits_agree_with_the_packages_that_bring_them():
     from sklearn.datasets import load_digits
 
-    theirs, ours = load_digits(), data.load("digits")
+    theirs: Any = load_digits()
+    ours = data.load("digits")
     image = np.concatenate([ours.train.image, ours.valid.image])[..., 0]
     assert np.array_equal(np.rint(image * (16 / 255)), theirs.images)
-    assert np.array_equal(np.concatenate([ours.train.label, ours.valid.label]), theirs.target)
-    assert np.bincount(data.load("mnist5k").valid.label).tolist() == [100] * 10
+    label = [np.asarray(split.label) for split in (ours.train, ours.valid)]
+    assert np.array_equal(np.concatenate(label), theirs.target)
+    assert np.bincount(np.asarray(data.load("mnist5k").valid.label)).tolist() == [100] * 10
 
 
 def test_no_photograph_is_in_both_splits():
@@ -91,6 +94,8 @@ ERRORS = [
     ("fotos", {}, "did you mean 'photos'?"),
     ("/no/such/place", {}, "(data sets: digits, mnist5k, photos, cells, "),
     ("digits", {"size": 7}, "the images of digits are 8 x 8; expected size= to be at least that"),
+    ("digits", {"seed": -1}, "seed is a whole number of at least 0; received -1"),
+    ("digits", {"channels": 0}, "channels is 1 (grey) or 3 (RGB); received 0"),
     ("digits", {"channels": 2}, "channels is 1 (grey) or 3 (RGB); received 2"),
     ("photos", {"channels": 4}, "channels is 1 (grey) or 3 (RGB); received 4"),
     ("photos", {"size": 513}, "photos come in patches of 1 to 512 pixels a side; received 513"),
@@ -143,7 +148,7 @@ def test_to_float_maps_the_ends_exactly_and_keeps_float32():
         to_float(np.zeros(3))
 
 
-def _image(*shape, kind=np.uint8):
+def _image(*shape, kind: Any = np.uint8):
     return np.zeros(shape, kind)
 
 

@@ -262,6 +262,16 @@ def test_folders_without_images(tmp_path):
         load(tmp_path, size=16)
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_bar_is_drawn_only_when_a_person_looks(folder, capsys, monkeypatch, watched):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: watched)
+    monkeypatch.setenv("TERM", "xterm")
+    load(folder, size=16)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("reading images" in err) == watched
+
+
 OPTIONS = [{"size": 0}, {"cut": "crop"}, {"white": 70000}]
 
 

@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 import tarfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,12 @@ def _no_data_of_this_machine(monkeypatch, tmp_path):
 
 
 def write_mnist(folder, **changes):
-    arrays = {"x_train": DIGITS, "y_train": LABELS, "x_test": DIGITS[:2], "y_test": LABELS[:2]}
+    arrays: dict[str, Any] = {
+        "x_train": DIGITS,
+        "y_train": LABELS,
+        "x_test": DIGITS[:2],
+        "y_test": LABELS[:2],
+    }
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "mnist.npz", **(arrays | changes))
 
@@ -40,7 +46,9 @@ def write_fashion(folder):
 
 def write_binarized(folder, **changes):
     bits = {"x_train": DIGITS > 127, "x_valid": DIGITS[:2] > 127}
-    packed = {name: np.packbits(b.reshape(-1, 784), axis=1) for name, b in bits.items()}
+    packed: dict[str, Any] = {
+        name: np.packbits(b.reshape(-1, 784), axis=1) for name, b in bits.items()
+    }
     np.savez_compressed(folder / "binarized_mnist.npz", **(packed | changes))
 
 
@@ -59,7 +67,7 @@ def test_mnist_like_keras_keeps_it(tmp_path):
     write_mnist(tmp_path)
     dataset = load("mnist", data_dir=tmp_path)
     assert np.array_equal(dataset.train.image[..., 0], DIGITS)
-    assert np.array_equal(dataset.train.label, LABELS)
+    assert np.array_equal(np.asarray(dataset.train.label), LABELS)
     assert len(dataset.valid) == 2
 
 
@@ -67,7 +75,7 @@ def test_fashion_mnist_like_keras_keeps_it(tmp_path):
     write_fashion(tmp_path)
     dataset = load("fashion_mnist", data_dir=tmp_path, size=32)
     assert np.array_equal(dataset.train.image[:, 2:30, 2:30, 0], DIGITS)
-    assert np.array_equal(dataset.valid.label, LABELS[:2])
+    assert np.array_equal(np.asarray(dataset.valid.label), LABELS[:2])
 
 
 def test_binarized_mnist_is_black_and_white(tmp_path):

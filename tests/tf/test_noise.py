@@ -68,7 +68,7 @@ def test_every_image_draws_its_own_level_over_the_whole_range(
     if logarithmic:
         levels, low, high = np.log(levels), np.log(low), np.log(high)
     share = np.sort((levels - low) / (high - low))
-    # Kolmogorov-Smirnov: 1.63 / sqrt(n) is the 1 % point; the rest is the error of each measurement.
+    # Kolmogorov-Smirnov: 1.63 / sqrt(n) is the 1 % point; the rest is the measurement error.
     uniform = (np.arange(400) + 0.5) / 400
     assert np.abs(share - uniform).max() < 1.63 / 20 + 0.03
 

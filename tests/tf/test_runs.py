@@ -87,8 +87,9 @@ def test_two_devices_give_the_losses_of_one(model, tmp_path):
     assert len(tf.config.list_logical_devices("CPU")) == 2
     for a, b in zip(one, two, strict=True):
         for name in a.keys() - {"seconds"}:
-            # The last validation batch is odd: its halves draw other noise than the whole.
-            assert a[name] == pytest.approx(b[name], rel=1e-3 if name.startswith("val") else 1e-4)
+            # Another order of summation, amplified by Adam; and the last validation batch is odd:
+            # its halves draw other noise than the whole.
+            assert a[name] == pytest.approx(b[name], rel=1e-3)
 
 
 def test_record_says_what_the_run_was(tmp_path):
@@ -120,7 +121,7 @@ def test_time_budget_falls_by_a_half_cosine_and_stops():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(1.0), "mse")
     rates = []
-    see = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: rates.append(float(model.optimizer.learning_rate)))
+    see = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: rates.append(float(model.optimizer.learning_rate)))
     model.fit(np.zeros((500, 1)), np.zeros((500, 1)), batch_size=1, epochs=5, verbose=0, callbacks=[budget, see])
     assert len(rates) == 12  # seconds of budget, one clock second a step
     assert rates[0] < 0.02  # warm-up

@@ -8,7 +8,7 @@
 convolution, `budget` the file format and the verdicts, `fresh` what a new process is needed for.
 """
 
-from dimaging_edge.benchmark.budget import Budget, BudgetError, budget_text, read_budget
+from dimaging_edge.benchmark.budget import Budget, BudgetError, Settings, budget_text, read_budget
 from dimaging_edge.benchmark.report import GraphReport, Report
 from dimaging_edge.benchmark.suite import bench
 
@@ -17,6 +17,7 @@ __all__ = [
     "BudgetError",
     "GraphReport",
     "Report",
+    "Settings",
     "bench",
     "budget_text",
     "read_budget",

@@ -16,7 +16,7 @@ on a busy machine as on an idle one. Milliseconds hold for neither, so there is 
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,16 @@ OK, OVER, NOISY, NO_BUDGET = "ok", "over budget", "too noisy to say", "no budget
 EXIT_CODES = {OK: 0, NO_BUDGET: 0, NOISY: 4, OVER: 3}
 """Exit code of the command for the worst verdict; 3 before 4 before 0."""
 
-_SETTINGS: dict[str, type] = {
-    "model": str,
-    "precision": str,
-    "provider": str,
-    "threads": int,
-    "batch": int,
-}
+
+@dataclass(frozen=True)
+class Settings:
+    """How ratios were measured. None: not stated."""
+
+    model: str | None = None
+    precision: str | None = None
+    provider: str | None = None
+    threads: int | None = None
+    batch: int | None = None
 
 
 class BudgetError(DimagingError, ValueError):
@@ -42,19 +45,19 @@ class BudgetError(DimagingError, ValueError):
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits per graph, and the settings they were measured with (only those the file gives)."""
+    """Limits per graph, and the settings they were measured with."""
 
     max_ratio: dict[str, float]
-    settings: dict[str, str | int]
+    settings: Settings = field(default_factory=Settings)
 
-    def check(self, graphs: tuple[str, ...], **run: str | int) -> None:
+    def check(self, graphs: tuple[str, ...], run: Settings) -> None:
         """Raise BudgetError if a graph is unknown, or the run's settings are not the budget's."""
         for name in self.max_ratio:
             if name not in graphs:
                 raise BudgetError(f"budget: no graph {name!r} in the bundle; {near(name, graphs)}")
-        for key, received in run.items():
-            expected = self.settings.get(key, received)
-            if expected != received:
+        for key, expected in asdict(self.settings).items():
+            received = getattr(run, key)
+            if expected is not None and expected != received:
                 raise BudgetError(
                     f"budget: it was written for {key} {expected!r}, this run has {received!r}; "
                     f"a ratio does not carry over. Run with {key} {expected!r}, or write a budget "
@@ -90,28 +93,37 @@ def read_budget(path: str | Path) -> Budget:
         raise BudgetError(f"budget {path} is not valid TOML: {error}") from None
     graphs = data.pop("graphs", None)
     if not isinstance(graphs, dict) or not graphs:
-        raise BudgetError(f"budget {path}: expected a table [graphs.NAME] with max_ratio, found none")
+        raise BudgetError(
+            f"budget {path}: expected a table [graphs.NAME] with max_ratio, found none"
+        )
+    known = {one.name: int if one.name in ("threads", "batch") else str for one in fields(Settings)}
     for key, value in data.items():
-        if key not in _SETTINGS:
-            raise BudgetError(f"budget {path}: unknown key {key!r}; {near(key, tuple(_SETTINGS))}")
-        if type(value) is not _SETTINGS[key]:
-            raise BudgetError(f"budget {path}: {key}: expected {_SETTINGS[key].__name__}, {value!r}")
-    return Budget({name: _max_ratio(name, table) for name, table in graphs.items()}, data)
+        if key not in known:
+            raise BudgetError(f"budget {path}: unknown key {key!r}; {near(key, tuple(known))}")
+        if type(value) is not known[key]:
+            raise BudgetError(f"budget {path}: {key}: expected {known[key].__name__}, {value!r}")
+    return Budget(
+        {name: _max_ratio(name, table) for name, table in graphs.items()}, Settings(**data)
+    )
 
 
-def budget_text(ratios: dict[str, Ratio], margin: float, settings: dict[str, str | int]) -> str:
+def budget_text(ratios: dict[str, Ratio], margin: float, settings: Settings) -> str:
     """Return the text of a budget file: each measured ratio plus `margin` per cent."""
     lines = [f"# Measured, plus {margin:g} %. Checked by: dimaging-edge bench BUNDLE --budget FILE"]
-    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    lines += [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in asdict(settings).items()
+    ]
     for name, ratio in ratios.items():
-        key = json.dumps(name, ensure_ascii=False)  # a JSON text of printable characters is a TOML text
+        key = json.dumps(
+            name, ensure_ascii=False
+        )  # a JSON text of printable characters is a TOML text
         lines += ["", f"[graphs.{key}]", f"max_ratio = {ratio.ratio * (1 + margin / 100):.4g}"]
     return "\n".join(lines) + "\n"
 
 
 def _max_ratio(name: str, table: Any) -> float:
-    value = table.get("max_ratio") if isinstance(table, dict) else None
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    if not number or set(table) != {"max_ratio"}:
+    value: Any = table.get("max_ratio") if isinstance(table, dict) else None
+    if type(value) not in (int, float) or not value > 0 or set(table) != {"max_ratio"}:
         raise BudgetError(f"budget: graphs.{name}: expected max_ratio = NUMBER, found {table!r}")
     return float(value)

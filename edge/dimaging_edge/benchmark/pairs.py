@@ -31,11 +31,8 @@ UNEVEN = 0.5
 
 try:
     from resource import RUSAGE_THREAD, getrusage  # Linux
-
-    def _waits() -> int:
-        return getrusage(RUSAGE_THREAD).ru_nvcsw
 except ImportError:  # no count of waits: every round is taken on the wall clock
-    _waits = None
+    getrusage = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,9 @@ class Ratio:
         return len(self.rounds) >= FEWEST and self.spread <= UNEVEN
 
 
-def compare(graph: Run, reference: Run, *, enough: Callable[[Ratio], bool], limit_s: float) -> Ratio:
+def compare(
+    graph: Run, reference: Run, *, enough: Callable[[Ratio], bool], limit_s: float
+) -> Ratio:
     """Time rounds until `enough(ratio so far)`, or until `limit_s` seconds are over.
 
     `enough` is asked from FEWEST rounds on, each time that half as many again are in: a question
@@ -90,7 +89,7 @@ class _Side:
 class _Block:
     wall: int  # ns
     cpu: int  # ns of the calling thread
-    waits: int  # times it gave up the core by itself
+    waited: bool  # the thread gave up the core by itself, or nobody can tell
 
 
 @dataclass(frozen=True)
@@ -100,20 +99,24 @@ class _Round:
     waited: bool
 
 
+def _waits() -> int:
+    return getrusage(RUSAGE_THREAD).ru_nvcsw if getrusage else 0
+
+
 def _block(side: _Side) -> _Block:
-    waits = _waits() if _waits else -1
+    waits = _waits()
     cpu, wall = thread_time_ns(), perf_counter_ns()
     for _ in range(side.runs):
         side.run()
     wall, cpu = perf_counter_ns() - wall, thread_time_ns() - cpu
-    return _Block(wall, cpu, _waits() - waits if _waits else 1)
+    return _Block(wall, cpu, waited=not getrusage or _waits() > waits)
 
 
 def _round(graph: _Side, reference: _Side, *, forwards: bool) -> _Round:
     order = (graph, reference, reference, graph)
     order = order if forwards else (reference, graph, graph, reference)
     blocks = [(side, _block(side)) for side in order]
-    waited = any(block.waits for _, block in blocks)
+    waited = any(block.waited for _, block in blocks)
     one_run = {}
     for side in (graph, reference):
         mine = [block for other, block in blocks if other is side]
@@ -134,7 +137,7 @@ def _fastest(run: Run) -> int:
     fastest, end = 0, perf_counter_ns() + 300_000_000
     for tried in range(20):
         block = _block(once)
-        taken = block.wall if block.waits else block.cpu
+        taken = block.wall if block.waited else block.cpu
         fastest = min(fastest, taken) if tried > 1 else taken  # the first one warms up
         if tried > 1 and perf_counter_ns() > end:
             break

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 
-from dimaging_edge.benchmark.budget import exit_code
+from dimaging_edge.benchmark.budget import Settings, exit_code
 from dimaging_edge.benchmark.environment import Environment
 from dimaging_edge.benchmark.fresh import Fresh
 from dimaging_edge.benchmark.gate import GateReport
@@ -60,11 +60,10 @@ class Report:
         return exit_code([gate.verdict for gate in self.gates])
 
     @property
-    def settings(self) -> dict[str, str | int]:
+    def settings(self) -> Settings:
         """What a budget must have been measured with to hold for this run."""
         env = self.environment
-        names = {"model": self.model, "precision": self.precision, "provider": env.provider_used}
-        return {**names, "threads": env.threads, "batch": self.batch}
+        return Settings(self.model, self.precision, env.provider_used, env.threads, self.batch)
 
     def to_json(self) -> str:
         """Return everything, raw samples in nanoseconds, as JSON text."""
@@ -106,11 +105,8 @@ def _latency(graphs: list[GraphReport]) -> str:
     for one in graphs:
         settled = "" if one.warm_up.settled else " (unsettled)"
         times = [number(one.ms[key]) for key in ("p50", "p90", "p99")]
-        count = str(len(one.samples_ns))
-        rows.append(
-            [one.graph, str(one.batch), f"{one.warm_up.runs}{settled}", count, *times]
-            + [number(one.items_per_s)]
-        )
+        counts = [str(one.batch), f"{one.warm_up.runs}{settled}", str(len(one.samples_ns))]
+        rows.append([one.graph, *counts, *times, number(one.items_per_s)])
     return table(rows)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from dimaging_edge.benchmark.budget import Budget
+from dimaging_edge.benchmark.budget import Budget, Settings
 from dimaging_edge.benchmark.environment import environment
 from dimaging_edge.benchmark.fresh import measure_fresh
 from dimaging_edge.benchmark.gate import Feeds, gate
@@ -43,14 +43,9 @@ def bench(
     names = tuple(graphs or bundle.graphs)
     feeds = {name: tile(bundle.graph(name), bundle.examples(name)[0], batch) for name in names}
     if budget is not None:
-        budget.check(
-            bundle.graphs,
-            model=bundle.manifest.model,
-            precision=bundle.manifest.precision,
-            provider=bundle.provider,
-            threads=bundle.threads,
-            batch=batch,
-        )
+        wrote = bundle.manifest
+        run = Settings(wrote.model, wrote.precision, bundle.provider, bundle.threads, batch)
+        budget.check(bundle.graphs, run)
     measured = [_measure(bundle, name, feeds[name], batch, seconds, progress) for name in names]
     gates = []
     if budget is not None or ratios:

@@ -88,11 +88,15 @@ class Builder:
         source = FIRST if layout == LAST else LAST
         name, target = self.form(value, source), permuted(value.shape, layout)
         if value.shape[3] != 1:
-            return self.node("Transpose", name, perm=[0, 2, 3, 1] if layout == LAST else [0, 3, 1, 2])
+            return self.node(
+                "Transpose", name, perm=[0, 2, 3, 1] if layout == LAST else [0, 3, 1, 2]
+            )
         # One channel: the bytes lie the same way already, so only the shape is written anew.
         if None in value.shape[1:]:
             flat = self.node("Squeeze", name, self.constant([3 if layout == FIRST else 1], "axes"))
-            return self.node("Unsqueeze", flat, self.constant([1 if layout == FIRST else 3], "axes"))
+            return self.node(
+                "Unsqueeze", flat, self.constant([1 if layout == FIRST else 3], "axes")
+            )
         return self.node("Reshape", name, self.constant([0, *target[1:]], "shape"))
 
     def _unique(self, hint: str) -> str:

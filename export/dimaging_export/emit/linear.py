@@ -66,7 +66,8 @@ def conv2d_transpose(b: Builder, layer: Any, x: Value) -> Value:
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
         weights = b.constant(_f32(kernel.transpose(2, 3, 0, 1)), "kernel")
         return first_value(
-            b.node("ConvTranspose", source, weights, b.constant(_f32(bias), "bias"), **attributes), shape
+            b.node("ConvTranspose", source, weights, b.constant(_f32(bias), "bias"), **attributes),
+            shape,
         )
 
     kernel = np.asarray(layer.kernel).transpose(0, 1, 3, 2)  # [kh, kw, in, out]
@@ -109,7 +110,10 @@ def _convolution(
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        weights, offset = b.constant(_f32(kernel.transpose(3, 2, 0, 1)), "kernel"), b.constant(_f32(bias), "bias")
+        weights, offset = (
+            b.constant(_f32(kernel.transpose(3, 2, 0, 1)), "kernel"),
+            b.constant(_f32(bias), "bias"),
+        )
         name = b.node("Conv", source, weights, offset, **attributes or {})
         return first_value(name, (x.shape[0], *spatial, kernel.shape[3]))
 

@@ -63,7 +63,9 @@ def arithmetic(b: Builder, op: Any, x: Any, y: Any) -> Value:
     for number, value in ((y, x), (x, y)):
         if isinstance(value, Value) and np.size(number) == 1 and not isinstance(number, Value):
             constant = b.constant(np.float32(np.asarray(number).item()))
-            return b.map(value, lambda n: b.node(name, *((n, constant) if value is x else (constant, n))))
+            return b.map(
+                value, lambda n: b.node(name, *((n, constant) if value is x else (constant, n)))
+            )
     if not (isinstance(x, Value) and isinstance(y, Value)):
         raise unsupported(op, "takes a constant array; make it a layer's weight")
     layout, names = _common(b, op, (x, y))

@@ -25,7 +25,7 @@ def batch_normalization(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Rescaling)
 def rescaling(b: Builder, layer: Any, x: Value) -> Value:
-    """y * scale + offset, numbers or one a channel."""
+    """Y * scale + offset, numbers or one a channel."""
     return _scale_shift(b, x, np.asarray(layer.scale, float), np.asarray(layer.offset, float))
 
 

@@ -19,13 +19,13 @@ _END = np.iinfo(np.int64).max
     layers.RandomFlip, layers.RandomRotation, layers.RandomTranslation, layers.RandomZoom,
     layers.RandomContrast, layers.RandomBrightness,
 )  # fmt: skip
-def identity(b: Builder, layer: Any, x: Value) -> Value:  # noqa: ARG001
+def identity(b: Builder, layer: Any, x: Value) -> Value:
     """Nothing at inference."""
     return x
 
 
 @emits(layers.Flatten)
-def flatten(b: Builder, layer: Any, x: Value) -> Value:  # noqa: ARG001
+def flatten(b: Builder, layer: Any, x: Value) -> Value:
     """[B, ...] -> [B, D]; a feature map is flattened in the order in which its reader wants it."""
     size = None if None in x.shape[1:] else math.prod(x.shape[1:])  # pyright: ignore
     value = Value((x.shape[0], size))
@@ -98,4 +98,9 @@ def spatial_axes(b: Builder, layout: str) -> str:
 
 def channels_first_order(height: int, width: int, channels: int) -> np.ndarray:
     """Element i of a map flattened channels first is element order[i] of Keras' flattening."""
-    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).ravel()
+    return (
+        np.arange(height * width * channels)
+        .reshape(height, width, channels)
+        .transpose(2, 0, 1)
+        .ravel()
+    )

@@ -6,7 +6,9 @@ from dimaging_export.emit.table import unsupported
 from dimaging_export.emit.values import Value
 
 
-def window(layer: Any, size: tuple[int, ...], dilation: tuple[int, ...], x: Value) -> dict[str, Any]:
+def window(
+    layer: Any, size: tuple[int, ...], dilation: tuple[int, ...], x: Value
+) -> dict[str, Any]:
     """strides, dilations, kernel_shape and padding of a sliding window over `x`.
 
     TensorFlow's "same" depends on the size where the stride is not 1 (it pads less where the last
@@ -67,4 +69,6 @@ def transpose_window(layer: Any) -> dict[str, Any]:
 
 def _check_layout(layer: Any) -> None:
     if layer.data_format != "channels_last":
-        raise unsupported(layer, "keeps its channels first; build it with data_format='channels_last'")
+        raise unsupported(
+            layer, "keeps its channels first; build it with data_format='channels_last'"
+        )

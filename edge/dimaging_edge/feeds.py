@@ -1,0 +1,159 @@
+"""Arrays and pictures in and out of files, for the command line.
+
+Pillow is used if it is there and needed by nothing else; arrays travel as .npy without it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dimaging_edge.errors import InputError, near
+from dimaging_edge.schema import Graph, Tensor
+from dimaging_edge.text import write_atomically
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+NORMAL = "normal"
+_MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def read_inputs(
+    graph: Graph, specs: Mapping[str, str], *, n: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Return an array for each `input name -> spec`.
+
+    A spec is a .npy file, a .npz file (its array of the input's name, or its only one), a picture
+    (one item of a batch, see `from_picture`), or "normal": `n` items of unit Gaussian noise,
+    the same for the same `seed`. InputError for a file that cannot be read.
+    """
+    known = {tensor.name: (index, tensor) for index, tensor in enumerate(graph.inputs)}
+    arrays = {}
+    for name, spec in specs.items():
+        if name not in known:
+            raise InputError(f"{graph.name}: no input {name!r}; {near(name, tuple(known))}")
+        index, tensor = known[name]
+        if spec == NORMAL:
+            arrays[name] = _noise(tensor, n, np.random.default_rng([seed, index]))
+        else:
+            arrays[name] = _read(Path(spec), tensor)
+    return arrays
+
+
+def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
+    """Return a picture as the tensor wants it: batch 1, its channels, its dtype.
+
+    Grey, RGB or RGBA follows from the channels; uint8 stays 0..255 (16-bit pictures are rounded),
+    floats are in [0, 1].
+    """
+    axis = _channel_axis(tensor)
+    channels = tensor.shape[axis]
+    if channels not in _MODES or tensor.dtype not in ("uint8", "float16", "float32"):
+        raise InputError(
+            f"input {tensor.name!r} ({tensor.dtype}, {channels} channels) cannot be a picture; "
+            "give it as .npy"
+        )
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits; convert() would clip it
+        grey = np.clip(np.asarray(picture, np.float32) / 65535, 0, 1)
+        values = np.repeat(grey[..., None], int(channels), axis=-1)
+    else:
+        values = np.asarray(picture.convert(_MODES[channels]), np.float32) / 255
+        values = values.reshape(*values.shape[:2], int(channels))
+    if tensor.dtype == "uint8":
+        values = np.rint(values * 255)
+    values = np.moveaxis(values, -1, axis - 1)
+    return np.ascontiguousarray(values[None].astype(tensor.dtype))
+
+
+def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
+    """Write each output as NAME.npy, and pictures also as NAME.png (NAME-0.png, ... of a batch).
+
+    Each file is whole or absent. Returns the paths. Pictures need Pillow and are left out without.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for tensor in graph.outputs:
+        array = outputs[tensor.name]
+        path = folder / f"{tensor.name}.npy"
+        write_atomically(path, lambda temporary, a=array: np.save(temporary, a, allow_pickle=False))
+        written.append(path)
+        pictures = _to_pictures(tensor, array)
+        for index, picture in enumerate(pictures):
+            end = f"-{index}" if len(pictures) > 1 else ""
+            path = folder / f"{tensor.name}{end}.png"
+            write_atomically(path, picture.save)
+            written.append(path)
+    return written
+
+
+def _noise(tensor: Tensor, n: int, rng: np.random.Generator) -> np.ndarray:
+    free = bool(tensor.shape) and isinstance(tensor.shape[0], str)
+    if tensor.dtype not in ("float16", "float32", "float64"):
+        raise InputError(f"input {tensor.name!r} is {tensor.dtype}; only a float can be {NORMAL}")
+    if n > 1 and not free:
+        raise InputError(f"input {tensor.name!r}: {n} items were asked for, its batch is fixed")
+    shape = (n, *tensor.example[1:]) if free else tensor.example
+    return rng.standard_normal(shape, dtype=np.float32).astype(tensor.dtype)
+
+
+def _read(path: Path, tensor: Tensor) -> np.ndarray:
+    if not path.is_file():
+        raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
+    if path.suffix not in (".npy", ".npz"):
+        return from_picture(_open_picture(path, tensor), tensor)
+    try:
+        stored: Any = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"input {tensor.name!r}: {path} cannot be read: {error}") from None
+    if path.suffix == ".npy":
+        return stored
+    with stored:
+        key = tensor.name if tensor.name in stored else stored.files[0] if stored.files else ""
+        if key != tensor.name and len(stored.files) != 1:
+            found = ", ".join(stored.files) or "none"
+            raise InputError(f"input {tensor.name!r}: {path} holds no such array; found: {found}")
+        return stored[key]
+
+
+def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(
+            f"input {tensor.name!r}: reading {path.name} needs Pillow: pip install pillow, "
+            "or give the input as .npy"
+        ) from None
+    try:
+        picture = Image.open(path)
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None
+    return picture
+
+
+def _channel_axis(tensor: Tensor) -> int:
+    if tensor.layout not in ("NHWC", "NCHW"):
+        layout = tensor.layout or "none"
+        raise InputError(
+            f"input {tensor.name!r} cannot be a picture: expected layout NHWC or NCHW, "
+            f"it has {layout}; give it as .npy"
+        )
+    return tensor.layout.index("C")
+
+
+def _to_pictures(tensor: Tensor, array: np.ndarray) -> "list[Image.Image]":
+    picture_like = tensor.dtype == "uint8" or tensor.range == (0, 1)
+    if not picture_like or tensor.layout not in ("NHWC", "NCHW"):
+        return []
+    items = np.moveaxis(array, tensor.layout.index("C"), -1)
+    if items.shape[-1] not in _MODES:
+        return []
+    try:
+        from PIL import Image
+    except ImportError:
+        return []
+    if items.dtype != np.uint8:
+        items = np.rint(np.clip(items.astype(np.float32), 0, 1) * 255).astype(np.uint8)
+    return [Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item) for item in items]
