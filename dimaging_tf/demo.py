@@ -31,7 +31,7 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
     if (out / "runs").exists():
         raise UserError(f"{out} holds a demo already. Choose another --out, or remove that folder.")
     recipes = {
-        "denoiser": {"minutes": 0.05 if quick else 1.0, "changes": {"width": 16, "stem": 1}},
+        "denoiser": {"minutes": 0.05 if quick else 1.0},
         "vae": {"minutes": 0.05 if quick else 0.4},
     }
     bundles = []

@@ -41,7 +41,7 @@ _ENTRIES = (
     Entry(
         "denoiser", "denoiser:Denoiser", "noisy image in, noiseless image out, blind to the level",
         lecture="denoising autoencoder", paper="Vincent et al. 2008; arXiv 1608.03981",
-        data="photos", learning_rate=2e-3, batch=16, epochs=40, augment="flips",
+        data="photos", learning_rate=2e-3, batch=8, epochs=40, augment="flips",
     ),
     Entry(
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",

@@ -91,7 +91,18 @@ def _quality(manifest: dict[str, Any]) -> str:
 
 
 def _latency(found: dict[str, Any]) -> str:
-    raise NotImplementedError
+    """The JSON of `dimaging bench`; a dash is unknown."""
+    rows = []
+    for graph in found["graphs"]:
+        ms, fresh = graph["latency_ms"], graph["fresh"]
+        peak = fresh["peak_bytes"]
+        values = [fresh["session_ms"], fresh["first_ms"], ms["p50"], ms["p90"], ms["p99"]]
+        values += [graph["items_per_s"], graph["gmac_per_s"], peak and peak / 1e6]
+        rows.append((graph["graph"], graph["n"], *("—" if v is None else f"{v:.3g}" for v in values)))
+    head = ("graph", "runs", "session ms", "first ms", "p50 ms", "p90 ms", "p99 ms", "items/s", "GMAC/s", "peak MB")
+    env = found["environment"]
+    words = f"{env['cpu'] or '—'}, {env['threads']} thread(s), provider {env['provider_used']}"
+    return _table(head, rows) + f"<p class='facts'>{escape(words)}</p>"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

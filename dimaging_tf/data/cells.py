@@ -32,7 +32,7 @@ class Cells:
     radius: Range = (4.0, 7.0)  # um, geometric mean of an ellipse's two half axes
     elongation: Range = (1.0, 1.7)  # long axis over short axis
     roughness: float = (
-        0.05  # amplitude of the outline's 3rd to 5th harmonic, relative to the radius
+        0.05  # of the outline's 3rd to 5th harmonic at most, as a share of the radius
     )
     touching: float = 0.3  # share of the nuclei that are put against a neighbour
     gap: float = 1.0  # um, at least, between the others
@@ -50,8 +50,11 @@ class Cells:
     def __post_init__(self) -> None:
         if self.labels not in ("semantic", "instance"):
             raise DataError(f"Cells.labels is 'semantic' or 'instance'; received {self.labels!r}")
-        if self.touching > 1:
-            raise DataError(f"Cells.touching is a share from 0 to 1; received {self.touching}")
+        for name, most in (("touching", 1), ("roughness", 0.3)):
+            if getattr(self, name) > most:
+                raise DataError(
+                    f"Cells.{name} is a share from 0 to {most}; received {getattr(self, name)}"
+                )
         for field in fields(self)[:-1]:
             value = getattr(self, field.name)
             low, high = value if isinstance(value, tuple) else (value, value)
@@ -119,9 +122,8 @@ def _specimen(cells: Cells, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     side = cells.size + 2 * reach
     light, mask = np.zeros((side, side)), np.zeros((side, side), np.int32)
     centres: list[np.ndarray] = []
-    for _ in range(
-        rng.poisson(rng.uniform(*cells.density) * (cells.size * cells.pixel) ** 2 / 1e3)
-    ):
+    area = (cells.size * cells.pixel) ** 2
+    for _ in range(rng.poisson(rng.uniform(*cells.density) * area / 1000)):
         distance, radius = _nucleus(cells, rng, reach)
         touch = bool(centres) and rng.random() < cells.touching
         if touch:
@@ -136,9 +138,8 @@ def _specimen(cells: Cells, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
             if not mask[box][claimed].any():
                 centres.append(np.array([y, x]))
                 mask[box][distance < 1] = len(centres)
-                light[box] += rng.uniform(*cells.brightness) * np.sqrt(
-                    np.maximum(0, 1 - distance**2)
-                )
+                thickness = np.sqrt(np.maximum(0, 1 - distance**2))
+                light[box] += rng.uniform(*cells.brightness) * thickness
                 break
     return light, mask
 

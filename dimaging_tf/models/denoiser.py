@@ -4,7 +4,8 @@
                              +-----------------^---------------------^
 
 The network predicts the noise (Zhang et al. 2017, DnCNN, arXiv 1608.03981) and is blind: it is trained
-over a range of levels and never told which. Loss: mean squared error against the noiseless image.
+over a range of levels and never told which. Loss: mean absolute error against the noiseless image, which
+the few images with strong noise do not rule.
 
 noisy: float32 [B, H, W, C], the sensor's values with full scale 1, not clipped, any height and width.
 image: float32 [B, H, W, C] in [0, 1].
@@ -30,8 +31,7 @@ class Config:
     noise: str = "gaussian:5-50"  # see dimaging_tf.physics.noise.parse; sigma in grey levels of 255
     test_noise: str = "gaussian:25"  # what the quality figure is measured at
     depth: int = 3  # poolings of the U-Net
-    width: int = 32  # channels of its first level
-    stem: int = 2  # the network works at 1/stem of the resolution
+    width: int = 16  # channels of its first level
 
 
 def build_denoiser(config: Config) -> keras.Model:
@@ -39,7 +39,7 @@ def build_denoiser(config: Config) -> keras.Model:
     body = unet.build_unet(
         unet.padded(
             shape=config.shape, outputs=config.shape[-1], depth=config.depth, width=config.width,
-            stem=config.stem, head="regression", dropout=0.0,
+            head="regression", dropout=0.0,
         ),
         name="residual",
     )  # fmt: skip
@@ -79,8 +79,8 @@ class Denoiser(DeployableModel):
         return {"denoiser": keras.Model(self.network.input, {"image": image}, name="denoiser")}
 
     def objective(self):
-        """Mean squared error, which maximises the PSNR."""
-        return {"loss": "mse"}
+        """Mean absolute error."""
+        return {"loss": "mae"}
 
     def transform(self, image, label, seed):  # noqa: ARG002
         """(noisy, clean), a level per image drawn from `config.noise`."""

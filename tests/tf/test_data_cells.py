@@ -116,6 +116,7 @@ def test_area_follows_the_stated_radius():
 ERRORS = [
     ({"labels": "both"}, "Cells.labels is 'semantic' or 'instance'; received 'both'"),
     ({"touching": 1.5}, "Cells.touching is a share from 0 to 1; received 1.5"),
+    ({"roughness": 0.4}, "Cells.roughness is a share from 0 to 0.3; received 0.4"),
     ({"pixel": 0.0}, "Cells.pixel is above 0, low before high; received 0.0"),
     ({"radius": (7.0, 4.0)}, "Cells.radius is above 0, low before high; received (7.0, 4.0)"),
     ({"background": (-1.0, 2.0)}, "Cells.background is 0 or more, low before high"),
