@@ -25,8 +25,12 @@ def main() -> int:
     """Train twice, compare three ways, judge."""
     p = figures.parser("denoiser", __doc__)
     data = os.environ.get("DIMAGING_DATA")
-    p.add_argument("--data", type=Path, default=data and Path(data) / "photos", help="folder of photographs")
-    p.add_argument("--valid", type=Path, help="photographs to judge on (default: every eighth of --data)")
+    p.add_argument(
+        "--data", type=Path, default=data and Path(data) / "photos", help="folder of photographs"
+    )
+    p.add_argument(
+        "--valid", type=Path, help="photographs to judge on (default: every eighth of --data)"
+    )
     p.add_argument("--minutes", type=float, default=20.0, help="of training on --data")
     p.add_argument("--keep", type=Path, help="run folder to keep (default: none)")
     args = p.parse_args()
@@ -38,7 +42,9 @@ def main() -> int:
     load_tensorflow()
     minutes = 0.05 if args.quick else args.minutes
     files = sorted(f for f in args.data.iterdir() if f.is_file())
-    held_out = files[::8] if args.valid is None else sorted(f for f in args.valid.iterdir() if f.is_file())
+    held_out = (
+        files[::8] if args.valid is None else sorted(f for f in args.valid.iterdir() if f.is_file())
+    )
     with tempfile.TemporaryDirectory() as folder:
         photographs = Path(folder) / "photographs"
         photographs.mkdir()
@@ -47,7 +53,7 @@ def main() -> int:
         long = train(args.keep or Path(folder) / "long", minutes, str(photographs))
         short = train(Path(folder) / "short", min(minutes, 1.0), "photos")
     clean = np.stack([crop(file) for file in held_out[: 2 if args.quick else None]])
-    noisy = np.float32(clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape))
+    noisy = clean + SIGMA * np.random.default_rng(0).standard_normal(clean.shape, np.float32)
     found = {
         "BM3D": psnr(clean, [bm3d(x) for x in noisy]),
         "non-local means": psnr(clean, [non_local_means(x) for x in noisy]),
@@ -55,12 +61,23 @@ def main() -> int:
         "demo network": psnr(clean, [restore(short, x) for x in noisy]),
     }
     out = figures.Figures("denoiser", args.quick, args.json)
-    out.facts = {"minutes": minutes, "held out": [f.name for f in held_out], "trained on": len(files) - len(held_out)}
+    out.facts = {
+        "minutes": minutes,
+        "held out": [f.name for f in held_out],
+        "trained on": len(files) - len(held_out),
+    }
     for name, value in found.items():
         out.add(f"PSNR of {name}", value, "", "dB")
     out.add("network over BM3D", found["network"] - found["BM3D"], ">= 0", "dB")
-    out.add("network over non-local means", found["network"] - found["non-local means"], ">= 1", "dB")
-    out.add("1-minute network over non-local means", found["demo network"] - found["non-local means"], ">= 0", "dB")
+    out.add(
+        "network over non-local means", found["network"] - found["non-local means"], ">= 1", "dB"
+    )
+    out.add(
+        "1-minute network over non-local means",
+        found["demo network"] - found["non-local means"],
+        ">= 0",
+        "dB",
+    )
     return out.finish()
 
 
@@ -68,7 +85,9 @@ def train(folder: Path, minutes: float, data: str) -> Any:
     """`dimaging train denoiser --minutes`, in grey."""
     from dimaging_tf import runs
 
-    settings = runs.default_settings("denoiser", data=data, minutes=minutes, data_options={"channels": 1})
+    settings = runs.default_settings(
+        "denoiser", data=data, minutes=minutes, data_options={"channels": 1}
+    )
     return runs.train(settings, folder)
 
 
@@ -97,7 +116,9 @@ def non_local_means(noisy: np.ndarray) -> np.ndarray:
     """scikit-image's, with the parameters of its own documentation."""
     from skimage.restoration import denoise_nl_means
 
-    return denoise_nl_means(noisy, h=0.8 * SIGMA, sigma=SIGMA, patch_size=5, patch_distance=6, fast_mode=True)
+    return denoise_nl_means(
+        noisy, h=0.8 * SIGMA, sigma=SIGMA, patch_size=5, patch_distance=6, fast_mode=True
+    )
 
 
 def psnr(clean: np.ndarray, estimates: list[np.ndarray]) -> float:

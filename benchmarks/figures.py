@@ -1,6 +1,6 @@
 """What every benchmark shares: a line per figure, a JSON file, an exit code.
 
-    figure  value  goal  ok|short
+figure  value  goal  ok|short
 """
 
 import argparse
@@ -15,14 +15,35 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "openvino", "ai-edge-litert", "bm3d", "numpy")
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "openvino",
+    "ai-edge-litert",
+    "bm3d",
+    "numpy",
+)
 
 
 def parser(topic: str, description: str | None) -> argparse.ArgumentParser:
     """--quick and --json of every benchmark."""
-    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it runs, judges nothing")
-    p.add_argument("--json", type=Path, default=None, help=f"result file (default: benchmarks/results/{topic}.json, none with --quick)")
+    p = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument(
+        "--quick",
+        action="store_true",
+        help="seconds instead of minutes: shows that it runs, judges nothing",
+    )
+    p.add_argument(
+        "--json",
+        type=Path,
+        default=None,
+        help=f"result file (default: benchmarks/results/{topic}.json, none with --quick)",
+    )
     return p
 
 
@@ -42,7 +63,9 @@ class Figures:
     def add(self, figure: str, value: float, goal: str = "", unit: str = "") -> None:
         """Judge and print one figure."""
         verdict = "" if not goal else ("ok" if _holds(value, goal) else "short")
-        self.rows.append({"figure": figure, "value": value, "unit": unit, "goal": goal, "verdict": verdict})
+        self.rows.append(
+            {"figure": figure, "value": value, "unit": unit, "goal": goal, "verdict": verdict}
+        )
         print(f"{figure:<58} {value:>12.4g}  {f'{goal} {unit}':<10} {verdict}", flush=True)
 
     def finish(self) -> int:
@@ -64,7 +87,9 @@ def environment() -> dict[str, Any]:
     model = "unknown"
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+        model = next(
+            (line.split(":")[1].strip() for line in lines if line.startswith("model name")), model
+        )
     found = {}
     for package in PACKAGES:
         try:

@@ -18,7 +18,12 @@ import numpy as np
 def main() -> int:
     """Train, evaluate, judge."""
     p = figures.parser("vae", __doc__)
-    p.add_argument("--data", type=Path, default=os.environ.get("DIMAGING_DATA"), help="folder of binarized_mnist.npz")
+    p.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("DIMAGING_DATA"),
+        help="folder of binarized_mnist.npz",
+    )
     args = p.parse_args()
     if args.data is None:
         p.error("the benchmark needs binarized_mnist.npz: --data DIR or DIMAGING_DATA")
@@ -37,12 +42,21 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         model = runs.train(settings, Path(folder) / "run")
     valid = to_float(runs.load_data(settings).valid.image)
-    out = figures.Figures("vae", args.quick, args.json, facts={"minutes": minutes, "images": len(valid)})
+    out = figures.Figures(
+        "vae", args.quick, args.json, facts={"minutes": minutes, "images": len(valid)}
+    )
     out.facts["epochs"] = round(int(model.optimizer.iterations) * settings.batch / 50_000, 1)
-    out.add("-ELBO, binarised MNIST, whole valid split", model.score(model.run, valid), "<= 98", "nats")
+    out.add(
+        "-ELBO, binarised MNIST, whole valid split", model.score(model.run, valid), "<= 98", "nats"
+    )
     samples = 5 if args.quick else 50
     bounds = [model.importance_weighted_bound(x, samples) for x in np.array_split(valid, 20)]
-    out.add(f"importance-weighted bound, {samples} samples", -float(np.mean(np.concatenate(bounds))), "", "nats")
+    out.add(
+        f"importance-weighted bound, {samples} samples",
+        -float(np.mean(np.concatenate(bounds))),
+        "",
+        "nats",
+    )
     return out.finish()
 
 

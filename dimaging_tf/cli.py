@@ -26,10 +26,10 @@ Size = Annotated[int | None, typer.Option(help="Image size to cut or scale to, p
 @app.command("list")
 def list_() -> None:
     """Models, data sets and targets, with lecture section and paper."""
+    from dimaging_export import targets
     from rich.console import Console
     from rich.table import Table
 
-    from dimaging_export import targets
     from dimaging_tf import data
 
     models = Table("model", "what it does", "lecture", "paper", "learns from", box=None)
@@ -51,7 +51,9 @@ def list_() -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),
     seed: Seed = 0,
-    quick: Annotated[bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")
+    ] = False,
 ) -> None:
     """Train, export, run without TensorFlow, time, and report: under 3 minutes on 2 cores."""
     load_tensorflow()
@@ -64,22 +66,50 @@ def demo(
 def train(
     model: Annotated[str, typer.Argument(help="A name of `dimaging list`.")] = "",
     out: Annotated[Path | None, typer.Option(help="Run folder  [default: runs/MODEL]")] = None,
-    data: Annotated[str | None, typer.Option(help="Data set name or image folder  [default: the model's]")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where downloaded data sets lie.", envvar="DIMAGING_DATA")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set name or image folder  [default: the model's]")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where downloaded data sets lie.", envvar="DIMAGING_DATA")
+    ] = None,
     size: Size = None,
-    channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour  [default: the data's]")] = None,
-    cut: Annotated[str | None, typer.Option(help="Folder: patches, or resize the central square  [default: patches]")] = None,
-    white: Annotated[int | None, typer.Option(help="Folder: full scale of 16-bit files, such as 4095.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data  [default: the model's]")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop by the clock instead of by epochs.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Images a step  [default: the model's]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam; falls by a half cosine  [default: the model's]")] = None,
-    augment: Annotated[str | None, typer.Option(help="Policy of training pictures  [default: the model's]")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1 grey, 3 colour  [default: the data's]")
+    ] = None,
+    cut: Annotated[
+        str | None,
+        typer.Option(help="Folder: patches, or resize the central square  [default: patches]"),
+    ] = None,
+    white: Annotated[
+        int | None, typer.Option(help="Folder: full scale of 16-bit files, such as 4095.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out unreadable files.")
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the data  [default: the model's]")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Stop by the clock instead of by epochs.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images a step  [default: the model's]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of Adam; falls by a half cosine  [default: the model's]")
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Policy of training pictures  [default: the model's]")
+    ] = None,
     strategy: Annotated[str, typer.Option(help="single, or mirrored over all GPUs.")] = "single",
     seed: Seed = 0,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting of the model, as latent_dim=2; repeat.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the model, as latent_dim=2; repeat."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")
+    ] = False,
 ) -> None:
     """Train a model into a run folder: checkpoints, record, sample pictures."""
     from dimaging_tf import runs
@@ -93,7 +123,14 @@ def train(
         raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
     else:
         out = out or Path("runs") / model
-        options = {"data_dir": data_dir and str(data_dir), "size": size, "channels": channels, "cut": cut, "white": white, "skip_bad": skip_bad or None}
+        options = {
+            "data_dir": data_dir and str(data_dir),
+            "size": size,
+            "channels": channels,
+            "cut": cut,
+            "white": white,
+            "skip_bad": skip_bad or None,
+        }
         settings = runs.default_settings(
             model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
             learning_rate=learning_rate, augment=augment, strategy=strategy,
@@ -110,7 +147,9 @@ def train(
 @app.command()
 def sample(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    out: Annotated[Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")
+    ] = None,
     n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
     seed: Seed = 0,
 ) -> None:
@@ -122,7 +161,7 @@ def sample(
     if hasattr(model, "sample"):
         cells = plots.tile(model.sample(n, seed=seed))
     else:
-        cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run)), model), seed=seed)
+        cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run))), seed=seed)
     out = out or run / "sample.png"
     plots.save_grid(cells, out)
     typer.echo(out)
@@ -131,12 +170,19 @@ def sample(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder, or a .keras file.")],
-    out: Annotated[Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
     target: Annotated[str, typer.Option(help="cpu, cuda, phone or web.")] = "cpu",
-    data: Annotated[str | None, typer.Option(help="Real images for parity and calibration  [default: the run's]")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Real images for parity and calibration  [default: the run's]"),
+    ] = None,
     size: Size = None,
-    uint8: Annotated[bool | None, typer.Option(help="8-bit images in and out  [default: the target's]")] = None,
+    uint8: Annotated[
+        bool | None, typer.Option(help="8-bit images in and out  [default: the target's]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
 ) -> None:
     """Write a bundle of ONNX files that were proven equal to the Keras model."""
@@ -193,7 +239,7 @@ def runs_name(run: Path) -> str:
     """What the default bundle folder is called after."""
     from dimaging_tf import runs
 
-    return run.stem if run.suffix == ".keras" else runs.read_settings(run).model
+    return run.stem if run.suffix == ".keras" else runs.read_record(run)["model"]
 
 
 def show_bundle(bundle: Path) -> None:

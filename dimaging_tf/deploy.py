@@ -57,11 +57,15 @@ class DeployableModel(keras.Model):
             if name not in names:
                 near = difflib.get_close_matches(name, names, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"{cls.registry_name} has no setting {name!r}.{hint} There are: {', '.join(names)}")
-        return cls.config_class(**{"shape": cls.input_shape_for(shape, changes), **_tuples(changes)})
+                raise ValueError(
+                    f"{cls.registry_name} has no setting {name!r}.{hint} There are: {', '.join(names)}"
+                )
+        return cls.config_class(
+            **{"shape": cls.input_shape_for(shape, changes), **_tuples(changes)}
+        )
 
     @classmethod
-    def input_shape_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> tuple:  # noqa: ARG003
+    def input_shape_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> tuple:
         """The network's input for data of `shape`; models that take any size override it."""
         return shape
 
@@ -77,15 +81,21 @@ class DeployableModel(keras.Model):
         """What `fit` receives for a batch of images; `seed` int32 [2] is new in every step."""
         return image
 
-    def examples(self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0) -> dict[str, Arrays]:
+    def examples(
+        self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> dict[str, Arrays]:
         """Real inputs of every graph."""
         raise NotImplementedError
 
-    def score(self, run: Run, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0) -> float:
+    def score(
+        self, run: Run, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> float:
         """The figure of merit of whatever `run` computes."""
         raise NotImplementedError
 
-    def picture(self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    def picture(
+        self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> np.ndarray:
         """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands."""
         raise NotImplementedError
 
@@ -117,7 +127,7 @@ class DeployableModel(keras.Model):
         return {"name": self.name, "config": asdict(self.config)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None):  # noqa: ARG003
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Rebuild from `get_config`."""
         return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
 

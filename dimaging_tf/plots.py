@@ -38,16 +38,20 @@ def save_grid(cells: np.ndarray, path: str | Path) -> None:
 
 
 def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
-    """Every training loss of metrics.jsonl over epochs, its validation value dashed."""
+    """Every training loss in metrics.jsonl (one record or more) over epochs, validation dashed."""
     figure, axes = _figure(title)
     epochs = [record["epoch"] for record in records]
-    names = [n for n in records[0] if not n.startswith("val_") and n not in ("epoch", "seconds", "learning_rate")]
-    for name in names if records else []:
-        (line,) = axes.plot(epochs, [r[name] for r in records], label=name)
+    names = [n for n in records[0] if not n.startswith("val_") and n not in ("epoch", "seconds")]
+    for name in names:
+        values = [record[name] for record in records]
+        (line,) = axes.plot(epochs, values, ".-", label=name)
         if f"val_{name}" in records[0]:
-            values = [r.get(f"val_{name}", np.nan) for r in records]
-            axes.plot(epochs, values, "--", color=line.get_color(), label=f"{name}, validation")
-    axes.set(xlabel="epoch", yscale="log" if names and min(r[names[0]] for r in records) > 0 else "linear")
+            values = [record.get(f"val_{name}", np.nan) for record in records]
+            axes.plot(epochs, values, ".--", color=line.get_color(), label=f"{name}, validation")
+    if all(record[name] > 0 for record in records for name in names):
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
     return figure
 

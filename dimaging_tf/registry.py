@@ -25,7 +25,9 @@ class Entry:
     batch: int = 100  # images in a step
     epochs: int = 20
     augment: str = "none"
-    changes: dict[str, Any] = field(default_factory=dict)  # of the Config, when `dimaging train` runs
+    changes: dict[str, Any] = field(
+        default_factory=dict
+    )  # of the Config, when `dimaging train` runs
 
     def model_class(self) -> Any:
         """The `DeployableModel` subclass; imports TensorFlow."""

@@ -16,7 +16,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>dimaging report</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+body {{ font: 16px/1.5 system-ui, sans-serif; color: #222 }}
+body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 h2 {{ border-top: 1px solid #ccc; padding-top: 1rem }}
 img {{ max-width: 100%; image-rendering: pixelated }} img.plot {{ image-rendering: auto }}
 table {{ border-collapse: collapse; font-size: .9rem; display: block; overflow-x: auto }}
@@ -39,7 +40,9 @@ def write(folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]
         elif (folder / "bundle.json").exists():
             parts.append(_bundle(folder))
         else:
-            raise UserError(f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json).")
+            raise UserError(
+                f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json)."
+            )
     write_text(out, _PAGE.format(body="\n".join(parts)))
     return out
 
@@ -58,7 +61,9 @@ def _run(folder: Path) -> str:
         parts.append(_figure("losses", buffer.getvalue(), plot=True))
     pictures = sorted((folder / "samples").glob("*.png"))
     if pictures:
-        parts.append(_figure(f"after {pictures[-1].stem.replace('-', ' ')}", pictures[-1].read_bytes()))
+        parts.append(
+            _figure(f"after {pictures[-1].stem.replace('-', ' ')}", pictures[-1].read_bytes())
+        )
     return "\n".join(parts)
 
 
@@ -76,7 +81,9 @@ def _bundle(folder: Path) -> str:
         )
         for name, graph in manifest["graphs"].items()
     ]
-    parts.append(_table(("graph", "MB", "million MACs", "nodes", "Transposes", "max |Δ| to Keras"), rows))
+    parts.append(
+        _table(("graph", "MB", "million MACs", "nodes", "Transposes", "max |Δ| to Keras"), rows)
+    )
     if (folder / "latency.json").exists():
         parts.append(_latency(json.loads((folder / "latency.json").read_text(encoding="utf-8"))))
     return "\n".join(parts)
@@ -98,8 +105,21 @@ def _latency(found: dict[str, Any]) -> str:
         peak = fresh["peak_bytes"]
         values = [fresh["session_ms"], fresh["first_ms"], ms["p50"], ms["p90"], ms["p99"]]
         values += [graph["items_per_s"], graph["gmac_per_s"], peak and peak / 1e6]
-        rows.append((graph["graph"], graph["n"], *("—" if v is None else f"{v:.3g}" for v in values)))
-    head = ("graph", "runs", "session ms", "first ms", "p50 ms", "p90 ms", "p99 ms", "items/s", "GMAC/s", "peak MB")
+        rows.append(
+            (graph["graph"], graph["n"], *("—" if v is None else f"{v:.3g}" for v in values))
+        )
+    head = (
+        "graph",
+        "runs",
+        "session ms",
+        "first ms",
+        "p50 ms",
+        "p90 ms",
+        "p99 ms",
+        "items/s",
+        "GMAC/s",
+        "peak MB",
+    )
     env = found["environment"]
     words = f"{env['cpu'] or '—'}, {env['threads']} thread(s), provider {env['provider_used']}"
     return _table(head, rows) + f"<p class='facts'>{escape(words)}</p>"

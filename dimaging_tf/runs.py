@@ -29,7 +29,9 @@ class Settings:
 def default_settings(model: str, **given: Any) -> Settings:
     """The registry's defaults for `model` under what was given (None: not given)."""
     entry = registry.find(model)
-    defaults = {k: getattr(entry, k) for k in ("data", "epochs", "batch", "learning_rate", "augment")}
+    defaults = {
+        k: getattr(entry, k) for k in ("data", "epochs", "batch", "learning_rate", "augment")
+    }
     given = {k: v for k, v in given.items() if v is not None}
     changes = {**entry.changes, **given.pop("changes", {})}
     return Settings(model=model, changes=changes, **{**defaults, **given})
@@ -37,7 +39,7 @@ def default_settings(model: str, **given: Any) -> Settings:
 
 def read_settings(folder: str | Path) -> Settings:
     """The settings of the run in `folder`."""
-    return Settings(**_record(folder)["settings"])
+    return Settings(**read_record(folder)["settings"])
 
 
 def latest(folder: str | Path) -> Path:
@@ -52,7 +54,9 @@ def load_model(folder: str | Path) -> Any:
     """The run's best model, with its optimizer."""
     import keras
 
-    registry.find(_record(folder)["model"]).model_class()  # registers the classes that the file names
+    registry.find(
+        read_record(folder)["model"]
+    ).model_class()  # registers the classes that the file names
     return keras.saving.load_model(latest(folder))
 
 
@@ -72,7 +76,9 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
     """
     out = Path(out)
     if (out / "run.json").exists() and not resume:
-        raise UserError(f"{out} holds a run already: continue it with --resume, or choose another --out.")
+        raise UserError(
+            f"{out} holds a run already: continue it with --resume, or choose another --out."
+        )
 
     import keras
     import tensorflow as tf
@@ -94,7 +100,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
     valid_batches = pipeline.valid_batches(
         dataset.valid, settings.batch, seed=settings.seed, transform=model.transform
     )
-    image, label = examples(dataset, model)
+    image, label = examples(dataset)
     facts = {
         "settings": asdict(settings),
         "seed": settings.seed,
@@ -125,12 +131,15 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
     return model
 
 
-def examples(dataset: Any, model: Any, count: int = 8) -> tuple[Any, Any]:
-    """The first validation images, float32 in [0, 1], cut to the model's size, and their labels."""
+def examples(dataset: Any, count: int = 8) -> tuple[Any, Any]:
+    """Validation images evenly over the split, float32 [count, H, W, C] in [0, 1], and their labels."""
+    import numpy as np
+
     from dimaging_tf.data.dataset import to_float
 
-    split = dataset.valid
-    return to_float(split.image[:count]), None if split.label is None else split.label[:count]
+    image, label = dataset.valid.image, dataset.valid.label
+    index = np.linspace(0, len(image) - 1, min(count, len(image))).astype(int)
+    return to_float(image[index]), None if label is None else label[index]
 
 
 def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool) -> Any:
@@ -160,7 +169,7 @@ def _augmented(settings: Settings, model: Any) -> Any:
 
     def transform(image: Any, label: Any, seed: Any) -> Any:
         image, label = policy(image, label, seed)
-        return model.transform(image, label, seed + [0, 1 << 16])
+        return model.transform(image, label, seed + (0, 1 << 16))  # noqa: RUF005, a tensor
 
     return transform
 
@@ -179,12 +188,15 @@ def _strategy(name: str) -> Any:
     return tf.distribute.MirroredStrategy([device.name for device in devices], reduction)
 
 
-def _record(folder: str | Path) -> dict[str, Any]:
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """What run.json of a run folder says."""
     import json
 
     path = Path(folder) / "run.json"
     if not path.exists():
-        raise UserError(f"{folder} is not a run folder: it has no run.json. (dimaging train makes one.)")
+        raise UserError(
+            f"{folder} is not a run folder: it has no run.json. (dimaging train makes one.)"
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:

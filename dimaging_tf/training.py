@@ -47,7 +47,11 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """A resumed run knows its best value from the record."""
-        past = [r[self.monitor] for r in read_json_lines(self.folder / "metrics.jsonl") if self.monitor in r]
+        past = [
+            r[self.monitor]
+            for r in read_json_lines(self.folder / "metrics.jsonl")
+            if self.monitor in r
+        ]
         self.best = min(past, default=math.inf)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -77,7 +81,9 @@ class RunRecord(keras.callbacks.Callback):
         if hasattr(model, "config"):
             record["config"] = model.get_config()["config"]
         write_json(self.folder / "run.json", {**record, **self.facts})
-        self.epochs = [r for r in read_json_lines(self.folder / "metrics.jsonl") if r["epoch"] <= self._done()]
+        self.epochs = [
+            r for r in read_json_lines(self.folder / "metrics.jsonl") if r["epoch"] <= self._done()
+        ]
         self._write()
         self.start = time.monotonic() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
 
@@ -118,7 +124,9 @@ class TimeBudget(keras.callbacks.Callback):
     The first 100 steps warm up. The one callback whose result depends on the machine's speed.
     """
 
-    def __init__(self, minutes: float, spent: float = 0.0, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, minutes: float, spent: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ):
         super().__init__()
         self.seconds, self.spent, self.clock = minutes * 60, spent, clock
 

@@ -1,16 +1,16 @@
 """Autoencoder: the lecture notebook's 784-32-784 network, or a convolutional one, then 32 numbers per digit.
 
-    python examples/autoencoder.py --epochs 20 --convolutional
+python examples/autoencoder.py --epochs 20 --convolutional
 """
 
 import argparse
 from pathlib import Path
 
+import dimaging_edge as edge
 import keras
 import numpy as np
-
-import dimaging_edge as edge
 from dimaging_export import export
+
 from dimaging_tf import data, metrics, plots
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.models import autoencoder
@@ -28,10 +28,14 @@ train, valid = to_float(digits.train.image), to_float(digits.valid.image)
 channels = (16, 32) if args.convolutional else ()
 model = autoencoder.Autoencoder(autoencoder.Config(code_dim=32, channels=channels))
 model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="binary_crossentropy")
-model.fit(train, train, validation_data=(valid, valid), batch_size=100, epochs=args.epochs, verbose=2)
+model.fit(
+    train, train, validation_data=(valid, valid), batch_size=100, epochs=args.epochs, verbose=2
+)
 
 bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.image, force=True))
 code = bundle.run("encoder", image=valid[:8])["code"]
 restored = bundle.run("decoder", code=code)["image"]
 plots.save_grid(np.stack([valid[:8], restored]), args.out / "restored.png")
-print(f"784 bytes -> 32 numbers -> {metrics.psnr(restored, valid[:8]):.1f} dB: {args.out / 'restored.png'}")
+print(
+    f"784 bytes -> 32 numbers -> {metrics.psnr(restored, valid[:8]):.1f} dB: {args.out / 'restored.png'}"
+)

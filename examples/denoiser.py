@@ -1,16 +1,16 @@
 """Denoising autoencoder: fit on photographs, export to int8, clean a photograph of any size.
 
-    python examples/denoiser.py --minutes 2
+python examples/denoiser.py --minutes 2
 """
 
 import argparse
 from pathlib import Path
 
+import dimaging_edge as edge
 import keras
 import numpy as np
-
-import dimaging_edge as edge
 from dimaging_export import export
+
 from dimaging_tf import data, metrics, plots
 from dimaging_tf.data import pipeline
 from dimaging_tf.data.dataset import to_float
@@ -31,7 +31,9 @@ batches = pipeline.batches(photos.train, 16, seed=0, transform=model.transform)
 clock = TimeBudget(args.minutes)
 model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, callbacks=[clock])
 
-bundle = export(model, args.out / "bundle", precision="int8", data=photos.train.image[:64], force=True)
+bundle = export(
+    model, args.out / "bundle", precision="int8", data=photos.train.image[:64], force=True
+)
 clean = to_float(photos.valid.image[:8])
 noisy = model.noisy(clean)
 restored = edge.open_bundle(bundle).run("denoiser", noisy=noisy)["image"]

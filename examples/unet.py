@@ -1,16 +1,16 @@
 """U-Net: segment synthetic fluorescence cells, export, and segment an image of another size.
 
-    python examples/unet.py --epochs 5
+python examples/unet.py --epochs 5
 """
 
 import argparse
 from pathlib import Path
 
+import dimaging_edge as edge
 import keras
 import numpy as np
-
-import dimaging_edge as edge
 from dimaging_export import export
+
 from dimaging_tf import data, plots
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.models import unet
@@ -24,12 +24,11 @@ args = parser.parse_args()
 keras.utils.set_random_seed(0)
 cells = data.load("cells")
 train, valid = to_float(cells.train.image), to_float(cells.valid.image)
-train_mask, valid_mask = cells.train.label > 0, cells.valid.label > 0
 
 model = unet.UNet(unet.padded(width=args.width, dropout=0.0))
 model.compile(optimizer=keras.optimizers.Adam(1e-3), **model.objective())
 model.fit(
-    train, train_mask.astype(np.int32), validation_data=(valid, valid_mask.astype(np.int32)),
+    train, cells.train.label, validation_data=(valid, cells.valid.label),
     batch_size=8, epochs=args.epochs, verbose=2,
 )  # fmt: skip
 

@@ -1,16 +1,16 @@
 """VAE: fit on 5,000 MNIST digits, export encoder and decoder, draw new digits with onnxruntime.
 
-    python examples/vae.py --epochs 20
+python examples/vae.py --epochs 20
 """
 
 import argparse
 from pathlib import Path
 
+import dimaging_edge as edge
 import keras
 import numpy as np
-
-import dimaging_edge as edge
 from dimaging_export import export
+
 from dimaging_tf import data, plots
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.models import vae
@@ -34,7 +34,7 @@ model.fit(
 model.save(args.out / "model.keras")
 
 bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.image, force=True))
-z = np.random.default_rng(0).standard_normal((64, 20)).astype(np.float32)
+z = np.random.default_rng(0).standard_normal((64, 20), np.float32)
 drawn = bundle.run("decoder", z=z)["image"]
 plots.save_grid(plots.tile(drawn), args.out / "drawn.png")
 print(f"64 new digits: {args.out / 'drawn.png'}")

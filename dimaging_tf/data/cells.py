@@ -31,9 +31,7 @@ class Cells:
     density: Range = (1.0, 3.0)  # nuclei per 1000 um^2
     radius: Range = (4.0, 7.0)  # um, geometric mean of an ellipse's two half axes
     elongation: Range = (1.0, 1.7)  # long axis over short axis
-    roughness: float = (
-        0.05  # of the outline's 3rd to 5th harmonic at most, as a share of the radius
-    )
+    roughness: float = 0.05  # the outline's 3rd to 5th harmonic at most, share of the radius
     touching: float = 0.3  # share of the nuclei that are put against a neighbour
     gap: float = 1.0  # um, at least, between the others
     texture: float = 0.15  # standard deviation of the chromatin, relative

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor | int) -> tf.Tensor:
     """Unit Gaussian float32 of `shape` [B, ...], a pure function of (seed, step, row of the batch).
 
     Under tf.distribute each replica cuts its rows out of the noise of the whole batch, so two replicas
@@ -14,5 +14,5 @@ def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
     index = context.replica_id_in_sync_group if context else 0
     batch = shape[0]
     whole = tf.concat([[batch * replicas], shape[1:]], 0)
-    noise = tf.random.stateless_normal(whole, [seed, tf.cast(step, tf.int32)])
+    noise = tf.random.stateless_normal(whole, tf.stack([seed, tf.cast(step, tf.int32)]))
     return noise[index * batch : (index + 1) * batch]

@@ -37,7 +37,7 @@ class Config:
 
 
 def build_encoder(config: Config) -> keras.Model:
-    """image -> {"code"}."""
+    """Image -> {"code"}."""
     image = keras.Input(config.shape, name="image")
     x = image
     for channels in config.channels:
@@ -47,7 +47,7 @@ def build_encoder(config: Config) -> keras.Model:
 
 
 def build_decoder(config: Config) -> keras.Model:
-    """code -> {"image"}."""
+    """Code -> {"image"}."""
     height, width, depth = config.shape
     code = keras.Input((config.code_dim,), name="code")
     if not config.channels:
@@ -89,20 +89,20 @@ class Autoencoder(DeployableModel):
         """Binary cross-entropy per pixel, as in the notebook."""
         return {"loss": "binary_crossentropy"}
 
-    def transform(self, image, label, seed):  # noqa: ARG002
+    def transform(self, image, label, seed):
         """(image, image)."""
         return image, image
 
-    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+    def examples(self, image, label=None, seed=0):
         """Images for the encoder, their codes for the decoder."""
         return {"encoder": {"image": image}, "decoder": self.run("encoder", image=image)}
 
-    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+    def score(self, run, image, label=None, seed=0):
         """PSNR of the reconstruction in dB."""
         code = run("encoder", image=image)["code"]
         return metrics.psnr(run("decoder", code=code)["image"], image)
 
-    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+    def picture(self, image, label=None, seed=0):
         """Rows: images, reconstructions."""
         image = image[:8]
         return np.stack([image, np.asarray(self(image))])

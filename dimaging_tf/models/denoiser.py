@@ -35,7 +35,7 @@ class Config:
 
 
 def build_denoiser(config: Config) -> keras.Model:
-    """noisy -> {"estimate"}: noisy minus the U-Net's residual, not clipped."""
+    """Noisy -> {"estimate"}: noisy minus the U-Net's residual, not clipped."""
     body = unet.build_unet(
         unet.padded(
             shape=config.shape, outputs=config.shape[-1], depth=config.depth, width=config.width,
@@ -65,7 +65,7 @@ class Denoiser(DeployableModel):
         self.network = build_denoiser(self.config)
 
     @classmethod
-    def input_shape_for(cls, shape, changes):  # noqa: ARG003
+    def input_shape_for(cls, shape, changes):
         """Any size."""
         return (None, None, shape[-1])
 
@@ -82,7 +82,7 @@ class Denoiser(DeployableModel):
         """Mean absolute error."""
         return {"loss": "mae"}
 
-    def transform(self, image, label, seed):  # noqa: ARG002
+    def transform(self, image, label, seed):
         """(noisy, clean), a level per image drawn from `config.noise`."""
         return noise.parse(self.config.noise)(image, seed), image
 
@@ -91,15 +91,15 @@ class Denoiser(DeployableModel):
         sensor = noise.parse(self.config.test_noise)
         return np.asarray(sensor(image, np.array([seed, 0], np.int32)), np.float32)
 
-    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+    def examples(self, image, label=None, seed=0):
         """The images under the test noise."""
         return {"denoiser": {"noisy": self.noisy(image, seed)}}
 
-    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+    def score(self, run, image, label=None, seed=0):
         """PSNR in dB at the test noise."""
         return metrics.psnr(run("denoiser", noisy=self.noisy(image, seed))["image"], image)
 
-    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+    def picture(self, image, label=None, seed=0):
         """Rows: clean, noisy, denoised."""
         image = image[:8]
         noisy = self.noisy(image, seed)

@@ -83,7 +83,7 @@ def _valid_output(size: int, depth: int) -> int | None:
 
 
 def build_unet(config: Config, name: str = "unet") -> keras.Model:
-    """image -> {"logits"} (segmentation) or {"estimate"} (regression), before any softmax."""
+    """Image -> {"logits"} (segmentation) or {"estimate"} (regression), before any softmax."""
     image = keras.Input(config.shape, name="image")
     x = image
     if config.padding == "same":
@@ -181,15 +181,15 @@ class UNet(DeployableModel):
         (top, left), (height, width) = margins, array.shape[1:3]
         return array[:, top : height - top, left : width - left]
 
-    def transform(self, image, label, seed):  # noqa: ARG002
+    def transform(self, image, label, seed):
         """(image, mask) for segmentation; regression learns to return its input."""
         return image, self.output_crop(label if self.segments else image)
 
-    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+    def examples(self, image, label=None, seed=0):
         """The images themselves."""
         return {"unet": {"image": image}}
 
-    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+    def score(self, run, image, label=None, seed=0):
         """Mean intersection over union of the classes, or PSNR in dB."""
         outputs = run("unet", image=image)
         if not self.segments:
@@ -199,7 +199,7 @@ class UNet(DeployableModel):
         found = outputs["probabilities"].argmax(-1)
         return metrics.mean_iou(found, self.output_crop(label), self.config.outputs)
 
-    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+    def picture(self, image, label=None, seed=0):
         """Rows: image, prediction, and the mask where there is one."""
         image = image[:8]
         result = self.run("unet", image=image)

@@ -41,7 +41,7 @@ class Config:
 
 
 def build_encoder(config: Config) -> keras.Model:
-    """image -> {"mean", "log_variance"} of the approximate posterior."""
+    """Image -> {"mean", "log_variance"} of the approximate posterior."""
     image = keras.Input(config.shape, name="image")
     x = layers.Flatten()(image)
     for units in config.hidden:
@@ -51,7 +51,7 @@ def build_encoder(config: Config) -> keras.Model:
 
 
 def build_decoder(config: Config) -> keras.Model:
-    """z -> {"logits"}: of the pixel probabilities (Bernoulli), or the pixel means (Gaussian)."""
+    """Z -> {"logits"}: of the pixel probabilities (Bernoulli), or the pixel means (Gaussian)."""
     z = keras.Input((config.latent_dim,), name="z")
     x = z
     for units in reversed(config.hidden):
@@ -110,7 +110,7 @@ class VAE(DeployableModel):
         return self._track(*self.losses_of(image, step_normal(self._noise_shape(image), -1, 0)))
 
     def importance_weighted_bound(self, image, samples: int = 64, seed: int = 0) -> tf.Tensor:
-        """log p(image) >= log mean_k p(image, z_k) / q(z_k | image), in nats, [B].
+        """Log p(image) >= log mean_k p(image, z_k) / q(z_k | image), in nats, [B].
 
         Tightens to the likelihood as `samples` grows (Burda et al. 2016, arXiv 1509.00519).
         """
@@ -118,7 +118,7 @@ class VAE(DeployableModel):
         mean, log_variance = code["mean"], code["log_variance"]
         log_weights = []
         for k in range(samples):
-            noise = tf.random.stateless_normal(tf.shape(mean), [seed, k])
+            noise = tf.random.stateless_normal(tf.shape(mean), (seed, k))
             z = mean + tf.exp(0.5 * log_variance) * noise
             log_ratio = 0.5 * tf.reduce_sum(noise**2 + log_variance - z**2, -1)  # log p(z) / q(z)
             log_weights.append(log_ratio - self._reconstruction(image, z))
@@ -154,12 +154,12 @@ class VAE(DeployableModel):
         decoder = keras.Model(self.decoder.input, {"image": image}, name="decoder")
         return {"encoder": self.encoder, "decoder": decoder}
 
-    def examples(self, image, label=None, seed=0):  # noqa: ARG002
+    def examples(self, image, label=None, seed=0):
         """Images for the encoder, their codes for the decoder."""
         code = self.run("encoder", image=image)
         return {"encoder": {"image": image}, "decoder": {"z": self._sample(code, seed)}}
 
-    def score(self, run, image, label=None, seed=0):  # noqa: ARG002
+    def score(self, run, image, label=None, seed=0):
         """Mean -ELBO in nats, one sample of z per image."""
         code = run("encoder", image=image)
         found = run("decoder", z=self._sample(code, seed))["image"]
@@ -170,17 +170,17 @@ class VAE(DeployableModel):
         return float(np.mean(nll + metrics.gaussian_kl(code["mean"], code["log_variance"])))
 
     def _sample(self, code, seed: int) -> np.ndarray:
-        noise = np.random.default_rng(seed).standard_normal(code["mean"].shape)
-        return np.float32(code["mean"] + np.exp(0.5 * code["log_variance"]) * noise)
+        noise = np.random.default_rng(seed).standard_normal(code["mean"].shape, np.float32)
+        return code["mean"] + np.exp(0.5 * code["log_variance"]) * noise
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """Draw z from the prior and decode: [n, H, W, C] in [0, 1]."""
-        noise = np.random.default_rng(seed).standard_normal((n, self.config.latent_dim))
-        return self.run("decoder", z=np.float32(noise))["image"].clip(0, 1)
+        noise = np.random.default_rng(seed).standard_normal((n, self.config.latent_dim), np.float32)
+        return self.run("decoder", z=noise)["image"]
 
-    def picture(self, image, label=None, seed=0):  # noqa: ARG002
+    def picture(self, image, label=None, seed=0):
         """Rows: images, reconstructions, then samples of the prior."""
         image = image[:8]
-        found = self.run("decoder", z=self.run("encoder", image=image)["mean"])["image"].clip(0, 1)
+        found = self.run("decoder", z=self.run("encoder", image=image)["mean"])["image"]
         drawn = self.sample(2 * len(image), seed).reshape(2, *image.shape)
         return np.concatenate([image[None], found[None], drawn])

@@ -1,4 +1,4 @@
-"""What export raises. Both are written for the user: what is wrong, what was expected, what mends it."""
+"""What export raises, written for the user: what is wrong, what was expected, what mends it."""
 
 from dimaging_edge.errors import DimagingError
 

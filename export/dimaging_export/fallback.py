@@ -1,4 +1,6 @@
-"""The other road: tf2onnx, for a graph with a layer outside our table, and the oracle of the tests."""
+"""The other road: tf2onnx, for a graph with a layer outside our table, and the tests' oracle."""
+
+from typing import Any
 
 import keras
 import onnx
@@ -10,12 +12,10 @@ from dimaging_export.errors import ExportError
 from dimaging_export.interface import Interface
 
 
-def tf2onnx_model(
-    graph: keras.Model, face: Interface, opset: int, reason: Exception | None = None
-) -> onnx.ModelProto:
+def tf2onnx_model(graph: keras.Model, face: Interface, opset: int) -> onnx.ModelProto:
     """Convert through a concrete function; names and shapes are those of `face`.
 
-    reason: why the direct road was refused, said again if this one fails too.
+    An op that tf2onnx does not know is left in the file without a word: check the result.
     """
     signature = [
         tf.TensorSpec(shape, tensor.dtype, name=f"input_{i}")
@@ -28,26 +28,24 @@ def tf2onnx_model(
         return [tf.identity(y) for y in keras.tree.flatten(plain(list(inputs), training=False))]
 
     try:
-        function = run.get_concrete_function()
-        model = _convert(function, face, opset)
-    except Exception as error:
-        first = f"{reason}. " if reason else ""
-        raise ExportError(f"{first}tf2onnx cannot convert graph {graph.name!r}: {error}") from error
+        model = _convert(run.get_concrete_function(), face, opset)
+    except Exception as error:  # whatever Keras, TensorFlow or tf2onnx stumble over
+        raise ExportError(f"tf2onnx cannot convert it: {error}") from error
     model.producer_name = "tf2onnx"
     return model
 
 
-def _convert(function, face: Interface, opset: int) -> onnx.ModelProto:
+def _convert(function: Any, face: Interface, opset: int) -> onnx.ModelProto:
     # tf2onnx's own from_function makes every tensor that a layer captured (a mask, the mean of a
     # Normalization) an input of the graph, without a word; here they stay constants.
     captured = {internal.name for _, internal in function.graph.captures}
-    inputs = [t.name for t in function.inputs if t.name not in captured]
-    outputs = [t.name for t in function.outputs]
+    inputs = [tensor.name for tensor in function.inputs if tensor.name not in captured]
+    outputs = [tensor.name for tensor in function.outputs]
     names = [name for name, _ in (*face.inputs, *face.outputs)]
     with tf.device("/cpu:0"):
         frozen = tf_loader.from_function(function, inputs, outputs)
         model, _ = _convert_common(
-            frozen, name="graph", opset=opset, continue_on_error=True, input_names=inputs,
-            output_names=outputs, tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
+            frozen, opset=opset, continue_on_error=True, input_names=inputs, output_names=outputs,
+            tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
         )  # fmt: skip
     return model

@@ -1,4 +1,4 @@
-"""What is done to a finished graph: sweep, count, measure its work, write on it what it is."""
+"""What is done to a finished graph: sweep, sort, count, measure its work, write what it is on it."""
 
 import math
 from collections import Counter
@@ -12,33 +12,31 @@ from dimaging_export.verify import nodes_of
 
 
 def clean(model: onnx.ModelProto) -> None:
-    """Drop identities, nodes and constants that nobody reads, and stale shapes; in place."""
+    """Drop identities, whatever nobody reads, stale shapes and unused domains; in place."""
     graph = model.graph
     outputs = {tensor.name for tensor in graph.output}
     alias: dict[str, str] = {}
-    for node in list(graph.node):
+    kept: list[onnx.NodeProto] = []
+    for node in graph.node:
         node.input[:] = [alias.get(name, name) for name in node.input]
         if node.op_type == "Identity" and node.output[0] not in outputs:
             alias[node.output[0]] = node.input[0]
-            graph.node.remove(node)
-    needed = set(outputs)
-    for node in reversed(list(graph.node)):
-        if needed.isdisjoint(node.output):
-            graph.node.remove(node)
         else:
-            needed.update(name for inner in _with_inner(node) for name in inner.input)
-    for tensor in list(graph.initializer):
-        if tensor.name not in needed:
-            graph.initializer.remove(tensor)
+            kept.append(node)
+    needed, alive = set(outputs), []
+    for node in reversed(kept):
+        if not needed.isdisjoint(node.output):
+            alive.append(node)
+            needed |= _reads(node)
+    _replace(graph.node, alive[::-1])
+    _replace(graph.initializer, [t for t in graph.initializer if t.name in needed])
     graph.ClearField("value_info")
     used = {node.domain for node in nodes_of(graph)} | {""}
-    for entry in list(model.opset_import):
-        if entry.domain not in used:
-            model.opset_import.remove(entry)
+    _replace(model.opset_import, [entry for entry in model.opset_import if entry.domain in used])
 
 
 def sort_nodes(model: onnx.ModelProto) -> None:
-    """Put every node behind the ones it reads, in place; onnxruntime does not mind, the checker does."""
+    """Put every node behind the ones it reads, in place, as the standard asks."""
     graph = model.graph
     made = {name for node in graph.node for name in node.output}
     known: set[str] = set()
@@ -46,8 +44,7 @@ def sort_nodes(model: onnx.ModelProto) -> None:
     while waiting:
         later = []
         for node in waiting:
-            needs = {name for inner in _with_inner(node) for name in inner.input} & made
-            if needs <= known:
+            if _reads(node) & made <= known:
                 known.update(node.output)
                 ordered.append(node)
             else:
@@ -55,8 +52,7 @@ def sort_nodes(model: onnx.ModelProto) -> None:
         if len(later) == len(waiting):
             raise ExportError(f"graph {graph.name!r} reads in a circle at node {later[0].name!r}")
         waiting = later
-    graph.ClearField("node")
-    graph.node.extend(ordered)
+    _replace(graph.node, ordered)
 
 
 def count(model: onnx.ModelProto) -> dict[str, int]:
@@ -65,28 +61,26 @@ def count(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def annotate(model: onnx.ModelProto, facts: Mapping[str, str]) -> None:
-    """Write `metadata_props` under `dimaging.`; the file says what it is without its folder."""
+    """Write `metadata_props` under `dimaging.`: the file says what it is without its folder."""
     helper.set_model_props(model, {f"dimaging.{key}": value for key, value in facts.items()})
-    model.graph.name = facts.get("graph", model.graph.name)
-    model.doc_string = facts.get("summary", "")
 
 
 def with_shapes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
     """A copy with these input shapes, and outputs of whatever shape follows."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    for tensor in (*copy.graph.input, *copy.graph.output):
+    for tensor in copy.graph.input:
         dims = tensor.type.tensor_type.shape.dim
-        for axis, dim in enumerate(dims):
-            if tensor.name in shapes:
-                dim.dim_value = shapes[tensor.name][axis]
-            elif dim.dim_param:
-                dim.Clear()
+        for dim, size in zip(dims, shapes[tensor.name], strict=True):
+            dim.dim_value = size
+    for tensor in copy.graph.output:
+        for dim in tensor.type.tensor_type.shape.dim:
+            dim.Clear()
     return copy
 
 
 def macs(model: onnx.ModelProto) -> int | None:
-    """Multiply-accumulates of one run at the model's static shapes; None where a shape is unknown."""
+    """Multiply-accumulates of one run at the model's static shapes; None where one is unknown."""
     known = shape_inference.infer_shapes(model, data_prop=True).graph
     shapes = {
         tensor.name: [d.dim_value for d in tensor.type.tensor_type.shape.dim]
@@ -95,13 +89,11 @@ def macs(model: onnx.ModelProto) -> int | None:
     shapes.update((tensor.name, list(tensor.dims)) for tensor in known.initializer)
     total = 0
     for node in nodes_of(model.graph):
-        if node.op_type not in _WORK:
-            continue
-        data, weights = (shapes.get(name, [0]) for name in node.input[:2])
-        result = shapes.get(node.output[0], [0])
-        if not all([*data, *weights, *result]):
-            return None
-        total += _WORK[node.op_type](data, weights, result)
+        if node.op_type in _WORK:
+            x, w, y = (shapes.get(name, [0]) for name in (*node.input[:2], node.output[0]))
+            if not all([*x, *w, *y]):
+                return None
+            total += _WORK[node.op_type](x, w, y)
     return total
 
 
@@ -113,6 +105,12 @@ _WORK = {
 }
 
 
-def _with_inner(node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    inner = [n for a in node.attribute if a.HasField("g") for n in nodes_of(a.g)]
-    return [node, *inner]
+def _reads(node: onnx.NodeProto) -> set[str]:
+    """Names of the tensors that a node, or a graph inside it, takes in."""
+    inner = (a.g for a in node.attribute if a.HasField("g"))
+    return set(node.input).union(*(n.input for graph in inner for n in nodes_of(graph)))
+
+
+def _replace(field, items: list) -> None:
+    del field[:]
+    field.extend(items)

@@ -1,12 +1,15 @@
 """Keras functional graph -> ONNX: the one conversion place.
 
-    direct    the graph is walked and written layer by layer (emit/): seconds, channels first inside,
-              one Transpose at either end
-    tf2onnx   for a graph with a layer outside our table: slower, and wrong in ways it does not report
+    direct    the graph is walked and written layer by layer (emit/): a second at most, channels
+              first inside, one Transpose at either end
+    tf2onnx   for a graph with a layer outside our table: slower, and wrong in ways that it does
+              not report
 
-Either file passes the same checks (verify.py) before anybody sees it. Batch is free ("batch") unless
-a shape says otherwise; a free height and width are called so.
+Either file passes the same checks (verify.py) before anybody sees it. Batch is free ("batch")
+unless a shape says otherwise; a free height and width are called so.
 """
+
+from collections.abc import Sequence
 
 import keras
 import onnx
@@ -14,8 +17,8 @@ from onnx import TensorProto, helper
 
 from dimaging_edge.errors import near
 from dimaging_export.emit import emit_model
-from dimaging_export.emit.builder import Builder, last_value
-from dimaging_export.emit.values import Shape
+from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.values import Shape, last_value
 from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph import clean
 from dimaging_export.interface import Interface, interface
@@ -31,7 +34,7 @@ CONVERTERS = ("auto", "direct", "tf2onnx")
 
 
 def convert(
-    graph: keras.Model, shapes: list[Shape] | None = None, converter: str = "auto"
+    graph: keras.Model, shapes: Sequence[Shape] | None = None, converter: str = "auto"
 ) -> onnx.ModelProto:
     """Convert a functional model; `producer_name` of the result says which road it took.
 
@@ -42,32 +45,30 @@ def convert(
     if converter not in CONVERTERS:
         raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
     face = interface(graph, shapes)
-    reason = None
+    reason = ""
     if converter != "tf2onnx":
         try:
             return _finish(_direct(graph, face), face)
         except Unsupported as error:
             if converter == "direct":
-                raise ExportError(
-                    f"{error}; converter='auto' hands such a model to tf2onnx"
-                ) from None
-            reason = error
+                raise ExportError(f"{error}; converter='auto' hands it to tf2onnx") from None
+            reason = f"{error}, and "
     from dimaging_export.fallback import tf2onnx_model
 
-    return _finish(tf2onnx_model(graph, face, OPSET, reason), face)
+    try:
+        return _finish(tf2onnx_model(graph, face, OPSET), face)
+    except ExportError as error:
+        raise ExportError(f"graph {graph.name!r}: {reason}{error}") from error
 
 
 def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
     for tensor in graph.inputs:
         if tensor.dtype != "float32":
-            raise Unsupported(
-                f"input {tensor.name!r} is {tensor.dtype}; emitters know float32 alone"
-            )
+            raise Unsupported(f"input {tensor.name!r} is {tensor.dtype}, emitters know float32")
     builder = Builder()
     values = [last_value(name, shape) for name, shape in face.inputs]
     results = emit_model(builder, graph, values)
-    taken = {name for name, _ in face.inputs}
-    names = {}
+    taken, names = {name for name, _ in face.inputs}, {}
     for (name, _), value in zip(face.outputs, results, strict=True):
         tensor = builder.last(value)
         if tensor in taken:  # an input, or one tensor under two names
@@ -78,32 +79,25 @@ def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
     proto = helper.make_graph(builder.nodes, graph.name, [], [], builder.initializers)
-    return helper.make_model(
-        proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=DIRECT
-    )
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(proto, opset_imports=[opset], producer_name=DIRECT)
 
 
 def _finish(model: onnx.ModelProto, face: Interface) -> onnx.ModelProto:
     """Write the interface, sweep, check."""
     graph = model.graph
-    if graph.input:
-        found = {tensor.name for tensor in graph.input}
-        if extra := found - {name for name, _ in face.inputs}:
-            raise ExportError(
-                f"the converted graph has inputs that the model has not: {', '.join(sorted(extra))} "
-                "(a constant held by a layer became one). Hold it as a weight: add_weight(trainable=False)"
-            )
-    types = {
-        tensor.name: tensor.type.tensor_type.elem_type for tensor in (*graph.input, *graph.output)
-    }
-    for kind, tensors in (("input", face.inputs), ("output", face.outputs)):
-        graph.ClearField(kind)
-        getattr(graph, kind).extend(
-            helper.make_tensor_value_info(
-                name, types.get(name, TensorProto.FLOAT), face.named(name, shape)
-            )
-            for name, shape in tensors
+    known = {name for name, _ in face.inputs}
+    if extra := sorted({tensor.name for tensor in graph.input} - known):
+        raise ExportError(
+            f"the converted graph has inputs that the model has not: {', '.join(extra)}. A layer "
+            "holds a constant that became one; hold it as a weight: add_weight(trainable=False)"
         )
+    types = {t.name: t.type.tensor_type.elem_type for t in (*graph.input, *graph.output)}
+    for side, tensors in ((graph.input, face.inputs), (graph.output, face.outputs)):
+        del side[:]
+        for name, shape in tensors:
+            dtype = types.get(name, TensorProto.FLOAT)
+            side.append(helper.make_tensor_value_info(name, dtype, face.named(name, shape)))
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
     clean(model)
     verify(model)

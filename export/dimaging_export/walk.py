@@ -6,6 +6,7 @@ itself infer every shape anew for the sizes that are asked for.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from dimaging_export.emit.values import Shape
 class Call:
     """One layer or operation applied once; tensors are keras.KerasTensor, known by identity."""
 
-    op: keras.Operation
+    op: Any
     args: tuple
     kwargs: dict[str, Any]
     output: Any
@@ -32,13 +33,12 @@ class Trace:
     calls: list[Call]
     outputs: list[keras.KerasTensor]
 
-    def uses(self) -> Counter:
+    def uses(self) -> Counter[int]:
         """Id of a tensor -> number of calls and outputs that read it."""
         count = Counter(id(tensor) for tensor in self.outputs)
         for call in self.calls:
-            count.update(
-                id(t) for t in keras.tree.flatten((call.args, call.kwargs)) if _is_tensor(t)
-            )
+            values = keras.tree.flatten((call.args, call.kwargs))
+            count.update(id(x) for x in values if isinstance(x, keras.KerasTensor))
         return count
 
 
@@ -48,7 +48,7 @@ class _Recorder(keras.Operation):
         self.op = op
 
     def compute_output_spec(self, *args, **kwargs):
-        # New tensors: an operation that hands its input through would make the clone's graph cyclic.
+        # New tensors: an operation that hands its input through would close a circle.
         spec = self.op.compute_output_spec(*args, **kwargs)
         return keras.tree.map_structure(lambda t: keras.KerasTensor(t.shape, dtype=t.dtype), spec)
 
@@ -57,11 +57,16 @@ def is_functional(op: Any) -> bool:
     """True for a functional model or a built Sequential whose `call` nobody has overridden."""
     if type(op) is keras.Sequential:
         return op.built
-    return isinstance(op, keras.Function) and type(op).call is type(_plain(op)).call
+    return isinstance(op, keras.Function) and type(op).call is type(plain(op)).call
 
 
-def trace(model: keras.Model, shapes: list[Shape] | None = None) -> Trace:
-    """Walk `model` with these input shapes (in the order of `model.inputs`; None: the model's own)."""
+def plain(model: Any) -> keras.Model:
+    """The same graph as a bare functional model: a list in, a list out, nothing compiled."""
+    return keras.Model(list(model.inputs), list(model.outputs))
+
+
+def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
+    """Walk `model` with these input shapes (in the order of its inputs; None: its own)."""
     shapes = shapes or [tuple(tensor.shape) for tensor in model.inputs]
     inputs = [
         keras.Input(batch_shape=shape, dtype=tensor.dtype)
@@ -69,21 +74,12 @@ def trace(model: keras.Model, shapes: list[Shape] | None = None) -> Trace:
     ]
     calls: list[Call] = []
 
-    def record(recorder, *args, **kwargs):
+    def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
         output = recorder(*args, **kwargs)
         calls.append(Call(recorder.op, args, kwargs, output))
         return output
 
     clone = keras.models.clone_model(
-        _plain(model), input_tensors=inputs, clone_function=_Recorder, call_function=record
+        plain(model), input_tensors=inputs, clone_function=_Recorder, call_function=record
     )
     return Trace(inputs, calls, list(clone.outputs))
-
-
-def _plain(model: Any) -> keras.Model:
-    """The same graph as a bare functional model: no compile state, no subclass, no dict of outputs."""
-    return keras.Model(list(model.inputs), list(model.outputs))
-
-
-def _is_tensor(x: Any) -> bool:
-    return isinstance(x, keras.KerasTensor)

@@ -39,9 +39,17 @@ ROWS = [
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4), CODE),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4, (4, 8)), CODE),
     Row(Denoiser, DenoiserConfig(depth=2, width=4), {"denoiser": ({"noisy"}, {"image"})}),
-    Row(Denoiser, DenoiserConfig((None, None, 3), depth=1, width=4), {"denoiser": ({"noisy"}, {"image"})}),
+    Row(
+        Denoiser,
+        DenoiserConfig((None, None, 3), depth=1, width=4),
+        {"denoiser": ({"noisy"}, {"image"})},
+    ),
     Row(UNet, padded(depth=2, width=4), {"unet": ({"image"}, {"probabilities"})}, label=True),
-    Row(UNet, padded(depth=1, width=4, outputs=1, head="regression"), {"unet": ({"image"}, {"estimate"})}),
+    Row(
+        UNet,
+        padded(depth=1, width=4, outputs=1, head="regression"),
+        {"unet": ({"image"}, {"estimate"})},
+    ),
 ]
 rows = pytest.mark.parametrize("row", ROWS, ids=repr)
 
@@ -132,20 +140,41 @@ def test_registry_entry(entry):
     model = entry.model_class()
     assert model.registry_name == entry.name
     config = model.config_for((16, 16, 1), entry.changes)
-    assert set(model.quality.allowed_loss if hasattr(model, "quality") else {"fp16", "int8"}) == {"fp16", "int8"}
+    assert set(model.quality.allowed_loss if hasattr(model, "quality") else {"fp16", "int8"}) == {
+        "fp16",
+        "int8",
+    }
     assert config.shape[-1] == 1
 
 
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: VAEConfig(likelihood="poisson"), "vae: likelihood must be bernoulli or gaussian. Received: 'poisson'"),
-        (lambda: AutoencoderConfig((30, 30, 1), channels=(4, 8)), "divisible by 4. Received: 30x30"),
-        (lambda: padded(padding="reflect"), "unet: padding must be one of valid, same. Received: 'reflect'"),
+        (
+            lambda: VAEConfig(likelihood="poisson"),
+            "vae: likelihood must be bernoulli or gaussian. Received: 'poisson'",
+        ),
+        (
+            lambda: AutoencoderConfig((30, 30, 1), channels=(4, 8)),
+            "divisible by 4. Received: 30x30",
+        ),
+        (
+            lambda: padded(padding="reflect"),
+            "unet: padding must be one of valid, same. Received: 'reflect'",
+        ),
         (lambda: padded(head="boxes"), "unet: head must be one of segmentation, regression"),
-        (lambda: padded(padding="valid", shape=(570, 572, 1)), "such as 556, 572, 588. Received: 570"),
-        (lambda: padded(padding="valid", shape=(572, 572, 1), stem=2), "stem > 1 needs padding='same'"),
-        (lambda: VAE.config_for((8, 8, 1), {"latent": 2}), "vae has no setting 'latent'. Did you mean 'latent_dim'?"),
+        (
+            lambda: padded(padding="valid", shape=(570, 572, 1)),
+            "such as 556, 572, 588. Received: 570",
+        ),
+        (
+            lambda: padded(padding="valid", shape=(572, 572, 1), stem=2),
+            "stem > 1 needs padding='same'",
+        ),
+        (
+            lambda: VAE.config_for((8, 8, 1), {"latent": 2}),
+            "vae has no setting 'latent'. Did you mean 'latent_dim'?",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong(build, words):

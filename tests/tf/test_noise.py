@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dimaging_tf.errors import DataError
 from dimaging_tf.physics.noise import GaussianRead, PoissonShot, SaltAndPepper, Sequence, parse
 
-SIDE = 200
+SIDE = 450  # enough pixels to tell 25 / 255 from 25 / 256
 GREY = np.full((4, SIDE, SIDE, 1), 0.4, np.float32)
 DEVIATIONS = 4.5  # standard errors: a right model fails once in 150,000 checks, and seeds are fixed
 

@@ -24,7 +24,10 @@ SMALL = {
     "vae": {"changes": {"latent_dim": 2, "hidden": (16,)}},
     "autoencoder": {"changes": {"channels": (4, 8)}, "augment": "none"},
     "denoiser": {"changes": {"width": 4, "depth": 1}},
-    "unet": {"changes": {"width": 4, "depth": 1, "head": "regression", "outputs": 1}, "augment": "none"},
+    "unet": {
+        "changes": {"width": 4, "depth": 1, "head": "regression", "outputs": 1},
+        "augment": "none",
+    },
 }
 
 
@@ -57,23 +60,49 @@ def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(model, tmp_path):
 
 def test_command_killed_by_the_system_resumes(tmp_path):
     """The real thing: SIGKILL to the command after two epochs, --resume, equal weights."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "export", "edge"))}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "export", "edge")),
+    }
     command = [sys.executable, "-m", "dimaging_tf.cli", "train"]
-    settings = ["vae", "--data", "digits", "--epochs", "40", "--set", "hidden=(16,)", "--batch", "50"]
+    settings = [
+        "vae",
+        "--data",
+        "digits",
+        "--epochs",
+        "40",
+        "--set",
+        "hidden=(16,)",
+        "--batch",
+        "50",
+    ]
     for name in ("whole", "killed"):
         process = subprocess.Popen(
-            [*command, *settings, "--out", tmp_path / name], env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+            [*command, *settings, "--out", tmp_path / name],
+            env=env,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         if name == "whole":
-            assert process.communicate()[0].strip() == f"{tmp_path / name}  next: dimaging export {tmp_path / name}".encode()
+            assert (
+                process.communicate()[0].strip()
+                == f"{tmp_path / name}  next: dimaging export {tmp_path / name}".encode()
+            )
             continue
         while len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 2:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 40
-    subprocess.run([*command, "--resume", "--out", tmp_path / "killed"], env=env, check=True, capture_output=True)
-    models = [keras.saving.load_model(tmp_path / name / "last.keras") for name in ("whole", "killed")]
+    subprocess.run(
+        [*command, "--resume", "--out", tmp_path / "killed"],
+        env=env,
+        check=True,
+        capture_output=True,
+    )
+    models = [
+        keras.saving.load_model(tmp_path / name / "last.keras") for name in ("whole", "killed")
+    ]
     for a, b in zip(*(m.get_weights() for m in models), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -109,7 +138,9 @@ def test_record_says_what_the_run_was(tmp_path):
 
 def test_nan_stops_and_names_the_loss(tmp_path):
     settings = small("vae", epochs=1, learning_rate=1e20)
-    with pytest.raises(TrainingError, match="became NaN or infinite. The checkpoints of earlier") as error:
+    with pytest.raises(
+        TrainingError, match="became NaN or infinite. The checkpoints of earlier"
+    ) as error:
         runs.train(settings, tmp_path / "run")
     assert "kl" in str(error.value)
     assert not (tmp_path / "run" / "last.keras").exists()
@@ -121,8 +152,17 @@ def test_time_budget_falls_by_a_half_cosine_and_stops():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(1.0), "mse")
     rates = []
-    see = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: rates.append(float(model.optimizer.learning_rate)))
-    model.fit(np.zeros((500, 1)), np.zeros((500, 1)), batch_size=1, epochs=5, verbose=0, callbacks=[budget, see])
+    see = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: rates.append(float(model.optimizer.learning_rate))
+    )
+    model.fit(
+        np.zeros((500, 1)),
+        np.zeros((500, 1)),
+        batch_size=1,
+        epochs=5,
+        verbose=0,
+        callbacks=[budget, see],
+    )
     assert len(rates) == 12  # seconds of budget, one clock second a step
     assert rates[0] < 0.02  # warm-up
     np.testing.assert_allclose(rates[5], 6 / 100 * 0.5 * (1 + np.cos(np.pi * 5.5 / 12)), rtol=1e-5)

@@ -67,7 +67,9 @@ def test_padded_takes_any_size(size):
 def test_padding_repeats_the_edge_and_is_cropped_back():
     image = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
     wide = PadToMultiple(4)(image)
-    np.testing.assert_array_equal(wide[0, ..., 0], np.pad(image[0, ..., 0], ((0, 2), (0, 1)), "edge"))
+    np.testing.assert_array_equal(
+        wide[0, ..., 0], np.pad(image[0, ..., 0], ((0, 2), (0, 1)), "edge")
+    )
     np.testing.assert_array_equal(CropLike()(wide, image), image)
     with pytest.raises(ValueError, match="multiple must be at least 1. Received: 0"):
         PadToMultiple(0)

@@ -16,7 +16,9 @@ def test_kl_against_the_closed_form():
 
 def test_bernoulli_of_a_fair_coin_is_log_2_per_pixel():
     image = np.random.default_rng(0).integers(0, 2, (3, 4, 4, 1))
-    np.testing.assert_allclose(metrics.bernoulli_nll(np.full(image.shape, 0.5), image), 16 * np.log(2))
+    np.testing.assert_allclose(
+        metrics.bernoulli_nll(np.full(image.shape, 0.5), image), 16 * np.log(2)
+    )
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
@@ -24,9 +26,11 @@ def test_training_loss_is_the_metric(likelihood):
     """The loss that fit minimises equals the float64 figure computed from the exported graphs' outputs."""
     model = VAE(Config((4, 4, 1), 3, (8,), likelihood, sigma=0.3))
     # Means well inside [0, 1]: the exported decoder clips a Gaussian's mean.
-    model.decoder.set_weights([0.1 * w for w in model.decoder.get_weights()[:-1]] + [np.full(16, 0.5)])
+    model.decoder.set_weights(
+        [0.1 * w for w in model.decoder.get_weights()[:-1]] + [np.full(16, 0.5)]
+    )
     image = np.random.default_rng(0).random((5, 4, 4, 1), np.float32)
-    noise = np.random.default_rng(7).standard_normal((5, 3)).astype(np.float32)
+    noise = np.random.default_rng(7).standard_normal((5, 3), np.float32)
     reconstruction, kl = model.losses_of(image, noise)
     score = model.score(model.run, image, seed=7)
     assert float(np.mean(reconstruction + kl)) == pytest.approx(score, rel=1e-5)
@@ -47,7 +51,9 @@ def test_importance_weighted_bound_is_the_likelihood_where_the_posterior_is_exac
     covariance = weight.T @ weight + sigma**2 * np.eye(4)
     exact = multivariate_normal(bias, covariance).logpdf(image.reshape(6, 4))
     for samples in (1, 10):
-        np.testing.assert_allclose(model.importance_weighted_bound(image, samples), exact, atol=1e-4)
+        np.testing.assert_allclose(
+            model.importance_weighted_bound(image, samples), exact, atol=1e-4
+        )
 
 
 def test_importance_weighted_bound_tightens_with_samples():

@@ -1,16 +1,21 @@
-"""The ONNX graph under construction: nodes, constants, and a change of layout where one is needed."""
+"""The ONNX graph under construction: nodes, constants, a change of layout where one is needed."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from dimaging_export.emit.values import FIRST, LAST, Shape, Value, permuted
+from dimaging_export.emit.values import FIRST, LAST, Value, permuted
 
 
 class Builder:
-    """Collects nodes in the order of execution. Names read `<layer>/<op>`; equal constants are one."""
+    """Collects nodes in the order of execution.
+
+    Names read `<layer>/<op>`; equal constants are one, so shared layers share their weights.
+    """
 
     def __init__(self):
         self.nodes: list[onnx.NodeProto] = []
@@ -18,17 +23,17 @@ class Builder:
         self._constants: dict[tuple, onnx.TensorProto] = {}
         self._taken: dict[str, int] = {}
 
-    def node(self, op: str, *inputs: str, **attributes) -> str:
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append one node of one output; returns the name of that output."""
         name = self._unique(op)
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
 
-    def constant(self, array: np.ndarray | Sequence[int] | float, hint: str = "constant") -> str:
-        """An initializer: floats become float32, integers int64. Equal arrays share one."""
+    def constant(self, array: Any, hint: str = "constant") -> str:
+        """Name of an initializer: numbers with a point become float32, others int64."""
         array = np.asarray(array)
         array = np.asarray(array, np.float32 if array.dtype.kind == "f" else np.int64, order="C")
-        key = (array.shape, array.dtype.str, array.tobytes())
+        key = (array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest())
         if key not in self._constants:
             self._constants[key] = numpy_helper.from_array(array, self._unique(hint))
         return self._constants[key].name
@@ -39,9 +44,7 @@ class Builder:
         return list(self._constants.values())
 
     def form(self, value: Value, layout: str) -> str:
-        """Name of the ONNX tensor that holds `value` in this layout, emitted on the first demand."""
-        if value.rank != 4 and layout == FIRST and FIRST not in value.makers:
-            raise AssertionError(f"a tensor of rank {value.rank} has no channels-first form")
+        """Name of the tensor that holds `value` in this layout; written on the first demand."""
         if layout not in value.forms:
             maker = value.makers.get(layout)
             value.forms[layout] = maker() if maker else self._relayout(value, layout)
@@ -72,7 +75,7 @@ class Builder:
         return result
 
     def later(self, emit: Callable[[], str]) -> Callable[[], str]:
-        """`emit`, to be called when another layer is being written, under the name of this one."""
+        """`emit`, to be called while another layer is written, under the name of this one."""
         scope = list(self.scope)
 
         def in_scope() -> str:
@@ -85,31 +88,19 @@ class Builder:
         return in_scope
 
     def _relayout(self, value: Value, layout: str) -> str:
-        source = FIRST if layout == LAST else LAST
-        name, target = self.form(value, source), permuted(value.shape, layout)
+        to_last = layout == LAST
+        name = self.form(value, FIRST if to_last else LAST)
         if value.shape[3] != 1:
-            return self.node(
-                "Transpose", name, perm=[0, 2, 3, 1] if layout == LAST else [0, 3, 1, 2]
-            )
-        # One channel: the bytes lie the same way already, so only the shape is written anew.
-        if None in value.shape[1:]:
-            flat = self.node("Squeeze", name, self.constant([3 if layout == FIRST else 1], "axes"))
-            return self.node(
-                "Unsqueeze", flat, self.constant([1 if layout == FIRST else 3], "axes")
-            )
-        return self.node("Reshape", name, self.constant([0, *target[1:]], "shape"))
+            return self.node("Transpose", name, perm=[0, 2, 3, 1] if to_last else [0, 3, 1, 2])
+        # One channel: the bytes lie the same way already, only the shape is written anew.
+        if None not in value.shape[1:]:
+            shape = permuted(value.shape, layout)
+            return self.node("Reshape", name, self.constant([0, *shape[1:]], "shape"))
+        old, new = (1, 3) if to_last else (3, 1)
+        flat = self.node("Squeeze", name, self.constant([old], "axes"))
+        return self.node("Unsqueeze", flat, self.constant([new], "axes"))
 
     def _unique(self, hint: str) -> str:
         name = "/".join([*self.scope, hint])
         count = self._taken[name] = self._taken.get(name, 0) + 1
         return name if count == 1 else f"{name}_{count}"
-
-
-def first_value(name: str, shape: Shape) -> Value:
-    """A value that exists with its channels first."""
-    return Value(tuple(shape), {FIRST: name})
-
-
-def last_value(name: str, shape: Shape) -> Value:
-    """A value that exists as Keras sees it."""
-    return Value(tuple(shape), {LAST: name})

@@ -1,4 +1,4 @@
-"""Convolutions and matrix products, each emitted so that a following scale, shift or order folds in."""
+"""Convolutions and matrix products, so written that a scale, shift or order after them folds in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from dimaging_export.emit.builder import Builder, first_value, last_value
+from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.nonlinear import activate
 from dimaging_export.emit.table import emits
-from dimaging_export.emit.values import FIRST, LAST, Affine, Shape, Value
+from dimaging_export.emit.values import FIRST, Affine, Shape, Value, first_value, last_value
 from dimaging_export.emit.window import transpose_window, window
 
 Emit = Callable[[np.ndarray, np.ndarray], Value]
@@ -25,7 +25,7 @@ def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
     bias = np.zeros(kernel.shape[-1]) if bias is None else np.asarray(bias, np.float64)
 
     def again(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        value = emit(kernel, bias)
+        value = emit(np.asarray(kernel, np.float32), np.asarray(bias, np.float32))
         value.affine = Affine(kernel, bias, again)
         if value.rank == 2:
             value.reordered = value.affine.reordered
@@ -37,7 +37,8 @@ def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
 @emits(layers.Conv2D)
 def conv2d(b: Builder, layer: Any, x: Value) -> Value:
     """Kernel [kh, kw, in / groups, out] -> Conv."""
-    attributes = {**window(layer, layer.kernel_size, layer.dilation_rate, x), "group": layer.groups}
+    attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
+    attributes["group"] = layer.groups
     y = _convolution(b, x, layer.kernel, layer.bias, _spatial(layer, x), attributes)
     return activate(b, layer.activation, y)
 
@@ -52,7 +53,7 @@ def depthwise_conv2d(b: Builder, layer: Any, x: Value) -> Value:
 def separable_conv2d(b: Builder, layer: Any, x: Value) -> Value:
     """A depthwise Conv, then a 1x1 Conv that carries the bias."""
     deep = _depthwise(b, layer, x, layer.depthwise_kernel, None)
-    y = _convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:3])
+    y = _convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:3], {})
     return activate(b, layer.activation, y)
 
 
@@ -64,14 +65,12 @@ def conv2d_transpose(b: Builder, layer: Any, x: Value) -> Value:
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        weights = b.constant(_f32(kernel.transpose(2, 3, 0, 1)), "kernel")
-        return first_value(
-            b.node("ConvTranspose", source, weights, b.constant(_f32(bias), "bias"), **attributes),
-            shape,
-        )
+        weights = b.constant(kernel.transpose(2, 3, 0, 1), "kernel")
+        name = b.node("ConvTranspose", source, weights, b.constant(bias, "bias"), **attributes)
+        return first_value(name, shape)
 
-    kernel = np.asarray(layer.kernel).transpose(0, 1, 3, 2)  # [kh, kw, in, out]
-    return activate(b, layer.activation, affine(kernel, layer.bias, emit))
+    outputs_last = np.asarray(layer.kernel).transpose(0, 1, 3, 2)
+    return activate(b, layer.activation, affine(outputs_last, layer.bias, emit))
 
 
 @emits(layers.Dense)
@@ -79,17 +78,18 @@ def dense(b: Builder, layer: Any, x: Value) -> Value:
     """Gemm for vectors, a 1x1 Conv for feature maps, MatMul + Add for anything else."""
     kernel = np.asarray(layer.kernel)
     if x.rank == 4:
-        y = _convolution(b, x, kernel[None, None], layer.bias, x.shape[1:3])
+        y = _convolution(b, x, kernel[None, None], layer.bias, x.shape[1:3], {})
         return activate(b, layer.activation, y)
-    shape, order = (*x.shape[:-1], layer.units), None
-    if x.rank == 2 and x.layout == FIRST:
-        # A flattened map with its channels first: the rows of the kernel move instead of the data.
-        order = x.order
-        kernel = kernel[order]
-    source = b.form(x, LAST if order is None else FIRST)
+    if x.order is not None and x.layout == FIRST:
+        # A flattened map, channels first: the rows of the kernel move instead of the data.
+        kernel = kernel[x.order]
+        source = b.first(x)
+    else:
+        source = b.last(x)
+    shape = (*x.shape[:-1], layer.units)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        weights, offset = b.constant(_f32(kernel), "kernel"), b.constant(_f32(bias), "bias")
+        weights, offset = b.constant(kernel, "kernel"), b.constant(bias, "bias")
         if x.rank == 2:
             return last_value(b.node("Gemm", source, weights, offset), shape)
         return last_value(b.node("Add", b.node("MatMul", source, weights), offset), shape)
@@ -98,23 +98,21 @@ def dense(b: Builder, layer: Any, x: Value) -> Value:
 
 
 def _depthwise(b: Builder, layer: Any, x: Value, kernel: Any, bias: Any) -> Value:
-    attributes = {**window(layer, layer.kernel_size, layer.dilation_rate, x), "group": x.shape[3]}
-    kernel = np.asarray(kernel)
-    kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
+    attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
+    attributes["group"] = x.shape[3]
+    height, width = layer.kernel_size
+    kernel = np.asarray(kernel).reshape(height, width, 1, -1)
     return _convolution(b, x, kernel, bias, _spatial(layer, x), attributes)
 
 
 def _convolution(
-    b: Builder, x: Value, kernel: Any, bias: Any, spatial: Shape, attributes: dict | None = None
+    b: Builder, x: Value, kernel: Any, bias: Any, spatial: Shape, attributes: dict[str, Any]
 ) -> Value:
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        weights, offset = (
-            b.constant(_f32(kernel.transpose(3, 2, 0, 1)), "kernel"),
-            b.constant(_f32(bias), "bias"),
-        )
-        name = b.node("Conv", source, weights, offset, **attributes or {})
+        weights = b.constant(kernel.transpose(3, 2, 0, 1), "kernel")
+        name = b.node("Conv", source, weights, b.constant(bias, "bias"), **attributes)
         return first_value(name, (x.shape[0], *spatial, kernel.shape[3]))
 
     return affine(kernel, bias, emit)
@@ -122,7 +120,3 @@ def _convolution(
 
 def _spatial(layer: Any, x: Value) -> Shape:
     return layer.compute_output_shape(x.shape)[1:3]
-
-
-def _f32(array: np.ndarray) -> np.ndarray:
-    return np.asarray(array, np.float32)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from dimaging_export.emit.builder import Builder, last_value
+from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import LAST, Value, per_channel
+from dimaging_export.emit.values import LAST, Value, last_value, per_channel
 
 
 @emits(layers.BatchNormalization)
@@ -25,13 +25,13 @@ def batch_normalization(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Rescaling)
 def rescaling(b: Builder, layer: Any, x: Value) -> Value:
-    """Y * scale + offset, numbers or one a channel."""
+    """A scale and an offset, numbers or one a channel."""
     return _scale_shift(b, x, np.asarray(layer.scale, float), np.asarray(layer.offset, float))
 
 
 @emits(layers.Normalization)
 def normalization(b: Builder, layer: Any, x: Value) -> Value:
-    """(y - mean) / sqrt(variance), Keras' guard against a variance of 0 included; or its inverse."""
+    """(y - mean) / sqrt(variance), with Keras' guard against a variance of 0; or its inverse."""
     mean, variance = (np.asarray(a, np.float64) for a in (layer.mean, layer.variance))
     if mean.size != 1:
         _check_axis(layer, layer.axis, x)
@@ -47,9 +47,9 @@ def layer_normalization(b: Builder, layer: Any, x: Value) -> Value:
     _check_axis(layer, layer.axis, x)
     if getattr(layer, "rms_scaling", False):
         raise unsupported(layer, "scales by the root mean square")
-    channels = x.shape[-1]
-    gamma = np.asarray(layer.gamma) if layer.scale else np.ones(channels)
-    beta = np.asarray(layer.beta) if layer.center else np.zeros(channels)
+    ones = np.ones([x.shape[-1] or 0])
+    gamma = np.asarray(layer.gamma) if layer.scale else ones
+    beta = np.asarray(layer.beta) if layer.center else 0 * ones
     name = b.node(
         "LayerNormalization", b.last(x), b.constant(gamma, "gamma"), b.constant(beta, "beta"),
         axis=-1, epsilon=float(layer.epsilon),

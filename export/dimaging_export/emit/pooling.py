@@ -4,9 +4,9 @@ from typing import Any
 
 from keras import layers
 
-from dimaging_export.emit.builder import Builder, first_value, last_value
+from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import Value
+from dimaging_export.emit.values import Value, first_value, last_value
 from dimaging_export.emit.window import window
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from dimaging_export.emit.builder import Builder, last_value
+from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import FIRST, LAST, Value, axis_of
+from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, last_value
 
 _END = np.iinfo(np.int64).max
 
@@ -27,18 +27,19 @@ def identity(b: Builder, layer: Any, x: Value) -> Value:
 @emits(layers.Flatten)
 def flatten(b: Builder, layer: Any, x: Value) -> Value:
     """[B, ...] -> [B, D]; a feature map is flattened in the order in which its reader wants it."""
-    size = None if None in x.shape[1:] else math.prod(x.shape[1:])  # pyright: ignore
-    value = Value((x.shape[0], size))
+    sizes = [size for size in x.shape[1:] if size is not None]
+    known = len(sizes) == x.rank - 1
+    value = Value((x.shape[0], math.prod(sizes) if known else None))
     value.makers[LAST] = b.later(lambda: b.node("Flatten", b.last(x)))
-    if x.rank == 4 and x.layout == FIRST and size is not None:
+    if x.rank == 4 and x.layout == FIRST and known:
         value.makers[FIRST] = b.later(lambda: b.node("Flatten", b.first(x)))
-        value.order = channels_first_order(*x.shape[1:])  # pyright: ignore
+        value.order = channels_first_order(*sizes)
     return value
 
 
 @emits(layers.Reshape)
 def reshape(b: Builder, layer: Any, x: Value) -> Value:
-    """A vector becomes a map in either layout for free, where a Dense layer can reorder its outputs."""
+    """A vector becomes a map in either layout, where a Dense layer can reorder its outputs."""
     shape = tuple(layer.compute_output_shape(x.shape))
     if shape[1:].count(None) > 1:
         raise unsupported(layer, f"has more than one free dimension: {shape}")
@@ -98,9 +99,5 @@ def spatial_axes(b: Builder, layout: str) -> str:
 
 def channels_first_order(height: int, width: int, channels: int) -> np.ndarray:
     """Element i of a map flattened channels first is element order[i] of Keras' flattening."""
-    return (
-        np.arange(height * width * channels)
-        .reshape(height, width, channels)
-        .transpose(2, 0, 1)
-        .ravel()
-    )
+    keras_order = np.arange(height * width * channels).reshape(height, width, channels)
+    return keras_order.transpose(2, 0, 1).ravel()

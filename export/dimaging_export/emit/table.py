@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.values import Shape, Value
+from dimaging_export.emit.values import Value
 from dimaging_export.errors import Unsupported
 from dimaging_export.walk import Call, is_functional, trace
 
@@ -20,7 +20,7 @@ _OPERATIONS: dict[str, Emitter] = {}
 
 
 def emits(*classes: type) -> Callable[[Emitter], Emitter]:
-    """Register an emitter for exactly these layer classes (a subclass may compute something else)."""
+    """Register an emitter for exactly these layer classes: a subclass may compute otherwise."""
 
     def register(emitter: Emitter) -> Emitter:
         _LAYERS.update(dict.fromkeys(classes, emitter))
@@ -39,7 +39,7 @@ def emits_operation(*names: str) -> Callable[[Emitter], Emitter]:
     return register
 
 
-def emit_model(builder: Builder, model: keras.Model, values: list[Value]) -> list[Value]:
+def emit_model(builder: Builder, model: Any, values: list[Value]) -> list[Value]:
     """Emit every call of a functional model; nested models are inlined. Returns the outputs."""
     graph = trace(model, [value.shape for value in values])
     uses = graph.uses()
@@ -54,7 +54,7 @@ def emit_model(builder: Builder, model: keras.Model, values: list[Value]) -> lis
     return [known[id(tensor)] for tensor in graph.outputs]
 
 
-def emit_layer(builder: Builder, layer: keras.Operation, *args: Any, **kwargs: Any) -> Value:
+def emit_layer(builder: Builder, layer: Any, *args: Any) -> Value:
     """Emit one layer or operation by its row of the table."""
     if isinstance(layer, keras.layers.Layer):
         emitter = _LAYERS.get(type(layer))
@@ -64,38 +64,29 @@ def emit_layer(builder: Builder, layer: keras.Operation, *args: Any, **kwargs: A
         emitter = _OPERATIONS.get(type(layer).__name__)
     if emitter is None:
         raise unsupported(layer, "has no emitter in dimaging_export/emit")
-    return emitter(builder, layer, *args, **kwargs)
+    return emitter(builder, layer, *args)
 
 
-def unsupported(layer: keras.Operation, why: str) -> Unsupported:
+def unsupported(layer: Any, why: str) -> Unsupported:
     """The error that says which layer cannot be emitted and why."""
     return Unsupported(f"layer {layer.name!r} ({type(layer).__name__}) {why}")
 
 
 def _emit_call(builder: Builder, call: Call, known: dict[int, Value]) -> list[Value]:
-    def look_up(x: Any) -> Any:
-        return known[id(x)] if isinstance(x, keras.KerasTensor) else x
-
-    args = keras.tree.map_structure(look_up, call.args)
-    if is_functional(call.op):
-        return emit_model(builder, call.op, _tensors(args))  # pyright: ignore[reportArgumentType]
-    kwargs = keras.tree.map_structure(look_up, dict(call.kwargs))
+    kwargs = dict(call.kwargs)
     if kwargs.pop("training", None):
         raise unsupported(call.op, "is called with training=True")
-    if any(m is not None for m in keras.tree.flatten(kwargs.pop("mask", None))):
+    if any(mask is not None for mask in keras.tree.flatten(kwargs.pop("mask", None))):
         raise unsupported(call.op, "is masked")
-    outputs = keras.tree.flatten(call.output)
-    if len(outputs) != 1:
-        raise unsupported(call.op, f"returns {len(outputs)} tensors, not one")
-    value = emit_layer(builder, call.op, *args, **kwargs)
-    _check_shape(call.op, value.shape, tuple(outputs[0].shape))
+    if kwargs:
+        raise unsupported(call.op, f"is called with keywords: {', '.join(kwargs)}")
+    args: Any = keras.tree.map_structure(
+        lambda x: known[id(x)] if isinstance(x, keras.KerasTensor) else x, call.args
+    )
+    if is_functional(call.op):
+        return emit_model(builder, call.op, keras.tree.flatten(args))
+    value = emit_layer(builder, call.op, *args)
+    expected = [tuple(tensor.shape) for tensor in keras.tree.flatten(call.output)]
+    if expected != [value.shape]:
+        raise unsupported(call.op, f"gives {expected} in Keras, {value.shape} as emitted")
     return [value]
-
-
-def _check_shape(op: keras.Operation, emitted: Shape, expected: Shape) -> None:
-    if emitted != expected:
-        raise AssertionError(f"{op.name}: emitted {emitted}, Keras says {expected}")
-
-
-def _tensors(args: Any) -> list[Value]:
-    return [x for x in keras.tree.flatten(args) if isinstance(x, Value)]

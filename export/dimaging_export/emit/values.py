@@ -5,7 +5,7 @@ knows both forms and makes the one that is asked for only then, once. So a chain
 carries one Transpose at either end and none inside, however the graph branches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +26,7 @@ class Value:
     forms: dict[str, str] = field(default_factory=dict)
     """Layout -> name of the ONNX tensor that holds this form already."""
     makers: dict[str, Callable[[], str]] = field(default_factory=dict)
-    """Layout -> how to emit this form without a Transpose, for the day when somebody needs it."""
+    """Layout -> how to write this form without a Transpose, for when somebody needs it."""
     order: np.ndarray | None = None
     """Of a flattened map: element i of the channels-first form is element order[i] of Keras'."""
     affine: "Affine | None" = None
@@ -49,7 +49,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Affine:
-    """A convolution or matrix product that can be emitted again with other weights.
+    """A convolution or matrix product that can be written again with other weights.
 
     What follows it (a normalisation, a change of order) goes into the weights instead of a node;
     the product that nobody reads any more is swept away with the other dead nodes.
@@ -70,6 +70,16 @@ class Affine:
         return self.emit(self.kernel[..., order], self.bias[order])
 
 
+def first_value(name: str, shape: Sequence[int | None]) -> Value:
+    """A value that exists with its channels first."""
+    return Value(tuple(shape), {FIRST: name})
+
+
+def last_value(name: str, shape: Sequence[int | None]) -> Value:
+    """A value that exists as Keras sees it."""
+    return Value(tuple(shape), {LAST: name})
+
+
 def permuted(shape: Shape, layout: str) -> Shape:
     """A Keras shape as the ONNX tensor of this layout has it."""
     if layout == LAST or len(shape) != 4:
@@ -79,7 +89,7 @@ def permuted(shape: Shape, layout: str) -> Shape:
 
 
 def axis_of(axis: int, rank: int, layout: str) -> int:
-    """Where a Keras axis (negative counts from the end) lies in the ONNX tensor of this layout."""
+    """Where a Keras axis (negative counts from the end) lies in the tensor of this layout."""
     axis %= rank
     return (0, 2, 3, 1)[axis] if layout == FIRST and rank == 4 else axis
 

@@ -1,0 +1,172 @@
+"""The `dimaging` command as a user meets it: help, the verbs in order, the words of each error."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dimaging_tf import cli, data, registry
+
+runner = CliRunner()
+
+
+def run(*words) -> str:
+    """Output of a command that works."""
+    result = runner.invoke(cli.app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def error(capsys, monkeypatch, *words) -> str:
+    """What `main` prints for a command that fails; exit code 1."""
+    monkeypatch.setattr(sys, "argv", ["dimaging", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    return said
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "vae"
+    run(
+        "train",
+        "vae",
+        "--data",
+        "digits",
+        "--epochs",
+        1,
+        "--set",
+        "latent_dim=2",
+        "--set",
+        "hidden=(8,)",
+        "--out",
+        folder,
+    )
+    return folder
+
+
+def test_help_loads_no_tensorflow():
+    code = (
+        "import sys; sys.argv = ['dimaging', '--help']\n"
+        "from dimaging_tf.cli import app\n"
+        "try: app()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'onnx', 'onnxruntime', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_list_names_everything():
+    said = run("list")
+    for name in [*registry.REGISTRY, *data.NAMES, "phone", "web"]:
+        assert name in said
+
+
+def test_train_export_sample_report(trained, tmp_path):
+    assert run("sample", trained, "--n", 5, "--out", tmp_path / "s.png").strip() == str(
+        tmp_path / "s.png"
+    )
+    said = run("export", trained, "--out", tmp_path / "bundle")
+    assert "decoder" in said
+    assert "next: dimaging bench" in said
+    for verb in (["run", tmp_path / "bundle", "decoder", "--input", "z=normal", "--n", 2, "--out", tmp_path / "made"],
+                 ["bench", tmp_path / "bundle", "--seconds", 0.1, "--json", tmp_path / "bundle" / "latency.json"]):  # fmt: skip
+        result = runner.invoke(cli.app, [str(word) for word in verb])
+        assert result.exit_code == 0
+    assert np.load(tmp_path / "made" / "image.npy").shape == (2, 8, 8, 1)
+    page = Path(
+        run("report", trained, tmp_path / "bundle", "--out", tmp_path / "report.html").strip()
+    )
+    text = page.read_text(encoding="utf-8")
+    for words in ("learned from digits", "max |Δ| to Keras", "p50 ms", "data:image/png;base64,"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "vea"], "No model 'vea'. Did you mean 'vae'?"),
+        (["train"], "Which model? dimaging list shows them"),
+        (["train", "--resume"], "Which run? Name it: dimaging train --resume --out runs/vae"),
+        (["train", "vae", "--set", "latent_dim"], "--set takes NAME=VALUE, such as latent_dim=2"),
+        (
+            ["train", "vae", "--data", "digits", "--set", "latent=2", "--out", "x"],
+            "Did you mean 'latent_dim'?",
+        ),
+        (["train", "vae", "--data", "digitz", "--out", "x"], "did you mean 'digits'?"),
+        (["sample", "nowhere"], "nowhere is not a run folder"),
+        (["export", "nowhere"], "nowhere is not a run folder"),
+        (["report", "."], "is neither a run folder (run.json) nor a bundle (bundle.json)"),
+    ],
+)
+def test_errors(words, expected, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert expected in error(capsys, monkeypatch, *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--precision", "int9"], "int8"),
+        (["--target", "fone"], "phone"),
+    ],
+)
+def test_export_suggests_the_near_name(trained, words, expected, capsys, monkeypatch, tmp_path):
+    assert expected in error(
+        capsys, monkeypatch, "export", trained, "--out", tmp_path / "b", *words
+    )
+    assert not (tmp_path / "b").exists()
+
+
+def test_ctrl_c_exits_130(monkeypatch):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", stop)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 130
+
+
+def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
+    """The real signal, in the middle of a run: what is there loads, nothing temporary is left."""
+    import signal
+
+    import keras
+
+    root = Path(__file__).parents[2]
+    command = [
+        sys.executable,
+        "-m",
+        "dimaging_tf.cli",
+        "train",
+        "vae",
+        "--data",
+        "digits",
+        "--epochs",
+        "500",
+    ]
+    env = {
+        "PATH": "",
+        "PYTHONPATH": ":".join(str(root / folder) for folder in (".", "export", "edge")),
+    }
+    process = subprocess.Popen(
+        [*command, "--out", tmp_path / "run"], env=env, stderr=subprocess.PIPE
+    )
+    while not (tmp_path / "run" / "last.keras").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode in (1, 130)
+    assert not [p for p in (tmp_path / "run").rglob(".*")]
+    keras.saving.load_model(tmp_path / "run" / "last.keras")

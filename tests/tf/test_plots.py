@@ -1,0 +1,57 @@
+"""Figures: pixels of a grid are checked, plots are drawn and saved whole."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dimaging_tf import metrics, plots
+
+
+def test_grid_places_and_enlarges_cells(tmp_path):
+    cells = np.zeros((1, 2, 32, 32, 1))
+    cells[0, 1] = 0.5
+    plots.save_grid(cells, tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (66, 132)  # twice as large, 2 pixels of gap
+    assert pixels[0, 0] == 0
+    assert pixels[0, 65] == 255
+    assert pixels[0, 66] == 128
+    assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_tile_is_as_square_as_it_can_be():
+    assert plots.tile(np.zeros((7, 4, 4, 1))).shape == (3, 3, 4, 4, 1)
+    assert plots.tile(np.zeros((7, 4, 4, 1)))[2, 1].min() == 1
+
+
+@pytest.mark.parametrize("records", [1, 3])
+def test_loss_curves(records, tmp_path):
+    rows = [
+        {"epoch": i + 1, "seconds": 1.0, "loss": 2.0 - i, "val_loss": 3.0} for i in range(records)
+    ]
+    figure = plots.loss_curves(rows)
+    assert len(figure.axes[0].lines) == 2
+    assert figure.axes[0].get_yscale() == ("log" if records == 1 else "linear")
+    plots.save_figure(figure, tmp_path / "loss.png")
+    with Image.open(tmp_path / "loss.png") as picture:
+        assert picture.size == (600, 360)
+
+
+def test_latent_plane_is_the_plane_of_largest_variance():
+    codes = np.random.default_rng(0).normal(size=(50, 4)) * [1, 30, 1, 10]
+    points = plots.latent_plane(codes, None).axes[0].collections[0].get_offsets()
+    assert np.std(points[:, 0]) == pytest.approx(np.std(codes[:, 1]), rel=0.05)
+    assert np.std(points[:, 1]) == pytest.approx(np.std(codes[:, 3]), rel=0.05)
+
+
+def test_psnr_of_known_errors_is_a_mean_of_decibels():
+    target = np.full((2, 4, 4, 1), 0.5)
+    estimate = np.stack([target[0] + 0.1, target[1] + 0.01])
+    assert metrics.psnr(estimate, target) == pytest.approx(30)
+    assert metrics.psnr(np.full((1, 2, 2, 1), 7.0), np.ones((1, 2, 2, 1))) == pytest.approx(120)
+
+
+def test_mean_iou_by_hand():
+    found, truth = np.array([[0, 1], [1, 1]]), np.array([[0, 0], [1, 1]])
+    assert metrics.mean_iou(found, truth, 3) == pytest.approx((1 / 2 + 2 / 3) / 2)
