@@ -1,10 +1,10 @@
 """`export`: a Keras model in, a proven bundle out."""
 
-import importlib.metadata as metadata
 import json
 import logging
 import platform
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from dimaging_tf import registry
 
 log = logging.getLogger(__name__)
 
-_TOOLS = ("tensorflow", "keras", "numpy", "onnx", "onnxruntime", "tf2onnx")
+_TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx")
 
 
 def export(
@@ -39,15 +39,21 @@ def export(
     size: int | tuple[int, int] | None = None,
     converter: str = "auto",
 ) -> Path:
-    """Convert a model, prove it against Keras and write it as a bundle; returns its folder, `out`.
+    """Convert a model, prove it against Keras, write it as a bundle; returns its folder, `out`.
 
-    model_or_path: a Keras model (one with graphs(), or any functional one), a .keras file or a run
-    folder. out: the bundle's own folder; nothing is there until all of it is. precision: "fp32",
-    "fp16", "int8". target: "cpu", "cuda", "phone", "web". data: real images to calibrate on and judge
-    by: a name or folder of dimaging_tf.data, a Dataset, or an array [N, H, W, C] (or a pair of it and
-    labels); by default what the model was trained on. force: replace a bundle that is there. uint8:
-    images as bytes [0, 255]; by default as the target likes it. size: height and width where the model
-    leaves them free, fixed in the file for the phone. converter: "auto", "direct" or "tf2onnx".
+    model_or_path  a Keras model (one with graphs(), or any functional one), a .keras file, a run
+                   folder
+    out            the bundle's own folder; nothing is there until all of it is
+    precision      "fp32", "fp16" or "int8"
+    target         "cpu", "cuda", "phone" or "web"
+    data           real images to calibrate on and judge by: a name or folder of dimaging_tf.data,
+                   a Dataset, an array [N, H, W, C], or a pair of it and labels; by default what
+                   the model was trained on
+    force          replace a bundle that is there
+    uint8          images as bytes, 0 to 255; by default as the target likes it
+    size           height and width of examples where the model takes any, in pixels; the phone's
+                   file is made for it
+    converter      "auto", "direct" or "tf2onnx"
 
     Raises ExportError for what cannot be exported, and ParityError where the file does not compute
     what Keras computes; neither leaves anything behind.
@@ -55,30 +61,28 @@ def export(
     out = Path(out)
     row = targets.find(target, precision)
     check_place(out, force)
-    if isinstance(size, int):
-        size = (size, size)
     subject = load_subject(model_or_path)
-    if size and not subject.free_size:
-        raise ExportError(
-            f"size={size[0]} x {size[1]}: {subject.name} has a fixed size; leave it out"
-        )
+    if size is not None and not subject.free_size:
+        raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
+    size = (size, size) if isinstance(size, int) else size
     wanted = size or ((row.size, row.size) if row.static else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
     order = Order(
-        precision,
-        row,
-        row.uint8 if uint8 is None else uint8,
-        wanted or (row.size, row.size),
-        converter,
+        precision=precision,
+        target=row,
+        uint8=row.uint8 if uint8 is None else uint8,
+        size=wanted or (row.size, row.size),
+        converter=converter,
+        by_score=subject.quality is not None and real is not None,
     )
     built = _build_all(subject, order, real)
-    if uint8 and not any(x.dtype == np.uint8 for b in built.values() for x in b.examples.values()):
+    if uint8 and all(x.dtype != np.uint8 for b in built.values() for x in b.examples.values()):
         raise ExportError(
-            f"uint8=True: {subject.name} has no image (a tensor [N, H, W, C] with the range (0, 1)) to carry as "
-            "bytes; leave it out"
+            f"uint8=True: {subject.name} has no tensor [N, H, W, C] of the range (0, 1), so no "
+            "image to carry as bytes; leave it out"
         )
     quality = _quality(subject, order, built, real)
-    facts = _facts(subject, order, real, built)
+    facts = _facts(subject, order, built, real)
     with new_bundle(out, force) as folder:
         _write(folder, subject, built, facts, quality, real)
     log.info("wrote %s", out)
@@ -86,8 +90,10 @@ def export(
 
 
 def _build_all(subject: Subject, order: Order, real: RealData | None) -> dict[str, Built]:
-    calibration = subject.examples(real.calibration.image, real.calibration.label) if real else {}
-    judging = subject.examples(real.judging.image, real.judging.label) if real else {}
+    calibration, judging = (
+        subject.examples(images.image, images.label) if images else {}
+        for images in ((real.calibration, real.judging) if real else (None, None))
+    )
     built = {}
     for name in subject.graphs:
         log.info("building graph %s", name)
@@ -97,23 +103,21 @@ def _build_all(subject: Subject, order: Order, real: RealData | None) -> dict[st
 
 def _quality(
     subject: Subject, order: Order, built: dict[str, Built], real: RealData | None
-) -> dict | None:
+) -> dict[str, Any] | None:
     if subject.quality is None or real is None:
         return None
-    images = real.judging
-    keras, onnx = (
-        subject.score(lambda graph, **x: getattr(built[graph], side)(x), images.image, images.label)
-        for side in ("reference", "floats")
-    )
+    image, label = real.judging.image, real.judging.label
+    keras = subject.score(lambda graph, **x: built[graph].reference(x), image, label)
+    onnx = subject.score(lambda graph, **x: built[graph].floats(x), image, label)
     return parity.judge_quality(subject.quality, order.precision, keras, onnx)
 
 
 def _facts(
-    subject: Subject, order: Order, real: RealData | None, built: dict[str, Built]
+    subject: Subject, order: Order, built: dict[str, Built], real: RealData | None
 ) -> dict[str, Any]:
-    """Everything of the manifest that is known before a file is written."""
+    """What the manifest says of the bundle as a whole, and each file of itself."""
     entry = registry.REGISTRY.get(subject.name)
-    licence = f"weights learned from {real.name}: {real.licence}" if real else "unstated"
+    config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
     tools = {name: metadata.version(name) for name in _TOOLS}
     tools["python"] = platform.python_version()
     tools["converter"] = ", ".join(sorted({b.converter for b in built.values()}))
@@ -124,41 +128,33 @@ def _facts(
         "precision": order.precision,
         "target": order.target.name,
         "version": __version__,
-        "licence": licence,
+        "licence": f"weights learned from {real.name}: {real.licence}" if real else "unstated",
         "paper": entry.paper if entry else "",
         "lecture": entry.lecture if entry else "",
-        "config": json.loads(json.dumps(asdict(subject.model.config))) if subject.model else {},
+        "config": json.loads(json.dumps(config)),
         "tools": tools,
     }
 
 
 def _write(
-    folder: Path, subject: Subject, built: dict[str, Built], facts, quality, real: RealData | None
+    folder: Path,
+    subject: Subject,
+    built: dict[str, Built],
+    facts: dict[str, Any],
+    quality: dict[str, Any] | None,
+    real: RealData | None,
 ) -> None:
     for name, b in built.items():
-        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()}
-        tensors = {
-            t.name: {"layout": t.layout, "range": t.range}
-            for t in (*b.spec.inputs, *b.spec.outputs)
-        }
-        annotate(
-            b.model,
-            {
-                **texts,
-                "graph": name,
-                "tensors": json.dumps(tensors),
-                "parity": json.dumps(b.spec.parity),
-            },
-        )
+        tensors = {t.name: (t.layout, t.range) for t in (*b.spec.inputs, *b.spec.outputs)}
+        texts = {**facts, "graph": name, "tensors": tensors, "parity": b.spec.parity}
+        annotate(b.model, {k: v if isinstance(v, str) else json.dumps(v) for k, v in texts.items()})
         onnx.save(b.model, folder / b.spec.file)
-    arrays = {f"{name}/{key}": x for name, b in built.items() for key, x in b.examples.items()}
-    np.savez_compressed(folder / "examples.npz", allow_pickle=False, **arrays)
+    examples: Any = {f"{n}/{key}": x for n, b in built.items() for key, x in b.examples.items()}
+    np.savez_compressed(folder / "examples.npz", **examples)
     files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
-    manifest = schema.Manifest(
-        graphs={name: b.spec for name, b in built.items()}, files=files, quality=quality, **facts
-    )
+    graphs = {name: b.spec for name, b in built.items()}
+    manifest = schema.Manifest(graphs=graphs, files=files, quality=quality, **facts)
     (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
     verdicts = {name: b.verdict for name, b in built.items() if b.verdict}
-    (folder / "CARD.md").write_text(
-        card(manifest, subject.source, real, verdicts), encoding="utf-8"
-    )
+    text = card(manifest, subject.source, real, verdicts)
+    (folder / "CARD.md").write_text(text, encoding="utf-8")

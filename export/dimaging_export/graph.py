@@ -1,4 +1,4 @@
-"""What is done to a finished graph: sweep, sort, count, measure its work, write what it is on it."""
+"""What is done to a finished graph: sweep, sort, count, measure its work, say what it is."""
 
 import math
 from collections import Counter
@@ -15,11 +15,13 @@ def clean(model: onnx.ModelProto) -> None:
     """Drop identities, whatever nobody reads, stale shapes and unused domains; in place."""
     graph = model.graph
     outputs = {tensor.name for tensor in graph.output}
+    # A loop body may read any name of the graph around it, so such a name stays.
+    fixed = outputs.union(*(_reads(node) - set(node.input) for node in graph.node))
     alias: dict[str, str] = {}
     kept: list[onnx.NodeProto] = []
     for node in graph.node:
         node.input[:] = [alias.get(name, name) for name in node.input]
-        if node.op_type == "Identity" and node.output[0] not in outputs:
+        if node.op_type == "Identity" and node.output[0] not in fixed:
             alias[node.output[0]] = node.input[0]
         else:
             kept.append(node)

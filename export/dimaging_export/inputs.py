@@ -1,35 +1,37 @@
-"""What a graph is run on to prove it: real inputs, and seeded ones over the whole declared range."""
+"""What a graph is proven on: real inputs, and seeded ones over the whole declared range."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dimaging_export.emit.values import Shape
 from dimaging_export.errors import ExportError
+from dimaging_export.runner import Arrays
 from dimaging_export.uint8 import to_bytes
 
 BATCHES = (1, 3, 8)
 STATIC_BATCHES = (1, 3)
 """A file of batch 1 runs three images one by one; more would repeat itself."""
 
-Arrays = dict[str, np.ndarray]
 Ranges = Mapping[str, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of one graph: an example shape of each (batch 1), its range, real values if any."""
+    """The inputs of one graph."""
 
     example: dict[str, tuple[int, ...]]
+    """A concrete shape of each, batch 1."""
     ranges: Ranges
     real: Arrays
+    """Real values of all of them, or nothing."""
     any_height: frozenset[str]
     """Images whose height is free in the file."""
     batches: tuple[int, ...] = BATCHES
 
     def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
-        """Real inputs, then seeded ones, each at every batch; a free height at twice the size too."""
+        """Real inputs, then seeded ones, at every batch; a free height at twice the size too."""
         real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
         feeds = [{k: v[:n] for k, v in real.items()} for n in self.batches if real]
         feeds += [self._seeded(n, byte_names) for n in self.batches]
@@ -37,20 +39,14 @@ class Inputs:
             feeds.append(self._seeded(1, byte_names, tall=True))
         return feeds
 
-    def singles(self, n: int) -> list[Arrays]:
-        """The first n real inputs, one image each."""
-        count = min((len(v) for v in self.real.values()), default=0)
-        return [{k: v[i : i + 1] for k, v in self.real.items()} for i in range(min(n, count))]
-
     def _seeded(self, batch: int, byte_names: frozenset[str], tall: bool = False) -> Arrays:
         """Uniform over the range, standard normal where there is none."""
         rng = np.random.default_rng([batch, tall])
         feed = {}
         for name, (_, *shape) in self.example.items():
-            full = (batch, *shape)
             if tall and name in self.any_height:
-                full = (batch, 2 * shape[0], *shape[1:])
-            legal = self.ranges.get(name)
+                shape[0] *= 2
+            full, legal = (batch, *shape), self.ranges.get(name)
             if name in byte_names:
                 feed[name] = rng.integers(0, 256, full).astype(np.uint8)
             elif legal is None:
@@ -61,9 +57,9 @@ class Inputs:
 
 
 def example_shapes(
-    shapes: list[tuple[str, Shape]], real: Arrays, size: tuple[int, int]
+    shapes: Sequence[tuple[str, Shape]], real: Arrays, size: tuple[int, int]
 ) -> dict[str, tuple[int, ...]]:
-    """A concrete shape of each input, batch 1: that of a real one, else with this height and width."""
+    """A concrete shape of each input: that of a real one, else with this height and width."""
     found = {}
     for name, shape in shapes:
         if name in real:
@@ -73,8 +69,14 @@ def example_shapes(
             shape = (1, shape[1] or size[0], shape[2] or size[1], shape[3])
         if None in shape[1:]:
             raise ExportError(
-                f"input {name!r} of the shape {shape} has free dimensions, and there is no real input to take "
-                "them from; pass data="
+                f"input {name!r} has free dimensions, {list(shape)}, and there is no real input "
+                "to take them from; pass data="
             )
         found[name] = (1, *shape[1:])
     return found
+
+
+def one_by_one(arrays: Arrays, n: int) -> list[Arrays]:
+    """The first n images, a dict of batch 1 each."""
+    count = min((len(x) for x in arrays.values()), default=0)
+    return [{k: v[i : i + 1] for k, v in arrays.items()} for i in range(min(n, count))]

@@ -1,34 +1,35 @@
-"""Is the file the model? Every graph runs in onnxruntime and in Keras before anything is written.
+"""Is the file the model? Each graph runs in onnxruntime and in Keras before anything is written.
 
-    what           against Keras, on seeded and real inputs at batch 1, 3 and 8
-    float32        |difference| <= ABSOLUTE + RELATIVE * largest |value|
-    uint8          one grey level (float32 differences may tip a rounding)
-    fp16, int8     the model's own figure of merit on real images: `quality.allowed_loss`;
-                   a model without one: signal to noise of every output, SQNR below
+    float32      |difference| <= ABSOLUTE + RELATIVE * largest |value|
+    uint8        one grey level: float32 differences may tip a rounding
+    fp16, int8   the model's own figure of merit on real images, `quality.allowed_loss`;
+                 for a model without one the signal to noise of every output, SQNR
 
-The reduced precisions have no useful bound per element: their largest difference is recorded, and a
-device may show twice as much, since another processor rounds other values up.
+The reduced precisions have no useful bound per element. Their largest difference is recorded, and
+a device may show twice as much: another processor rounds other values up.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dimaging_export.errors import ParityError
-from dimaging_export.runner import Graph
+from dimaging_export.runner import Arrays, Graph
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4
 LEVELS = 1.0
 SQNR = {"fp16": 40.0, "int8": 20.0}
-"""Least signal to quantisation noise in dB where a model has no figure of merit of its own."""
+"""Least signal to quantisation noise, in dB."""
 
-Arrays = dict[str, np.ndarray]
+Report = dict[str, dict[str, float]]
+"""Output -> {"max_abs": largest difference from Keras, "allowed": what it may be}."""
 
 
 @dataclass
 class Difference:
-    """How far one output is from Keras over all inputs."""
+    """How far one output is from its reference over all inputs."""
 
     max_abs: float = 0.0
     scale: float = 0.0
@@ -53,26 +54,23 @@ class Difference:
 def compare(
     name: str, found: Graph, reference: Graph, feeds: Iterable[Arrays]
 ) -> dict[str, Difference]:
-    """Run both on every feed; ParityError for outputs that are missing, misshapen or not finite."""
+    """Run both on every feed; ParityError for an output missing, of another kind or not finite."""
     differences: dict[str, Difference] = {}
     for feed in feeds:
-        expected, outputs = reference(feed), found(feed)
-        for output, value in expected.items():
+        outputs = found(feed)
+        for output, value in reference(feed).items():
+            at = f"graph {name!r}, output {output!r}"
             got = outputs.get(output)
             if got is None or got.shape != value.shape or got.dtype != value.dtype:
-                seen = "nothing" if got is None else f"{got.dtype} {list(got.shape)}"
                 raise ParityError(
-                    f"graph {name!r}: output {output!r} is {value.dtype} {list(value.shape)} in Keras, "
-                    f"{seen} in the exported file; nothing was written"
+                    f"{at}: {_kind(value)} in Keras, {_kind(got)} in the file. Nothing was written"
                 )
             if not np.isfinite(value).all():
-                raise ParityError(
-                    f"graph {name!r}: Keras itself gives NaN or infinity for {output!r}; is the model trained?"
-                )
+                raise ParityError(f"{at}: Keras itself gives NaN or infinity; is it trained?")
             if not np.isfinite(got).all():
                 raise ParityError(
-                    f"graph {name!r}: output {output!r} of the exported file holds NaN or infinity where Keras "
-                    "is finite (fp16 ends at 65504); nothing was written"
+                    f"{at}: NaN or infinity in the file, finite in Keras (float16 ends at 65504). "
+                    "Nothing was written; export it with precision='fp32'"
                 )
             differences.setdefault(output, Difference()).add(got, value)
     return differences
@@ -85,45 +83,47 @@ def judge(
     byte_names: frozenset[str] = frozenset(),
     *,
     by_signal: bool = False,
-) -> dict[str, dict[str, float]]:
-    """{output: {"max_abs", "allowed"}}; ParityError with the figures where one is too large.
+) -> Report:
+    """What was found and what is allowed; ParityError with the figures where it is too much.
 
-    by_signal: the model has no figure of merit, so a reduced precision is judged by SQNR.
+    by_signal: there is no figure of merit, so a reduced precision is judged by its SQNR.
     """
     report, failures = {}, []
     for output, seen in differences.items():
         allowed = LEVELS if output in byte_names else ABSOLUTE + RELATIVE * seen.scale
-        if precision != "fp32":
+        if precision == "fp32":
+            if seen.max_abs > allowed:
+                failures.append(f"{output} differs by {seen.max_abs:.3g}, allowed {allowed:.3g}")
+        else:
             allowed = max(2 * seen.max_abs, allowed)
             if by_signal and seen.sqnr < SQNR[precision]:
-                failures.append(
-                    f"{output}: {seen.sqnr:.1f} dB, at least {SQNR[precision]:.0f} dB is asked for"
-                )
-        elif seen.max_abs > allowed:
-            failures.append(
-                f"{output}: largest difference {seen.max_abs:.3g}, allowed {allowed:.3g}"
-            )
+                failures.append(f"{output} has {seen.sqnr:.1f} dB, needs {SQNR[precision]:.0f} dB")
         report[output] = {"max_abs": seen.max_abs, "allowed": allowed}
     if failures:
+        mend = "" if precision == "fp32" else "; export it with precision='fp32'"
         raise ParityError(
-            f"graph {name!r} in {precision} does not match Keras: {'; '.join(failures)}. Nothing was written"
-            + ("" if precision == "fp32" else "; export it with precision='fp32'")
+            f"graph {name!r} in {precision} does not compute what Keras computes: "
+            f"{', '.join(failures)}. Nothing was written{mend}"
         )
     return report
 
 
-def judge_quality(quality, precision: str, keras: float, onnx: float) -> dict:
-    """The figure of merit of both; ParityError where the file loses more than the model allows."""
+def judge_quality(quality: Any, precision: str, keras: float, onnx: float) -> dict[str, Any]:
+    """The figure of merit of both; ParityError where the file loses more than the model allows.
+
+    quality: a dimaging_tf.deploy.Quality. float32 may lose what its arithmetic may differ by.
+    """
     loss = quality.loss(keras, onnx)
-    # float32 may lose what its arithmetic may differ by, no more
     allowed = quality.allowed_loss.get(precision, RELATIVE * max(abs(keras), 1.0))
     if not loss <= allowed:
         raise ParityError(
-            f"{quality.name} falls from {keras:.4g} to {onnx:.4g} {quality.unit} in {precision}: a loss of {loss:.3g}, "
-            f"allowed {allowed:.3g}. Nothing was written; train longer, calibrate on more typical data (data=), or "
-            "export with precision='fp32'"
+            f"{quality.name} goes from {keras:.4g} to {onnx:.4g} {quality.unit} in {precision}, a "
+            f"loss of {loss:.3g}, allowed {allowed:.3g}. Nothing was written; train longer, "
+            "calibrate on more typical images (data=), or export with precision='fp32'"
         )
-    return {
-        "name": quality.name, "unit": quality.unit, "keras": keras, "onnx": onnx,
-        "loss": loss, "allowed": allowed,
-    }  # fmt: skip
+    figures = {"keras": keras, "onnx": onnx, "loss": loss, "allowed": allowed}
+    return {"name": quality.name, "unit": quality.unit, **figures}
+
+
+def _kind(array: np.ndarray | None) -> str:
+    return "nothing" if array is None else f"{array.dtype} {list(array.shape)}"

@@ -1,4 +1,4 @@
-"""What is exported: the graphs of a model, the ranges of their tensors, and how to judge a copy of it.
+"""What is exported: the graphs of a model, the ranges of their tensors, how to judge a copy of it.
 
 Our own models say all of it (dimaging_tf/deploy.py). Any other functional Keras model is one graph
 called "model", without ranges and without a figure of merit; it is judged by signal to noise.
@@ -14,6 +14,9 @@ import keras
 import numpy as np
 
 from dimaging_export.errors import ExportError
+from dimaging_export.inputs import Ranges
+from dimaging_export.interface import interface
+from dimaging_export.runner import Arrays
 from dimaging_export.walk import is_functional
 from dimaging_tf import registry, runs
 
@@ -26,7 +29,7 @@ class Subject:
 
     name: str
     graphs: dict[str, keras.Model]
-    ranges: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
     quality: Any = None
     """dimaging_tf.deploy.Quality, or None."""
     model: Any = None
@@ -38,36 +41,14 @@ class Subject:
 
     @property
     def image_shape(self) -> tuple[int | None, ...]:
-        """[H, W, C] (None where free) of the images it works on; of a plain model: of its input."""
+        """[H, W, C] (None where free) of the images it works on; of a plain model: its input."""
         shapes = [tuple(tensor.shape) for graph in self.graphs.values() for tensor in graph.inputs]
         return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
 
     @property
     def free_size(self) -> bool:
-        """Height or width is not fixed by the model."""
+        """The model takes images of any height or width."""
         return len(self.image_shape) == 3 and None in self.image_shape[:2]
-
-    def examples(self, image: np.ndarray, label: Any) -> dict[str, dict[str, np.ndarray]]:
-        """Graph -> input -> real values, made from images [N, H, W, C]."""
-        if self.model is None:
-            (graph,) = self.graphs.values()
-            if len(graph.inputs) != 1:
-                return {}
-            from dimaging_export.interface import interface
-
-            return {"model": {interface(graph).inputs[0][0]: image}}
-        found = self.model.examples(image, label)
-        return {
-            graph: {name: np.asarray(x, np.float32) for name, x in inputs.items()}
-            for graph, inputs in found.items()
-        }
-
-    def score(self, run: Run, image: np.ndarray, label: Any) -> float:
-        """The figure of merit of whatever `run(graph, **inputs)` computes."""
-        try:
-            return self.model.score(run, image, label)
-        except ValueError as error:
-            raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
 
     @property
     def model_id(self) -> str:
@@ -75,10 +56,28 @@ class Subject:
         digest = hashlib.sha256()
         for name in sorted(self.graphs):
             for weight in self.graphs[name].weights:
-                array = np.ascontiguousarray(weight)
+                array = np.asarray(weight, order="C")
                 digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
                 digest.update(array.tobytes())
         return digest.hexdigest()
+
+    def examples(self, image: np.ndarray, label: np.ndarray | None) -> dict[str, Arrays]:
+        """Graph -> input -> real values, made from images [N, H, W, C]."""
+        if self.model is not None:
+            found = self.model.examples(image, label)
+            return {
+                graph: {n: _f32(x) for n, x in inputs.items()} for graph, inputs in found.items()
+            }
+        ((name, graph),) = self.graphs.items()
+        inputs = interface(graph).inputs
+        return {name: {inputs[0][0]: image}} if len(inputs) == 1 else {}
+
+    def score(self, run: Run, image: np.ndarray, label: np.ndarray | None) -> float:
+        """The figure of merit of whatever `run(graph, **inputs)` computes."""
+        try:
+            return float(self.model.score(run, image, label))
+        except ValueError as error:
+            raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
 
 
 def load_subject(model_or_path: Any) -> Subject:
@@ -87,13 +86,11 @@ def load_subject(model_or_path: Any) -> Subject:
         return _subject(model_or_path)
     path = Path(model_or_path)
     if not path.exists():
-        raise ExportError(
-            f"there is no {path}; expected a run folder, a .keras file or a Keras model"
-        )
+        raise ExportError(f"there is no {path}; expected a run folder, a .keras file or a model")
     if path.is_dir():
         if not (path / "run.json").exists():
             raise ExportError(
-                f"{path} is no run folder (it has no run.json); train one: dimaging train MODEL"
+                f"{path} is no run folder, it has no run.json; train one: dimaging train MODEL"
             )
         settings = runs.read_settings(path)
         data = (settings.data, {"seed": settings.seed, **settings.data_options})
@@ -103,16 +100,19 @@ def load_subject(model_or_path: Any) -> Subject:
     return _subject(keras.saving.load_model(path), source=path.name)
 
 
-def _subject(model: keras.Model, **more: Any) -> Subject:
+def _subject(model: Any, **more: Any) -> Subject:
     if hasattr(model, "graphs"):
-        ours: Any = model
-        name = ours.registry_name
+        name = getattr(model, "registry_name", model.name)
         if "data" not in more and name in registry.REGISTRY:
             more["data"] = (registry.REGISTRY[name].data, {})
-        return Subject(name, ours.graphs(), ours.ranges, ours.quality, ours, **more)
+        return Subject(name, model.graphs(), model.ranges, model.quality, model, **more)
     if not is_functional(model):
         raise ExportError(
-            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); expected a functional "
-            "model, a built Sequential, or a class whose graphs() returns functional models by name"
+            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); "
+            "expected a functional model, a built Sequential, or a class whose graphs() returns such models"
         )
     return Subject(model.name, {"model": model}, **more)
+
+
+def _f32(x: Any) -> np.ndarray:
+    return np.asarray(x, np.float32)

@@ -50,8 +50,8 @@ def same(kernel, stride, pads, output_padding, size):
 
 
 @pytest.mark.parametrize("k", range(1, 8))
-@pytest.mark.parametrize("s", (2, 3, 4))
-@pytest.mark.parametrize("padding", ("valid", "same"))
+@pytest.mark.parametrize("s", [2, 3, 4])
+@pytest.mark.parametrize("padding", ["valid", "same"])
 def test_every_keras_kernel(k, s, padding):
     # The pads are those that Keras' "valid" and "same" give (see emit/window.py).
     cut = max(k - s, 0) if padding == "same" else 0
