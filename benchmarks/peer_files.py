@@ -93,11 +93,13 @@ def _write_direct(model: Any, path: Path) -> None:
 def _write_litert(network: Any, shape: tuple, examples: np.ndarray, folder: Path) -> None:
     """float32, and full int8 calibrated on the same images as ours, float32 in and out."""
     import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    call = tf.function(lambda x: network(x, training=False))
+    call: Any = tf.function(lambda x: network(x, training=False))
     traced = call.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    frozen = convert_variables_to_constants_v2(traced)  # the calibrator knows no variables
     for precision in ("fp32", "int8"):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], network)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
         if precision == "int8":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: ([x[None]] for x in examples)

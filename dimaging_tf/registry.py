@@ -52,7 +52,7 @@ _ENTRIES = (
     ),
     Entry(
         "vae", "vae:VAE", "variational autoencoder with a Bernoulli or Gaussian likelihood",
-        lecture="VAE", paper="arXiv 1312.6114", data="mnist5k", epochs=40,
+        lecture="VAE", paper="arXiv 1312.6114", data="mnist5k", learning_rate=3e-3, epochs=40,
     ),
 )  # fmt: skip
 REGISTRY = {entry.name: entry for entry in _ENTRIES}

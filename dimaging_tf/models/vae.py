@@ -31,6 +31,7 @@ class Config:
     hidden: tuple[int, ...] = (400, 400)  # units of the encoder's layers; the decoder mirrors them
     likelihood: str = "bernoulli"  # "bernoulli" | "gaussian"
     sigma: float = 0.1  # of the Gaussian likelihood, full scale = 1
+    kl_warmup: int = 1000  # steps in which the KL's weight in the gradient grows from 0 to 1
     seed: int = 0  # of the training noise
 
     def __post_init__(self):
@@ -45,7 +46,7 @@ def build_encoder(config: Config) -> keras.Model:
     image = keras.Input(config.shape, name="image")
     x = layers.Flatten()(image)
     for units in config.hidden:
-        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dense(units, activation="silu")(x)
     outputs = {k: layers.Dense(config.latent_dim, name=k)(x) for k in ("mean", "log_variance")}
     return keras.Model(image, outputs, name="encoder")
 
@@ -55,7 +56,7 @@ def build_decoder(config: Config) -> keras.Model:
     z = keras.Input((config.latent_dim,), name="z")
     x = z
     for units in reversed(config.hidden):
-        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dense(units, activation="silu")(x)
     x = layers.Dense(math.prod(config.shape))(x)
     return keras.Model(z, {"logits": layers.Reshape(config.shape)(x)}, name="decoder")
 
@@ -94,10 +95,13 @@ class VAE(DeployableModel):
 
     def train_step(self, image):
         """One step on -ELBO. [B, H, W, C]."""
-        noise = step_normal(self._noise_shape(image), self.config.seed, self.optimizer.iterations)
+        step = self.optimizer.iterations.value
+        noise = step_normal(self._noise_shape(image), self.config.seed, step)
         with tf.GradientTape() as tape:
             reconstruction, kl = self.losses_of(image, noise)
-            loss = tf.reduce_mean(reconstruction + kl)
+            # A full KL from the start shuts latents off before the decoder has a use for them.
+            weight = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
+            loss = tf.reduce_mean(reconstruction + weight * kl)
             # Replicas add their gradients up; each holds only its share of the batch.
             share = loss / tf.distribute.get_strategy().num_replicas_in_sync
             share = self.optimizer.scale_loss(share)

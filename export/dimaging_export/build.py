@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
-
 from dimaging_edge import schema
+
 from dimaging_export import graph as graphs
 from dimaging_export import parity, targets, uint8
 from dimaging_export.inputs import (
@@ -63,15 +63,19 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     example = example_shapes(interface(keras_model).inputs, real, order.size)
     static = order.target.static
     base = convert(keras_model, list(example.values()) if static else None, order.converter)
-    feeds = one_by_one(calibration, CALIBRATION_IMAGES)
-    floats = change_precision(base, order.precision, feeds)
-    floats.graph.name = name
-
     batches = STATIC_BATCHES if static else BATCHES
-    inputs = Inputs(example, subject.ranges, real, _any_height(floats), batches)
-    reference, runs = keras_graph(keras_model), onnx_graph(floats)
-    seen = parity.compare(name, runs, reference, inputs.feeds())
-    report = parity.judge(name, seen, order.precision, by_signal=not order.by_score)
+    inputs = Inputs(example, subject.ranges, real, _any_height(base), batches)
+    reference, feeds = keras_graph(keras_model), inputs.feeds()
+    answers = [reference(feed) for feed in feeds]
+    report = parity.judge(name, parity.compare(name, onnx_graph(base), feeds, answers), "fp32")
+
+    calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
+    floats = change_precision(base, order.precision, calibrating)
+    floats.graph.name = name
+    runs = onnx_graph(floats)
+    if order.precision != "fp32":
+        seen = parity.compare(name, runs, feeds, answers)
+        report = parity.judge(name, seen, order.precision, by_signal=not order.by_score)
 
     byte_names = _images(floats, subject.ranges) if order.uint8 else frozenset()
     model = uint8.wrap(floats, byte_names)
@@ -100,9 +104,10 @@ def _prove_bytes(
 ) -> parity.Report:
     """Bytes change the scale and nothing else; and how far the file as it is lies from Keras."""
     name, file, feeds = model.graph.name, onnx_graph(model), inputs.feeds(names)
-    parity.judge(name, parity.compare(name, file, like_file(floats, names), feeds), "fp32", names)
-    seen = parity.compare(name, file, like_file(reference, names), feeds)
-    return parity.judge(name, seen, precision, names)
+    alike = [like_file(floats, names)(feed) for feed in feeds]
+    parity.judge(name, parity.compare(name, file, feeds, alike), "fp32", names)
+    answers = [like_file(reference, names)(feed) for feed in feeds]
+    return parity.judge(name, parity.compare(name, file, feeds, answers), precision, names)
 
 
 def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from dimaging_edge import schema
+
 from dimaging_export import parity
 from dimaging_export.realdata import RealData
 from dimaging_tf import registry
 
 
 def card(
-    m: schema.Manifest, source: str, real: RealData | None, verdicts: dict[str, dict[str, str]]
+    m: schema.Manifest, command: str, real: RealData | None, verdicts: dict[str, dict[str, str]]
 ) -> str:
-    """The text. source: run folder or file of the model; verdicts: the mobile checker's."""
+    """The text. command: repeats the export; verdicts: the mobile checker's, by graph."""
     entry = registry.REGISTRY.get(m.model)
     origin = [
         ("Lecture", m.lecture),
@@ -28,7 +29,7 @@ def card(
         "## Size and work": _work(m),
         "## Accelerators of the phone": _verdicts(verdicts),
         "## Limits": _limits(m),
-        "## Make it again": f"    {_command(m, source)}\n\n" + _list(sorted(m.tools.items())),
+        "## Make it again": f"    {command}\n\n" + _list(sorted(m.tools.items())),
     }
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items() if text) + "\n"
 
@@ -53,14 +54,15 @@ def _parity(m: schema.Manifest) -> str:
         for g in m.graphs.values()
         for output, figures in g.parity.items()
     ]
-    text = "On seeded and real inputs, onnxruntime on a CPU against Keras; at batch 1, 3 and 8."
+    text = "On seeded and real inputs, onnxruntime on a CPU against Keras, at batch 1, 3 and 8 (a file "
+    text += "of batch 1 image by image)."
     if m.precision != "fp32":
         text += " Rounding moves single values; what decides is below, under quality."
     return text + "\n\n" + _table(("graph", "output", "largest difference", "allowed"), rows)
 
 
 def _quality(m: schema.Manifest, real: RealData | None) -> str:
-    text = f"Real images: {real.name} ({real.licence})." if real else "No real images were given."
+    text = f"Real images: {real.name}." if real else "No real images were given."
     if real and not real.apart:
         text += " The same ones calibrated and judged, for there were few."
     if m.quality:
@@ -106,12 +108,6 @@ def _limits(m: schema.Manifest) -> str:
     if m.precision == "fp16":
         lines.append("Most CPUs compute fp16 in float32: the file is smaller, not faster.")
     return "\n".join(f"* {line}" for line in lines)
-
-
-def _command(m: schema.Manifest, source: str) -> str:
-    tensors = [t for g in m.graphs.values() for t in (*g.inputs, *g.outputs)]
-    uint8 = " --uint8" if any(t.dtype == "uint8" for t in tensors) else ""
-    return f"dimaging export {source} --precision {m.precision} --target {m.target}{uint8}"
 
 
 def _range(tensor: schema.Tensor) -> str:

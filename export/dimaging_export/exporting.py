@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-
 from dimaging_edge import __version__, schema
+
 from dimaging_export import parity, targets
 from dimaging_export.build import Built, Order, build
 from dimaging_export.card import card
@@ -83,8 +83,13 @@ def export(
         )
     quality = _quality(subject, order, built, real)
     facts = _facts(subject, order, built, real)
+    verdicts = {name: b.verdict for name, b in built.items() if b.verdict}
+    flags = {"data": data if isinstance(data, str) else None, "size": size and max(size)}
+    command = _command(subject.source, precision, target, uint8, flags)
     with new_bundle(out, force) as folder:
-        _write(folder, subject, built, facts, quality, real)
+        manifest = _write(folder, built, facts, quality)
+        text = card(manifest, command, real, verdicts)
+        (folder / "CARD.md").write_text(text, encoding="utf-8")
     log.info("wrote %s", out)
     return out
 
@@ -136,14 +141,22 @@ def _facts(
     }
 
 
+def _command(
+    source: str, precision: str, target: str, uint8: bool | None, more: dict[str, Any]
+) -> str:
+    """The command that repeats this export."""
+    words = ["dimaging export", source, "--precision", precision, "--target", target]
+    if uint8 is not None:
+        words.append("--uint8" if uint8 else "--no-uint8")
+    for name, value in more.items():
+        words += [f"--{name}", str(value)] if value is not None else []
+    return " ".join(words)
+
+
 def _write(
-    folder: Path,
-    subject: Subject,
-    built: dict[str, Built],
-    facts: dict[str, Any],
-    quality: dict[str, Any] | None,
-    real: RealData | None,
-) -> None:
+    folder: Path, built: dict[str, Built], facts: dict[str, Any], quality: dict[str, Any] | None
+) -> schema.Manifest:
+    """Every file but the card."""
     for name, b in built.items():
         tensors = {t.name: (t.layout, t.range) for t in (*b.spec.inputs, *b.spec.outputs)}
         texts = {**facts, "graph": name, "tensors": tensors, "parity": b.spec.parity}
@@ -155,6 +168,4 @@ def _write(
     graphs = {name: b.spec for name, b in built.items()}
     manifest = schema.Manifest(graphs=graphs, files=files, quality=quality, **facts)
     (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
-    verdicts = {name: b.verdict for name, b in built.items() if b.verdict}
-    text = card(manifest, subject.source, real, verdicts)
-    (folder / "CARD.md").write_text(text, encoding="utf-8")
+    return manifest

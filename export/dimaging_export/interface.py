@@ -68,10 +68,11 @@ def _names(graph: keras.Model) -> tuple[list[str], list[str]]:
     bare: Any = plain(graph)
     layers = {id(x.output): x.name for x in bare.layers if isinstance(x, keras.layers.InputLayer)}
     inputs = [layers.get(id(tensor), tensor.name) for tensor in graph.inputs]
-    return _keys(graph.input) or inputs, _keys(graph.output) or list(bare.output_names)
+    return _keys(graph, "input") or inputs, _keys(graph, "output") or list(bare.output_names)
 
 
-def _keys(struct: Any) -> list[str]:
+def _keys(graph: keras.Model, side: str) -> list[str]:
+    struct = getattr(graph, side, None)  # a Sequential has neither before its first call
     if not isinstance(struct, dict):
         return []
     return [str(path[0]) for path, _ in keras.tree.flatten_with_path(struct)]

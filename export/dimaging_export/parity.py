@@ -1,5 +1,7 @@
 """Is the file the model? Each graph runs in onnxruntime and in Keras before anything is written.
 
+The float32 conversion is proven first, whatever precision is asked for; then what is made of it.
+
     float32      |difference| <= ABSOLUTE + RELATIVE * largest |value|
     uint8        one grey level: float32 differences may tip a rounding
     fp16, int8   the model's own figure of merit on real images, `quality.allowed_loss`;
@@ -9,7 +11,7 @@ The reduced precisions have no useful bound per element. Their largest differenc
 a device may show twice as much: another processor rounds other values up.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +54,16 @@ class Difference:
 
 
 def compare(
-    name: str, found: Graph, reference: Graph, feeds: Iterable[Arrays]
+    name: str, found: Graph, feeds: Sequence[Arrays], answers: Sequence[Arrays]
 ) -> dict[str, Difference]:
-    """Run both on every feed; ParityError for an output missing, of another kind or not finite."""
+    """Run a graph on every feed; `answers` are its reference's outputs for them.
+
+    ParityError for an output that is missing, of another shape or type, or not finite.
+    """
     differences: dict[str, Difference] = {}
-    for feed in feeds:
+    for feed, answer in zip(feeds, answers, strict=True):
         outputs = found(feed)
-        for output, value in reference(feed).items():
+        for output, value in answer.items():
             at = f"graph {name!r}, output {output!r}"
             got = outputs.get(output)
             if got is None or got.shape != value.shape or got.dtype != value.dtype:

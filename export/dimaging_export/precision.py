@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from dimaging_edge.errors import near
 from onnx import helper
 
-from dimaging_edge.errors import near
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import clean, sort_nodes
 from dimaging_export.subpixel import rewrite

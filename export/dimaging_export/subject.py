@@ -94,10 +94,10 @@ def load_subject(model_or_path: Any) -> Subject:
             )
         settings = runs.read_settings(path)
         data = (settings.data, {"seed": settings.seed, **settings.data_options})
-        return _subject(runs.load_model(path), data=data, source=path.name)
+        return _subject(runs.load_model(path), data=data, source=_portable(path))
     for entry in registry.REGISTRY.values():
         entry.model_class()  # registers the classes that the file may name
-    return _subject(keras.saving.load_model(path), source=path.name)
+    return _subject(keras.saving.load_model(path), source=_portable(path))
 
 
 def _subject(model: Any, **more: Any) -> Subject:
@@ -108,10 +108,15 @@ def _subject(model: Any, **more: Any) -> Subject:
         return Subject(name, model.graphs(), model.ranges, model.quality, model, **more)
     if not is_functional(model):
         raise ExportError(
-            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); "
-            "expected a functional model, a built Sequential, or a class whose graphs() returns such models"
+            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); expected "
+            "a functional model, a built Sequential, or a class whose graphs() returns such"
         )
     return Subject(model.name, {"model": model}, **more)
+
+
+def _portable(path: Path) -> str:
+    """A path that means something on another machine: relative as it was given, or its name."""
+    return path.name if path.is_absolute() else path.as_posix()
 
 
 def _f32(x: Any) -> np.ndarray:

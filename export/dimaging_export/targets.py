@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dimaging_edge.errors import near
+
 from dimaging_export.errors import ExportError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import keras
 import onnx
+from dimaging_edge.errors import near
 from onnx import TensorProto, helper
 
-from dimaging_edge.errors import near
 from dimaging_export.emit import emit_model
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Shape, last_value

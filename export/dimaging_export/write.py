@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dimaging_edge import schema
+
 from dimaging_export.errors import ExportError
 
 

@@ -1,9 +1,11 @@
 """Small bundles written by hand with onnx.helper, and the builder of the reference convolution."""
 
 import hashlib
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -67,22 +69,21 @@ def decoder() -> onnx.ModelProto:
     )
 
 
-def denoiser(channels: int = 8) -> onnx.ModelProto:
-    """noisy [batch,height,width,1] -> clean, of the same shape."""
+def denoiser(channels: tuple[int, ...] = (1, 8, 1)) -> onnx.ModelProto:
+    """noisy [batch,height,width,1] -> clean, of the same shape; a convolution per step."""
     rng = np.random.default_rng(1)
+    nodes, weights, last = [], {}, "x0"
+    nodes.append(helper.make_node("Transpose", ["noisy"], [last], perm=[0, 3, 1, 2]))
+    for i, (before, after) in enumerate(itertools.pairwise(channels)):
+        scale = 1 / (3 * before**0.5)
+        weights[f"w{i}"] = rng.normal(0, scale, (after, before, 3, 3)).astype(np.float32)
+        nodes.append(helper.make_node("Conv", [last, f"w{i}"], [f"c{i}"], pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("Sigmoid", [f"c{i}"], [f"s{i}"]))
+        last = f"s{i}"
+    nodes.append(helper.make_node("Transpose", [last], ["clean"], perm=[0, 2, 3, 1]))
     return _model(
-        [
-            helper.make_node("Transpose", ["noisy"], ["a"], perm=[0, 3, 1, 2]),
-            helper.make_node("Conv", ["a", "w1"], ["b"], pads=[1, 1, 1, 1]),
-            helper.make_node("Relu", ["b"], ["c"]),
-            helper.make_node("Conv", ["c", "w2"], ["d"], pads=[1, 1, 1, 1]),
-            helper.make_node("Sigmoid", ["d"], ["e"]),
-            helper.make_node("Transpose", ["e"], ["clean"], perm=[0, 2, 3, 1]),
-        ],
-        {
-            "w1": rng.normal(size=(channels, 1, 3, 3)).astype(np.float32),
-            "w2": rng.normal(size=(1, channels, 3, 3)).astype(np.float32),
-        },
+        nodes,
+        weights,
         [("noisy", TensorProto.FLOAT, list(IMAGE))],
         [("clean", TensorProto.FLOAT, list(IMAGE))],
     )
@@ -164,8 +165,14 @@ def write_bundle(folder: Path, models: dict[str, onnx.ModelProto] | None = None)
         config={"latent": 4},
         graphs=graphs,
         files={},
-        quality={"name": "PSNR", "unit": "dB", "keras": 30.0, "onnx": 30.0, "loss": 0.0,
-                 "allowed": 0.1},
+        quality={
+            "name": "PSNR",
+            "unit": "dB",
+            "keras": 30.0,
+            "onnx": 30.0,
+            "loss": 0.0,
+            "allowed": 0.1,
+        },
         tools={"onnx": onnx.__version__},
     )
     save_manifest(folder, manifest)
@@ -183,6 +190,18 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
     }
     text = replace(manifest, files=files).to_json()
     (folder / "bundle.json").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """The builders above: test modules cannot import this file in importlib mode."""
+    return SimpleNamespace(
+        bundle=write_bundle,
+        manifest=save_manifest,
+        reference=build_reference,
+        denoiser=denoiser,
+        decoder=decoder,
+    )
 
 
 @pytest.fixture(scope="session")

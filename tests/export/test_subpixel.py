@@ -4,11 +4,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from dimaging_export.subpixel import rewrite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
-
-from dimaging_export.subpixel import rewrite
 
 
 def transposed(kernel, stride, pads, output_padding, size=None, bias=True, **attributes):

@@ -84,10 +84,15 @@ def test_command_killed_by_the_system_resumes(tmp_path):
             stdout=subprocess.PIPE,
         )
         if name == "whole":
+            said, progress = process.communicate()
             assert (
-                process.communicate()[0].strip()
-                == f"{tmp_path / name}  next: dimaging export {tmp_path / name}".encode()
+                said.decode().strip()
+                == f"{tmp_path / name}  next: dimaging export {tmp_path / name}"
             )
+            # One line per epoch, and nothing of TensorFlow's own.
+            assert [line.split(b"  ")[0] for line in progress.splitlines()] == [
+                b"vae epoch %d" % (i + 1) for i in range(40)
+            ]
             continue
         while len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 2:
             time.sleep(0.01)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_edge.benchmark.budget import NO_BUDGET, NOISY, Budget, verdict
+from dimaging_edge.benchmark.budget import NO_BUDGET, NOISY, PATIENCE_S, Budget, verdict
 from dimaging_edge.benchmark.pairs import Ratio, Run, compare
 from dimaging_edge.bundle import REFERENCE, Bundle
 from dimaging_edge.session import make_session
@@ -16,7 +16,7 @@ Feeds = dict[str, np.ndarray]
 
 REFERENCE_SHAPE = (1, 64, 56, 56)
 PRECISE = 0.02
-"""Without a budget to decide on, measure until the interval is within this share of the ratio."""
+"""Without a budget to decide on: until the interval reaches this share of the ratio each way."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def runner(session: Any, feeds: Feeds) -> Run:
 
 
 def is_precise(ratio: Ratio) -> bool:
-    """Whether the interval reaches no further than PRECISE to either side, on average."""
-    return ratio.high - ratio.low <= 2 * PRECISE * ratio.ratio
+    """Whether a budget can be written from it: long enough, and its interval within PRECISE."""
+    return ratio.seconds >= PATIENCE_S and ratio.high - ratio.low <= 2 * PRECISE * ratio.ratio
 
 
 def _decided(ratio: Ratio, *, max_ratio: float) -> bool:

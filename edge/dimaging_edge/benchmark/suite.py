@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from dimaging_edge.benchmark.budget import Budget, Settings
+from dimaging_edge.benchmark.budget import PATIENCE_S, Budget, Settings
 from dimaging_edge.benchmark.environment import environment
 from dimaging_edge.benchmark.fresh import measure_fresh
 from dimaging_edge.benchmark.gate import Feeds, gate
 from dimaging_edge.benchmark.report import GraphReport, Report
 from dimaging_edge.benchmark.timing import tile, time_runs, warm_up
 from dimaging_edge.bundle import Bundle, open_bundle
+from dimaging_edge.errors import InputError
 
 SECONDS = 3.0
 LIMIT_S = 30.0
@@ -40,6 +41,8 @@ def bench(
     batch that fixed shapes do not allow.
     """
     bundle = open_bundle(path, provider, threads, allow_fallback=allow_fallback)
+    if limit_s < PATIENCE_S:
+        raise InputError(f"limit: expected {PATIENCE_S:g} s or more, received {limit_s:g}")
     names = tuple(graphs or bundle.graphs)
     feeds = {name: tile(bundle.graph(name), bundle.examples(name)[0], batch) for name in names}
     if budget is not None:

@@ -1,0 +1,139 @@
+"""bundle.json: what is written is read back equal; what does not fit is named by its place."""
+
+import json
+from pathlib import Path
+
+import pytest
+from dimaging_edge.errors import BundleError
+from dimaging_edge.schema import DTYPES, QUALITY, File, Graph, Manifest, Tensor
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="/\\:."), min_size=1, max_size=8)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+figures = st.fixed_dictionaries({"max_abs": numbers, "allowed": numbers})
+
+
+@st.composite
+def tensors(draw: st.DrawFn) -> Tensor:
+    example = tuple(draw(st.lists(st.integers(1, 64), max_size=4)))
+    shape = tuple(draw(st.just(size) | words) for size in example)
+    ends = draw(st.none() | st.tuples(numbers, numbers))
+    layout = draw(st.sampled_from(["", "NHWC"[: len(example)]]))
+    limits = None if ends is None else (min(ends), max(ends))
+    return Tensor(draw(words), draw(st.sampled_from(DTYPES)), shape, limits, layout, example)
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    def several(least: int) -> tuple[Tensor, ...]:
+        by_name = st.lists(tensors(), min_size=least, max_size=2, unique_by=lambda one: one.name)
+        return tuple(draw(by_name))
+
+    graphs = {}
+    for name in draw(st.lists(words, min_size=1, max_size=2, unique=True)):
+        outputs = several(1)
+        graphs[name] = Graph(
+            name,
+            f"{name}.onnx",
+            several(0),
+            outputs,
+            draw(st.integers(1, 30)),
+            draw(st.none() | st.integers(0)),
+            draw(st.dictionaries(words, st.integers(0), max_size=2)),
+            {one.name: draw(figures) for one in outputs if draw(st.booleans())},
+        )
+    hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+    return Manifest(
+        1,
+        *(draw(words) for _ in range(8)),
+        config=draw(st.dictionaries(words, st.none() | st.booleans() | numbers | words)),
+        graphs=graphs,
+        files={g.file: File(draw(hashes), draw(st.integers(0))) for g in graphs.values()},
+        quality=draw(st.none() | st.fixed_dictionaries({k: st.none() | numbers for k in QUALITY})),
+        tools=draw(st.dictionaries(words, words)),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(manifests())
+def test_round_trip(manifest: Manifest) -> None:
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | words, st.lists) | st.just({}))
+def test_other_json_is_refused(value: object) -> None:
+    with pytest.raises(BundleError, match="bundle.json"):
+        Manifest.from_json(json.dumps(value))
+
+
+GRAPH = "graphs['decoder']"
+REFUSED = [
+    (["schema"], 2, "schema 2; this dimaging_edge reads up to 1. Update it: pip install -U"),
+    (["schema"], 0, "schema: expected 1, found 0"),
+    (["schema"], True, "schema: expected an integer, found true"),
+    (["model"], 3, "model: expected a text, found 3"),
+    (["graphs"], {}, "graphs: expected at least one graph, found {}"),
+    (["graphs", "decoder"], [], f"{GRAPH}: expected an object, found []"),
+    (["graphs", "decoder", "name"], "d", f"{GRAPH}.name: expected its own key 'decoder'"),
+    (["graphs", "decoder", "file"], "x.onnx", 'a file listed under files, found "x.onnx"'),
+    (["graphs", "decoder", "opset"], 17.5, f"{GRAPH}.opset: expected an integer, found 17.5"),
+    (["graphs", "decoder", "macs"], "many", f"{GRAPH}.macs: expected an integer, found"),
+    (["graphs", "decoder", "outputs"], [], f"{GRAPH}.outputs: expected at least one output"),
+    (["graphs", "decoder", "parity"], {"z": {}}, f"{GRAPH}.parity: expected names of outputs"),
+    (
+        ["graphs", "decoder", "parity", "image"],
+        {"max_abs": 1},
+        f"{GRAPH}.parity['image']: expected the keys max_abs and allowed",
+    ),
+    (["graphs", "decoder", "inputs", 0, "name"], "", f"{GRAPH}.inputs[0].name: expected a name"),
+    (["graphs", "decoder", "inputs", 0, "dtype"], "float31", "inputs[0].dtype: expected one of"),
+    (["graphs", "decoder", "inputs", 0, "shape"], ["batch", 0], "expected sizes of 1 or more"),
+    (
+        ["graphs", "decoder", "inputs", 0, "shape", 1],
+        None,
+        "inputs[0].shape[1]: expected an integer or a text, found null",
+    ),
+    (["graphs", "decoder", "inputs", 0, "range"], [1, 0], "range: expected low <= high"),
+    (["graphs", "decoder", "inputs", 0, "range"], [1], "range: expected a list of 2, found [1]"),
+    (["graphs", "decoder", "inputs", 0, "layout"], "NHWC", "layout: expected 2 letters"),
+    (["graphs", "decoder", "inputs", 0, "example"], [1, 5], "example: expected sizes that fit"),
+    (["graphs", "decoder", "inputs", 0, "example"], [1], "example: expected sizes that fit"),
+    (["files", "../x"], {"sha256": "0" * 64, "bytes": 1}, "a relative path inside the bundle"),
+    (["files", "/x"], {"sha256": "0" * 64, "bytes": 1}, "a relative path inside the bundle"),
+    (["files", "a\\x"], {"sha256": "0" * 64, "bytes": 1}, "a relative path inside the bundle"),
+    (["files", "x"], {"sha256": "0", "bytes": 1}, "64 lower-case hexadecimal digits"),
+    (["files", "x"], {"sha256": "0" * 64, "bytes": -1}, "a size of 0 or more, found -1"),
+    (["quality"], {"name": "PSNR"}, "quality: expected the keys name, unit, keras, onnx, loss"),
+    (["author"], "me", "author: expected only the keys schema, model"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "says"), REFUSED)
+def test_refused_by_place(toy: Path, place: list, value: object, says: str) -> None:
+    data = json.loads((toy / "bundle.json").read_text())
+    inner = data
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    with pytest.raises(BundleError) as caught:
+        Manifest.from_json(json.dumps(data))
+    assert says in str(caught.value)
+
+
+def test_missing_key_and_twice_the_same_name(toy: Path) -> None:
+    data = json.loads((toy / "bundle.json").read_text())
+    decoder = data["graphs"]["decoder"]
+    decoder["inputs"] *= 2
+    with pytest.raises(BundleError, match="names that differ, found"):
+        Manifest.from_json(json.dumps(data))
+    del decoder["opset"]
+    with pytest.raises(BundleError, match=r"opset: expected this key, found \"nothing\""):
+        Manifest.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": NaN}', "[" * 100_000])
+def test_no_json(text: str) -> None:
+    with pytest.raises(BundleError, match="not valid JSON"):
+        Manifest.from_json(text)

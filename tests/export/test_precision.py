@@ -1,0 +1,152 @@
+"""fp16 and int8: right within a stated noise, in the form that has fast kernels, and safe on AVX2."""
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from dimaging_export.errors import ExportError
+from dimaging_export.graph import count
+from dimaging_export.precision import change_precision, output_nodes
+from dimaging_export.to_onnx import convert
+from dimaging_export.uint8 import from_bytes, to_bytes, wrap
+from keras import layers as L
+from onnx import numpy_helper
+
+MAP = (16, 16, 3)
+
+
+def conv(filters, x, **more):
+    return L.Conv2D(filters, 3, padding="same", activation="relu", **more)(x)
+
+
+NETS = {
+    "conv": (MAP, lambda x: conv(4, conv(8, x))),
+    "pool": (MAP, lambda x: conv(4, L.MaxPooling2D()(conv(8, x)))),
+    "up_conv": (MAP, lambda x: conv(4, L.Conv2DTranspose(8, 3, 2, padding="same")(conv(8, x)))),
+    "up_nearest": (MAP, lambda x: conv(4, L.UpSampling2D()(conv(8, x)))),
+    "skip": (MAP, lambda x: conv(4, L.Concatenate()([x, conv(8, x)]))),
+    "residual": (MAP, lambda x: conv(4, L.Add()([conv(8, x), conv(8, x)]))),
+    "depthwise": (MAP, lambda x: conv(4, L.DepthwiseConv2D(3, activation="relu")(conv(8, x)))),
+    "leaky": (MAP, lambda x: conv(4, L.LeakyReLU()(L.Conv2D(8, 3)(x)))),
+    "classifier": (MAP, lambda x: L.Dense(4)(L.GlobalAveragePooling2D()(conv(8, x)))),
+    "flat": (MAP, lambda x: L.Dense(4)(L.Flatten()(conv(8, x)))),
+    "dense": ((20,), lambda x: L.Dense(4)(L.Dense(16, "relu")(x))),
+    "tokens": ((6, 20), lambda x: L.Dense(4)(L.Dense(16, "relu")(x))),
+}
+
+
+def build(net):
+    shape, layers = NETS[net]
+    keras.utils.set_random_seed(0)
+    x = keras.Input(shape, name="x")
+    return convert(keras.Model(x, {"y": layers(x)}))
+
+
+def images(net, n=16):
+    return np.random.default_rng(0).random((n, *NETS[net][0]), np.float32)
+
+
+def feeds(net):
+    return [{"x": x[None]} for x in images(net)]
+
+
+def sqnr(found, expected):
+    return 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum())
+
+
+@pytest.mark.parametrize(("precision", "decibels"), [("fp16", 50), ("int8", 25)])
+@pytest.mark.parametrize("net", NETS)
+def test_signal_to_noise(net, precision, decibels, run):
+    model, x = build(net), images(net)
+    smaller = change_precision(model, precision, feeds(net))
+    found, expected = (run(m, x=x)["y"] for m in (smaller, model))
+    assert found.dtype == np.float32
+    assert sqnr(found, expected) > decibels
+    assert len(smaller.SerializeToString()) < len(model.SerializeToString()) or precision == "int8"
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_int8_weights_have_seven_bits(net):
+    model = change_precision(build(net), "int8", feeds(net))
+    weights = [numpy_helper.to_array(t) for t in model.graph.initializer]
+    weights = [w for w in weights if w.dtype == np.int8 and w.ndim > 1]
+    assert weights
+    assert all(np.abs(w.astype(int)).max() <= 64 for w in weights)
+
+
+def test_int8_runs_in_int8_kernels(small_unet, run, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = convert(small_unet(), [(1, 32, 32, 1)])
+    image = np.random.default_rng(0).random((16, 1, 32, 32, 1), np.float32)
+    smaller = change_precision(model, "int8", [{"image": x} for x in image])
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(smaller.SerializeToString(), options)
+    nodes = count(onnx.load(tmp_path / "optimised.onnx"))
+    # 5 convolutions and 2 transposed ones in int8, the last in float32; of the shuffles' Transposes
+    # each keeps the one that moves data, and one more leads to the last convolution.
+    assert nodes["QLinearConv"] == 7
+    assert nodes["Conv"] == 1
+    assert "ConvTranspose" not in nodes
+    assert nodes["Transpose"] <= 4
+
+
+def test_the_last_convolution_and_its_activation_stay_float(small_unet):
+    model = convert(small_unet(), [(1, 16, 16, 1)])
+    names = output_nodes(model)
+    last = [node.name for node in model.graph.node if node.op_type == "Conv"][-1]
+    assert last in names
+    assert {node.op_type for node in model.graph.node if node.name in names} == {
+        "Conv", "Sigmoid", "Reshape",
+    }  # fmt: skip
+
+
+def test_a_single_product_becomes_int8_after_all():
+    assert output_nodes(build("conv")) != frozenset()
+    x = keras.Input(MAP, name="x")
+    assert output_nodes(convert(keras.Model(x, {"y": L.Conv2D(2, 3)(x)}))) == frozenset()
+
+
+def test_dense_graphs_are_quantised_dynamically():
+    nodes = count(change_precision(build("dense"), "int8", []))
+    assert nodes["MatMulInteger"] == 2
+    assert nodes["DynamicQuantizeLinear"] == 2
+
+
+def test_the_float_graph_is_not_touched():
+    model = build("up_conv")
+    before = model.SerializeToString()
+    for precision in ("fp16", "int8"):
+        change_precision(model, precision, feeds("up_conv"))
+    assert model.SerializeToString() == before
+
+
+def test_int8_without_images_or_work():
+    with pytest.raises(ExportError, match="needs real images"):
+        change_precision(build("conv"), "int8", [])
+    x = keras.Input((4,), name="x")
+    nothing = convert(keras.Model(x, {"y": L.ReLU()(x)}))
+    with pytest.raises(ExportError, match="no convolution or matrix product"):
+        change_precision(nothing, "int8", [{"x": np.ones((1, 4), np.float32)}])
+
+
+def test_a_misspelt_precision():
+    with pytest.raises(ExportError, match="did you mean 'int8'"):
+        change_precision(build("dense"), "in8", [])
+
+
+def test_bytes_change_the_scale_and_nothing_else(run):
+    x = keras.Input((4, 4, 3), name="image")
+    model = convert(keras.Model(x, {"same": L.Rescaling(1.0)(x)}))
+    wrapped = wrap(model, frozenset({"image", "same"}))
+    image = np.arange(0, 256, dtype=np.uint8)[None, :, None, None].repeat(3, 3)
+    image = image.reshape(16, 4, 4, 3)
+    np.testing.assert_array_equal(run(wrapped, image=image)["same"], image)
+    np.testing.assert_array_equal(to_bytes(from_bytes(image)), image)
+
+
+def test_bytes_saturate_and_round_half_up():
+    levels = np.array([-0.1, 0.0, 0.4 / 255, 0.5 / 255, 1.0, 1.3], np.float32)
+    np.testing.assert_array_equal(to_bytes(levels), [0, 0, 0, 1, 255, 255])
