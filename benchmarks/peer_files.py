@@ -53,7 +53,7 @@ def _unet(quick: bool) -> tuple:
     return UNet(config), "unet", images[:1], images, direct
 
 
-def _decoder(quick: bool) -> tuple:  # noqa: ARG001
+def _decoder(quick: bool) -> tuple:
     import peer_direct
 
     from dimaging_tf.models.vae import VAE

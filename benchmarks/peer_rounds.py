@@ -20,9 +20,8 @@ from statistics import median
 from typing import IO, Any
 
 import numpy as np
-from peer_files import Case
-
 from dimaging_edge.benchmark.stats import median_interval
+from peer_files import Case
 
 ROOT = Path(__file__).parents[1]
 ONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -60,11 +59,11 @@ class Seat:
 
     def ask(self, line: str = "") -> dict[str, Any]:
         """Send a line (none: wait for the first answer); PeerError with what the peer said."""
-        assert self.process.stdin and self.process.stdout  # noqa: S101
+        pipe: Any = self.process
         if line:
-            self.process.stdin.write(f"{line}\n")
-            self.process.stdin.flush()
-        answer = self.process.stdout.readline()
+            pipe.stdin.write(f"{line}\n")
+            pipe.stdin.flush()
+        answer = pipe.stdout.readline()
         if not answer:
             self.log.seek(0)
             raise PeerError((self.log.read().strip().splitlines() or ["it ended"])[-1])
@@ -148,14 +147,17 @@ def _seat(case: Case, peer: Peer, core: int) -> Seat:
     )  # fmt: skip
     seat = Seat(peer, process, log)
     try:
-        heavy = set(seat.ask()["heavy"])
-        if not peer.trains and heavy & {"tensorflow", "keras", "onnx"}:
-            raise PeerError(f"it imported {', '.join(heavy)}: its memory would not be its own")
+        _check_imports(peer, seat.ask()["heavy"])
         _compare(seat, np.load(result), case.expected)
     except PeerError:
         seat.close()
         raise
     return seat
+
+
+def _check_imports(peer: Peer, heavy: list[str]) -> None:
+    if not peer.trains and not {"tensorflow", "keras", "onnx"}.isdisjoint(heavy):
+        raise PeerError(f"it imported {', '.join(heavy)}: its memory would not be its own")
 
 
 def _compare(seat: Seat, found: np.ndarray, expected: np.ndarray) -> None:

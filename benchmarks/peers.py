@@ -80,7 +80,9 @@ def main() -> int:
 
 def table(case: Case, seats: dict[str, Seat], left_out: dict[str, str]) -> list[dict]:
     """Print and return a row per peer, fastest first; speed 2 is half the time of our fp32."""
-    print(f"\n{case.title}: speed by CPU time, by the wall clock, p50 wall ms, file MB, peak MB, |Δ|")
+    print(
+        f"\n{case.title}: speed by CPU time, by the wall clock, p50 wall ms, file MB, peak MB, |Δ|"
+    )
     rows = []
     for seat in seats.values():
         cpu, low, high = speed(seat, seats[BASE])
@@ -110,7 +112,9 @@ def judge(out: figures.Figures, found: dict[str, dict[str, Seat]]) -> None:
     """The figures to reach are all of the U-Net; the others are there to be known."""
     unet = found["U-Net"]
     goals = {INT8: ">= 3"}
-    out.add("U-Net: time of our fp32 over direct NCHW", speed(unet[DIRECT], unet[BASE])[0], "<= 1.05")
+    out.add(
+        "U-Net: time of our fp32 over direct NCHW", speed(unet[DIRECT], unet[BASE])[0], "<= 1.05"
+    )
     out.add("U-Net: int8 over keras predict", speed(unet[INT8], unet[PREDICT])[0], ">= 5", "x")
     if (peak := unet[INT8].peak) is not None:
         out.add("U-Net: peak memory of int8", peak / 1e6, "<= 100", "MB")

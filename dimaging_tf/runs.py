@@ -38,8 +38,18 @@ def default_settings(model: str, **given: Any) -> Settings:
 
 
 def read_settings(folder: str | Path) -> Settings:
-    """The settings of the run in `folder`."""
-    return Settings(**read_record(folder)["settings"])
+    """The settings of the run in `folder`; UserError where a fit script of your own recorded it."""
+    record = read_record(folder)
+    if "settings" not in record:
+        raise UserError(
+            f"{folder} was not made by dimaging train: its run.json has no settings to train or load data by."
+        )
+    return Settings(**record["settings"])
+
+
+def has_settings(folder: str | Path) -> bool:
+    """Whether `dimaging train` made the run, so that its data can be loaded again."""
+    return "settings" in read_record(folder)
 
 
 def latest(folder: str | Path) -> Path:

@@ -4,6 +4,9 @@ onnxruntime answers a provider it cannot start with a warning and the CPU, and l
 cannot start. So what counts here is only what the finished session says.
 """
 
+import contextlib
+import ctypes
+import io
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -104,9 +107,9 @@ def make_session(
         raise ProviderError(f"unknown provider {provider!r}; {near(provider, tuple(PROVIDERS))}")
     threads = resolve_threads(threads)
     ort = runtime(allow_fallback=allow_fallback)
-    reason = _unavailable(ort, provider)
+    reason, mend = _unavailable(ort, provider)
     if reason and not allow_fallback:
-        raise _refusal(provider, reason)
+        raise _refusal(provider, reason, mend)
     used = "cpu" if reason else provider
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -150,49 +153,45 @@ def _create(ort: Any, model: Any, options: Any, provider: str, threads: int) -> 
         raise BundleError(f"onnxruntime cannot load {name}: {text}") from None
 
 
-def _unavailable(ort: Any, provider: str) -> str | None:
-    """Return why the provider cannot start, as far as it shows before a session exists."""
+def _unavailable(ort: Any, provider: str) -> tuple[str, str]:
+    """Return why the provider cannot start and what mends it, as far as shows without a session."""
     if PROVIDERS[provider] not in ort.get_available_providers():
         name = getattr(ort, "package_name", "onnxruntime")
-        return f"the installed {name} {ort.__version__} was built without it"
-    if provider != "cuda":
-        return None
-    if hasattr(ort, "preload_dlls"):  # CUDA from pip wheels; it prints what it does not find
-        import contextlib
-        import io
-
+        mend = f"pip install 'dimaging[{EXTRAS[provider]}]' (in place of any other onnxruntime)"
+        return f"the installed {name} {ort.__version__} was built without it", mend
+    library = Path(ort.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    if provider != "cuda" or not library.exists():
+        return "", ""
+    if hasattr(ort, "preload_dlls"):  # CUDA from pip; it prints what it does not find
         with contextlib.redirect_stdout(io.StringIO()):
             ort.preload_dlls()
-    import ctypes
-
-    library = Path(ort.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
     try:
-        if library.exists():
-            ctypes.CDLL(str(library))
-    except OSError as error:  # its text names the library that is missing
-        return str(error)
-    return None
+        ctypes.CDLL(str(library))
+    except OSError as error:  # its text begins with the name of the missing library
+        driver = str(error).startswith("libcuda.so")
+        mend = "the NVIDIA driver" if driver else "pip install 'onnxruntime-gpu[cuda,cudnn]'"
+        return str(error), mend
+    return "", ""
 
 
-def _unused(session: Any, provider: str) -> str | None:
-    """Return why a finished session does not count as running on the provider."""
+def _unused(session: Any, provider: str) -> str:
+    """Return why a finished session does not count as running on the provider, or ""."""
     if session.get_providers()[0] != PROVIDERS[provider]:
         return (
             f"onnxruntime fell back to {session.get_providers()[0]}; "
             "its libraries load, so look at the device and its driver (nvidia-smi)"
         )
     if provider == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
-        return None
+        return ""
     parts = session.get_provider_graph_assignment_info()
     if parts and all(part.ep_name != PROVIDERS[provider] for part in parts):
         return "it took no node of this graph; all of them would run on the CPU"
-    return None
+    return ""
 
 
-def _refusal(provider: str, reason: str) -> ProviderError:
+def _refusal(provider: str, reason: str, mend: str = "") -> ProviderError:
     return ProviderError(
         f"provider {provider!r} ({PROVIDERS[provider]}) was asked for and cannot be used: "
-        f"{reason}. Try: pip install 'dimaging[{EXTRAS[provider]}]' (in place of any other "
-        "onnxruntime), or provider 'cpu' (--provider cpu), or allow_fallback=True "
-        "(--allow-fallback)"
+        f"{reason}. Try: {mend + ', or ' if mend else ''}provider 'cpu' (--provider cpu), or "
+        "allow_fallback=True (--allow-fallback)"
     )

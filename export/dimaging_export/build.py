@@ -36,6 +36,8 @@ class Order:
     converter: str
     by_score: bool
     """The model's figure of merit will judge the precision; else each graph's SQNR does."""
+    float_tail: int = 1
+    """How many of the last products of an int8 graph stay float32."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Built:
     floats: Graph
     """The file before its images became bytes: what the figure of merit is computed with."""
     verdict: dict[str, str]
+    """What onnxruntime's mobile checker says, for a target that asks it."""
     converter: str
+    float_tail: int
 
 
 def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: Arrays) -> Built:
@@ -67,15 +71,17 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     inputs = Inputs(example, subject.ranges, real, _any_height(base), batches)
     reference, feeds = keras_graph(keras_model), inputs.feeds()
     answers = [reference(feed) for feed in feeds]
-    report = parity.judge(name, parity.compare(name, onnx_graph(base), feeds, answers), "fp32")
+    report = parity.prove(name, onnx_graph(base), feeds, answers)
 
     calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
-    floats = change_precision(base, order.precision, calibrating)
+    floats = change_precision(base, order.precision, calibrating, order.float_tail)
     floats.graph.name = name
     runs = onnx_graph(floats)
     if order.precision != "fp32":
-        seen = parity.compare(name, runs, feeds, answers)
-        report = parity.judge(name, seen, order.precision, by_signal=not order.by_score)
+        report = parity.prove(
+            name, runs, feeds, answers, order.precision,
+            typical=inputs.typical, by_signal=not order.by_score,
+        )  # fmt: skip
 
     byte_names = _images(floats, subject.ranges) if order.uint8 else frozenset()
     model = uint8.wrap(floats, byte_names)
@@ -91,7 +97,9 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     )
     work = _macs(base, keras_model, example)
     spec = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(model), report)
-    return Built(model, spec, arrays, reference, runs, verdict, base.producer_name)
+    return Built(
+        model, spec, arrays, reference, runs, verdict, base.producer_name, order.float_tail
+    )
 
 
 def _prove_bytes(
@@ -105,9 +113,11 @@ def _prove_bytes(
     """Bytes change the scale and nothing else; and how far the file as it is lies from Keras."""
     name, file, feeds = model.graph.name, onnx_graph(model), inputs.feeds(names)
     alike = [like_file(floats, names)(feed) for feed in feeds]
-    parity.judge(name, parity.compare(name, file, feeds, alike), "fp32", names)
+    parity.prove(name, file, feeds, alike, byte_names=names)
     answers = [like_file(reference, names)(feed) for feed in feeds]
-    return parity.judge(name, parity.compare(name, file, feeds, answers), precision, names)
+    return parity.prove(
+        name, file, feeds, answers, precision, typical=inputs.typical, byte_names=names
+    )
 
 
 def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:

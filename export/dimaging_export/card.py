@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from dimaging_edge import schema
 
 from dimaging_export import parity
+from dimaging_export.build import Built
 from dimaging_export.realdata import RealData
 from dimaging_tf import registry
 
 
-def card(
-    m: schema.Manifest, command: str, real: RealData | None, verdicts: dict[str, dict[str, str]]
-) -> str:
-    """The text. command: repeats the export; verdicts: the mobile checker's, by graph."""
+def card(m: schema.Manifest, built: dict[str, Built], real: RealData | None, command: str) -> str:
+    """The text; `command` repeats the export."""
     entry = registry.REGISTRY.get(m.model)
     origin = [
         ("Lecture", m.lecture),
@@ -27,8 +26,8 @@ def card(
         "## Does it compute what Keras computes?": _parity(m),
         "## Quality": _quality(m, real),
         "## Size and work": _work(m),
-        "## Accelerators of the phone": _verdicts(verdicts),
-        "## Limits": _limits(m),
+        "## Accelerators of the phone": _verdicts(built),
+        "## Limits": _limits(m, built),
         "## Make it again": f"    {command}\n\n" + _list(sorted(m.tools.items())),
     }
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items() if text) + "\n"
@@ -87,24 +86,26 @@ def _work(m: schema.Manifest) -> str:
     return _table(("graph", "bytes", "MACs", "at", "nodes", "Transposes", "which"), rows)
 
 
-def _verdicts(verdicts: dict[str, dict[str, str]]) -> str:
-    if not verdicts:
+def _verdicts(built: dict[str, Built]) -> str:
+    rows = [(name, *b.verdict.values()) for name, b in built.items() if b.verdict]
+    if not rows:
         return ""
-    names = list(next(iter(verdicts.values())))
-    rows = [(graph, *found.values()) for graph, found in verdicts.items()]
+    head = ("graph", *next(iter(built.values())).verdict)
     text = (
         "Worth a try there, by the rules of onnxruntime's mobile usability checker? No device was"
     )
-    return f"{text} asked.\n\n" + _table(("graph", *names), rows)
+    return f"{text} asked.\n\n{_table(head, rows)}"
 
 
-def _limits(m: schema.Manifest) -> str:
+def _limits(m: schema.Manifest, built: dict[str, Built]) -> str:
     inputs = [t for g in m.graphs.values() for t in g.inputs]
     lines = ["dimaging_edge refuses inputs outside their range; plain onnxruntime computes them."]
     if any(isinstance(size, str) for t in inputs for size in t.shape[1:]):
         lines.append("Any height and width; proven at the example's and at twice its height.")
     if m.precision == "int8":
+        tail = max(b.float_tail for b in built.values())
         lines.append("int8 knows images like those it was calibrated on; others may saturate.")
+        lines.append(f"float32 in graphs with convolutions: the last {tail} before each output.")
     if m.precision == "fp16":
         lines.append("Most CPUs compute fp16 in float32: the file is smaller, not faster.")
     return "\n".join(f"* {line}" for line in lines)

@@ -3,7 +3,7 @@
 import json
 import logging
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from dimaging_edge import __version__, schema
 from dimaging_export import parity, targets
 from dimaging_export.build import Built, Order, build
 from dimaging_export.card import card
-from dimaging_export.errors import ExportError
+from dimaging_export.errors import ExportError, ParityError
 from dimaging_export.graph import annotate
+from dimaging_export.precision import FLOAT_TAILS
 from dimaging_export.realdata import RealData, real_data
 from dimaging_export.subject import Subject, load_subject
 from dimaging_export.write import check_place, file_entry, new_bundle
@@ -75,26 +76,39 @@ def export(
         converter=converter,
         by_score=subject.quality is not None and real is not None,
     )
-    built = _build_all(subject, order, real)
+    built, quality = _build_well(subject, order, real)
     if uint8 and all(x.dtype != np.uint8 for b in built.values() for x in b.examples.values()):
         raise ExportError(
             f"uint8=True: {subject.name} has no tensor [N, H, W, C] of the range (0, 1), so no "
             "image to carry as bytes; leave it out"
         )
-    quality = _quality(subject, order, built, real)
     facts = _facts(subject, order, built, real)
-    verdicts = {name: b.verdict for name, b in built.items() if b.verdict}
     flags = {"data": data if isinstance(data, str) else None, "size": size and max(size)}
     command = _command(subject.source, precision, target, uint8, flags)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
-        text = card(manifest, command, real, verdicts)
+        text = card(manifest, built, real, command)
         (folder / "CARD.md").write_text(text, encoding="utf-8")
     log.info("wrote %s", out)
     return out
 
 
-def _build_all(subject: Subject, order: Order, real: RealData | None) -> dict[str, Built]:
+def _build_well(
+    subject: Subject, order: Order, real: RealData | None
+) -> tuple[dict[str, Built], dict[str, Any] | None]:
+    """Build and judge all graphs; int8 keeps as few of its last layers in float32 as it may."""
+    *tails, last = FLOAT_TAILS[order.precision]
+    for tail in tails:
+        try:
+            return _build_all(subject, replace(order, float_tail=tail), real)
+        except ParityError as error:
+            log.info("%s; trying with one more layer in float32", error)
+    return _build_all(subject, replace(order, float_tail=last), real)
+
+
+def _build_all(
+    subject: Subject, order: Order, real: RealData | None
+) -> tuple[dict[str, Built], dict[str, Any] | None]:
     calibration, judging = (
         subject.examples(images.image, images.label) if images else {}
         for images in ((real.calibration, real.judging) if real else (None, None))
@@ -103,7 +117,7 @@ def _build_all(subject: Subject, order: Order, real: RealData | None) -> dict[st
     for name in subject.graphs:
         log.info("building graph %s", name)
         built[name] = build(subject, name, order, calibration.get(name, {}), judging.get(name, {}))
-    return built
+    return built, _quality(subject, order, built, real)
 
 
 def _quality(

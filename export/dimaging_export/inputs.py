@@ -30,6 +30,11 @@ class Inputs:
     """Images whose height is free in the file."""
     batches: tuple[int, ...] = BATCHES
 
+    @property
+    def typical(self) -> int | None:
+        """How many of the feeds, the first ones, are real; None where none is."""
+        return len(self.batches) if self.real else None
+
     def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
         """Real inputs, then seeded ones, at every batch; a free height at twice the size too."""
         real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}

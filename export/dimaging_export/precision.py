@@ -4,7 +4,8 @@ fp16         half the bytes. onnxruntime computes it in float32 on a CPU: for GP
 int8, convs  static QDQ: u8 activations x s8 weights per channel, ranges by min-max over real
              inputs. Weights use 7 of their 8 bits, for AVX2 without VNNI saturates the sums of
              full-range products. What makes an output (the last convolution and its activation)
-             stays float32: it costs little time and gives back most of the lost signal.
+             stays float32: it costs little time and gives back most of the lost signal. So does a
+             first convolution over up to 4 channels: int8 kernels are slower on so few.
              Transposed convolutions become sub-pixel convolutions, which have int8 kernels.
 int8, dense  dynamic: the ranges of activations are taken anew in each run. A graph of matrix
              products alone is better and faster so (VAE decoder on digits: 0.001 nats lost
@@ -29,30 +30,38 @@ Feeds = Sequence[dict[str, np.ndarray]]
 """Real inputs of a graph, one dict per image, batch 1."""
 
 CALIBRATION_IMAGES = 32
+FLOAT_TAILS = {"fp32": (1,), "fp16": (1,), "int8": (1, 2, 3)}
+"""How many of the last products to keep in float32: the next number is for when quality asks."""
 
+_FEW_CHANNELS = 4
 _CONVOLUTIONS = {"Conv", "ConvTranspose"}
 _PRODUCTS = _CONVOLUTIONS | {"Gemm", "MatMul"}
 
 
-def change_precision(model: onnx.ModelProto, precision: str, feeds: Feeds) -> onnx.ModelProto:
-    """A new model of this precision; `feeds` calibrate int8. ExportError where that cannot be."""
+def change_precision(
+    model: onnx.ModelProto, precision: str, feeds: Feeds, float_tail: int = 1
+) -> onnx.ModelProto:
+    """A new model of this precision; ExportError where that cannot be.
+
+    feeds: calibrate int8. float_tail: how many products before each output stay float32 in int8.
+    """
     if precision not in PRECISIONS:
         raise ExportError(f"unknown precision {precision!r}; {near(precision, list(PRECISIONS))}")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    changed = PRECISIONS[precision](copy, feeds)
+    changed = PRECISIONS[precision](copy, feeds, float_tail)
     changed.producer_name = model.producer_name
     clean(changed)
     verify(changed)
     return changed
 
 
-def fp32(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
+def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """As it is."""
     return model
 
 
-def fp16(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
+def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """Weights and arithmetic in float16 between float32 inputs and outputs."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -61,11 +70,11 @@ def fp16(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     return smaller
 
 
-def int8(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
+def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """Static QDQ for a graph with convolutions, dynamic for one of matrix products."""
     ops = {node.op_type for node in model.graph.node}
     if ops & _CONVOLUTIONS:
-        return _static(model, feeds)
+        return _static(model, feeds, float_tail)
     if ops & _PRODUCTS:
         return _dynamic(model)
     raise ExportError(
@@ -74,31 +83,62 @@ def int8(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     )
 
 
-PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds], onnx.ModelProto]] = {
+PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] = {
     "fp32": fp32,
     "fp16": fp16,
     "int8": int8,
 }
 
 
-def output_nodes(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the nodes between the last products and the outputs, those products included.
+def float_nodes(model: onnx.ModelProto, tail: int = 1) -> frozenset[str]:
+    """Names of the nodes that stay float32 in an int8 graph: its last ones, and first narrow ones.
 
-    Empty where that would be every product of the graph: something must become int8.
+    tail: how many products (convolutions, matrix products) before each output. Fewer nodes, at
+    last none, where that would be every product of the graph: something must become int8.
     """
-    made_by = {name: node for node in model.graph.node for name in node.output}
-    names, queue = set(), [tensor.name for tensor in model.graph.output]
-    while queue:
-        node = made_by.get(queue.pop())
-        if node is not None and node.name not in names:
-            names.add(node.name)
-            if node.op_type not in _PRODUCTS:
-                queue.extend(node.input)
     products = {node.name for node in model.graph.node if node.op_type in _PRODUCTS}
-    return frozenset() if products <= names else frozenset(names)
+    last, first = _last_nodes(model, tail), _first_nodes(model)
+    for names in (last | first, last, _last_nodes(model, 1)):
+        if not products <= names:
+            return frozenset(names)
+    return frozenset()
 
 
-def _static(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
+def _last_nodes(model: onnx.ModelProto, tail: int) -> set[str]:
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    reached: dict[str, int] = {}  # node -> how many more products may be passed behind it
+    queue = [(tensor.name, tail) for tensor in model.graph.output]
+    while queue:
+        tensor, left = queue.pop()
+        node = made_by.get(tensor)
+        if node is None or left <= reached.get(node.name, 0):
+            continue
+        reached[node.name] = left
+        queue += [(name, left - (node.op_type in _PRODUCTS)) for name in node.input]
+    return set(reached)
+
+
+def _first_nodes(model: onnx.ModelProto) -> set[str]:
+    """Convolutions over few channels that no other product precedes, and what precedes them."""
+    channels = {
+        tensor.name: tensor.dims[1] for tensor in model.graph.initializer if tensor.dims[1:]
+    }
+    before: dict[str, set[str] | None] = {}  # tensor -> nodes before it, None behind a product
+    names: set[str] = set()
+    for node in model.graph.node:
+        sources = [before.get(name, set()) for name in node.input]
+        known = [source for source in sources if source is not None]
+        fresh = {node.name}.union(*known) if len(known) == len(sources) else None
+        if node.op_type in _PRODUCTS:
+            few = channels.get(node.input[1], _FEW_CHANNELS + 1) <= _FEW_CHANNELS
+            if node.op_type == "Conv" and few and fresh:
+                names |= fresh
+            fresh = None
+        before.update(dict.fromkeys(node.output, fresh))
+    return names
+
+
+def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     from onnxruntime import quantization as q
 
     if not feeds:
@@ -114,15 +154,15 @@ def _static(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
         def get_next(self):
             return next(self.feeds, None)
 
-    last = output_nodes(model)
-    rewrite(model, keep=last)
+    kept = float_nodes(model, float_tail)
+    rewrite(model, keep=kept)
     clean(model)
 
     def quantize(source: str, target: str) -> None:
         q.quantize_static(
             source, target, Reader(), quant_format=q.QuantFormat.QDQ,
             activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,
-            per_channel=True, reduce_range=True, nodes_to_exclude=sorted(last),
+            per_channel=True, reduce_range=True, nodes_to_exclude=sorted(kept),
         )  # fmt: skip
 
     return _through_files(model, quantize)

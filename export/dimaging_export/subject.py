@@ -92,9 +92,12 @@ def load_subject(model_or_path: Any) -> Subject:
             raise ExportError(
                 f"{path} is no run folder, it has no run.json; train one: dimaging train MODEL"
             )
+        model, source = runs.load_model(path), _portable(path)
+        if not runs.has_settings(path):  # a fit script's: the model's default data judges it
+            return _subject(model, source=source)
         settings = runs.read_settings(path)
         data = (settings.data, {"seed": settings.seed, **settings.data_options})
-        return _subject(runs.load_model(path), data=data, source=_portable(path))
+        return _subject(model, data=data, source=source)
     for entry in registry.REGISTRY.values():
         entry.model_class()  # registers the classes that the file may name
     return _subject(keras.saving.load_model(path), source=_portable(path))

@@ -123,7 +123,7 @@ def test_listed_external_data_is_used(own: Path, reseal: Callable[[Path], None])
         own / "decoder.onnx",
         save_as_external_data=True,
         location="decoder.bin",
-        size_threshold=0,
+        size_threshold=512,
     )
     reseal(own)
     assert external_locations(own / "decoder.onnx") == ["decoder.bin"]
@@ -147,15 +147,14 @@ def test_no_onnx_file(own: Path, reseal: Callable[[Path], None], data: bytes) ->
 
 def test_nested_without_end_is_refused(tmp_path: Path) -> None:
     message = b""
-    for _ in range(2000):  # a graph in an attribute of a node of a graph
-        for field in (6, 5, 1):
-            size, length = len(message), b""
-            while size > 127:
-                length, size = length + bytes([size & 127 | 128]), size >> 7
-            message = bytes([field << 3 | 2]) + length + bytes([size]) + message
+    for field in (6, 5, 1) * 300 + (7,):  # a graph in an attribute of a node of a graph of a model
+        size, length = len(message), b""
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        message = bytes([field << 3 | 2]) + length + bytes([size]) + message
     path = tmp_path / "deep.onnx"
-    path.write_bytes(b"\x3a\x00" + message)
-    with pytest.raises(BundleError, match=r"deep\.onnx is no valid ONNX model"):
+    path.write_bytes(message)
+    with pytest.raises(BundleError, match=r"deep\.onnx is no valid ONNX model \(messages nested"):
         external_locations(path)
 
 
@@ -201,21 +200,22 @@ def test_examples_that_are_not_there(own: Path, reseal: Callable[[Path], None]) 
         open_bundle(own).check()
 
 
-def test_onnxruntime_refuses_model_or_shapes(own: Path, reseal: Callable[[Path], None]) -> None:
+def test_what_onnxruntime_refuses(own: Path, reseal: Callable[[Path], None]) -> None:
     model = onnx.load(own / "decoder.onnx")
     model.graph.node[1].op_type = "Sigmoidal"
     onnx.save(model, own / "decoder.onnx")
     model = onnx.load(own / "denoiser.onnx")
-    model.graph.node.append(helper.make_node("Reshape", ["x0", "six"], ["r"]))
-    model.graph.node.append(helper.make_node("Shape", ["r"], ["s"]))
-    model.graph.initializer.append(helper.make_tensor("six", TensorProto.INT64, [1], [6]))
-    model.graph.output.append(helper.make_tensor_value_info("s", TensorProto.INT64, [1]))
+    model.graph.node.append(helper.make_node("Concat", ["noisy", "two"], ["z"], axis=0))
+    two = helper.make_tensor("two", TensorProto.FLOAT, [1, 2, 2, 1], [0] * 4)
+    model.graph.initializer.append(two)
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, None))
     onnx.save(model, own / "denoiser.onnx")
     reseal(own)
     bundle = open_bundle(own)
     with pytest.raises(BundleError, match=r"onnxruntime cannot load decoder\.onnx: .*Sigmoidal"):
         bundle.run("decoder", z=np.zeros((1, 4), np.float32))
-    assert bundle.session("denoiser").get_outputs()[1].name == "s"
+    bundle.run("denoiser", noisy=np.zeros((1, 2, 2, 1), np.float32))
+    with pytest.raises(DimagingError, match=r"denoiser: onnxruntime failed on noisy\(1, 3, 3, 1\)"):
+        bundle.run("denoiser", noisy=np.zeros((1, 3, 3, 1), np.float32))
     with pytest.raises(InputError, match="no graph 'decodr' in toy-fp32; did you mean 'decoder'"):
         bundle.run("decodr", z=np.zeros((1, 4), np.float32))
-    assert issubclass(InputError, DimagingError)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 words = st.text(st.characters(codec="utf-8", exclude_characters="/\\:."), min_size=1, max_size=8)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 figures = st.fixed_dictionaries({"max_abs": numbers, "allowed": numbers})
+qualities = st.fixed_dictionaries({key: st.none() | numbers | words for key in QUALITY})
 
 
 @st.composite
@@ -50,7 +51,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         config=draw(st.dictionaries(words, st.none() | st.booleans() | numbers | words)),
         graphs=graphs,
         files={g.file: File(draw(hashes), draw(st.integers(0))) for g in graphs.values()},
-        quality=draw(st.none() | st.fixed_dictionaries({k: st.none() | numbers for k in QUALITY})),
+        quality=draw(st.none() | qualities),
         tools=draw(st.dictionaries(words, words)),
     )
 

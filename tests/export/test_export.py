@@ -179,6 +179,22 @@ def test_a_reduced_precision_of_a_plain_model_is_judged_by_its_noise(
     assert not list(tmp_path.iterdir())
 
 
+def test_int8_keeps_more_in_float_where_quality_asks(models, digits, tmp_path, monkeypatch):
+    asked = []
+    judge = dimaging_export.parity.judge_quality
+
+    def strict(quality, precision, keras, onnx):
+        asked.append(onnx)
+        if len(asked) < 3:
+            raise ParityError("not good enough")
+        return judge(quality, precision, keras, onnx)
+
+    monkeypatch.setattr(dimaging_export.parity, "judge_quality", strict)
+    out = export(models["unet"], tmp_path / "b", data=digits, precision="int8")
+    assert len(set(asked)) == 3
+    assert "float32 in graphs with convolutions: the last 3" in (out / "CARD.md").read_text()
+
+
 def test_a_second_export_asks(models, digits, tmp_path):
     out = export(models["autoencoder"], tmp_path / "b", data=digits)
     with pytest.raises(ExportError, match="holds a bundle already.*--force"):

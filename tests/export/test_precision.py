@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import count
-from dimaging_export.precision import change_precision, output_nodes
+from dimaging_export.precision import change_precision, float_nodes
 from dimaging_export.to_onnx import convert
 from dimaging_export.uint8 import from_bytes, to_bytes, wrap
 from keras import layers as L
@@ -75,7 +75,7 @@ def test_int8_weights_have_seven_bits(net):
     assert all(np.abs(w.astype(int)).max() <= 64 for w in weights)
 
 
-def test_int8_runs_in_int8_kernels(small_unet, run, tmp_path):
+def test_int8_runs_in_int8_kernels(small_unet, tmp_path):
     keras.utils.set_random_seed(0)
     model = convert(small_unet(), [(1, 32, 32, 1)])
     image = np.random.default_rng(0).random((16, 1, 32, 32, 1), np.float32)
@@ -85,28 +85,37 @@ def test_int8_runs_in_int8_kernels(small_unet, run, tmp_path):
     options.log_severity_level = 3
     onnxruntime.InferenceSession(smaller.SerializeToString(), options)
     nodes = count(onnx.load(tmp_path / "optimised.onnx"))
-    # 5 convolutions and 2 transposed ones in int8, the last in float32; of the shuffles' Transposes
-    # each keeps the one that moves data, and one more leads to the last convolution.
-    assert nodes["QLinearConv"] == 7
-    assert nodes["Conv"] == 1
+    # Of 6 convolutions the first and the last are float32, the 2 transposed ones are int8. Of
+    # each shuffle's 3 Transposes the one that moves data is left; others lead in and out of int8.
+    assert nodes["QLinearConv"] == 6
+    assert nodes["Conv"] == 2
     assert "ConvTranspose" not in nodes
-    assert nodes["Transpose"] <= 4
+    assert nodes["Transpose"] <= 6
 
 
-def test_the_last_convolution_and_its_activation_stay_float(small_unet):
+def kept(model, tail=1):
+    return {n.name for n in model.graph.node if n.name in float_nodes(model, tail)}
+
+
+def test_first_and_last_layers_stay_float(small_unet):
     model = convert(small_unet(), [(1, 16, 16, 1)])
-    names = output_nodes(model)
-    last = [node.name for node in model.graph.node if node.op_type == "Conv"][-1]
-    assert last in names
-    assert {node.op_type for node in model.graph.node if node.name in names} == {
-        "Conv", "Sigmoid", "Reshape",
-    }  # fmt: skip
+    convs = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    ops = {node.name: node.op_type for node in model.graph.node}
+    names = kept(model)
+    assert names & set(convs) == {convs[0], convs[-1]}
+    assert {ops[name] for name in names} == {"Conv", "Sigmoid", "Reshape"}
+    assert kept(model, 2) & set(convs) == {convs[0], convs[-2], convs[-1]}
+    wide = convert(small_unet(8), [(1, 16, 16, 8)])
+    assert sum(name.endswith("/Conv") for name in kept(wide)) == 1
 
 
-def test_a_single_product_becomes_int8_after_all():
-    assert output_nodes(build("conv")) != frozenset()
+def test_something_becomes_int8_after_all():
     x = keras.Input(MAP, name="x")
-    assert output_nodes(convert(keras.Model(x, {"y": L.Conv2D(2, 3)(x)}))) == frozenset()
+    one = keras.Model(x, {"y": L.Conv2D(2, 3)(x)})
+    assert not kept(convert(one))
+    two = convert(keras.Model(x, {"y": L.Conv2D(2, 3, name="b")(L.Conv2D(2, 3, name="a")(x))}))
+    assert kept(two) == kept(two, 3)
+    assert {name for name in kept(two) if "Conv" in name} == {"b/Conv"}
 
 
 def test_dense_graphs_are_quantised_dynamically():

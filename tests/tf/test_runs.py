@@ -185,6 +185,7 @@ def test_callbacks_serve_a_plain_fit_script(tmp_path):
 ERRORS = {
     "run there already": (lambda p: (runs.train(small("vae", epochs=1), p / "a"), runs.train(small("vae"), p / "a")), "holds a run already: continue it with --resume"),
     "not a run": (lambda p: runs.read_settings(p), "is not a run folder: it has no run.json"),
+    "fit script": (lambda p: (write_json(p / "run.json", {"model": "vae"}), runs.read_settings(p)), "was not made by dimaging train"),
     "no checkpoint": (lambda p: runs.latest(p), "neither best.keras nor last.keras"),
     "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single or mirrored. Received: 'many'"),
     "model": (lambda p: runs.default_settings("vea"), "No model 'vea'. Did you mean 'vae'?"),

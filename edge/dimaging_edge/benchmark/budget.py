@@ -110,7 +110,8 @@ def read_budget(path: str | Path) -> Budget:
         if key not in known:
             raise BudgetError(f"budget {path}: unknown key {key!r}; {near(key, tuple(known))}")
         if type(value) is not known[key]:
-            raise BudgetError(f"budget {path}: {key}: expected {known[key].__name__}, {value!r}")
+            kind = known[key].__name__
+            raise BudgetError(f"budget {path}: {key}: expected {kind}, found {value!r}")
     return Budget(
         {name: _max_ratio(name, table) for name, table in graphs.items()}, Settings(**data)
     )
@@ -122,17 +123,20 @@ def budget_text(ratios: dict[str, Ratio], margin: float, settings: Settings) -> 
         f"# Measured ratios plus {margin:g} % and {CALL}.",
         "# To check: dimaging-edge bench BUNDLE --budget FILE",
     ]
-    lines += [
-        f"{key} = {json.dumps(value, ensure_ascii=False)}"
-        for key, value in asdict(settings).items()
-    ]
+    stated = {key: value for key, value in asdict(settings).items() if value is not None}
+    lines += [f"{key} = {_quoted(value)}" for key, value in stated.items()]
     for name, ratio in ratios.items():
-        key = json.dumps(
-            name, ensure_ascii=False
-        )  # a JSON text of printable characters is a TOML text
         limit = ratio.ratio * (1 + margin / 100) + CALL
-        lines += ["", f"[graphs.{key}]", f"max_ratio = {limit:.4g}  # measured {ratio.ratio:.4g}"]
+        lines += [
+            "",
+            f"[graphs.{_quoted(name)}]",
+            f"max_ratio = {limit:.4g}  # measured {ratio.ratio:.4g}",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str | int) -> str:
+    return json.dumps(value, ensure_ascii=False)  # as TOML writes it, for printable characters
 
 
 def _max_ratio(name: str, table: Any) -> float:

@@ -53,11 +53,12 @@ def nodes_by_provider(profile: str) -> dict[str, int]:
     """Return provider -> nodes, from the text of an onnxruntime profile."""
     names = {execution: name for name, execution in PROVIDERS.items()}
     ran = {
-        (str(event["args"]["provider"]), str(event["name"]))
+        (str(event["args"]["provider"]), event["name"], event["args"].get("node_index"))
         for event in json.loads(profile)
         if event.get("cat") == "Node" and event.get("args", {}).get("provider")
     }
-    return dict(Counter(names.get(execution, execution) for execution, _ in sorted(ran)))
+    counts = Counter(names.get(execution, execution) for execution, *_ in ran)
+    return dict(sorted(counts.items()))
 
 
 def main(request: str) -> int:

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter_ns, thread_time_ns
 
+import numpy as np
+
 from dimaging_edge.benchmark.stats import median_interval, spread
 from dimaging_edge.benchmark.timing import no_collection
 
@@ -56,9 +58,8 @@ class Ratio:
     @property
     def best(self) -> float:
         """The lowest median among the fifths of the rounds, in time: least disturbed by company."""
-        size = -(-len(self.rounds) // 5)
-        fifths = [self.rounds[i : i + size] for i in range(0, len(self.rounds), size)]
-        return min(median(one) for one in fifths if len(one) == size or len(fifths) == 1)
+        fifths = np.array_split(self.rounds, 5)
+        return min(float(np.median(one)) for one in fifths if one.size)
 
     @property
     def steady(self) -> bool:

@@ -1,0 +1,126 @@
+"""The gate itself: what it lets through, what it refuses, and the figures that it names."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.inputs import Inputs, example_shapes
+from dimaging_export.parity import Difference, judge_quality, prove
+
+FEEDS = [{"x": np.full((1, 4), value, np.float32)} for value in (1.0, 2.0, 3.0)]
+
+
+def off_by(delta):
+    return lambda feed: {"y": feed["x"] + np.float32(delta)}
+
+
+def answers():
+    return [off_by(0)(feed) for feed in FEEDS]
+
+
+def test_what_is_found_and_allowed():
+    report = prove("g", off_by(1e-4), FEEDS, answers())
+    assert report["y"]["max_abs"] == pytest.approx(1e-4, rel=0.01)
+    assert report["y"]["allowed"] == pytest.approx(1e-5 + 1e-4 * 3)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (off_by(1e-3), r"'g' in fp32 does not compute.*y differs by 0.001, allowed 0.00031"),
+        (lambda feed: {}, "float32 .1, 4. in Keras, nothing in the file"),
+        (lambda feed: {"y": feed["x"][:, :2]}, "in Keras, float32 .1, 2. in the file"),
+        (lambda feed: {"y": feed["x"].astype(np.float16)}, "float16 .1, 4. in the file"),
+        (lambda feed: {"y": feed["x"] * np.inf}, "NaN or infinity in the file.*65504"),
+    ],
+)
+def test_refusals(found, words):
+    with pytest.raises(ParityError, match=words):
+        prove("g", found, FEEDS, answers())
+
+
+def test_keras_may_be_the_one_that_fails():
+    with pytest.raises(ParityError, match="Keras itself gives NaN"):
+        prove("g", off_by(0), FEEDS, [{"y": x["x"] * np.nan} for x in FEEDS])
+
+
+def test_a_reduced_precision_is_recorded_on_real_inputs_alone():
+    report = prove("g", off_by(0.1), FEEDS, answers(), "int8", typical=1)
+    assert report["y"]["max_abs"] == pytest.approx(0.1, rel=1e-3)
+    assert report["y"]["allowed"] == pytest.approx(0.2, rel=1e-3)
+
+
+def test_without_a_figure_of_merit_the_noise_decides():
+    prove("g", off_by(0.1), FEEDS, answers(), "int8", by_signal=True)
+    with pytest.raises(ParityError, match=r"y has 12.\d dB, needs 20 dB"):
+        prove("g", off_by(0.5), FEEDS, answers(), "int8", by_signal=True)
+
+
+def test_bytes_may_differ_by_one_level():
+    def levels(delta):
+        return lambda feed: {"y": (feed["x"] + delta).astype(np.uint8)}
+
+    expected = [levels(0)(feed) for feed in FEEDS]
+    names = frozenset({"y"})
+    assert prove("g", levels(1), FEEDS, expected, byte_names=names)["y"]["allowed"] == 1
+    with pytest.raises(ParityError, match="differs by 2, allowed 1"):
+        prove("g", levels(2), FEEDS, expected, byte_names=names)
+
+
+def test_signal_to_noise():
+    seen = Difference()
+    seen.add(np.array([1.1]), np.array([1.0]))
+    assert seen.sqnr == pytest.approx(20)
+
+
+@dataclass
+class Merit:
+    higher_is_better: bool
+    name: str = "PSNR"
+    unit: str = "dB"
+    allowed_loss: dict = field(default_factory=lambda: {"int8": 0.1})
+
+    def loss(self, reference, score):
+        return reference - score if self.higher_is_better else score - reference
+
+
+@pytest.mark.parametrize(("higher", "score"), [(True, 29.95), (True, 31.0), (False, 30.05)])
+def test_quality_passes(higher, score):
+    figures = judge_quality(Merit(higher), "int8", 30.0, score)
+    assert figures["onnx"] == score
+    assert figures["allowed"] == 0.1
+
+
+@pytest.mark.parametrize(("higher", "score"), [(True, 29.8), (False, 30.2), (True, float("nan"))])
+def test_quality_refuses(higher, score):
+    with pytest.raises(ParityError, match=r"PSNR goes from 30 to .* dB in int8.*allowed 0.1"):
+        judge_quality(Merit(higher), "int8", 30.0, score)
+
+
+def test_float32_may_lose_nothing_to_speak_of():
+    assert judge_quality(Merit(True), "fp32", 30.0, 29.9999)["allowed"] == pytest.approx(0.003)
+    with pytest.raises(ParityError, match="in fp32"):
+        judge_quality(Merit(True), "fp32", 30.0, 29.99)
+
+
+def test_inputs_fill_the_declared_range_at_every_batch():
+    ranges = {"image": (-1.0, 2.0), "z": None}
+    real = {"image": np.zeros((9, 4, 4, 1), np.float32), "z": np.zeros((9, 2), np.float32)}
+    example = {"image": (1, 4, 4, 1), "z": (1, 2)}
+    inputs = Inputs(example, ranges, real, any_height=frozenset({"image"}))
+    feeds = inputs.feeds()
+    assert inputs.typical == 3
+    assert [len(feed["z"]) for feed in feeds] == [1, 3, 8, 1, 3, 8, 1]
+    assert feeds[-1]["image"].shape == (1, 8, 4, 1)
+    seeded = feeds[5]["image"]
+    assert seeded.dtype == np.float32
+    assert -1 <= seeded.min() < -0.8
+    assert 1.8 < seeded.max() <= 2
+    as_bytes = inputs.feeds(frozenset({"image"}))
+    assert {feed["image"].dtype for feed in as_bytes} == {np.dtype(np.uint8)}
+
+
+def test_an_input_of_unknown_shape_is_asked_for():
+    with pytest.raises(ExportError, match=r"input 'tokens' has free dimensions.*pass data="):
+        example_shapes([("tokens", (None, None, 5))], {}, (8, 8))
