@@ -115,17 +115,17 @@ def judge(out: figures.Figures, found: dict[str, dict[str, Seat]]) -> None:
     out.add(
         "U-Net: time of our fp32 over direct NCHW", speed(unet[DIRECT], unet[BASE])[0], "<= 1.05"
     )
-    out.add("U-Net: int8 over keras predict", speed(unet[INT8], unet[PREDICT])[0], ">= 5", "x")
+    out.add("U-Net: int8 over keras predict", speed(unet[INT8], unet[PREDICT])[0], ">= 5")
     if (peak := unet[INT8].peak) is not None:
         out.add("U-Net: peak memory of int8", peak / 1e6, "<= 100", "MB")
     for title, seats in found.items():
         for name, seat in seats.items():
             if name != BASE:
                 goal = goals.get(name, "") if title == "U-Net" else ""
-                out.add(f"{title}: {name} over our fp32", speed(seat, seats[BASE])[0], goal, "x")
+                out.add(f"{title}: {name} over our fp32", speed(seat, seats[BASE])[0], goal)
         if OV_INT8 in seats:
             far = speed(seats[OV_INT8], seats[INT8])[0]
-            out.add(f"{title}: OpenVINO int8 over our int8", far, "", "x")
+            out.add(f"{title}: OpenVINO int8 over our int8", far)
 
 
 if __name__ == "__main__":

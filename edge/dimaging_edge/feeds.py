@@ -102,6 +102,7 @@ def _read(path: Path, tensor: Tensor) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
     if path.suffix not in (".npy", ".npz"):
+        _channel_axis(tensor)  # refuse before a picture is decoded
         return from_picture(_open_picture(path, tensor), tensor)
     try:
         stored: Any = np.load(path, allow_pickle=False)

@@ -36,7 +36,7 @@ def info_text(manifest: Manifest) -> str:
 
 def _tensor(one: Tensor) -> list[str]:
     limits = "finite" if one.range is None else f"[{one.range[0]:g}, {one.range[1]:g}]"
-    shape = "x".join(map(str, one.shape)) or "scalar"
+    shape = " x ".join(map(str, one.shape)) or "scalar"
     return [one.name, one.dtype, shape, one.layout or DASH, limits]
 
 

@@ -53,8 +53,8 @@ def _parity(m: schema.Manifest) -> str:
         for g in m.graphs.values()
         for output, figures in g.parity.items()
     ]
-    text = "On seeded and real inputs, onnxruntime on a CPU against Keras, at batch 1, 3 and 8 (a file "
-    text += "of batch 1 image by image)."
+    text = "On seeded and real inputs, onnxruntime on a CPU against Keras, at batch 1, 3 and 8"
+    text += " (a file of batch 1 image by image)."
     if m.precision != "fp32":
         text += " Rounding moves single values; what decides is below, under quality."
     return text + "\n\n" + _table(("graph", "output", "largest difference", "allowed"), rows)

@@ -106,8 +106,14 @@ def _draw(images: Images, subject: Subject, size: tuple[int, int] | None) -> Ima
             f"{subject.name} takes images of {shape}, received {' x '.join(map(str, given))}. "
             "Pass others: data= (dimaging export --data NAME_OR_FOLDER)"
         )
-    if not np.isfinite(image).all():
-        raise ExportError("the images hold NaN or infinity; expected finite values in [0, 1]")
+    if not len(image) or not np.isfinite(image).all():
+        found = "hold NaN or infinity" if len(image) else "are none"
+        raise ExportError(f"the images {found}; expected finite values in [0, 1]")
+    if subject.model is not None and (image.min() < 0 or image.max() > 1):
+        raise ExportError(
+            f"float images lie in [0, 1], received {image.min():g} to {image.max():g}; divide by "
+            "the full scale, or pass uint8"
+        )
     return Images(np.asarray(image, np.float32, order="C"), label)
 
 

@@ -111,7 +111,7 @@ def _subject(model: Any, **more: Any) -> Subject:
         return Subject(name, model.graphs(), model.ranges, model.quality, model, **more)
     if not is_functional(model):
         raise ExportError(
-            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); expected "
+            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); give "
             "a functional model, a built Sequential, or a class whose graphs() returns such"
         )
     return Subject(model.name, {"model": model}, **more)

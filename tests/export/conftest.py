@@ -1,4 +1,4 @@
-"""Small models that follow the contract of dimaging_tf.deploy, and two helpers of every test here."""
+"""Small models of every kind, and what every test here needs of onnxruntime and Keras."""
 
 import os
 

@@ -254,6 +254,8 @@ def test_a_place_that_cannot_be_written(models, digits, tmp_path):
         ({"data": "digit"}, "did you mean 'digits'"),
         ({"data": np.zeros((9, 8, 8, 3), np.uint8)}, "8 x 8 x 1, received 8 x 8 x 3.*--data"),
         ({"data": np.full((9, 8, 8, 1), np.nan, np.float32)}, "NaN or infinity"),
+        ({"data": np.full((9, 8, 8, 1), 200.0)}, r"lie in \[0, 1\], received 200 to 200"),
+        ({"data": np.zeros((0, 8, 8, 1), np.uint8)}, "images are none"),
         ({"size": 16}, "takes one size only"),
     ],
 )
@@ -298,7 +300,8 @@ def test_a_forbidden_op(tmp_path, monkeypatch):
 def test_importing_is_cheap():
     code = (
         "import sys, dimaging_export, dimaging_export.targets;"
-        "print([m for m in ('tensorflow', 'keras', 'onnx', 'onnxruntime', 'numpy') if m in sys.modules])"
+        "heavy = ('tensorflow', 'keras', 'onnx', 'onnxruntime', 'numpy');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,

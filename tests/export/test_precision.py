@@ -1,4 +1,4 @@
-"""fp16 and int8: right within a stated noise, in the form that has fast kernels, and safe on AVX2."""
+"""fp16 and int8: right within a stated noise, in the form with fast kernels, safe on AVX2."""
 
 import keras
 import numpy as np
@@ -153,6 +153,8 @@ def test_bytes_change_the_scale_and_nothing_else(run):
     image = np.arange(0, 256, dtype=np.uint8)[None, :, None, None].repeat(3, 3)
     image = image.reshape(16, 4, 4, 3)
     np.testing.assert_array_equal(run(wrapped, image=image)["same"], image)
+    factors = [t for t in wrapped.graph.initializer if t.name in ("uint8/scale", "uint8/levels")]
+    assert all(len(t.dims) == 4 for t in factors)  # a plain number is slow: see uint8.py
     np.testing.assert_array_equal(to_bytes(from_bytes(image)), image)
 
 

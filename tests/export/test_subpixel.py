@@ -1,4 +1,4 @@
-"""The sub-pixel form of a transposed convolution gives the same numbers, for every kernel and stride."""
+"""The sub-pixel form of a transposed convolution gives the same numbers, whatever its geometry."""
 
 import numpy as np
 import onnx

@@ -1,9 +1,10 @@
-"""The conversion as a whole: names, shapes, layout, what is folded, and what is refused with words."""
+"""The conversion as a whole: names, shapes, layout, what is folded, what is refused with words."""
 
 import keras
 import numpy as np
 import onnx
 import pytest
+from dimaging_export.emit import emits, table
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import clean, count, macs, with_shapes
 from dimaging_export.to_onnx import DIRECT, OPSET, convert
@@ -141,6 +142,21 @@ def test_an_unknown_layer_takes_the_other_road(run):
     onnx_model = convert(model)
     assert onnx_model.producer_name == "tf2onnx"
     assert [t.name for t in onnx_model.graph.input] == ["x"]
+    x = np.random.default_rng(0).random((3, 4), np.float32)
+    np.testing.assert_allclose(run(onnx_model, x=x)["y"], model(x)["y"], atol=1e-6)
+
+
+def test_an_unknown_layer_joins_the_table_by_one_function(run):
+    @emits(Mystery)
+    def mystery(b, layer, x):
+        factors = b.constant(np.array([1.0, 2.0, 3.0, 4.0]))
+        return b.map(x, lambda source: b.node("Mul", source, factors))
+
+    model = unknown(Mystery())
+    try:
+        onnx_model = convert(model, converter="direct")
+    finally:
+        del table._LAYERS[Mystery]
     x = np.random.default_rng(0).random((3, 4), np.float32)
     np.testing.assert_allclose(run(onnx_model, x=x)["y"], model(x)["y"], atol=1e-6)
 

@@ -8,7 +8,7 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, emits_operation, unsupported
-from dimaging_export.emit.values import FIRST, LAST, Shape, Value, axis_of
+from dimaging_export.emit.values import FIRST, LAST, Shape, Value, axis_of, per_channel
 
 # Chains of two-input nodes: those, and not the variadic Sum and Mean, have int8 kernels.
 _LAYERS = {
@@ -54,8 +54,9 @@ def arithmetic(b: Builder, op: Any, x: Any, y: Any) -> Value:
     number = y if isinstance(x, Value) else x
     if np.size(number) != 1:
         raise unsupported(op, "takes a constant array; hold it in a layer's weight")
-    constant = b.constant(float(np.asarray(number).item()))
-    if isinstance(x, Value):
+    value = x if isinstance(x, Value) else y
+    constant = b.constant(per_channel(np.asarray(number), value.rank, LAST))
+    if value is x:
         return b.map(x, lambda source: b.node(name, source, constant))
     return b.map(y, lambda source: b.node(name, constant, source))
 

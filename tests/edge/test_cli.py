@@ -1,0 +1,277 @@
+"""The command, end to end: what it prints, what it writes, how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dimaging_edge import cli
+from dimaging_edge.benchmark import bench, budget, gate, pairs, suite
+from dimaging_edge.cli import main
+from PIL import Image
+
+EDGE = Path(cli.__file__).parents[1]
+
+
+def _out(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert main([str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def _error(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert main([str(argument) for argument in arguments]) == 1
+    found = capsys.readouterr().err
+    assert found.startswith("error: ")
+    assert "Traceback" not in found
+    return found
+
+
+def test_info(capsys: pytest.CaptureFixture[str], toy: Path) -> None:
+    found = _out(capsys, "info", toy)
+    for words in (
+        "toy (000000000000)",
+        "precision  fp32",
+        "quality    PSNR: Keras 30.0, ONNX 30.0 dB; loss 0, allowed 0.100",
+        "paper      —",
+        "decoder       3     17  2.6e-07    0.001",
+        "denoiser  in   noisy     float32  batch x height x width x 1  NHWC    [0, 1]",
+        "1.0e-07  1.0e-05",
+    ):
+        assert words in found
+
+
+def test_check(capsys: pytest.CaptureFixture[str], own: Path, reseal) -> None:
+    found = _out(capsys, "check", own, "--threads", 1)
+    assert "provider cpu, threads 1" in found
+    assert found.count(" ok") == 3
+    with np.load(own / "examples.npz") as stored:
+        arrays = dict(stored)
+    arrays["decoder/image"] = arrays["decoder/image"] * 2
+    np.savez(own / "examples.npz", **arrays)
+    reseal(own)
+    assert main(["check", str(own)]) == 1
+    assert "OUT OF TOLERANCE" in capsys.readouterr().out
+
+
+def test_run_on_noise(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path) -> None:
+    arguments = ("run", toy, "decoder", "--input", "z=normal", "--n", 3, "--seed")
+    found = _out(capsys, *arguments, 7, "--out", tmp_path / "a")
+    assert str(tmp_path / "a" / "image.npy") in found
+    _out(capsys, *arguments, 7, "--out", tmp_path / "b")
+    _out(capsys, *arguments, 8, "--out", tmp_path / "c")
+    a, b, c = (np.load(tmp_path / name / "image.npy") for name in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 0.01
+    names = ["image-0.png", "image-1.png", "image-2.png", "image.npy"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    picture = np.asarray(Image.open(tmp_path / "a" / "image-1.png"))
+    np.testing.assert_array_equal(picture, np.rint(a[1, ..., 0] * 255).astype(np.uint8))
+
+
+PICTURES = [  # mode of the file, graph, its input: dtype and values expected from 0, 128, 255
+    ("L", "denoiser", "noisy", [0, 128 / 255, 1]),
+    ("RGB", "denoiser", "noisy", [0, 128 / 255, 1]),
+    ("I;16", "denoiser", "noisy", [0, 128 * 257 / 65535, 1]),
+    ("L", "negative", "photo", [0, 128, 255]),
+    ("RGBA", "negative", "photo", [0, 128, 255]),
+    ("I;16", "negative", "photo", [0, 128, 255]),
+]
+
+
+@pytest.mark.parametrize(("mode", "graph", "name", "values"), PICTURES)
+def test_run_on_a_picture(
+    capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path, mode, graph, name, values
+) -> None:
+    grey = np.zeros((8, 8), np.uint8)
+    grey[0, :3] = 0, 128, 255
+    picture = Image.fromarray(grey)
+    if mode == "I;16":
+        picture = Image.fromarray(grey.astype(np.uint16) * 257)
+    elif mode != "L":
+        picture = picture.convert(mode)
+    picture.save(tmp_path / "p.png")
+    _out(capsys, "run", toy, graph, "--input", f"{name}={tmp_path / 'p.png'}", "--out", tmp_path)
+    if graph == "negative":
+        found = np.load(tmp_path / "negative.npy")
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found[0, 0, :3, 0], 255 - np.array(values))
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "negative.png")), found[0])
+        return
+    want = np.zeros((1, 8, 8, 1), np.float32)
+    want[0, 0, :3, 0] = values
+    np.save(tmp_path / "x.npy", want)
+    direct = tmp_path / "direct"
+    _out(capsys, "run", toy, graph, "--input", f"{name}={tmp_path / 'x.npy'}", "--out", direct)
+    a, b = np.load(tmp_path / "clean.npy"), np.load(direct / "clean.npy")
+    np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_run_on_npz(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path) -> None:
+    z = np.ones((2, 4), np.float32)
+    np.savez(tmp_path / "named.npz", z=z, other=z)
+    np.savez(tmp_path / "single.npz", anything=z)
+    for name in ("named", "single"):
+        file = tmp_path / f"{name}.npz"
+        _out(capsys, "run", toy, "decoder", "--input", f"z={file}", "--out", tmp_path / name)
+    a, b = (np.load(tmp_path / name / "image.npy") for name in ("named", "single"))
+    np.testing.assert_array_equal(a, b)
+    np.savez(tmp_path / "two.npz", a=z, b=z)
+    found = _error(capsys, "run", toy, "decoder", "--input", f"z={tmp_path / 'two.npz'}")
+    assert "holds no such array; found: a, b" in found
+
+
+REFUSED = [
+    (["info", "nowhere"], "no bundle folder at nowhere; make one with: dimaging export"),
+    (["run", "TOY", "decodr"], "no graph 'decodr' in toy-fp32; did you mean 'decoder'"),
+    (["run", "TOY", "decoder"], "input 'z' is missing; expected z, received none"),
+    (["run", "TOY", "decoder", "--input", "z"], "--input: expected NAME=FILE or NAME=normal, rec"),
+    (["run", "TOY", "decoder", "--input", "y=normal"], "no input 'y'; known: z"),
+    (["run", "TOY", "decoder", "--input", "z=no.npy"], "input 'z': no file no.npy (or write z=nor"),
+    (["run", "TOY", "decoder", "--input", "z=TOY/bundle.json"], "cannot be a picture: expected la"),
+    (["run", "TOY", "denoiser", "--input", "noisy=TOY/bundle.json"], "is no readable picture"),
+    (["run", "TOY", "negative", "--input", "photo=normal"], "uint8; only a float can be normal"),
+    (["run", "TOY", "denoiser", "--input", "noisy=normal"], "expected values in [0, 1], received"),
+    (["check", "TOY", "--provider", "cdua"], "unknown provider 'cdua'; did you mean 'cuda'?"),
+    (["bench", "TOY", "--batch", "2"], "negative: batch 2 was asked for, but its shapes are fix"),
+    (["bench", "TOY", "--budget", "no.toml"], "make one with --write-budget no.toml"),
+    (["bench", "TOY", "--limit", "3"], "limit: expected 10 s or more, received 3"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), REFUSED)
+def test_errors(capsys: pytest.CaptureFixture[str], toy: Path, arguments, says: str) -> None:
+    arguments = [argument.replace("TOY", str(toy)) for argument in arguments]
+    assert says in _error(capsys, *arguments)
+
+
+def test_damaged_npy(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01")
+    found = _error(capsys, "run", toy, "decoder", "--input", f"z={tmp_path / 'x.npy'}")
+    assert "x.npy cannot be read" in found
+    np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
+    found = _error(capsys, "run", toy, "decoder", "--input", f"z={tmp_path / 'x.npy'}")
+    assert "x.npy cannot be read: Object arrays cannot be loaded" in found
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["bench", "x", "--threads", "0"], ["fly", "x"]])
+def test_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert main(arguments) == 2
+    assert "usage: dimaging-edge" in capsys.readouterr().err
+
+
+def test_help_states_defaults_and_units(capsys: pytest.CaptureFixture[str]) -> None:
+    found = " ".join(_out(capsys, "bench", "--help").split())
+    for words in (
+        "(default: cpu)",
+        "in s (default: 3)",
+        "in % (default: 15)",
+        "exit code: 0 ok, 3 over budget, 4 too noisy to say, 1 another error, 2 usage",
+    ):
+        assert words in found
+    assert _out(capsys, "--version") == "0.1.0\n"
+
+
+def test_without_pillow(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    toy: Path,
+    tmp_path: Path,
+) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "p.png")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    found = _error(capsys, "run", toy, "denoiser", "--input", f"noisy={tmp_path / 'p.png'}")
+    assert "reading p.png needs Pillow: pip install pillow, or give the input as .npy" in found
+    _out(capsys, "run", toy, "decoder", "--input", "z=normal", "--out", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["image.npy"]
+
+
+def test_nothing_half_written(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    toy: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "image.npy").write_text("old")
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    def stopped(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    arguments = ["run", str(toy), "decoder", "--input", "z=normal", "--out", str(tmp_path)]
+    monkeypatch.setattr(np, "save", full)
+    found = _error(capsys, *arguments)
+    assert "image.npy: No space left on device; is the folder there, and writable?" in found
+    monkeypatch.setattr(np, "save", stopped)
+    assert main(arguments) == 130
+    assert "stopped; no half-written file is left" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["image.npy"]
+    assert (tmp_path / "image.npy").read_text() == "old"
+
+
+def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dimaging_edge.cli", "bench", str(toy), "--seconds", "60"]
+    env = {**os.environ, "PYTHONPATH": str(EDGE)}
+    command += ["--json", str(tmp_path / "r.json")]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "latency" not in process.stderr.readline():
+            pass
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert "stopped; no half-written file is left" in process.stderr.read()
+        assert process.wait() == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_that_leaves(toy: Path) -> None:
+    command = f"{sys.executable} -m dimaging_edge.cli info {toy} | true"
+    env = {**os.environ, "PYTHONPATH": str(EDGE)}
+    done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_bench_budget(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    toy: Path,
+    tmp_path: Path,
+) -> None:
+    """Write a budget, keep it, break it, fail to decide: 0, 0, 3, 4."""
+    monkeypatch.setattr(pairs, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(pairs, "UNEVEN", 1e9)
+    monkeypatch.setattr(pairs, "BLOCK_NS", 10_000)
+    for module in (budget, gate, suite):
+        monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(gate, "PRECISE", 1.0)
+    file, result = tmp_path / "latency.toml", tmp_path / "r.json"
+    fast = ["bench", toy, "--seconds", 0.02, "--limit", 20, "--graph", "decoder"]
+    found = _out(capsys, *fast, "--write-budget", file, "--margin", 900, "--json", result)
+    assert "asked cpu, used cpu, 1 thread;" in found
+    assert f"wrote {file}    next: dimaging-edge bench BUNDLE --budget {file}" in found
+    assert json.loads(result.read_text())["gates"][0]["verdict"] == "no budget"
+    text = file.read_text()
+    for words in ('model = "toy"', "threads = 1", "batch = 1", '[graphs."decoder"]', "plus 900 %"):
+        assert words in text
+
+    found = _out(capsys, *fast, "--budget", file)
+    assert found.rstrip().endswith("ok")
+    file.write_text("[graphs.decoder]\nmax_ratio = 1e-9\n")
+    assert main([*map(str, fast), "--budget", str(file)]) == 3
+    assert capsys.readouterr().out.rstrip().endswith("over budget")
+    monkeypatch.setattr(pairs, "UNEVEN", -1.0)
+    assert main([*map(str, fast), "--limit", "0.1", "--budget", str(file)]) == 4
+    assert capsys.readouterr().out.rstrip().endswith("too noisy to say")
+    file.unlink()
+    assert main([*map(str, fast), "--limit", "0.1", "--write-budget", str(file)]) == 4
+    assert "decoder: too noisy for a budget: the interval reaches" in capsys.readouterr().err
+    assert not file.exists()
+    assert bench is suite.bench

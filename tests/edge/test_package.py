@@ -1,0 +1,53 @@
+"""The edge stays small, starts fast and needs nothing but numpy and onnxruntime."""
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import dimaging_edge
+
+PACKAGE = Path(dimaging_edge.__file__).parent
+HEAVY = ("tensorflow", "keras", "onnx", "PIL", "matplotlib", "dimaging_tf", "dimaging_export")
+
+
+def _python(code: str) -> str:
+    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); {code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_imports_nothing_heavy() -> None:
+    found = _python(
+        "import dimaging_edge, dimaging_edge.cli, dimaging_edge.benchmark, dimaging_edge.feeds; "
+        "dimaging_edge.open_bundle; print(*{name.partition('.')[0] for name in sys.modules})"
+    ).split()
+    assert "dimaging_edge" in found
+    assert set(HEAVY).isdisjoint(found)
+
+
+def test_the_command_starts_without_numpy() -> None:
+    found = _python("import dimaging_edge.cli; print(*sys.modules)").split()
+    assert {"numpy", "onnxruntime"}.isdisjoint(found)
+
+
+def test_import_costs_little_over_numpy_and_onnxruntime() -> None:
+    """CPU time, which other programs do not lengthen; the median of interleaved pairs."""
+    base = "import time, numpy, onnxruntime; t = time.process_time(); "
+    code = base + "import dimaging_edge; dimaging_edge.open_bundle; print(time.process_time() - t)"
+    cost = statistics.median(float(_python(code)) for _ in range(5))
+    assert cost < 0.150
+
+
+def test_size() -> None:
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert sum(path.stat().st_size for path in files) < 200_000
+    longest = max(len(path.read_text().splitlines()) for path in files if path.suffix == ".py")
+    assert longest <= 300
+
+
+def test_version_is_the_distributions() -> None:
+    import tomllib
+
+    pyproject = PACKAGE.parents[1] / "pyproject.toml"
+    assert tomllib.loads(pyproject.read_text())["project"]["version"] == dimaging_edge.__version__
