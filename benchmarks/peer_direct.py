@@ -78,9 +78,10 @@ def unet(network: Any, config: Any, size: int) -> onnx.ModelProto:
 def decoder(network: Any, config: Any) -> onnx.ModelProto:
     """The VAE's decoder: x [1, latent_dim] -> y [1, H, W, C]."""
     g, x = _Graph(), "x"
-    dense = [layer for layer in network.layers if hasattr(layer, "kernel")]
-    for layer in dense:
+    for layer in (layer for layer in network.layers if hasattr(layer, "kernel")):
         x = g.node("Gemm", x, *g.weights(layer))
-        x = g.node("Sigmoid" if layer is dense[-1] else "Relu", x)
+        if layer.activation.__name__ == "silu":
+            x = g.node("Mul", x, g.node("Sigmoid", x))
+    x = g.node("Sigmoid", x)
     x = g.node("Reshape", x, g.constant("shape", np.array([1, *config.shape])))
     return g.model(x, [1, config.latent_dim], [1, *config.shape])

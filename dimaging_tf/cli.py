@@ -13,7 +13,7 @@ from dimaging_tf.quiet import load_tensorflow
 
 app = typer.Typer(
     help="Train in Keras, prove in ONNX, run and time on the edge.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _PASS_ON: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},

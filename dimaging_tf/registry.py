@@ -25,6 +25,7 @@ class Entry:
     batch: int = 100  # images in a step
     epochs: int = 20
     augment: str = "none"
+    optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
     changes: dict[str, Any] = field(
         default_factory=dict
     )  # of the Config, when `dimaging train` runs
@@ -43,7 +44,9 @@ _ENTRIES = (
     Entry(
         "denoiser", "denoiser:Denoiser", "noisy image in, noiseless image out, blind to the level",
         lecture="denoising autoencoder", paper="Vincent et al. 2008; arXiv 1608.03981",
-        data="photos", learning_rate=2e-3, batch=8, epochs=40, augment="flips",
+        data="photos", learning_rate=3e-3, batch=8, epochs=40, augment="flips",
+        # Small steps in bad batches: 0.2 dB more after 600 steps.
+        optimizer={"beta_2": 0.98, "global_clipnorm": 0.3},
     ),
     Entry(
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",

@@ -21,6 +21,7 @@ class Settings:
     minutes: float | None = None  # stop by the clock instead of by epochs
     batch: int = 100  # images a step
     learning_rate: float = 1e-3  # of Adam at the start; falls to zero by a half cosine
+    optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
     seed: int = 0
     augment: str = "none"
     strategy: str = "single"  # "single" | "mirrored"
@@ -30,7 +31,8 @@ def default_settings(model: str, **given: Any) -> Settings:
     """The registry's defaults for `model` under what was given (None: not given)."""
     entry = registry.find(model)
     defaults = {
-        k: getattr(entry, k) for k in ("data", "epochs", "batch", "learning_rate", "augment")
+        k: getattr(entry, k)
+        for k in ("data", "epochs", "batch", "learning_rate", "optimizer", "augment")
     }
     given = {k: v for k, v in given.items() if v is not None}
     changes = {**entry.changes, **given.pop("changes", {})}
@@ -168,7 +170,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
         )
-    model.compile(optimizer=keras.optimizers.Adam(rate), **model.objective())
+    model.compile(optimizer=keras.optimizers.Adam(rate, **settings.optimizer), **model.objective())
     return model
 
 

@@ -1,6 +1,7 @@
 """The command `dimaging-edge`: info, run, bench and check a bundle on this device."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 ok, 1 error, 2 usage, 130 stopped by Ctrl-C; and see `bench`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without a dash gets a question mark
     try:
         options = _parser().parse_args(argv)
         code = options.verb(options)

@@ -3,6 +3,7 @@
 Pillow is used if it is there and needed by nothing else; arrays travel as .npy without it.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,16 +47,18 @@ def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
     """Return a picture as the tensor wants it: batch 1, its channels, its dtype.
 
     Grey, RGB or RGBA follows from the channels; uint8 stays 0..255 (16-bit pictures are rounded),
-    floats are in [0, 1].
+    floats are in [0, 1]. InputError for a tensor that is no picture, or a picture of floats.
     """
     axis = _channel_axis(tensor)
     channels = tensor.shape[axis]
+    if picture.mode == "F":
+        raise InputError(f"input {tensor.name!r}: a picture of floats has no range; give a .npy")
     if channels not in _MODES or tensor.dtype not in ("uint8", "float16", "float32"):
         raise InputError(
             f"input {tensor.name!r} ({tensor.dtype}, {channels} channels) cannot be a picture; "
             "give it as .npy"
         )
-    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits; convert() would clip it
+    if picture.mode.startswith("I"):  # 16 bits; convert() would clip them to 8
         grey = np.clip(np.asarray(picture, np.float32) / 65535, 0, 1)
         values = np.repeat(grey[..., None], int(channels), axis=-1)
     else:
@@ -76,13 +79,16 @@ def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path)
     written = []
     for tensor in graph.outputs:
         array = outputs[tensor.name]
-        path = folder / f"{tensor.name}.npy"
+        name = re.sub(
+            r"[^\w.-]", "_", tensor.name
+        )  # it comes from the bundle: no way out of folder
+        path = folder / f"{name}.npy"
         write_atomically(path, lambda temporary, a=array: np.save(temporary, a, allow_pickle=False))
         written.append(path)
         pictures = _to_pictures(tensor, array)
         for index, picture in enumerate(pictures):
             end = f"-{index}" if len(pictures) > 1 else ""
-            path = folder / f"{tensor.name}{end}.png"
+            path = folder / f"{name}{end}.png"
             write_atomically(path, picture.save)
             written.append(path)
     return written
@@ -120,18 +126,17 @@ def _read(path: Path, tensor: Tensor) -> np.ndarray:
 
 def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
     except ImportError:
         raise InputError(
             f"input {tensor.name!r}: reading {path.name} needs Pillow: pip install pillow, "
             "or give the input as .npy"
         ) from None
     try:
-        picture = Image.open(path)
-        picture.load()
-    except (OSError, SyntaxError, ValueError) as error:
+        with Image.open(path) as picture:
+            return ImageOps.exif_transpose(picture)  # upright, as a phone's photo is meant
+    except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None
-    return picture
 
 
 def _channel_axis(tensor: Tensor) -> int:

@@ -21,6 +21,7 @@ import onnx
 from dimaging_edge.errors import near
 from onnx import helper
 
+from dimaging_export.concat import clipped, share_scales
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import clean, sort_nodes
 from dimaging_export.subpixel import rewrite
@@ -165,7 +166,9 @@ def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.Model
             per_channel=True, reduce_range=True, nodes_to_exclude=sorted(kept),
         )  # fmt: skip
 
-    return _through_files(model, quantize)
+    changed = _through_files(model, quantize)
+    share_scales(changed, keep=clipped(model))
+    return changed
 
 
 def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,11 +12,10 @@ against those of its int8 kernels. The zero taps cost work, so fp32 keeps ConvTr
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper
 
 from dimaging_export.emit.builder import Builder
 
@@ -34,10 +33,6 @@ class Phases:
     pad_end: int
     extra: int
     """Rows at the end that the shuffle makes too many."""
-
-    def length(self, size: int) -> int:
-        """Length of the convolution's output for an input of this size."""
-        return size + self.pad_begin + self.pad_end - self.rows.shape[1] + 1
 
 
 def phases(kernel: int, stride: int, begin: int, end: int, output_padding: int) -> Phases | None:
@@ -71,13 +66,12 @@ def rewrite(model: onnx.ModelProto, keep: frozenset[str] = frozenset()) -> int:
     """
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    sizes = _sizes(model)
     nodes: list[onnx.NodeProto] = []
     builder = Builder()
     for node in graph.node:
         builder.nodes, builder.scope = [], [node.name]
         if node.op_type == "ConvTranspose" and node.name not in keep:
-            _write(builder, node, constants, sizes.get(node.input[0]))
+            _write(builder, node, constants)
         nodes += builder.nodes or [node]
     done = sum(n.op_type == "ConvTranspose" for n in graph.node)
     del graph.node[:]
@@ -86,8 +80,8 @@ def rewrite(model: onnx.ModelProto, keep: frozenset[str] = frozenset()) -> int:
     return done - sum(n.op_type == "ConvTranspose" for n in graph.node)
 
 
-def _write(b: Builder, node: onnx.NodeProto, constants: dict, size: tuple[int, int] | None) -> None:
-    """Write the replacement of `node` (its input has this height and width), or nothing."""
+def _write(b: Builder, node: onnx.NodeProto, constants: dict) -> None:
+    """Write the replacement of `node`, or nothing."""
     kernel = constants.get(node.input[1])
     a = {x.name: helper.get_attribute_value(x) for x in node.attribute}
     (sy, sx), pads = a.get("strides", [1, 1]), a.get("pads", [0, 0, 0, 0])
@@ -104,16 +98,14 @@ def _write(b: Builder, node: onnx.NodeProto, constants: dict, size: tuple[int, i
     if len(node.input) > 2:
         weights.append(b.constant(np.tile(constants[node.input[2]], sy * sx), "bias"))
     border = [rows.pad_begin, columns.pad_begin, rows.pad_end, columns.pad_end]
-    x = nhwc = b.node("Transpose", b.node("Conv", node.input[0], *weights, pads=border), perm=_LAST)
-    x = b.node("Reshape", x, b.constant([0, 0, 0, sy, sx, channels], "phases"))
-    x = b.node("Transpose", x, perm=[0, 1, 3, 2, 4, 5])
-    if size:
-        height, width = rows.length(size[0]) * sy, columns.length(size[1]) * sx
-        shape = b.constant([0, height, width, channels], "shape")
-    else:
-        larger = b.node("Mul", b.node("Shape", nhwc), b.constant([1, sy, sx, 0], "strides"))
-        shape = b.node("Add", larger, b.constant([0, 0, 0, channels], "channels"))
-    x = b.node("Reshape", x, shape)
+    x = b.node("Transpose", b.node("Conv", node.input[0], *weights, pads=border), perm=_LAST)
+    # No size is computed: what QDQ pairs enclose must not be read by a Shape, which would have all
+    # of it turned back into float32. So every Reshape has one free dimension and copies the others.
+    x = b.node("Reshape", x, b.constant([0, 0, 0, sy, sx * channels], "phases"))
+    x = b.node("Transpose", x, perm=[0, 1, 3, 2, 4])  # [N, H, sy, W, sx*C]
+    x = b.node("Reshape", x, b.constant([0, 1, -1, 0, sx * channels], "rows"))
+    x = b.node("Squeeze", x, b.constant([1], "one"))  # [N, H*sy, W, sx*C]
+    x = b.node("Reshape", x, b.constant([0, 0, -1, channels], "columns"))
     if rows.extra or columns.extra:
         ends = b.constant([-rows.extra or _END, -columns.extra or _END], "ends")
         x = b.node("Slice", x, b.constant([0, 0], "starts"), ends, b.constant([1, 2], "axes"))
@@ -127,14 +119,3 @@ def _convolution_kernel(kernel: np.ndarray, rows: Phases, columns: Phases) -> np
     picked = padded[:, :, rows.rows][..., columns.rows]  # [in, out, sy, ty, sx, tx]
     taps = (rows.rows.shape[1], columns.rows.shape[1])
     return picked.transpose(2, 4, 1, 0, 3, 5).reshape(-1, kernel.shape[0], *taps)
-
-
-def _sizes(model: onnx.ModelProto) -> dict[str, tuple[int, int]]:
-    """Tensor -> its last two dimensions, where shape inference knows them."""
-    known: Any = shape_inference.infer_shapes(model).graph
-    found = {}
-    for tensor in (*known.value_info, *known.input):
-        size = tuple(d.dim_value for d in tensor.type.tensor_type.shape.dim[-2:])
-        if len(size) == 2 and all(size):
-            found[tensor.name] = size
-    return found

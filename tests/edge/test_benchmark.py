@@ -172,7 +172,11 @@ REFUSED = [
     ({"batch": 2}, InputError, "negative: batch 2 was asked for, but its shapes are fixed"),
     ({"limit_s": 1}, InputError, "limit: expected 10 s or more, received 1"),
     ({"budget": Budget({"x": 1})}, BudgetError, "no graph 'x' in the bundle"),
-    ({"budget": Budget({}, Settings(model="gan"))}, BudgetError, "model 'gan', this run has 'toy'"),
+    (
+        {"budget": Budget({"decoder": 1}, Settings(model="gan"))},
+        BudgetError,
+        "written for model 'gan', this run has 'toy'",
+    ),
 ]
 
 

@@ -1,21 +1,15 @@
 """The command, end to end: what it prints, what it writes, how it ends."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from dimaging_edge import cli
 from dimaging_edge.benchmark import bench, budget, gate, pairs, suite
 from dimaging_edge.cli import main
 from PIL import Image
-
-EDGE = Path(cli.__file__).parents[1]
 
 
 def _out(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -111,6 +105,34 @@ def test_run_on_a_picture(
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_picture_is_upright_and_its_kind_is_known(
+    capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned
+    Image.fromarray(np.zeros((4, 10), np.uint8)).save(tmp_path / "turned.png", exif=exif)
+    file = tmp_path / "turned.png"
+    _out(capsys, "run", toy, "denoiser", "--input", f"noisy={file}", "--out", tmp_path)
+    assert np.load(tmp_path / "clean.npy").shape == (1, 10, 4, 1)
+    Image.fromarray(np.zeros((4, 10), np.float32)).save(tmp_path / "float.tiff")
+    found = _error(capsys, "run", toy, "denoiser", "--input", f"noisy={tmp_path / 'float.tiff'}")
+    assert "a picture of floats has no range; give a .npy" in found
+
+
+def test_a_name_in_the_bundle_is_no_path(
+    capsys: pytest.CaptureFixture[str], own: Path, reseal, tmp_path: Path
+) -> None:
+    model = onnx.load(own / "decoder.onnx")
+    model.graph.node[-1].output[0] = model.graph.output[0].name = "../../image"
+    onnx.save(model, own / "decoder.onnx")
+    manifest = own / "bundle.json"
+    manifest.write_text(manifest.read_text().replace('"image"', '"../../image"'))
+    reseal(own)
+    out = tmp_path / "a" / "b"
+    _out(capsys, "run", own, "decoder", "--input", "z=normal", "--out", out)
+    assert sorted(path.name for path in out.iterdir()) == [".._.._image.npy", ".._.._image.png"]
+
+
 def test_run_on_npz(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path) -> None:
     z = np.ones((2, 4), np.float32)
     np.savez(tmp_path / "named.npz", z=z, other=z)
@@ -188,55 +210,6 @@ def test_without_pillow(
     assert "reading p.png needs Pillow: pip install pillow, or give the input as .npy" in found
     _out(capsys, "run", toy, "decoder", "--input", "z=normal", "--out", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["image.npy"]
-
-
-def test_nothing_half_written(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    toy: Path,
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "image.npy").write_text("old")
-
-    def full(path: Path, *_: object, **__: object) -> None:
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    def stopped(path: Path, *_: object, **__: object) -> None:
-        path.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    arguments = ["run", str(toy), "decoder", "--input", "z=normal", "--out", str(tmp_path)]
-    monkeypatch.setattr(np, "save", full)
-    found = _error(capsys, *arguments)
-    assert "image.npy: No space left on device; is the folder there, and writable?" in found
-    monkeypatch.setattr(np, "save", stopped)
-    assert main(arguments) == 130
-    assert "stopped; no half-written file is left" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["image.npy"]
-    assert (tmp_path / "image.npy").read_text() == "old"
-
-
-def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dimaging_edge.cli", "bench", str(toy), "--seconds", "60"]
-    env = {**os.environ, "PYTHONPATH": str(EDGE)}
-    command += ["--json", str(tmp_path / "r.json")]
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "latency" not in process.stderr.readline():
-            pass
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        assert "stopped; no half-written file is left" in process.stderr.read()
-        assert process.wait() == 130
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_reader_that_leaves(toy: Path) -> None:
-    command = f"{sys.executable} -m dimaging_edge.cli info {toy} | true"
-    env = {**os.environ, "PYTHONPATH": str(EDGE)}
-    done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
 
 
 def test_bench_budget(

@@ -160,19 +160,25 @@ MISMATCHES = [
     (Budget({"decoder": 1}), None),
     (Budget({"decoder": 1}, Settings(threads=1)), None),
     (Budget({"decodr": 1}), "no graph 'decodr' in the bundle; did you mean 'decoder'"),
-    (Budget({}, Settings(threads=2)), "written for threads 2, this run has 1; a ratio does not"),
-    (Budget({}, Settings(precision="int8")), "for precision 'int8', this run has 'fp32'"),
-    (Budget({}, Settings(batch=1)), "Run with batch 1, or write a budget for this"),
+    (Budget({"encoder": 1}), "it names encoder, this run is of decoder: nothing to check"),
+    (Budget({}), "it names no graph, this run is of decoder: nothing to check"),
+    (
+        Budget({"decoder": 1}, Settings(threads=2)),
+        "for threads 2, this run has 1; a ratio does not",
+    ),
+    (Budget({"decoder": 1}, Settings(precision="int8")), "precision 'int8', this run has 'fp32'"),
+    (Budget({"decoder": 1}, Settings(batch=1)), "Run with batch 1, or write a budget for this"),
 ]
 
 
 @pytest.mark.parametrize(("budget", "says"), MISMATCHES)
 def test_budget_of_another_run(budget: Budget, says: str | None) -> None:
+    graphs, wanted = ("decoder", "encoder"), ("decoder",)
     if says is None:
-        budget.check(("decoder",), SETTINGS)
+        budget.check(graphs, wanted, SETTINGS)
         return
     with pytest.raises(BudgetError) as caught:
-        budget.check(("decoder",), SETTINGS)
+        budget.check(graphs, wanted, SETTINGS)
     assert says in str(caught.value)
 
 

@@ -109,6 +109,20 @@ def test_first_and_last_layers_stay_float(small_unet):
     assert sum(name.endswith("/Conv") for name in kept(wide)) == 1
 
 
+def test_what_is_only_concatenated_has_the_scale_of_the_concatenation():
+    x = keras.Input((16, 16, 8), name="x")
+    skip, deep = conv(8, x), L.Conv2D(8, 3, padding="same")(x)  # deep goes below zero
+    y = conv(4, conv(8, L.Concatenate()([skip, deep])))
+    model = convert(keras.Model(x, {"y": y}))
+    image = np.random.default_rng(0).random((4, 1, 16, 16, 8), np.float32)
+    smaller = change_precision(model, "int8", [{"x": one} for one in image])
+    maker = {name: node for node in smaller.graph.node for name in node.output}
+    concat = next(node for node in smaller.graph.node if node.op_type == "Concat")
+    after = next(node for node in smaller.graph.node if concat.output[0] in node.input)
+    shared = [list(maker[name].input[1:]) == list(after.input[1:]) for name in concat.input]
+    assert shared == [False, True]  # the quantiser lets the first one's range be its ReLU
+
+
 def test_something_becomes_int8_after_all():
     x = keras.Input(MAP, name="x")
     one = keras.Model(x, {"y": L.Conv2D(2, 3)(x)})

@@ -37,13 +37,13 @@ def run(model, x):
 
 def same(kernel, stride, pads, output_padding, size):
     x = np.random.default_rng(1).normal(size=(2, 2, *size)).astype(np.float32)
-    for known, shapes_read in ((None, 1), (size, 0)):
+    for known in (None, size):
         model = transposed(kernel, stride, pads, output_padding, known)
         expected = run(model, x)
         assert rewrite(model) == 1
         ops = [node.op_type for node in model.graph.node]
         assert "ConvTranspose" not in ops
-        assert ops.count("Shape") == shapes_read
+        assert "Shape" not in ops  # it would have the int8 tensor turned back into float32
         onnx.checker.check_model(model, full_check=True)
         np.testing.assert_allclose(run(model, x), expected, rtol=1e-5, atol=1e-5)
 

@@ -13,6 +13,7 @@ from keras import layers as L
 from onnx import helper
 
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
+from dimaging_tf.models.denoiser import Config, Denoiser
 
 
 def shape_of(tensor):
@@ -29,6 +30,12 @@ def test_a_unet_has_one_transpose_at_either_end_at_most(
     assert nodes.get("Transpose", 0) == transposes
     assert "BatchNormalization" not in nodes
     assert nodes["Conv"] == 6
+
+
+@pytest.mark.parametrize("shape", [None, [(1, 16, 16, 3)]], ids=["free", "static"])
+def test_a_residual_network_reads_its_input_in_one_layout(shape):
+    denoiser = Denoiser(Config((None, None, 3), depth=1, width=4)).graphs()["denoiser"]
+    assert count(convert(denoiser, shape))["Transpose"] == 2
 
 
 def test_names_and_free_dimensions(small_unet):

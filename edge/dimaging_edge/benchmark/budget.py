@@ -55,11 +55,19 @@ class Budget:
     max_ratio: dict[str, float]
     settings: Settings = field(default_factory=Settings)
 
-    def check(self, graphs: tuple[str, ...], run: Settings) -> None:
-        """Raise BudgetError if a graph is unknown, or the run's settings are not the budget's."""
+    def check(self, graphs: tuple[str, ...], wanted: tuple[str, ...], run: Settings) -> None:
+        """Raise BudgetError if the budget is none for a run of the graphs `wanted` out of `graphs`.
+
+        That is, if it names an unknown graph or no wanted one, or was measured otherwise.
+        """
         for name in self.max_ratio:
             if name not in graphs:
                 raise BudgetError(f"budget: no graph {name!r} in the bundle; {near(name, graphs)}")
+        if not set(wanted) & set(self.max_ratio):
+            named, run_of = ", ".join(self.max_ratio) or "no graph", ", ".join(wanted)
+            raise BudgetError(
+                f"budget: it names {named}, this run is of {run_of}: nothing to check"
+            )
         for key, expected in asdict(self.settings).items():
             received = getattr(run, key)
             if expected is not None and expected != received:

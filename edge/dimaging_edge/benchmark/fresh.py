@@ -21,7 +21,7 @@ class Fresh:
     session_ms: float  # creating the session
     first_ms: float  # the first run
     baseline_bytes: int | None  # resident after the imports, before the bundle is opened
-    peak_bytes: int | None  # most that was resident in a few runs
+    peak_bytes: int | None  # most that was resident in a few runs (of the host, on a GPU)
     nodes: dict[str, int]  # provider -> nodes that ran there, after onnxruntime's own fusions
 
 

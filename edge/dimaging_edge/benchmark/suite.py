@@ -48,7 +48,7 @@ def bench(
     if budget is not None:
         wrote = bundle.manifest
         run = Settings(wrote.model, wrote.precision, bundle.provider, bundle.threads, batch)
-        budget.check(bundle.graphs, run)
+        budget.check(bundle.graphs, names, run)
     measured = [_measure(bundle, name, feeds[name], batch, seconds, progress) for name in names]
     gates = []
     if budget is not None or ratios:

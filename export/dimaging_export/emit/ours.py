@@ -5,27 +5,31 @@ from typing import Any
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.shape import crop, spatial_axes
+from dimaging_export.emit.shape import crop
 from dimaging_export.emit.table import emits
-from dimaging_export.emit.values import Value, axis_of
+from dimaging_export.emit.values import Value, axis_of, first_value
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 
 
 @emits(PadToMultiple)
 def pad_to_multiple(b: Builder, layer: Any, x: Value) -> Value:
-    """One Pad that repeats the border; where the size is free, the pads are -size mod multiple."""
+    """One Pad that repeats the border; where the size is free, the pads are -size mod multiple.
+
+    Channels first even at the entry: a residual network reads the same image once more at its end.
+    """
     shape = tuple(layer.compute_output_shape(x.shape))
     if shape == x.shape and None not in shape[1:3]:
         return x
-    source, axes = b.form(x, x.layout), spatial_axes(b, x.layout)
+    source = b.first(x)
+    # Pads of all four dimensions: onnxruntime's OpenVINO provider (1.24) knows no `axes` of Pad.
+    before = [0] * 6
     if None in shape[1:3]:
-        first = axis_of(1, 4, x.layout)
-        size = b.node("Shape", source, start=first, end=first + 2)
+        size = b.node("Shape", source, start=2, end=4)
         missing = b.node("Mod", b.node("Neg", size), b.constant([layer.multiple]))
-        pads = b.node("Concat", b.constant([0, 0]), missing, axis=0)
+        pads = b.node("Concat", b.constant(before), missing, axis=0)
     else:
-        pads = b.constant([0, 0, *(np.array(shape[1:3]) - np.array(x.shape[1:3]))], "pads")
-    return Value(shape, {x.layout: b.node("Pad", source, pads, "", axes, mode="edge")})
+        pads = b.constant([*before, *(np.array(shape[1:3]) - np.array(x.shape[1:3]))], "pads")
+    return first_value(b.node("Pad", source, pads, mode="edge"), shape)
 
 
 @emits(CropLike)

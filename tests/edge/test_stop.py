@@ -1,0 +1,65 @@
+"""However the command is stopped, no half-written file is left, and no traceback shown."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dimaging_edge import cli
+from dimaging_edge.cli import main
+
+EDGE = Path(cli.__file__).parents[1]
+
+
+def test_nothing_half_written(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    toy: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "image.npy").write_text("old")
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    def stopped(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    arguments = ["run", str(toy), "decoder", "--input", "z=normal", "--out", str(tmp_path)]
+    monkeypatch.setattr(np, "save", full)
+    assert main(arguments) == 1
+    found = capsys.readouterr().err
+    assert "image.npy: No space left on device; is the folder there, and writable?" in found
+    monkeypatch.setattr(np, "save", stopped)
+    assert main(arguments) == 130
+    assert "stopped; no half-written file is left" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["image.npy"]
+    assert (tmp_path / "image.npy").read_text() == "old"
+
+
+def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dimaging_edge.cli", "bench", str(toy), "--seconds", "60"]
+    env = {**os.environ, "PYTHONPATH": str(EDGE)}
+    command += ["--json", str(tmp_path / "r.json")]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "latency" not in process.stderr.readline():
+            pass
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert "stopped; no half-written file is left" in process.stderr.read()
+        assert process.wait() == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_that_leaves(toy: Path) -> None:
+    command = f"{sys.executable} -m dimaging_edge.cli info {toy} | true"
+    env = {**os.environ, "PYTHONPATH": str(EDGE)}
+    done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
