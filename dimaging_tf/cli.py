@@ -25,7 +25,7 @@ Size = Annotated[int | None, typer.Option(help="Image size to cut or scale to, p
 
 @app.command("list")
 def list_() -> None:
-    """Models, data sets and targets, with lecture section and paper."""
+    """Show models, data sets and targets."""
     from dimaging_export import targets
     from rich.console import Console
     from rich.table import Table
@@ -55,7 +55,10 @@ def demo(
         bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")
     ] = False,
 ) -> None:
-    """Train, export, run without TensorFlow, time, and report: under 3 minutes on 2 cores."""
+    """Train, export, run, time and report, all in 3 minutes.
+
+    Two models on real data; the exported files run where TensorFlow cannot be imported.
+    """
     load_tensorflow()
     from dimaging_tf import demo as story
 
@@ -111,7 +114,10 @@ def train(
         bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")
     ] = False,
 ) -> None:
-    """Train a model into a run folder: checkpoints, record, sample pictures."""
+    """Train a model into a run folder.
+
+    It holds checkpoints, a record and sample pictures; --resume goes on after a kill.
+    """
     from dimaging_tf import runs
 
     if resume and not model and out is None:
@@ -153,7 +159,10 @@ def sample(
     n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
     seed: Seed = 0,
 ) -> None:
-    """Draw samples of a generative model, or show validation images through any other."""
+    """Draw samples, or show validation images.
+
+    A generative model draws; through any other validation images are sent.
+    """
     from dimaging_tf import plots, runs
 
     load_tensorflow()
@@ -185,7 +194,10 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
 ) -> None:
-    """Write a bundle of ONNX files that were proven equal to the Keras model."""
+    """Write a bundle, proven equal to the Keras model.
+
+    Refused, with the figures, where an ONNX file does not compute what Keras computes.
+    """
     import dimaging_export
 
     name = runs_name(run)
@@ -200,13 +212,13 @@ def export(
 
 @app.command("run", **_PASS_ON)
 def run_(context: typer.Context) -> None:
-    """Run a graph of a bundle: the same as `dimaging-edge run`."""
+    """Run a graph, like `dimaging-edge run`."""
     _edge("run", context)
 
 
 @app.command(**_PASS_ON)
 def bench(context: typer.Context) -> None:
-    """Time a bundle, check a latency budget: the same as `dimaging-edge bench`."""
+    """Time a bundle, like `dimaging-edge bench`."""
     _edge("bench", context)
 
 
@@ -215,7 +227,7 @@ def report(
     folders: Annotated[list[Path], typer.Argument(help="Run folders and bundles.")],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
 ) -> None:
-    """One page: samples, loss curves, parity, quality, latency."""
+    """Make one page of runs and bundles."""
     from dimaging_tf import report as page
 
     typer.echo(page.write(folders, out))

@@ -90,7 +90,7 @@ def test_compare_measures_cpu_time() -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_compare_measures_waiting_on_the_wall() -> None:
-    found = compare(lambda: time.sleep(0.03), _spin(0.005), enough=lambda _: True, limit_s=30)
+    found = compare(lambda: time.sleep(0.03), _spin(0.0005), enough=lambda _: True, limit_s=30)
     assert found.waited == len(found.rounds) == FEWEST
     assert found.ratio > 1.2  # no CPU time at all, and yet slower
 
