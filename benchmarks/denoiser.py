@@ -123,7 +123,7 @@ def restore(model: Any, noisy: np.ndarray) -> np.ndarray:
 
 def bm3d(noisy: np.ndarray) -> np.ndarray:
     """Dabov et al. 2007, the authors' package, default profile."""
-    from bm3d import bm3d as authors
+    from bm3d import bm3d as authors  # pyright: ignore[reportMissingImports], of the benchmarks extra
 
     return authors(noisy, SIGMA)
 

@@ -88,7 +88,7 @@ def function(request: dict[str, Any], feed: Any) -> Run:
 
 def litert(request: dict[str, Any], feed: Any) -> Run:
     """ai-edge-litert with its default XNNPACK delegate."""
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
     interpreter = Interpreter(model_path=request["path"], num_threads=1)
     interpreter.allocate_tensors()
@@ -105,7 +105,7 @@ def litert(request: dict[str, Any], feed: Any) -> Run:
 
 def openvino(request: dict[str, Any], feed: Any) -> Run:
     """The plain openvino package on an ONNX file, its shape fixed, float32 not lowered to bfloat16."""
-    import openvino as ov
+    import openvino as ov  # pyright: ignore[reportMissingImports]
 
     core = ov.Core()
     model = core.read_model(request["path"])
