@@ -1,5 +1,6 @@
 """The wheel with [cpu] alone, in a new environment: no TensorFlow, and a bundle runs."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -36,7 +37,7 @@ def test_edge_runs_without_tensorflow(bundle, tmp_path):
     subprocess.run(build, check=True)
     (wheel,) = tmp_path.glob("dimaging-*.whl")
     venv.create(tmp_path / "env", with_pip=True)
-    python = next((tmp_path / "env").glob("*/python*"))
+    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[cpu]"], check=True)
 
     def edge(*words):

@@ -114,7 +114,9 @@ def test_command_killed_by_the_system_resumes(tmp_path):
 
 @pytest.mark.parametrize("model", SMALL)
 def test_two_devices_give_the_losses_of_one(model, tmp_path):
-    settings = small(model, epochs=2)
+    # Dropout draws per device: the one source of randomness that cannot agree.
+    changes = {**SMALL[model]["changes"], **({"dropout": 0.0} if model == "unet" else {})}
+    settings = small(model, epochs=2, changes=changes)
     for strategy in ("single", "mirrored"):
         runs.train(replace(settings, strategy=strategy), tmp_path / strategy)
     one, two = (read_json_lines(tmp_path / s / "metrics.jsonl") for s in ("single", "mirrored"))
