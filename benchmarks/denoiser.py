@@ -52,7 +52,7 @@ def main() -> int:
         for file in set(files) - set(held_out):
             (photographs / file.name).symlink_to(file.resolve())
         long = train(args.keep or Path(folder) / "long", minutes, str(photographs))
-        short = train(Path(folder) / "short", min(minutes, 1.0), "photos")
+        short = train(Path(folder) / "short", min(minutes, 1.0), "photos", batch=4)
     clean = np.stack([crop(grey(file)) for file in held_out[: 2 if args.quick else None]])
     noisy = clean + SIGMA * np.random.default_rng(0).standard_normal(clean.shape, np.float32)
     found = {
@@ -85,7 +85,7 @@ def main() -> int:
     return out.finish()
 
 
-def train(folder: Path, minutes: float, data: str) -> Any:
+def train(folder: Path, minutes: float, data: str, batch: int | None = None) -> Any:
     """`dimaging train denoiser --minutes`, in grey."""
     from dimaging_tf import runs
 
