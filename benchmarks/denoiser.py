@@ -4,9 +4,7 @@
     python benchmarks/denoiser.py --data DIR --valid DIR2 --minutes 20
 
 Trains on the clock, on all cores, blind over sigma 5..50; then compares on the central 256x256 pixels of
-each held-out photograph. BM3D and non-local means are told sigma, the network is not. Two trainings: 20
-minutes; and the demo's one minute on the photographs that come with scikit-image and scikit-learn, of which
-three (camera, chelsea, coffee) are held out and judge it.
+each held-out photograph. BM3D and non-local means are told sigma, the network is not.
 """
 
 import os
@@ -23,7 +21,7 @@ CROP = 256  # pixels
 
 
 def main() -> int:
-    """Train twice, compare three ways, judge."""
+    """Train, compare three ways, judge."""
     p = figures.parser("denoiser", __doc__)
     data = os.environ.get("DIMAGING_DATA")
     p.add_argument(
@@ -52,19 +50,12 @@ def main() -> int:
         for file in set(files) - set(held_out):
             (photographs / file.name).symlink_to(file.resolve())
         long = train(args.keep or Path(folder) / "long", minutes, str(photographs))
-        short = train(Path(folder) / "short", min(minutes, 1.0), "photos", batch=4)
     clean = np.stack([crop(grey(file)) for file in held_out[: 2 if args.quick else None]])
     noisy = clean + SIGMA * np.random.default_rng(0).standard_normal(clean.shape, np.float32)
     found = {
         "BM3D": psnr(clean, [bm3d(x) for x in noisy]),
         "non-local means": psnr(clean, [non_local_means(x) for x in noisy]),
         "network": psnr(clean, [restore(long, x) for x in noisy]),
-    }
-    own = np.stack([crop(photo) for photo in demo_photographs()])
-    noisy_own = own + SIGMA * np.random.default_rng(0).standard_normal(own.shape, np.float32)
-    demo = {
-        "non-local means": psnr(own, [non_local_means(x) for x in noisy_own]),
-        "1-minute network": psnr(own, [restore(short, x) for x in noisy_own]),
     }
     out = figures.Figures("denoiser", args.quick, args.json)
     out.facts = {
@@ -78,14 +69,10 @@ def main() -> int:
     out.add(
         "network over non-local means", found["network"] - found["non-local means"], ">= 1", "dB"
     )
-    for name, value in demo.items():
-        out.add(f"PSNR of {name}, the demo's held-out photographs", value, "", "dB")
-    over = demo["1-minute network"] - demo["non-local means"]
-    out.add("1-minute network over non-local means", over, ">= 0", "dB")
     return out.finish()
 
 
-def train(folder: Path, minutes: float, data: str, batch: int | None = None) -> Any:
+def train(folder: Path, minutes: float, data: str) -> Any:
     """`dimaging train denoiser --minutes`, in grey."""
     from dimaging_tf import runs
 
@@ -100,14 +87,6 @@ def grey(file: Path) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.open(file).convert("L")) / np.float32(255)
-
-
-def demo_photographs() -> list[np.ndarray]:
-    """The three photographs that `photos` keeps for validation, in grey."""
-    from skimage import color, data
-
-    colour = [color.rgb2gray(picture()) for picture in (data.chelsea, data.coffee)]
-    return [data.camera() / np.float32(255), *(picture.astype(np.float32) for picture in colour)]
 
 
 def crop(photograph: np.ndarray) -> np.ndarray:

@@ -32,13 +32,8 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
     start = time.monotonic()
     if (out / "runs").exists():
         raise UserError(f"{out} holds a demo already. Choose another --out, or remove that folder.")
-    recipes: dict[str, dict[str, Any]] = {
-        # Small batches: in one minute the number of steps counts.
-        "denoiser": {"minutes": 0.05 if quick else 1.0, "batch": 4},
-        "vae": {"minutes": 0.05 if quick else 0.4},
-    }
     bundles = []
-    for name, recipe in recipes.items():
+    for name, recipe in recipes(quick).items():
         _train(name, recipe, out / "runs" / name, seed, say)
         run = out / "runs" / name
         bundles += [_export(run, out / "bundle" / f"{name}-{p}", p, say) for p in PRECISIONS]
@@ -55,10 +50,19 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
             say=say,
         )
     page = report.write(
-        [*(out / "runs" / name for name in recipes), *bundles], out / "report.html", figures
+        [*(out / "runs" / name for name in recipes(quick)), *bundles], out / "report.html", figures
     )
     say(f"[bold]report[/] {page}  ({time.monotonic() - start:.0f} s in all)")
     return page
+
+
+def recipes(quick: bool) -> dict[str, dict[str, Any]]:
+    """Model -> settings of `runs.default_settings`."""
+    return {
+        # Small batches: in one minute the number of steps counts.
+        "denoiser": {"minutes": 0.05 if quick else 1.0, "batch": 4},
+        "vae": {"minutes": 0.05 if quick else 0.4},
+    }
 
 
 def _train(name: str, recipe: dict[str, Any], folder: Path, seed: int, say: Any) -> None:
