@@ -167,6 +167,6 @@ def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     process.communicate()
-    assert process.returncode in (1, 130)
+    assert process.returncode != 0  # 130, or an abort by one of TensorFlow's threads
     assert not [p for p in (tmp_path / "run").rglob(".*")]
     keras.saving.load_model(tmp_path / "run" / "last.keras")
