@@ -1,6 +1,5 @@
 """The `dimaging` command: one thin function per verb. Heavy imports stay inside the functions."""
 
-import os
 import sys
 from ast import literal_eval
 from pathlib import Path
@@ -275,13 +274,6 @@ def main() -> None:
 
     try:
         app()
-    except SystemExit as stop:
-        if stop.code not in (1, 130) or "tensorflow" not in sys.modules:
-            raise
-        # Ctrl-C: every file is whole or gone by now, and TensorFlow's threads may abort a tidy end.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(130)
     except KeyboardInterrupt:
         sys.exit(130)
     except (UserError, DimagingError, ValueError, OSError) as error:

@@ -123,23 +123,25 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
         past = read_json_lines(out / "metrics.jsonl") if resume else []
         clock = [training.TimeBudget(settings.minutes, past[-1]["seconds"] if past else 0.0)]
         epochs = 10**6
-    model.fit(
-        train_batches,
-        steps_per_epoch=steps,
-        initial_epoch=done // steps,
-        epochs=epochs,
-        validation_data=valid_batches,
-        shuffle=False,  # the batches come shuffled
-        verbose=0,
-        callbacks=[
-            training.StopOnNaN(),
-            *clock,
-            training.RunRecord(out, **facts),
-            training.Checkpoint(out),
-            training.SampleGrid(out, image, label),
-            *callbacks,
-        ],
-    )
+    with training.StopOnInterrupt() as stop:
+        model.fit(
+            train_batches,
+            steps_per_epoch=steps,
+            initial_epoch=done // steps,
+            epochs=epochs,
+            validation_data=valid_batches,
+            shuffle=False,  # the batches come shuffled
+            verbose=0,
+            callbacks=[
+                training.StopOnNaN(),
+                *clock,
+                training.RunRecord(out, **facts),
+                training.Checkpoint(out),
+                training.SampleGrid(out, image, label),
+                *callbacks,
+                stop,
+            ],
+        )
     return model
 
 

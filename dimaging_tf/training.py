@@ -9,6 +9,8 @@ continues.
 import json
 import math
 import platform
+import signal
+import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -36,6 +38,39 @@ class StopOnNaN(keras.callbacks.Callback):
                 "The checkpoints of earlier epochs are kept. Try a smaller --learning-rate, and look "
                 "for NaN or values outside [0, 1] in the data."
             )
+
+
+class StopOnInterrupt(keras.callbacks.Callback):
+    """Ctrl-C raises KeyboardInterrupt at the end of the step; pressed twice, at once.
+
+    In the middle of a step it would meet TensorFlow's own threads, which abort the process or lose it.
+    Used around `fit`: `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
+    """
+
+    def __enter__(self):
+        self.asked, self.past = False, signal.getsignal(signal.SIGINT)
+        main = threading.current_thread() is threading.main_thread()  # no other may have signals
+        self.taken = (
+            main and self.past is signal.default_int_handler
+        )  # ignored under nohup: stays so
+        if self.taken:
+            signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *error):
+        if self.taken:
+            signal.signal(signal.SIGINT, self.past)
+
+    def _ask(self, number, frame):
+        self.asked = True
+        self.__exit__()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stop here if asked to."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    on_test_batch_end = on_train_batch_end
 
 
 class Checkpoint(keras.callbacks.Callback):

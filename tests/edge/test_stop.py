@@ -47,7 +47,13 @@ def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dimaging_edge.cli", "bench", str(toy), "--seconds", "60"]
     env = {**os.environ, "PYTHONPATH": str(EDGE)}
     command += ["--json", str(tmp_path / "r.json")]
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stderr is not None
         while "latency" not in process.stderr.readline():
             pass
