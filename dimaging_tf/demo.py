@@ -59,8 +59,12 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
 def recipes(quick: bool) -> dict[str, dict[str, Any]]:
     """Model -> settings of `runs.default_settings`."""
     return {
-        # Small batches: in one minute the number of steps counts.
-        "denoiser": {"minutes": 0.05 if quick else 1.0, "batch": 4},
+        # In one minute the number of steps counts: small batches, and noise levels near the shown one.
+        "denoiser": {
+            "minutes": 0.05 if quick else 1.0,
+            "batch": 4,
+            "changes": {"noise": "gaussian:15-35"},
+        },
         "vae": {"minutes": 0.05 if quick else 0.4},
     }
 
