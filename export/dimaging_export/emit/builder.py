@@ -1,7 +1,8 @@
 """The ONNX graph under construction: nodes, constants, a change of layout where one is needed."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,34 @@ class Builder:
         self._constants: dict[tuple, onnx.TensorProto] = {}
         self._taken: dict[str, int] = {}
 
+    def child(self) -> "Builder":
+        """For the body of a loop: nodes of its own; names and constants are those of the whole file."""
+        body = Builder()
+        body._constants, body._taken, body.scope = self._constants, self._taken, list(self.scope)
+        return body
+
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append one node of one output; returns the name of that output."""
-        name = self._unique(op)
-        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
-        return name
+        return self.nodes_of(op, inputs, 1, **attributes)[0]
+
+    def nodes_of(
+        self, op: str, inputs: Sequence[str], outputs: int, **attributes: Any
+    ) -> list[str]:
+        """Append one node of several outputs; returns their names."""
+        names = [self._unique(op) for _ in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=names[0], **attributes))
+        return names
+
+    def name(self, hint: str) -> str:
+        """A name of its own, for the input of a loop's body."""
+        return self._unique(hint)
+
+    @contextmanager
+    def named(self, layer: str) -> Iterator[None]:
+        """What is written inside belongs to this layer."""
+        self.scope.append(layer)
+        yield
+        self.scope.pop()
 
     def constant(self, array: Any, hint: str = "constant") -> str:
         """Name of an initializer: numbers with a point become float32, others int64."""

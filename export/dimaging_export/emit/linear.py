@@ -39,7 +39,7 @@ def conv2d(b: Builder, layer: Any, x: Value) -> Value:
     """Kernel [kh, kw, in / groups, out] -> Conv."""
     attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
     attributes["group"] = layer.groups
-    y = _convolution(b, x, layer.kernel, layer.bias, _spatial(layer, x), attributes)
+    y = convolution(b, x, layer.kernel, layer.bias, _spatial(layer, x), attributes)
     return activate(b, layer.activation, y)
 
 
@@ -53,7 +53,7 @@ def depthwise_conv2d(b: Builder, layer: Any, x: Value) -> Value:
 def separable_conv2d(b: Builder, layer: Any, x: Value) -> Value:
     """A depthwise Conv, then a 1x1 Conv that carries the bias."""
     deep = _depthwise(b, layer, x, layer.depthwise_kernel, None)
-    y = _convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:3], {})
+    y = convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:3], {})
     return activate(b, layer.activation, y)
 
 
@@ -78,7 +78,7 @@ def dense(b: Builder, layer: Any, x: Value) -> Value:
     """Gemm for vectors, a 1x1 Conv for feature maps, MatMul + Add for anything else."""
     kernel = np.asarray(layer.kernel)
     if x.rank == 4:
-        y = _convolution(b, x, kernel[None, None], layer.bias, x.shape[1:3], {})
+        y = convolution(b, x, kernel[None, None], layer.bias, x.shape[1:3], {})
         return activate(b, layer.activation, y)
     if x.order is not None and x.layout == FIRST:
         # A flattened map, channels first: the rows of the kernel move instead of the data.
@@ -102,12 +102,13 @@ def _depthwise(b: Builder, layer: Any, x: Value, kernel: Any, bias: Any) -> Valu
     attributes["group"] = x.shape[3]
     height, width = layer.kernel_size
     kernel = np.asarray(kernel).reshape(height, width, 1, -1)
-    return _convolution(b, x, kernel, bias, _spatial(layer, x), attributes)
+    return convolution(b, x, kernel, bias, _spatial(layer, x), attributes)
 
 
-def _convolution(
+def convolution(
     b: Builder, x: Value, kernel: Any, bias: Any, spatial: Shape, attributes: dict[str, Any]
 ) -> Value:
+    """Kernel [kh, kw, in, out] -> Conv with these attributes; `spatial` is its output's H and W."""
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:

@@ -45,9 +45,8 @@ def emit_model(builder: Builder, model: Any, values: list[Value]) -> list[Value]
     uses = graph.uses()
     known = {id(t): value for t, value in zip(graph.inputs, values, strict=True)}
     for call in graph.calls:
-        builder.scope.append(call.op.name)
-        results = _emit_call(builder, call, known)
-        builder.scope.pop()
+        with builder.named(call.op.name):
+            results = _emit_call(builder, call, known)
         for tensor, value in zip(keras.tree.flatten(call.output), results, strict=True):
             value.uses = max(value.uses, uses[id(tensor)])
             known[id(tensor)] = value

@@ -1,0 +1,225 @@
+"""Explicit densities (lecture: "fully visible belief network"): the base of FVBN, PixelCNN and PixelRNN.
+
+    log p(image) = sum_i log p(pixel_i | pixels before i)            chain rule, raster order
+
+One network computes all conditionals at once from an image that is there. Drawing is sequential, "slow"
+in the lecture; here it is a fixed point: with the noise given, every pixel is a function of the pixels
+before it, so evaluating all pixels again until nothing changes gives exactly the sequential sample
+(arXiv 2002.09928), in as many passes as changes take to travel through the image.
+
+image: float32 [B, H, W, C] in [0, 1], on the `levels` values of the alphabet.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
+
+
+def likelihood_of(config: Any) -> Likelihood:
+    """Bernoulli for two levels, a mixture where `components` says so, else a softmax."""
+    channels = config.shape[-1]
+    if components := getattr(config, "components", 0):
+        return LogisticMixture(channels, components, config.levels)
+    return Bernoulli(channels) if config.levels == 2 else Categorical(channels, config.levels)
+
+
+class ExplicitDensity(DeployableModel):
+    """`compile(optimizer)` and `fit(images)`, or `fit(images, conditions)`.
+
+    Subclasses set `build_network`: config -> functional model, image (and a condition: the one-hot
+    label float32 [B, classes], a small image, ...) -> {"parameters"}.
+    """
+
+    build_network: ClassVar[Callable[[Any], keras.Model]]
+    ranges = {
+        "image": (0.0, 1.0), "label": (0.0, 1.0), "canvas": (0.0, 1.0), "mask": (0.0, 1.0),
+        "noise": (0.0, 1.0), "log_likelihood": None,
+    }  # fmt: skip
+
+    def __init__(self, config: Any = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.network = type(self).build_network(self.config)
+        self.likelihood = likelihood_of(self.config)
+        self.tracker = keras.metrics.Mean("loss")
+
+    @property
+    def quality(self) -> Quality:
+        """Nats of an image in black and white, bits a dimension otherwise."""
+        unit = "nats" if self.config.levels == 2 else "bits/dim"
+        allowed = 0.1 if unit == "nats" else 0.01
+        return Quality("negative log-likelihood", unit, False, {"integer": allowed})
+
+    @property
+    def metrics(self):
+        """Reset by Keras at the start of each epoch."""
+        return [self.tracker]
+
+    @property
+    def scale(self) -> float:
+        """Nats of an image -> `quality.unit`."""
+        dimensions = math.prod(self.config.shape)
+        return 1.0 if self.config.levels == 2 else 1 / (dimensions * math.log(2))
+
+    @property
+    def condition(self) -> str | None:
+        """Name of the network's second input."""
+        names = [tensor.name for tensor in self.network.inputs if tensor.name != "image"]
+        return names[0] if names else None
+
+    def parameters(self, image, condition=None):
+        """The conditionals of all pixels, [B, H, W, likelihood.count]."""
+        inputs = image = tf.convert_to_tensor(image)
+        if self.condition:
+            inputs = {"image": image, self.condition: tf.convert_to_tensor(condition)}
+        return self.network(inputs)["parameters"]
+
+    def call(self, image, condition=None):
+        """Log-likelihood of each pixel in nats, [B, H, W, 1]."""
+        return self.likelihood.log_prob(self.parameters(image, condition), image)
+
+    def train_step(self, data):
+        """One step on the negative log-likelihood. [B, H, W, C], or that and conditions."""
+        image, condition = data if isinstance(data, tuple) else (data, None)
+        with tf.GradientTape() as tape:
+            nll = -self.scale * tf.reduce_sum(self(image, condition), [1, 2, 3])
+            share = tf.reduce_mean(nll) / tf.distribute.get_strategy().num_replicas_in_sync
+            share = self.optimizer.scale_loss(share)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(share, variables), variables)
+        self.tracker.update_state(nll)
+        return {"loss": self.tracker.result()}
+
+    def test_step(self, data):
+        """The mean over the split, in `quality.unit`."""
+        image, condition = data if isinstance(data, tuple) else (data, None)
+        self.tracker.update_state(-self.scale * tf.reduce_sum(self(image, condition), [1, 2, 3]))
+        return {"loss": self.tracker.result()}
+
+    def transform(self, image, label, seed):
+        """To the alphabet: grey is drawn black or white with its own probability, or rounded."""
+        if self.config.levels == 2:
+            noise = tf.random.stateless_uniform(tf.shape(image), seed)
+            image = tf.cast(noise < image, tf.float32)
+        else:
+            image = tf.round(image * (self.config.levels - 1)) / (self.config.levels - 1)
+        return (image, self.told(image, label)) if self.condition else image
+
+    def told(self, image, label):
+        """The condition of images on the alphabet: their labels, one-hot [B, classes]."""
+        return tf.one_hot(label, self.config.classes)
+
+    def default_condition(self, n: int) -> np.ndarray:
+        """What `sample` is told when nobody says: each class in turn."""
+        classes = self.config.classes
+        return np.eye(classes, dtype=np.float32)[np.arange(n) % classes]
+
+    def sample(
+        self, n: int, seed: int = 0, *, noise: np.ndarray | None = None,
+        condition: np.ndarray | None = None, canvas: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Draw [n, H, W, C]: exactly what drawing pixel after pixel with this noise gives.
+
+        noise: [n, H, W, likelihood.noise] in (0, 1), by default from `seed`. condition: [n, ...].
+        Where mask [n, H, W, 1] is 1, canvas [n, H, W, C] is kept.
+        """
+        shape = self.config.shape
+        if noise is None:
+            noise = uniform(np.random.default_rng(seed), (n, *shape[:2], self.likelihood.noise))
+        if canvas is None:
+            canvas, mask = (
+                np.zeros((n, *shape), np.float32),
+                np.zeros((n, *shape[:2], 1), np.float32),
+            )
+        if condition is None and self.condition:
+            condition = self.default_condition(n)
+        condition = () if condition is None else tf.constant(condition)
+        inputs = [tf.constant(x) for x in (noise, canvas, mask)]
+        image = inputs[1] * inputs[2]
+        for _ in range(math.prod(shape) + 1):
+            again = self._draw_all(image, *inputs, condition)
+            if bool(tf.reduce_all(again == image)):
+                break
+            image = again
+        return image.numpy()
+
+    @tf.function(reduce_retracing=True)
+    def _draw_all(self, image, noise, canvas, mask, condition):
+        drawn = self.likelihood.draw(self.parameters(image, condition), noise)
+        return tf.where(mask > 0.5, canvas, drawn)
+
+    def complete(
+        self, image: np.ndarray, mask: np.ndarray, n: int = 1, seed: int = 0, condition: Any = None
+    ) -> np.ndarray:
+        """Fill in what is occluded (Figure 1 of arXiv 1601.06759), n times: [n, H, W, C].
+
+        image [H, W, C] on the alphabet; mask [H, W, 1], 1 where the image is known.
+        """
+        repeated = [np.repeat(np.asarray(x, np.float32)[None], n, 0) for x in (image, mask)]
+        if condition is not None:
+            condition = np.repeat(np.asarray(condition, np.float32)[None], n, 0)
+        return self.sample(n, seed, condition=condition, canvas=repeated[0], mask=repeated[1])
+
+    def graphs(self):
+        """{"density": image (and condition) -> log_likelihood}; export adds the samplers."""
+        inputs = {tensor.name: tensor for tensor in self.network.inputs}
+        layer = LogLikelihood(self.likelihood)
+        found = layer(self.network.output["parameters"], inputs["image"])
+        source = inputs if self.condition else inputs["image"]
+        return {"density": keras.Model(source, {"log_likelihood": found}, name="density")}
+
+    def examples(self, image, label=None, seed=0):
+        """Images on the alphabet, and what they are told."""
+        image, condition = self.prepared(image, label, seed)
+        return {
+            "density": {"image": image} | ({self.condition: condition} if self.condition else {})
+        }
+
+    def score(self, run, image, label=None, seed=0):
+        """Mean negative log-likelihood in `quality.unit`."""
+        found = run("density", **self.examples(image, label, seed)["density"])["log_likelihood"]
+        return float(-self.scale * np.mean(np.sum(found, (1, 2, 3), dtype=np.float64)))
+
+    def picture(self, image, label=None, seed=0):
+        """Rows: images, their lower half occluded and completed twice, samples."""
+        image, told = self.prepared(image[:8], None if label is None else label[:8], seed)
+        mask = np.zeros((*image.shape[:3], 1), np.float32)
+        mask[:, : image.shape[1] // 2] = 1
+        known = {"condition": told, "canvas": image, "mask": mask}
+        completed = [self.sample(len(image), seed + i, **known) for i in range(2)]
+        drawn = self.sample(len(image), seed + 2)
+        return np.stack([image, image * mask + 0.5 * (1 - mask), *completed, drawn])
+
+    def prepared(self, image, label=None, seed=0):
+        """(image on the alphabet, condition or None) of images in [0, 1]."""
+        found = self.transform(tf.convert_to_tensor(image), label, np.array([seed, 0], np.int32))
+        return tuple(np.asarray(x) for x in found) if self.condition else (np.asarray(found), None)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class LogLikelihood(keras.layers.Layer):
+    """(parameters, image) -> log-likelihood of each pixel in nats, [B, H, W, 1]."""
+
+    def __init__(self, likelihood: Likelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihood
+
+    def call(self, parameters, image):
+        """Of the likelihood."""
+        return self.likelihood.log_prob(parameters, image)
+
+    def compute_output_shape(self, parameters_shape, image_shape):
+        """One number a pixel."""
+        return (*image_shape[:-1], 1)
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """(k + 0.5) / 2^23, k uniform: never 0 or 1, exact in float32 (24 bits of k would round up to 1)."""
+    return ((rng.integers(0, 1 << 23, shape) + 0.5) / (1 << 23)).astype(np.float32)

@@ -1,0 +1,165 @@
+"""What a network's outputs say about one pixel: likelihood, and a draw from given noise.
+
+    Bernoulli         C logits                                        black and white
+    Categorical       levels x C logits                               softmax (arXiv 1601.06759)
+    LogisticMixture   K weights, K x C means, log-scales, couplings   PixelCNN++ (arXiv 1701.05517)
+
+image       float32 [B, H, W, C] in [0, 1], symbol s of `levels` being s / (levels - 1)
+parameters  float32 [B, H, W, count], what the network computes from earlier pixels
+noise       float32 [B, H, W, noise] in (0, 1), uniform: the draw is its inverse distribution
+            function, so the same noise gives the same image wherever it is computed
+"""
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """P(pixel = 1) = sigmoid(logit)."""
+
+    channels: int
+    levels = 2
+
+    @property
+    def count(self):
+        """Parameters of a pixel."""
+        return self.channels
+
+    @property
+    def noise(self):
+        """Uniform numbers of a pixel."""
+        return self.channels
+
+    def log_prob(self, parameters, image):
+        """Log-likelihood in nats of each pixel, all colours together, [B, H, W, 1]."""
+        nll = tf.nn.sigmoid_cross_entropy_with_logits(labels=image, logits=parameters)
+        return -tf.reduce_sum(nll, -1, keepdims=True)
+
+    def draw(self, parameters, noise):
+        """[B, H, W, C]: 1 where the logit exceeds that of the noise."""
+        return tf.cast(parameters > tf.math.log(noise) - tf.math.log(1 - noise), tf.float32)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A softmax over the levels; parameter level * C + colour."""
+
+    channels: int
+    levels: int
+
+    @property
+    def count(self):
+        """Parameters of a pixel."""
+        return self.channels * self.levels
+
+    @property
+    def noise(self):
+        """Uniform numbers of a pixel."""
+        return self.channels
+
+    def log_prob(self, parameters, image):
+        """As Bernoulli."""
+        symbol = tf.cast(tf.round(image * (self.levels - 1)), tf.int32)
+        logits = tf.reshape(parameters, tf.concat([tf.shape(image)[:-1], [self.levels, -1]], 0))
+        logits = tf.linalg.matrix_transpose(logits)
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(symbol, logits)
+        return -tf.reduce_sum(nll, -1, keepdims=True)
+
+    def draw(self, parameters, noise):
+        """As Bernoulli: the first level whose cumulated probability exceeds the noise."""
+        shape = tf.concat([tf.shape(noise)[:-1], [self.levels, -1]], 0)
+        cumulated = tf.cumsum(tf.nn.softmax(tf.reshape(parameters, shape), -2), -2)
+        below = tf.cast(cumulated[..., :-1, :] <= noise[..., None, :], tf.float32)
+        return tf.reduce_sum(below, -2) / (self.levels - 1)
+
+
+@dataclass(frozen=True)
+class LogisticMixture:
+    """A mixture of discretised logistics; green's mean moves with red, blue's with both.
+
+    Noise 0 chooses the component, noise 1 + c the value of colour c.
+    """
+
+    channels: int
+    components: int
+    levels: int = 256
+
+    @property
+    def count(self):
+        """Parameters of a pixel."""
+        couplings = self.channels * (self.channels - 1) // 2
+        return self.components * (1 + 2 * self.channels + couplings)
+
+    @property
+    def noise(self):
+        """Uniform numbers of a pixel."""
+        return 1 + self.channels
+
+    def split(self, parameters):
+        """Weights [..., K], means and log-scales [..., C, K], couplings [..., C (C - 1) / 2, K]."""
+        k, c = self.components, self.channels
+        pairs = c * (c - 1) // 2
+        parts = tf.split(parameters, [k, k * c, k * c, k * pairs], -1)
+        lead = tf.shape(parameters)[:-1]
+        means, scales, couplings = (
+            tf.reshape(part, tf.concat([lead, [n, k]], 0))
+            for part, n in zip(parts[1:], (c, c, pairs), strict=True)
+        )
+        return parts[0], means, tf.maximum(scales, -7.0), tf.tanh(couplings)
+
+    def means(self, means, couplings, value):
+        """Means [..., C, K] given the values in [-1, 1] of the earlier colours."""
+        found, pair = [], 0
+        for colour in range(self.channels):
+            mean = means[..., colour, :]
+            for earlier in range(colour):
+                mean += couplings[..., pair, :] * value[..., earlier, None]
+                pair += 1
+            found.append(mean)
+        return tf.stack(found, -2)
+
+    def log_prob(self, parameters, image):
+        """As Bernoulli; the first and last level take the tails."""
+        weights, means, scales, couplings = self.split(parameters)
+        value = 2 * image - 1
+        centred = value[..., None] - self.means(means, couplings, value)
+        narrow, half = tf.exp(-scales), 1 / (self.levels - 1)
+        upper, lower = narrow * (centred + half), narrow * (centred - half)
+        edge = value[..., None]
+        # Far from the mean the difference of two sigmoids is lost in float32: the density serves.
+        mass = tf.sigmoid(upper) - tf.sigmoid(lower)
+        middle = narrow * centred
+        density = middle - scales - 2 * tf.nn.softplus(middle) + math.log(2 * half)
+        inside = tf.where(mass > 1e-5, tf.math.log(tf.maximum(mass, 1e-12)), density)
+        log_mass = tf.where(edge > 1 - half, -tf.nn.softplus(lower), inside)
+        log_mass = tf.where(edge < half - 1, tf.math.log_sigmoid(upper), log_mass)
+        joint = tf.reduce_sum(log_mass, -2) + tf.nn.log_softmax(weights)
+        return tf.reduce_logsumexp(joint, -1, keepdims=True)
+
+    def draw(self, parameters, noise):
+        """As Bernoulli: a component, then a logistic, rounded to the nearest level."""
+        weights, means, scales, couplings = self.split(parameters)
+        cumulated = tf.cumsum(tf.nn.softmax(weights), -1)
+        index = tf.reduce_sum(tf.cast(cumulated[..., :-1] <= noise[..., :1], tf.int32), -1)
+        chosen = tf.one_hot(index, self.components)[..., None, :]
+        means, scales, couplings = (
+            tf.reduce_sum(x * chosen, -1) for x in (means, scales, couplings)
+        )
+        value, pair = [], 0
+        for colour in range(self.channels):
+            mean = means[..., colour]
+            for earlier in range(colour):
+                mean += couplings[..., pair] * value[earlier]
+                pair += 1
+            u = noise[..., 1 + colour]
+            x = mean + tf.exp(scales[..., colour]) * (tf.math.log(u) - tf.math.log(1 - u))
+            top = self.levels - 1
+            symbol = tf.round((tf.clip_by_value(x, -1.0, 1.0) + 1) * (top / 2))
+            value.append(symbol * (2 / top) - 1)
+        return tf.round((tf.stack(value, -1) + 1) * ((self.levels - 1) / 2)) / (self.levels - 1)
+
+
+Likelihood = Bernoulli | Categorical | LogisticMixture

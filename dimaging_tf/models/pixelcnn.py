@@ -1,0 +1,124 @@
+"""PixelCNN (lecture: "PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759, 1606.05328).
+
+    image --A 7x7--> h --[ReLU, 1x1 B, ReLU, 3x3 B, ReLU, 1x1 B, +]...--1x1 B--> parameters   residual
+
+    image --above--> v --3x3 rows--------> v' --gate--> v ...                              gated
+            |                |  1x1
+    image --A 1x7--> h --1x3 B--> + --> gate --1x1--> + --> h ...           no blind spot
+
+Masks see to the chain rule: the parameters of a pixel depend on earlier pixels alone (and, in colour,
+on the colours before it in its own pixel: red, green, blue).
+
+image: float32 [B, H, W, C] in [0, 1] on `levels` values; label: one-hot float32 [B, classes].
+"""
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from dimaging_tf.density import ExplicitDensity, likelihood_of
+from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
+
+
+@dataclass(frozen=True)
+class Config:
+    """Small and quick to draw from: binary digits on two cores."""
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
+    components: int = 0  # of a discretised logistic mixture instead of the softmax; 0: none
+    stacks: str = "residual"  # "residual" | "gated"
+    filters: int = 32  # channels of the trunk
+    blocks: int = 5
+    middle: int = 32  # channels inside a residual block
+    entry: int = 7  # kernel of the first layer, pixels
+    kernel: int = 3  # kernel of the others, pixels
+    head: int = 32  # channels before the parameters
+    position: bool = True  # a learned bias per pixel and channel
+    classes: int = 0  # of the labels that it is told; 0: none
+
+    def __post_init__(self):
+        if self.stacks not in ("residual", "gated"):
+            raise ValueError(
+                f"pixelcnn: stacks must be residual or gated. Received: {self.stacks!r}"
+            )
+        if not 2 <= self.levels <= 256:
+            raise ValueError(f"pixelcnn: levels must be 2 to 256. Received: {self.levels}")
+        widths = (self.filters, self.middle, self.head)
+        if self.colours > 1 and any(width % self.colours for width in widths):
+            raise ValueError(
+                f"pixelcnn: filters, middle and head must be multiples of {self.colours}, the colours "
+                f"drawn one after the other. Received: {widths}"
+            )
+
+    @property
+    def colours(self) -> int:
+        """Colours of a pixel drawn one after the other; a mixture draws them together."""
+        return 1 if self.components else self.shape[-1]
+
+
+def build_network(config: Config) -> keras.Model:
+    """Image (and label) -> {"parameters"}."""
+    image = keras.Input(config.shape, name="image")
+    inputs = {"image": image}
+    if config.classes:
+        inputs["label"] = keras.Input((config.classes,), name="label")
+    trunk = _residual if config.stacks == "residual" else _gated
+    x = trunk(config, image, inputs.get("label"))
+    x = layers.ReLU()(_conv(config, config.head, 1)(layers.ReLU()(x)))
+    parameters = _conv(config, likelihood_of(config).count, 1, name="parameters")(x)
+    source = inputs if config.classes else image
+    return keras.Model(source, {"parameters": parameters}, name="pixelcnn")
+
+
+def _conv(config, filters, size, mask="B", name=None):
+    size = (size, size) if isinstance(size, int) else size
+    return MaskedConv2D(filters, size, mask, groups=config.colours, name=name)
+
+
+def _residual(config, image, label):
+    x = _conv(config, config.filters, config.entry, "A")(image)
+    x = _placed(config, x)
+    for _ in range(config.blocks):
+        h = _told(config.filters, label, x)
+        h = _conv(config, config.middle, 1)(layers.ReLU()(h))
+        h = _conv(config, config.middle, config.kernel)(layers.ReLU()(h))
+        h = _conv(config, config.filters, 1)(layers.ReLU()(h))
+        x = layers.Add()([x, h])
+    return x
+
+
+def _gated(config, image, label):
+    f, k = config.filters, config.kernel
+    v = _placed(config, _conv(config, f, config.entry, "above")(image))
+    h = _placed(config, _conv(config, f, (1, config.entry), "A")(image))
+    h = layers.Add()([h, _conv(config, f, 1)(v)])
+    for _ in range(config.blocks):
+        v2 = _told(2 * f, label, _conv(config, 2 * f, k, "rows")(v))
+        h2 = _told(2 * f, label, _conv(config, 2 * f, (1, k))(h))
+        h2 = layers.Add()([h2, _conv(config, 2 * f, 1)(v2)])
+        v = Gate()(v2)
+        h = layers.Add()([h, _conv(config, f, 1)(Gate()(h2))])
+    return h
+
+
+def _placed(config, x):
+    return PositionBias()(x) if config.position else x
+
+
+def _told(filters, label, x):
+    """Add what the label says to every pixel."""
+    if label is None:
+        return x
+    bias = layers.Reshape((1, 1, filters))(layers.Dense(filters, use_bias=False)(label))
+    return layers.Add()([x, bias])
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class PixelCNN(ExplicitDensity):
+    """`compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
+
+    config_class = Config
+    registry_name = "pixelcnn"
+    build_network = staticmethod(build_network)

@@ -1,0 +1,1 @@
+"""Drawing from explicit densities inside one ONNX file, every activation computed once."""

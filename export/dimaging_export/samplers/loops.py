@@ -1,0 +1,293 @@
+"""A sampler: one ONNX file that draws whole images, every activation computed once.
+
+Loop over rows      what the rows above contribute to each layer: one product a layer for all columns
+  inner "pixels"    Loop over columns; taps to the left are small products, then the pixel is drawn
+  inner "rows"      the row is drawn again and again at once until nothing changes: the exact
+                    sample, for a pixel that its predecessors determine stays as it is
+                    (arXiv 2002.09928, here with the rows above cached)
+
+noise [B, H, W, n], canvas [B, H, W, C], mask [B, H, W, 1] (1: keep canvas), conditions -> image
+"""
+
+from typing import Any
+
+import keras
+import onnx
+from onnx import TensorProto, helper
+
+from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.table import emit_layer
+from dimaging_export.emit.values import last_value
+from dimaging_export.errors import ExportError
+from dimaging_export.graph import clean
+from dimaging_export.samplers import steps, taps
+from dimaging_export.samplers.draw import draw, prepare
+from dimaging_export.samplers.plan import Plan, Step, plan
+from dimaging_export.to_onnx import DIRECT, OPSET
+from dimaging_export.verify import verify
+from dimaging_export.walk import Call
+
+INNER = ("pixels", "rows")
+
+
+def sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProto:
+    """Write the sampler of a causal network (image and conditions -> parameters).
+
+    Raises ExportError for a layer that is not causal or not known here.
+    """
+    if inner not in INNER:
+        raise ExportError(f"inner must be one of {', '.join(INNER)}; received {inner!r}")
+    return _Sampler(network, likelihood).model(inner)
+
+
+class _Sampler:
+    def __init__(self, network: keras.Model, likelihood: Any):
+        self.plan: Plan = plan(network)
+        self.likelihood = likelihood
+        shapes = {tensor.name: tuple(tensor.shape) for tensor in network.inputs}
+        self.height, self.width, self.channels = shapes.pop("image")[1:]
+        self.conditions = shapes
+        self.passes = self.channels if likelihood.noise == self.channels else 1
+        """How often a pixel is evaluated: once a colour, where colours are drawn one by one."""
+        self.b = Builder()
+
+    def model(self, inner: str) -> onnx.ModelProto:
+        b, p = self.b, self.plan
+        size = ("batch", self.height, self.width)
+        inputs = {
+            "noise": (*size, self.likelihood.noise),
+            "canvas": (*size, self.channels),
+            "mask": (*size, 1),
+            **{name: ("batch", *shape[1:]) for name, shape in self.conditions.items()},
+        }
+        names = self._once()
+        with b.named("prepare"):
+            prepared = prepare(b, self.likelihood, "noise", "canvas", "mask")
+            maps = [t for t, kind in p.kinds.items() if kind == "map" and t in names]
+            pieces = [*prepared, *((names[t], p.channels[t]) for t in maps)]
+            data = b.node("Concat", *(name for name, _ in pieces), axis=3)
+            data = b.node("Transpose", data, perm=[1, 2, 0, 3])
+            batch = b.node("Shape", "noise", start=0, end=1)
+        rows = self._rows(inner, names, maps, data, [n for _, n in pieces], batch)
+        b.node("Transpose", rows, perm=[2, 0, 1, 3])
+        b.nodes[-1].output[0] = "image"
+        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
+        output = helper.make_tensor_value_info("image", TensorProto.FLOAT, (*size, self.channels))
+        graph = helper.make_graph(b.nodes, "sampler", values, [output], b.initializers)
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
+        model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
+        clean(model)
+        verify(model)
+        return model
+
+    def _once(self) -> steps.Names:
+        """What does not depend on the image; vectors [B, C], maps [B, H, W, C]."""
+        b, p = self.b, self.plan
+        values = {
+            tensor: last_value(name, self.conditions[name]) for name, tensor in p.conditions.items()
+        }
+        for call in p.calls:
+            with b.named(call.op.name):
+                values[id(call.output)] = emit_layer(b, call.op, *_arguments(call, values))
+        names = {}
+        for tensor, value in values.items():
+            names[tensor] = b.last(value)
+            if p.kinds[tensor] == "vector" and value.rank == 4:
+                flat = b.constant([0, p.channels[tensor]], "shape")
+                names[tensor] = b.node("Reshape", names[tensor], flat)
+        return names
+
+    def _rows(
+        self,
+        inner: str,
+        names: steps.Names,
+        maps: list[int],
+        data: str,
+        sizes: list[int],
+        batch: str,
+    ) -> str:
+        """The outer loop; returns the rows [H, W, B, C]."""
+        p, body = self.plan, self.b.child()
+        carried = [(t, d) for t, depth in p.history.items() for d in range(depth)]
+        starts = {t: self._zeros(self.b, batch, p.channels[t], self.width) for t in p.history}
+        r, going = body.name("r"), body.name("going")
+        history = {t: [body.name("above") for _ in range(n)] for t, n in p.history.items()}
+
+        row = body.node("Gather", data, r, axis=0)
+        pieces = body.nodes_of("Split", [row, body.constant(sizes)], len(sizes), axis=2)
+        drawn_by, known = pieces[: len(sizes) - len(maps)], pieces[len(sizes) - len(maps) :]
+        local = names | dict(zip(maps, known, strict=True))
+        terms = steps.row_steps(body, p, local, history, r, self.width)
+        write = self._pixels if inner == "pixels" else self._fixed_point
+        start = history[p.image][0] if p.image in history else None
+        image = write(body, local, terms, drawn_by, sizes, batch, start)
+
+        nexts = {t: [local[t], *rest[:-1]] for t, rest in history.items()}
+        outputs = [body.node("Identity", going)]
+        outputs += [body.node("Identity", nexts[t][d]) for t, d in carried]
+        inputs = [(r, TensorProto.INT64), (going, TensorProto.BOOL)]
+        inputs += [(history[t][d], TensorProto.FLOAT) for t, d in carried]
+        graph = _body(body, "row", inputs, [*outputs, body.node("Identity", image)])
+        feeds = [self.b.constant(self.height, "rows"), "", *(starts[t] for t, _ in carried)]
+        return self.b.nodes_of("Loop", feeds, len(carried) + 1, body=graph)[-1]
+
+    def _pixels(
+        self, outer: Builder, local: steps.Names, terms: dict[Step, str], drawn_by: list[str],
+        sizes: list[int], batch: str, start: str | None,
+    ) -> str:  # fmt: skip
+        """The inner loop over columns; returns the row and sets `local` for what the next rows read."""
+        p, body = self.plan, outer.child()
+        extra = [t for t in _read_by_pixels(p) if p.kinds[t] in ("row", "map")]
+        known = [*drawn_by, *terms.values(), *(local[t] for t in extra)]
+        widths = [
+            *sizes[: len(drawn_by)],
+            *(s.channels for s in terms),
+            *(p.channels[t] for t in extra),
+        ]
+        context = outer.node("Concat", *known, axis=2) if len(known) > 1 else known[0]
+
+        c, going = body.name("c"), body.name("going")
+        left = {t: body.name("left") for t in p.registers}
+        column = body.node("Gather", context, c, axis=0)
+        pieces = body.nodes_of("Split", [column, body.constant(widths)], len(widths), axis=1)
+        own_terms = dict(zip(terms, pieces[len(drawn_by) :], strict=False))
+        inside = dict(local) | dict(zip(extra, pieces[len(drawn_by) + len(terms) :], strict=True))
+        pixel = None
+        for _ in range(self.passes):  # a later pass knows one colour more
+            inside[p.image] = pixel or ""
+
+            def own(step: Step) -> str | None:
+                return self._own_pixel(body, step, inside, left, own_terms)
+
+            parameters = steps.pixel_steps(body, p, inside, own_terms, own)
+            pixel = draw(body, self.likelihood, parameters, pieces[: len(drawn_by)])
+        inside[p.image] = pixel or ""
+
+        registers = [self._push(body, t, left[t], inside[t]) for t in left]
+        kept = [p.image, *(t for t in p.history if p.kinds[t] == "pixel" and t != p.image)]
+        out = (
+            body.node("Concat", *(inside[t] for t in kept), axis=1) if kept[1:] else inside[p.image]
+        )
+        inputs = [(c, TensorProto.INT64), (going, TensorProto.BOOL)]
+        inputs += [(name, TensorProto.FLOAT) for name in left.values()]
+        outputs = [body.node("Identity", going), *registers, body.node("Identity", out)]
+        graph = _body(body, "pixel", inputs, outputs)
+        zeros = [self._zeros(self.b, batch, w * p.channels[t]) for t, w in p.registers.items()]
+        feeds = [outer.constant(self.width, "columns"), "", *zeros]
+        row = outer.nodes_of("Loop", feeds, len(left) + 1, body=graph)[-1]
+        if not kept[1:]:
+            local[p.image] = row
+            return row
+        split = outer.constant([p.channels[t] for t in kept])
+        local.update(
+            zip(kept, outer.nodes_of("Split", [row, split], len(kept), axis=2), strict=True)
+        )
+        return local[p.image]
+
+    def _own_pixel(
+        self,
+        b: Builder,
+        step: Step,
+        names: steps.Names,
+        left: dict[int, str],
+        terms: dict[Step, str],
+    ) -> str | None:
+        """Gemm of the pixels to the left and the own one; its bias is the row term."""
+        layer, source = step.layer, step.inputs[0]
+        kernel = taps.own_kernel(layer)
+        if kernel is None or (not layer.left and not names[source]):
+            return None
+        pieces = []
+        if layer.left:
+            register, wide = left[source], self.plan.registers[source] - layer.left
+            if wide:
+                cut = b.constant([wide * self.plan.channels[source]])
+                ends = (b.constant([2**31]), b.constant([1]))
+                register = b.node("Slice", register, cut, *ends)
+            pieces.append(register)
+        if len(kernel) > layer.left and names[source]:
+            pieces.append(names[source])
+        else:  # the own pixel is not drawn yet
+            kernel = kernel[: layer.left]
+        weights = b.constant(kernel.reshape(-1, layer.filters), "kernel")
+        joined = b.node("Concat", *pieces, axis=1) if len(pieces) > 1 else pieces[0]
+        term = terms.get(step) or b.constant(taps.bias(layer), "bias")
+        return b.node("Gemm", joined, weights, term)
+
+    def _push(self, b: Builder, tensor: int, register: str, pixel: str) -> str:
+        """The register one column further."""
+        channels = self.plan.channels[tensor]
+        if self.plan.registers[tensor] == 1:
+            return b.node("Identity", pixel)
+        longer = b.node("Concat", register, pixel, axis=1)
+        ends = (b.constant([2**31]), b.constant([1]))
+        return b.node("Slice", longer, b.constant([channels]), *ends)
+
+    def _fixed_point(
+        self, outer: Builder, local: steps.Names, terms: dict[Step, str], drawn_by: list[str],
+        sizes: list[int], batch: str, start: str | None,
+    ) -> str:  # fmt: skip
+        """The inner loop that draws the whole row until it stays; starts from the row above."""
+        p, body = self.plan, outer.child()
+        kept = [t for t in p.history if p.kinds[t] == "pixel" and t != p.image]
+        n, going, row = body.name("n"), body.name("going"), body.name("row")
+        unused = [body.name("unused") for _ in kept]
+        inside = dict(local) | {p.image: row}
+
+        def own(step: Step) -> str | None:
+            term = taps.own_term(body, step.layer, inside[step.inputs[0]], self.width)
+            if term is None:
+                return None
+            known = terms.get(step) or body.constant(taps.bias(step.layer), "bias")
+            return body.node("Add", term, known)
+
+        parameters = steps.pixel_steps(body, p, inside, terms, own)
+        again = draw(body, self.likelihood, parameters, drawn_by)
+        change = body.node("ReduceMax", body.node("Abs", body.node("Sub", again, row)), keepdims=0)
+        changed = body.node("Greater", change, body.constant(0.0))
+        inputs = [(n, TensorProto.INT64), (going, TensorProto.BOOL)]
+        inputs += [(name, TensorProto.FLOAT) for name in (row, *unused)]
+        outputs = [changed, body.node("Identity", again)]
+        outputs += [body.node("Identity", inside[t]) for t in kept]
+        graph = _body(body, "again", inputs, outputs)
+        first = start or self._zeros(self.b, batch, self.channels, self.width)
+        zeros = [self._zeros(self.b, batch, p.channels[t], self.width) for t in kept]
+        feeds = [outer.constant(self.width * self.channels + 1, "most"), "", first, *zeros]
+        found = outer.nodes_of("Loop", feeds, len(kept) + 1, body=graph)
+        local[p.image] = found[0]
+        local.update(zip(kept, found[1:], strict=True))
+        return found[0]
+
+    def _zeros(self, b: Builder, batch: str, channels: int, width: int | None = None) -> str:
+        """[B, channels], or [W, B, channels]."""
+        shape = [b.constant([channels])]
+        shape = [*([b.constant([width])] if width else []), batch, *shape]
+        return b.node("ConstantOfShape", b.node("Concat", *shape, axis=0))
+
+
+def _arguments(call: Call, values: dict[int, Any]) -> Any:
+    return keras.tree.map_structure(
+        lambda x: values[id(x)] if isinstance(x, keras.KerasTensor) else x, call.args
+    )
+
+
+def _read_by_pixels(p: Plan) -> list[int]:
+    """Tensors known earlier that pixel calls read as they are."""
+    found = []
+    for step in p.steps:
+        if step.kind == "pixel" and type(step.layer).__name__ != "MaskedConv2D":
+            found += [t for t in step.inputs if p.kinds[t] in ("row", "map")]
+    return list(dict.fromkeys(found))
+
+
+def _body(
+    b: Builder, name: str, inputs: list[tuple[str, int]], outputs: list[str]
+) -> onnx.GraphProto:
+    ins = [
+        helper.make_tensor_value_info(n, kind, [] if kind != TensorProto.FLOAT else None)
+        for n, kind in inputs
+    ]
+    outs = [helper.make_tensor_value_info(outputs[0], TensorProto.BOOL, [])]
+    outs += [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs[1:]]
+    return helper.make_graph(b.nodes, name, ins, outs)

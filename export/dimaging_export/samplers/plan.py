@@ -1,0 +1,143 @@
+"""Which part of a causal network is known when: once an image, once a row, or at every pixel.
+
+    vector, map   does not depend on the image: labels, conditions          before the loops
+    row           depends on rows above: vertical stacks, taps above        once a row, all columns at once
+    pixel         depends on the own row too                                at every pixel
+
+A pixel convolution is split: its taps above are a row term, its taps to the left are left. Whatever else
+is added to its result and known earlier (bias, position, vertical stack) joins the row term.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from dimaging_export.errors import ExportError
+from dimaging_export.walk import Call, trace
+from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
+
+
+@dataclass(eq=False)
+class Step:
+    """One call of the network; tensors are known by `id` of the KerasTensor."""
+
+    layer: Any
+    inputs: list[int]
+    output: int
+    kind: str  # "once" | "row" | "pixel"
+    channels: int
+    addends: list[int] = field(default_factory=list)
+    """Row terms that join a pixel convolution: tensors, and"""
+    positions: list[Any] = field(default_factory=list)
+    """... layers with a bias per position."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The network in the order of execution."""
+
+    image: int
+    conditions: dict[str, int]
+    calls: list[Call]
+    """What is computed once."""
+    steps: list[Step]
+    """The rest."""
+    kinds: dict[int, str]
+    """Tensor -> "image", "vector", "map", "row" or "pixel"."""
+    channels: dict[int, int]
+    parameters: int
+
+    @property
+    def history(self) -> dict[int, int]:
+        """Tensor -> how many of its rows above the own one are read."""
+        depth: dict[int, int] = {}
+        for step in self.steps:
+            if isinstance(step.layer, MaskedConv2D) and step.layer.above:
+                source = step.inputs[0]
+                depth[source] = max(depth.get(source, 0), step.layer.above)
+        return depth
+
+    @property
+    def registers(self) -> dict[int, int]:
+        """Tensor -> how many of its pixels to the left are read."""
+        width: dict[int, int] = {}
+        for step in self.steps:
+            if step.kind == "pixel" and isinstance(step.layer, MaskedConv2D) and step.layer.left:
+                source = step.inputs[0]
+                width[source] = max(width.get(source, 0), step.layer.left)
+        return width
+
+
+def plan(network: keras.Model) -> Plan:
+    """Sort the calls of `network` (image and conditions -> parameters)."""
+    names = [tensor.name for tensor in network.inputs]
+    walk = trace(network)
+    tensors = dict(zip(names, walk.inputs, strict=True))
+    image = id(tensors.pop("image"))
+    kinds = {image: "image"}
+    channels = {image: walk.inputs[names.index("image")].shape[-1]}
+    for tensor in tensors.values():
+        kinds[id(tensor)] = _once(tensor)
+        channels[id(tensor)] = tensor.shape[-1]
+    uses = walk.uses()
+    calls, steps, alias = [], [], {}
+    for call in walk.calls:
+        sources = [x for x in keras.tree.flatten(call.args) if isinstance(x, keras.KerasTensor)]
+        inputs = [alias.get(id(x), id(x)) for x in sources]
+        output = id(call.output)
+        channels[output] = call.output.shape[-1]
+        found = {kinds[i] for i in inputs}
+        if found <= {"vector", "map"}:
+            kinds[output] = _once(call.output)
+            calls.append(call)
+            continue
+        kind = _kind(call.op, found)
+        kinds[output] = kind
+        if kind == "pixel" and (host := _host(call.op, sources, inputs, steps, kinds, uses)):
+            host.addends += [i for i in inputs if i != host.output]
+            host.positions += [call.op] * isinstance(call.op, PositionBias)
+            alias[output] = host.output
+            continue
+        steps.append(Step(call.op, inputs, output, kind, channels[output]))
+    (last,) = walk.outputs
+    return Plan(
+        image, {n: id(t) for n, t in tensors.items()}, calls, steps, kinds, channels,
+        alias.get(id(last), id(last)),
+    )  # fmt: skip
+
+
+def _once(tensor: Any) -> str:
+    flat = len(tensor.shape) == 2 or tuple(tensor.shape[1:3]) == (1, 1)
+    return "vector" if flat else "map"
+
+
+def _kind(layer: Any, found: set[str]) -> str:
+    if isinstance(layer, MaskedConv2D):
+        if layer.mask in ("above", "rows"):
+            if layer.mask == "rows" and found & {"pixel", "image"}:
+                raise ExportError(
+                    f"{layer.name}: mask 'rows' on values of the own row is not causal"
+                )
+            return "row"
+        if "image" in found and layer.mask != "A":
+            raise ExportError(f"{layer.name}: the image enters through mask 'A' or 'above' only")
+        return "row" if found <= {"row", "map", "vector"} else "pixel"
+    if "image" in found:
+        raise ExportError(f"{layer.name}: the image enters through mask 'A' or 'above' only")
+    return "pixel" if "pixel" in found else "row"
+
+
+def _host(
+    layer: Any, sources: list[Any], inputs: list[int], steps: list[Step], kinds: dict[int, str],
+    uses: Counter[int],
+) -> Step | None:  # fmt: skip
+    """The pixel convolution whose row term takes this sum over."""
+    if not isinstance(layer, keras.layers.Add | PositionBias):
+        return None
+    pixels = [(x, i) for x, i in zip(sources, inputs, strict=True) if kinds[i] == "pixel"]
+    if len(pixels) != 1 or uses[id(pixels[0][0])] != 1:
+        return None
+    step = next((s for s in steps if s.output == pixels[0][1]), None)
+    return step if step and isinstance(step.layer, MaskedConv2D) else None
