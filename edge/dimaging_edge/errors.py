@@ -20,6 +20,10 @@ class InputError(DimagingError, ValueError):
     """An array or option that the graph does not accept."""
 
 
+class CodecError(DimagingError, ValueError):
+    """A packed stream that is damaged, truncated, newer, or of another model."""
+
+
 def near(name: str, known: Sequence[str]) -> str:
     """Return "did you mean 'x'? " if something known is close to `name`, and the known names."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
