@@ -49,6 +49,11 @@ _ENTRIES = (
         optimizer={"beta_2": 0.98, "global_clipnorm": 0.3},
     ),
     Entry(
+        "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
+        lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
+        learning_rate=3e-3, batch=32, epochs=20,
+    ),
+    Entry(
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",
         lecture="U-Net", paper="arXiv 1505.04597", data="cells", batch=8, epochs=10,
         augment="cells", changes={"padding": "same", "width": 16},

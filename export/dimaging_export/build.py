@@ -55,7 +55,7 @@ class Built:
     verdict: dict[str, str]
     """What onnxruntime's mobile checker says, for a target that asks it."""
     converter: str
-    float_tail: int
+    float_tail: int = 0
 
 
 def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: Arrays) -> Built:
@@ -92,7 +92,7 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     feed = inputs.feeds(byte_names)[0]
     arrays = feed | like_file(reference, byte_names)(feed)
     ins, outs = (
-        tuple(_tensor(info, arrays, subject.ranges, byte_names) for info in side)
+        tuple(describe(info, arrays, subject.ranges, byte_names) for info in side)
         for side in (model.graph.input, model.graph.output)
     )
     work = _macs(base, keras_model, example)
@@ -143,9 +143,10 @@ def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -
     return found
 
 
-def _tensor(
-    info: onnx.ValueInfoProto, arrays: Arrays, ranges: Ranges, byte_names: frozenset[str]
+def describe(
+    info: onnx.ValueInfoProto, arrays: Arrays, ranges: Ranges, byte_names: frozenset[str] = frozenset()
 ) -> schema.Tensor:
+    """What the manifest says of an input or output; `arrays` holds an example of it."""
     legal = (0, 255) if info.name in byte_names else ranges.get(info.name)
     array = arrays[info.name]
     return schema.Tensor(

@@ -19,9 +19,11 @@ from dimaging_export.errors import ExportError, ParityError
 from dimaging_export.graph import annotate
 from dimaging_export.precision import FLOAT_TAILS
 from dimaging_export.realdata import RealData, real_data
+from dimaging_export.samplers.build import build_samplers
 from dimaging_export.subject import Subject, load_subject
 from dimaging_export.write import check_place, file_entry, new_bundle
 from dimaging_tf import registry
+from dimaging_tf.density import ExplicitDensity
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +119,8 @@ def _build_all(
     for name in subject.graphs:
         log.info("building graph %s", name)
         built[name] = build(subject, name, order, calibration.get(name, {}), judging.get(name, {}))
+    if isinstance(subject.model, ExplicitDensity):
+        built |= build_samplers(subject, order, judging.get("density", {}))
     return built, _quality(subject, order, built, real)
 
 

@@ -47,15 +47,15 @@ def log_likelihood(b: Builder, layer: Any, parameters: Value, image: Value) -> V
     kind = layer.likelihood
     shape = (*image.shape[:-1], 1)
     if isinstance(kind, Bernoulli):
-        # log p = -softplus((1 - 2 x) logit)
+        # log p = x logit - softplus(logit)
         layout = FIRST if parameters.layout == FIRST else LAST
-        sign = b.node("Mul", b.form(image, layout), b.constant(-2.0))
-        sign = b.node("Add", sign, b.constant(1.0))
-        nll = b.node("Softplus", b.node("Mul", sign, b.form(parameters, layout)))
+        logit = b.form(parameters, layout)
+        found = b.node("Mul", b.form(image, layout), logit)
+        found = b.node("Sub", found, b.node("Softplus", logit))
         if kind.channels > 1:
             axis = b.constant([axis_of(-1, 4, layout)])
-            nll = b.node("ReduceSum", nll, axis, keepdims=1)
-        return Value(shape, {layout: b.node("Neg", nll)})
+            found = b.node("ReduceSum", found, axis, keepdims=1)
+        return Value(shape, {layout: found})
     write = _categorical if isinstance(kind, Categorical) else _mixture
     return last_value(write(b, kind, b.last(parameters), b.last(image)), shape)
 
