@@ -19,8 +19,8 @@ _PASS_ON: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
 }
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Size = Annotated[int | None, typer.Option(help="Image size to cut or scale to, pixels.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Size = Annotated[int | None, typer.Option(min=1, help="Image size to cut or scale to, pixels.")]
 
 
 @app.command("list")
@@ -67,6 +67,7 @@ def demo(
 
 @app.command()
 def train(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A name of `dimaging list`.")] = "",
     out: Annotated[Path | None, typer.Option(help="Run folder  [default: runs/MODEL]")] = None,
     data: Annotated[
@@ -125,6 +126,13 @@ def train(
     if resume:
         out = out or Path("runs") / model
         settings = runs.read_settings(out)
+        if model not in ("", settings.model):
+            raise UserError(f"{out} is a run of {settings.model}. Received: {model}")
+        if given := sorted(_options_given(context) - {"--out", "--resume"}):
+            raise UserError(
+                f"--resume goes on with the run in {out} as it was set up; leave out "
+                f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW"
+            )
     elif not model:
         raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
     else:
@@ -146,7 +154,8 @@ def train(
     load_tensorflow()
     from dimaging_tf.progress import Progress
 
-    runs.train(settings, out, resume=resume, callbacks=[Progress(settings.model)])
+    with Progress(settings.model) as bar:
+        runs.train(settings, out, resume=resume, callbacks=[bar])
     typer.echo(f"{out}  next: dimaging export {out}")
 
 
@@ -262,6 +271,15 @@ def show_bundle(bundle: Path) -> None:
     typer.echo(f"next: dimaging bench {bundle}")
 
 
+def _options_given(context: typer.Context) -> set[str]:
+    """Names of the options that are on the command line."""
+    source = context.get_parameter_source
+    params = [p for p in context.command.params if p.param_type_name == "option"]
+    return {
+        p.opts[0] for p in params if p.name and getattr(source(p.name), "name", "") == "COMMANDLINE"
+    }
+
+
 def _edge(verb: str, context: typer.Context) -> None:
     from dimaging_edge import cli as edge
 
@@ -276,6 +294,12 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "dimaging").startswith("dimaging"):
+            raise
+        install = "pip install 'dimaging[train,export,cpu]'"
+        typer.echo(f"error: this needs {missing.name}: {install}", err=True)
+        sys.exit(1)
     except (UserError, DimagingError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

@@ -74,7 +74,8 @@ def _train(name: str, recipe: dict[str, Any], folder: Path, seed: int, say: Any)
 
     say(f"[bold]train[/] {name} for {60 * recipe['minutes']:.0f} s")
     settings = runs.default_settings(name, seed=seed, **recipe)
-    runs.train(settings, folder, callbacks=[Progress(name)])
+    with Progress(name) as bar:
+        runs.train(settings, folder, callbacks=[bar])
 
 
 def _export(run: Path, bundle: Path, precision: str, say: Any) -> Path:

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from dimaging_tf.deploy import DeployableModel, Quality
 from dimaging_tf.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
+from dimaging_tf.likelihoods_integer import IntegerLikelihood
 
 
 def likelihood_of(config: Any) -> Likelihood:
@@ -75,7 +76,7 @@ class ExplicitDensity(DeployableModel):
 
     def parameters(self, image, condition=None):
         """The conditionals of all pixels, [B, H, W, likelihood.count]."""
-        inputs = image = tf.convert_to_tensor(image)
+        inputs = image = self.likelihood.encode(tf.convert_to_tensor(image))
         if self.condition:
             inputs = {"image": image, self.condition: tf.convert_to_tensor(condition)}
         return self.network(inputs)["parameters"]
@@ -170,10 +171,20 @@ class ExplicitDensity(DeployableModel):
     def graphs(self):
         """{"density": image (and condition) -> log_likelihood}; export adds the samplers."""
         inputs = {tensor.name: tensor for tensor in self.network.inputs}
-        layer = LogLikelihood(self.likelihood)
-        found = layer(self.network.output["parameters"], inputs["image"])
+        if isinstance(self.likelihood, IntegerLikelihood):
+            return {"density": self._weights(inputs)}
+        found = LogLikelihood(self.likelihood)(self.network.output["parameters"], inputs["image"])
         source = inputs if self.condition else inputs["image"]
         return {"density": keras.Model(source, {"log_likelihood": found}, name="density")}
+
+    def _weights(self, inputs):
+        """Of an integer-valued network: image (and condition) -> weights of the symbols."""
+        source = {k: keras.Input(t.shape[1:], name=k) for k, t in inputs.items()}
+        told = {**source, "image": Encode(self.likelihood)(source["image"])}
+        parameters = self.network(told if self.condition else told["image"])["parameters"]
+        weights = Weights(self.likelihood)(parameters)
+        face = source if self.condition else source["image"]
+        return keras.Model(face, {"weights": weights}, name="density")
 
     def examples(self, image, label=None, seed=0):
         """Images on the alphabet, and what they are told."""
@@ -184,7 +195,12 @@ class ExplicitDensity(DeployableModel):
 
     def score(self, run, image, label=None, seed=0):
         """Mean negative log-likelihood in `quality.unit`."""
-        found = run("density", **self.examples(image, label, seed)["density"])["log_likelihood"]
+        inputs = self.examples(image, label, seed)["density"]
+        found = run("density", **inputs)
+        if "weights" in found:
+            found = log_likelihood(found["weights"], inputs["image"])
+        else:
+            found = found["log_likelihood"]
         return float(-self.scale * np.mean(np.sum(found, (1, 2, 3), dtype=np.float64)))
 
     def picture(self, image, label=None, seed=0):
@@ -218,6 +234,47 @@ class LogLikelihood(keras.layers.Layer):
     def compute_output_shape(self, parameters_shape, image_shape):
         """One number a pixel."""
         return (*image_shape[:-1], 1)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Encode(keras.layers.Layer):
+    """Image in [0, 1] -> symbols, whole numbers; the same shape."""
+
+    def __init__(self, likelihood: IntegerLikelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihood
+
+    def call(self, image):
+        """Of the likelihood."""
+        return self.likelihood.encode(image)
+
+    def compute_output_shape(self, shape):
+        """The same."""
+        return shape
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Weights(keras.layers.Layer):
+    """Parameters [B, H, W, count] -> integer weights of the symbols [B, H, W, C, levels]."""
+
+    def __init__(self, likelihood: IntegerLikelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihood
+
+    def call(self, parameters):
+        """Of the likelihood."""
+        return self.likelihood.weights(parameters)
+
+    def compute_output_shape(self, shape):
+        """A weight for each symbol of each colour."""
+        return (*shape[:-1], self.likelihood.channels, self.likelihood.levels)
+
+
+def log_likelihood(weights: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Nats of each colour [B, H, W, C] from integer weights [B, H, W, C, levels]."""
+    symbol = np.rint(image * (weights.shape[-1] - 1)).astype(np.int64)[..., None]
+    chosen = np.take_along_axis(weights, symbol, -1)[..., 0].astype(np.float64)
+    return np.log(chosen / weights.sum(-1, dtype=np.float64))
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from types import UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 import keras
 import numpy as np
@@ -51,15 +52,22 @@ class DeployableModel(keras.Model):
 
     @classmethod
     def config_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> Any:
-        """Config for data of `shape` (H, W, C) with some fields changed; ValueError for others."""
+        """Config for data of `shape` (H, W, C) with some fields changed.
+
+        ValueError for a name that is no field, and for a value of another type than the field's.
+        """
+        kinds = get_type_hints(cls.config_class)
         names = [f.name for f in fields(cls.config_class)]
-        for name in changes:
+        for name, value in changes.items():
             if name not in names:
                 near = difflib.get_close_matches(name, names, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
                     f"{cls.registry_name} has no setting {name!r}.{hint} There are: {', '.join(names)}"
                 )
+            if not _fits(value, kind := kinds[name]):
+                kind = kind.__name__ if isinstance(kind, type) else kind
+                raise ValueError(f"{cls.registry_name}: {name} must be {kind}. Received: {value!r}")
         return cls.config_class(
             **{"shape": cls.input_shape_for(shape, changes), **_tuples(changes)}
         )
@@ -68,6 +76,9 @@ class DeployableModel(keras.Model):
     def input_shape_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> tuple:
         """The network's input for data of `shape`; models that take any size override it."""
         return shape
+
+    def check_data(self, dataset: Any) -> None:
+        """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
 
     def graphs(self) -> dict[str, keras.Model]:
         """Functional sub-models worth deploying, by name; noise is always an input."""
@@ -130,6 +141,21 @@ class DeployableModel(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Rebuild from `get_config`."""
         return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether `value` is of the annotated type; a list counts as a tuple, an int as a float."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        parts = parts[:1] * len(value) if ... in parts else parts
+        return len(parts) == len(value) and all(map(_fits, value, parts))
+    if parts and origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else origin or kind)
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class Bernoulli:
     channels: int
     levels = 2
 
+    def encode(self, image):
+        """What the network sees of an image: the image."""
+        return image
+
     @property
     def count(self):
         """Parameters of a pixel."""
@@ -49,6 +53,10 @@ class Categorical:
 
     channels: int
     levels: int
+
+    def encode(self, image):
+        """What the network sees of an image: the image."""
+        return image
 
     @property
     def count(self):
@@ -86,6 +94,10 @@ class LogisticMixture:
     channels: int
     components: int
     levels: int = 256
+
+    def encode(self, image):
+        """What the network sees of an image: the image."""
+        return image
 
     @property
     def count(self):

@@ -41,7 +41,8 @@ def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
     """Every training loss in metrics.jsonl (one record or more) over epochs, validation dashed."""
     figure, axes = _figure(title)
     epochs = [record["epoch"] for record in records]
-    names = [n for n in records[0] if not n.startswith("val_") and n not in ("epoch", "seconds")]
+    place = ("epoch", "step", "seconds")
+    names = [n for n in records[0] if not n.startswith("val_") and n not in place]
     for name in names:
         values = [record[name] for record in records]
         (line,) = axes.plot(epochs, values, ".-", label=name)

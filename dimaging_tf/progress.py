@@ -1,16 +1,27 @@
 """Progress of `fit` on the terminal; one plain line per epoch where there is no terminal."""
 
 import sys
+from typing import Any
 
 import keras
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over the steps of the epoch with the losses so far, then one line per finished epoch."""
+    """A bar over the steps of the epoch with the losses so far, then one line per finished epoch.
+
+    `with Progress("vae") as bar: model.fit(..., callbacks=[bar])`: an error gives the cursor back too.
+    """
 
     def __init__(self, title: str):
         super().__init__()
         self.title = title
+        self.bars: Any = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.on_train_end()
 
     def on_train_begin(self, logs=None):
         """Start the display; stderr, so that stdout stays for results."""
@@ -44,7 +55,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Give the terminal back."""
-        self.bars.stop()
+        if self.bars is not None:
+            self.bars.stop()
+        self.bars = None
 
 
 def _words(logs) -> str:

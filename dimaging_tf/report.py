@@ -35,14 +35,19 @@ def write(folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]
     """Write the page from run folders and bundles, `figures` (caption, picture) first; -> `out`."""
     parts = [_figure(caption, path.read_bytes()) for caption, path in figures]
     for folder in folders:
-        if (folder / "run.json").exists():
-            parts.append(_run(folder))
-        elif (folder / "bundle.json").exists():
-            parts.append(_bundle(folder))
-        else:
+        kinds = {"run.json": _run, "bundle.json": _bundle}
+        file = next((name for name in kinds if (folder / name).exists()), None)
+        if file is None:
             raise UserError(
                 f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json)."
             )
+        try:
+            parts.append(kinds[file](folder))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{folder} is damaged: {file}, or a file of figures beside it, is not what dimaging "
+                f"writes ({error!r}). Make it again, or leave it out of the report."
+            ) from error
     write_text(out, _PAGE.format(body="\n".join(parts)))
     return out
 

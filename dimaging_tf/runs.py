@@ -1,12 +1,11 @@
 """A training run: settings in, a run folder out; a killed run goes on where its last epoch ended."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from dimaging_tf import registry
 from dimaging_tf.errors import TrainingError, UserError
-from dimaging_tf.files import read_json_lines
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,8 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
 
     Two calls with the same settings on one machine give the same weights, also when the second was
     killed and resumed; a run by `minutes` is the exception. Raises UserError where `out` holds a run
-    already and `resume` is not set, DataError, and TrainingError on NaN.
+    already and `resume` is not set, or where its minutes are used up; DataError for data that the
+    model cannot learn from, and TrainingError on NaN.
     """
     out = Path(out)
     if (out / "run.json").exists() and not resume:
@@ -102,9 +102,10 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
     tf.config.experimental.enable_op_determinism()
     dataset = load_data(settings)
     steps = max(1, len(dataset.train.image) // settings.batch)
-    with _strategy(settings.strategy).scope():
+    with _strategy(settings).scope():
         model = _start(settings, dataset, steps, out, resume)
         done = training.steps_done(model)
+    model.check_data(dataset)
     augmented = _augmented(settings, model)
     train_batches = pipeline.batches(
         dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented
@@ -120,8 +121,14 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
     }
     clock, epochs = [], settings.epochs
     if settings.minutes is not None:
-        past = read_json_lines(out / "metrics.jsonl") if resume else []
-        clock = [training.TimeBudget(settings.minutes, past[-1]["seconds"] if past else 0.0)]
+        past = training.epochs_done(out, done) if resume else []
+        spent = past[-1]["seconds"] if past else 0.0
+        if spent >= settings.minutes * 60:
+            raise UserError(
+                f"{out} has trained its {settings.minutes:g} minutes; nothing is left to do. "
+                f"Export it: dimaging export {out}"
+            )
+        clock = [training.TimeBudget(settings.minutes, spent)]
         epochs = 10**6
     with training.StopOnInterrupt() as stop:
         model.fit(
@@ -134,8 +141,8 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
             verbose=0,
             callbacks=[
                 training.StopOnNaN(),
-                *clock,
                 training.RunRecord(out, **facts),
+                *clock,  # after the record, whose seconds are then never fewer
                 training.Checkpoint(out),
                 training.SampleGrid(out, image, label),
                 *callbacks,
@@ -166,7 +173,10 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         if settings.minutes is not None:
             model.optimizer.learning_rate = settings.learning_rate
         return model
-    model = model_class(model_class.config_for(dataset.shape, settings.changes))
+    changes = settings.changes
+    if any(f.name == "seed" for f in fields(model_class.config_class)):
+        changes = {"seed": settings.seed, **changes}
+    model = model_class(model_class.config_for(dataset.shape, changes))
     rate = settings.learning_rate
     if settings.minutes is None:
         rate = keras.optimizers.schedules.CosineDecay(
@@ -188,15 +198,19 @@ def _augmented(settings: Settings, model: Any) -> Any:
     return transform
 
 
-def _strategy(name: str) -> Any:
+def _strategy(settings: Settings) -> Any:
     import tensorflow as tf
 
-    if name == "single":
+    if settings.strategy == "single":
         return tf.distribute.get_strategy()
-    if name != "mirrored":
-        raise UserError(f"--strategy must be single or mirrored. Received: {name!r}")
+    if settings.strategy != "mirrored":
+        raise UserError(f"--strategy must be single or mirrored. Received: {settings.strategy!r}")
     gpus = tf.config.list_logical_devices("GPU")
     devices = gpus or tf.config.list_logical_devices("CPU")
+    if settings.batch % len(devices):  # shares of unequal size would weigh their images unequally
+        raise UserError(
+            f"--batch must be a multiple of the {len(devices)} devices. Received: {settings.batch}"
+        )
     # TensorFlow's collectives for CPUs mix up two strategies of one process; GPUs reduce by NCCL.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy([device.name for device in devices], reduction)

@@ -29,7 +29,7 @@ class StopOnNaN(keras.callbacks.Callback):
     """TrainingError that names the loss which is no longer finite, at the step where it happens."""
 
     def on_train_batch_end(self, batch, logs=None):
-        """Look at every tracked value."""
+        """Look at every tracked value, those of the validation at the end of an epoch."""
         broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
         if broken:
             step = steps_done(self.model)
@@ -39,6 +39,8 @@ class StopOnNaN(keras.callbacks.Callback):
                 "for NaN or values outside [0, 1] in the data."
             )
 
+    on_epoch_end = on_train_batch_end
+
 
 class StopOnInterrupt(keras.callbacks.Callback):
     """Ctrl-C raises KeyboardInterrupt at the end of the step; pressed twice, at once.
@@ -46,6 +48,10 @@ class StopOnInterrupt(keras.callbacks.Callback):
     In the middle of a step it would meet TensorFlow's own threads, which abort the process or lose it.
     Used around `fit`: `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
     """
+
+    def __init__(self):
+        super().__init__()
+        self.asked = self.taken = False
 
     def __enter__(self):
         self.asked, self.past = False, signal.getsignal(signal.SIGINT)
@@ -57,13 +63,19 @@ class StopOnInterrupt(keras.callbacks.Callback):
             signal.signal(signal.SIGINT, self._ask)
         return self
 
-    def __exit__(self, *error):
-        if self.taken:
-            signal.signal(signal.SIGINT, self.past)
+    def __exit__(self, kind=None, *error):
+        self._restore()
+        if self.asked and kind is None:  # pressed after the last step
+            raise KeyboardInterrupt
 
     def _ask(self, number, frame):
         self.asked = True
-        self.__exit__()
+        self._restore()
+
+    def _restore(self):
+        if self.taken:
+            signal.signal(signal.SIGINT, self.past)
+            self.taken = False
 
     def on_train_batch_end(self, batch, logs=None):
         """Stop here if asked to."""
@@ -74,7 +86,10 @@ class StopOnInterrupt(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """`last.keras` after every epoch and `best.keras` by `monitor` (the smallest value wins)."""
+    """`last.keras` after every epoch and `best.keras` by `monitor` (the smallest value wins).
+
+    Where nothing is called `monitor`, as without validation data, the latest epoch is the best.
+    """
 
     def __init__(self, folder: str | Path, monitor: str = "val_loss"):
         super().__init__()
@@ -85,15 +100,15 @@ class Checkpoint(keras.callbacks.Callback):
         past = [
             r[self.monitor]
             for r in read_json_lines(self.folder / "metrics.jsonl")
-            if self.monitor in r
+            if math.isfinite(r.get(self.monitor, math.nan))
         ]
         self.best = min(past, default=math.inf)
 
     def on_epoch_end(self, epoch, logs=None):
         """Weights, optimizer state and configuration in one file, replaced in one step."""
-        value = (logs or {}).get(self.monitor, -math.inf)
-        if value < self.best or not (self.folder / "best.keras").exists():
-            self.best = value
+        value = (logs or {}).get(self.monitor)
+        if value is None or value < self.best or not (self.folder / "best.keras").exists():
+            self.best = value if value is not None and math.isfinite(value) else math.inf
             self._save("best.keras")
         self._save("last.keras")
 
@@ -116,21 +131,16 @@ class RunRecord(keras.callbacks.Callback):
         if hasattr(model, "config"):
             record["config"] = model.get_config()["config"]
         write_json(self.folder / "run.json", {**record, **self.facts})
-        self.epochs = [
-            r for r in read_json_lines(self.folder / "metrics.jsonl") if r["epoch"] <= self._done()
-        ]
+        self.epochs = epochs_done(self.folder, steps_done(model))
         self._write()
         self.start = time.monotonic() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
-
-    def _done(self) -> int:
-        steps = self.params.get("steps") or 0
-        return steps_done(self.model) // steps if steps else 0
 
     def on_epoch_end(self, epoch, logs=None):
         """Append the epoch; times are seconds of training so far, over all sessions of the run."""
         values = {name: float(np.mean(value)) for name, value in (logs or {}).items()}
         seconds = round(time.monotonic() - self.start, 3)
-        self.epochs.append({"epoch": epoch + 1, "seconds": seconds, **values})
+        place = {"epoch": epoch + 1, "step": steps_done(self.model), "seconds": seconds}
+        self.epochs.append({**place, **values})
         self._write()
 
     def _write(self) -> None:
@@ -186,6 +196,12 @@ class TimeBudget(keras.callbacks.Callback):
 def steps_done(model: keras.Model) -> int:
     """Optimizer steps so far, on one device or mirrored over several."""
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def epochs_done(folder: str | Path, steps: int) -> list[dict[str, Any]]:
+    """The recorded epochs of a run whose checkpoint has done `steps`; a kill may leave one more."""
+    records = read_json_lines(Path(folder) / "metrics.jsonl")
+    return [record for record in records if record.get("step", 0) <= steps]
 
 
 def versions() -> dict[str, str]:

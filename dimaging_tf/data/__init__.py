@@ -38,12 +38,18 @@ _SOURCES = {
         "cells:load_cells",
         ("size", "seed"),
     ),
+    "faces": _Source(
+        "2,200 synthetic faces, some with glasses, 32 x 32", "faces:load_faces", ("size", "seed")
+    ),
     "mnist": _Source("70,000 handwritten digits, 28 x 28 (file)", "mnist:load_mnist", _FILE),
     "fashion_mnist": _Source(
         "70,000 articles of clothing, 28 x 28 (files)", "mnist:load_fashion_mnist", _FILE
     ),
     "binarized_mnist": _Source(
         "60,000 digits in black and white, 28 x 28 (file)", "mnist:load_binarized_mnist", _FILE[:1]
+    ),
+    "olivetti": _Source(
+        "400 faces of 40 people, 32 x 32 (file)", "olivetti:load_olivetti", ("data_dir", "size")
     ),
     "cifar10": _Source(
         "60,000 photographs of ten classes, 32 x 32 (file)", "cifar:load_cifar10", _FILE
@@ -67,11 +73,11 @@ def load(
 ) -> "Dataset":
     """A data set of NAMES, or the images of a folder (of the same name as a data set: ./NAME).
 
-    data_dir  where the files of mnist, fashion_mnist, binarized_mnist and cifar10 are
-    size      side of the square images in pixels: of a patch (photos, folder) or a field (cells);
-              other data sets are padded with black to it
+    data_dir  where the files of mnist, fashion_mnist, binarized_mnist, olivetti and cifar10 are
+    size      side of the square images in pixels: of a patch (photos, folder), a field (cells) or a
+              face (faces, olivetti); other data sets are padded with black to it
     channels  1 grey, 3 RGB; None as it is (photos: 1)
-    seed      draws the cells; chooses the patches and the valid split of a folder
+    seed      draws the cells and faces; chooses the patches and the valid split of a folder
     skip_bad  folder: leave out unreadable files, with a warning that lists them
     cut       folder: "patches" of the size, or "resize" the central square to it
     white     folder: the value that is full scale in 16-bit files of fewer bits, such as 4095

@@ -55,7 +55,7 @@ def load_folder(
 ) -> Dataset:
     """Images [N, size, size, channels] uint8 or uint16 (size: 64); masks [N, size, size] int32.
 
-    A tenth of the files, but at least one, is the valid split: `seed` and the names choose it.
+    About a tenth of the files, but at least one, is the valid split: `seed` and the names choose it.
     Files that cannot be used raise DataError with their names; skip_bad leaves them out and warns.
     """
     folder = Path(folder).expanduser()
@@ -89,7 +89,8 @@ def load_folder(
         _warn_if_dark(max(piece.image.max() for piece in good.values()))
     depth = max(piece.image.shape[-1] for piece in good.values()) if channels is None else channels
     order = sorted(good, key=lambda file: _hash(seed, file))
-    count = max(1, round(VALID_SHARE * len(order)))
+    count = sum(_hash(seed, file) < VALID_SHARE * 2**64 for file in order)
+    count = min(max(count, 1), len(order) - 1)
     return Dataset(
         name=folder.resolve().name,
         train=_join([good[file] for file in sorted(order[count:])], deep, depth),
@@ -219,5 +220,8 @@ def _join(pieces: list[Piece], deep: bool, channels: int) -> Split:
 
 
 def _hash(seed: int, file: Path) -> int:
-    """A number that depends on nothing else: adding a file moves no other between the splits."""
+    """A number below 2**64 that depends on nothing else.
+
+    So adding a file moves no other between the splits, except out of one that had to be filled.
+    """
     return int.from_bytes(hashlib.sha256(f"{seed}/{file.as_posix()}".encode()).digest()[:8])

@@ -38,7 +38,7 @@ def load_mnist(data_dir: Folder = None, download: bool = False) -> Dataset:
     keys = ("x_train", "y_train", "x_test", "y_test")
     return _labelled(
         "mnist",
-        *(_checked(path, array) for array in _read_npz(path, keys)),
+        *(_checked(path, array) for array in read_npz(path, keys)),
         licence="CC BY-SA 3.0",
         source="Y. LeCun, C. Cortes and C. Burges, MNIST",
         summary="28 x 28 handwritten digits",
@@ -65,7 +65,7 @@ def load_binarized_mnist(data_dir: Folder = None) -> Dataset:
     """
     path = locate(BINARIZED, data_dir, download=False)
     splits = []
-    for rows in _read_npz(path, ("x_train", "x_valid")):
+    for rows in read_npz(path, ("x_train", "x_valid")):
         if rows.dtype != np.uint8 or rows.shape[1:] != (98,):
             raise DataError(
                 f"{path} holds {rows.dtype} {list(rows.shape)}; expected uint8 [N, 98], packed bits"
@@ -90,7 +90,8 @@ def _labelled(name, x_train, y_train, x_valid, y_valid, **about: str) -> Dataset
     )
 
 
-def _read_npz(path: Path, keys: tuple[str, ...]) -> list[np.ndarray]:
+def read_npz(path: Path, keys: tuple[str, ...]) -> list[np.ndarray]:
+    """These arrays of a file, no pickles. DataError names what is missing or damaged."""
     try:
         # np.load(path) would leave a damaged file open.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:

@@ -6,8 +6,9 @@ import tensorflow as tf
 def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor | int) -> tf.Tensor:
     """Unit Gaussian float32 of `shape` [B, ...], a pure function of (seed, step, row of the batch).
 
-    Under tf.distribute each replica cuts its rows out of the noise of the whole batch, so two replicas
-    see what one device would have seen.
+    Under tf.distribute each replica cuts its rows out of the noise of the whole batch: where the batch
+    divides evenly (`dimaging train` asks for that), replicas see what one device would have seen. The
+    last, smaller batch of a validation may not, and then draws other noise.
     """
     context = tf.distribute.get_replica_context()
     replicas = context.num_replicas_in_sync if context else 1

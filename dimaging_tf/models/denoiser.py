@@ -33,6 +33,10 @@ class Config:
     depth: int = 3  # poolings of the U-Net
     width: int = 16  # channels of its first level
 
+    def __post_init__(self):
+        for spec in (self.noise, self.test_noise):
+            noise.parse(spec)  # a mistake shows now, not after an epoch
+
 
 def build_denoiser(config: Config) -> keras.Model:
     """Noisy -> {"estimate"}: noisy minus the U-Net's residual, not clipped."""
@@ -87,9 +91,10 @@ class Denoiser(DeployableModel):
         return noise.parse(self.config.noise)(image, seed), image
 
     def noisy(self, image: np.ndarray, seed: int = 0) -> np.ndarray:
-        """`image` under the test noise; the same seed gives the same noise."""
+        """`image` under the test noise, cut to the legal range; one seed gives one noise."""
         sensor = noise.parse(self.config.test_noise)
-        return np.asarray(sensor(image, np.array([seed, 0], np.int32)), np.float32)
+        noisy = np.asarray(sensor(image, np.array([seed, 0], np.int32)), np.float32)
+        return noisy.clip(*self.ranges["noisy"])
 
     def examples(self, image, label=None, seed=0):
         """The images under the test noise."""

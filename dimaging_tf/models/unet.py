@@ -22,6 +22,7 @@ from keras import layers
 
 from dimaging_tf import metrics
 from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.errors import DataError
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 
 
@@ -45,6 +46,11 @@ class Config:
                     f"unet: {name} must be one of {', '.join(legal)}. "
                     f"Received: {getattr(self, name)!r}"
                 )
+        if self.head == "segmentation" and self.outputs < 2:
+            raise ValueError(
+                "unet: segmentation needs outputs of at least 2, the background and a class. "
+                f"Received: {self.outputs}"
+            )
         if self.padding == "valid":
             self._check_size()
 
@@ -152,6 +158,27 @@ class UNet(DeployableModel):
     def input_shape_for(cls, shape, changes):
         """Any size with same padding, the data's size with valid padding."""
         return (None, None, shape[-1]) if changes.get("padding") == "same" else shape
+
+    def check_data(self, dataset):
+        """Segmentation needs a mask for every image, with classes 0 to outputs - 1."""
+        if not self.segments:
+            return
+        for split in (dataset.train, dataset.valid):
+            label = split.label
+            if label is None or label.ndim != 3:
+                found = "labels of whole images" if label is not None else "no masks"
+                raise DataError(
+                    f"unet: segmentation learns from masks, one class a pixel; {dataset.name} has "
+                    f"{found}. Put NAME_mask.png beside each NAME.png, or --set head=regression"
+                )
+            top = self.config.outputs - 1
+            if label.min() < 0 or label.max() > top:
+                values = np.unique(label)
+                shown = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
+                raise DataError(
+                    f"unet: the masks of {dataset.name} hold {shown}; expected 0..{top}. Save the "
+                    f"classes as 0, 1, 2, ..., or --set outputs={values[-1] + 1}"
+                )
 
     def call(self, image, training=False):
         """[B, H, W, C] -> logits or estimate [B, H', W', outputs]."""

@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--out", default="out", metavar="DIR", help="folder (default: out)")
     one.add_argument("--n", type=_positive, default=1, help="items of noise (default: 1)")
-    one.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    one.add_argument("--seed", type=_not_negative, default=0, help="of the noise (default: 0)")
     _device(one)
     _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
@@ -190,7 +190,7 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--graph", action="append", metavar="GRAPH", help="only this (default: all)")
     one.add_argument("--batch", type=_positive, help="items a run (default: 1)")
     one.add_argument(
-        "--seconds", type=float, default=3.0, help="of timed runs per graph, in s (default: 3)"
+        "--seconds", type=_finite, default=3.0, help="of timed runs per graph, in s (default: 3)"
     )
     one.add_argument("--json", metavar="FILE", help="write everything, raw samples in ns")
     gate = one.add_mutually_exclusive_group()
@@ -203,18 +203,35 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         "--write-budget", metavar="FILE", help="write such a file (default: for 1 thread)"
     )
     one.add_argument(
-        "--margin", type=float, default=15.0, help="of a written budget, in %% (default: 15)"
+        "--margin", type=_finite, default=15.0, help="of a written budget, in %% (default: 15)"
     )
     one.add_argument(
-        "--limit", type=float, default=30.0, help="time to decide on a graph, in s (default: 30)"
+        "--limit", type=_finite, default=30.0, help="time to decide on a graph, in s (default: 30)"
     )
     _device(one)
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, received {text}")
+    return _at_least(1, text)
+
+
+def _not_negative(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.removeprefix("-").isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected {least} or more, received {text}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):  # NaN fails too
+        raise argparse.ArgumentTypeError(f"expected a number of 0 or more, received {text}")
     return value
 
 

@@ -111,17 +111,21 @@ def _read(path: Path, tensor: Tensor) -> np.ndarray:
         _channel_axis(tensor)  # refuse before a picture is decoded
         return from_picture(_open_picture(path, tensor), tensor)
     try:
-        stored: Any = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        with path.open("rb") as file:
+            stored: Any = np.load(file, allow_pickle=False)
+            return stored if isinstance(stored, np.ndarray) else _member(stored, path, tensor)
+    except InputError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise unrelated types
         raise InputError(f"input {tensor.name!r}: {path} cannot be read: {error}") from None
-    if path.suffix == ".npy":
-        return stored
-    with stored:
-        key = tensor.name if tensor.name in stored else stored.files[0] if stored.files else ""
-        if key != tensor.name and len(stored.files) != 1:
-            found = ", ".join(stored.files) or "none"
-            raise InputError(f"input {tensor.name!r}: {path} holds no such array; found: {found}")
-        return stored[key]
+
+
+def _member(stored: Any, path: Path, tensor: Tensor) -> np.ndarray:
+    key = tensor.name if tensor.name in stored else stored.files[0] if stored.files else ""
+    if key != tensor.name and len(stored.files) != 1:
+        found = ", ".join(stored.files) or "none"
+        raise InputError(f"input {tensor.name!r}: {path} holds no such array; found: {found}")
+    return stored[key]
 
 
 def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":

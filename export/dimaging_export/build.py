@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx
 from dimaging_edge import schema
 
 from dimaging_export import graph as graphs
 from dimaging_export import parity, targets, uint8
+from dimaging_export.errors import ExportError
 from dimaging_export.inputs import (
     BATCHES,
     STATIC_BATCHES,
@@ -56,6 +58,8 @@ class Built:
     """What onnxruntime's mobile checker says, for a target that asks it."""
     converter: str
     float_tail: int = 0
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Heights and widths it was proven at, where they are free."""
 
 
 def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: Arrays) -> Built:
@@ -63,13 +67,16 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
 
     calibration, real: real inputs by name, batch first, to calibrate on and to prove with.
     """
+    for arrays in (calibration, real):
+        _check_ranges(name, arrays, subject.ranges)
     keras_model = subject.graphs[name]
     example = example_shapes(interface(keras_model).inputs, real, order.size)
     static = order.target.static
     base = convert(keras_model, list(example.values()) if static else None, order.converter)
     batches = STATIC_BATCHES if static else BATCHES
-    inputs = Inputs(example, subject.ranges, real, _any_height(base), batches)
-    reference, feeds = keras_graph(keras_model), inputs.feeds()
+    reference = keras_graph(keras_model)
+    inputs = Inputs(example, subject.ranges, real, _free(base), batches).accepted(reference)
+    feeds = inputs.feeds()
     answers = [reference(feed) for feed in feeds]
     report = parity.prove(name, onnx_graph(base), feeds, answers)
 
@@ -98,8 +105,21 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     work = _macs(base, keras_model, example)
     spec = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(model), report)
     return Built(
-        model, spec, arrays, reference, runs, verdict, base.producer_name, order.float_tail
-    )
+        model, spec, arrays, reference, runs, verdict, base.producer_name, order.float_tail,
+        tuple(inputs.sizes),
+    )  # fmt: skip
+
+
+def _check_ranges(name: str, arrays: Arrays, ranges: Ranges) -> None:
+    """A device would refuse an example outside the range that its bundle declares."""
+    for tensor, array in arrays.items():
+        low, high = ranges.get(tensor) or (-np.inf, np.inf)
+        if array.size and not (low <= array.min() and array.max() <= high):
+            raise ExportError(
+                f"graph {name!r}: the examples of {tensor!r} reach from {array.min():g} to "
+                f"{array.max():g}, outside of its range {low:g} to {high:g}. Mend the model's "
+                "examples() or its ranges"
+            )
 
 
 def _prove_bytes(
@@ -130,9 +150,10 @@ def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:
     )
 
 
-def _any_height(model: onnx.ModelProto) -> frozenset[str]:
+def _free(model: onnx.ModelProto) -> dict[str, tuple[bool, bool]]:
     shapes = {info.name: _shape(info) for info in model.graph.input}
-    return frozenset(n for n, s in shapes.items() if len(s) == 4 and isinstance(s[1], str))
+    free = {n: (isinstance(s[1], str), isinstance(s[2], str)) for n, s in shapes.items() if s[3:]}
+    return {name: axes for name, axes in free.items() if any(axes)}
 
 
 def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -> int | None:
@@ -144,7 +165,10 @@ def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -
 
 
 def describe(
-    info: onnx.ValueInfoProto, arrays: Arrays, ranges: Ranges, byte_names: frozenset[str] = frozenset()
+    info: onnx.ValueInfoProto,
+    arrays: Arrays,
+    ranges: Ranges,
+    byte_names: frozenset[str] = frozenset(),
 ) -> schema.Tensor:
     """What the manifest says of an input or output; `arrays` holds an example of it."""
     legal = (0, 255) if info.name in byte_names else ranges.get(info.name)

@@ -61,7 +61,9 @@ def _parity(m: schema.Manifest) -> str:
 
 
 def _quality(m: schema.Manifest, real: RealData | None) -> str:
-    text = f"Real images: {real.name}." if real else "No real images were given."
+    text = "No real images were given."
+    if real:
+        text = f"Real images it was proven and judged on: {real.name} ({real.licence})."
     if real and not real.apart:
         text += " The same ones calibrated and judged, for there were few."
     if m.quality:
@@ -101,7 +103,8 @@ def _limits(m: schema.Manifest, built: dict[str, Built]) -> str:
     inputs = [t for g in m.graphs.values() for t in g.inputs]
     lines = ["dimaging_edge refuses inputs outside their range; plain onnxruntime computes them."]
     if any(isinstance(size, str) for t in inputs for size in t.shape[1:]):
-        lines.append("Any height and width; proven at the example's and at twice its height.")
+        sizes = dict.fromkeys(f"{h} x {w}" for b in built.values() for h, w in b.sizes)
+        lines.append(f"Any height and width; proven at {', '.join(sizes)}.")
     if m.precision == "int8":
         tail = max(b.float_tail for b in built.values())
         lines.append("int8 knows images like those it was calibrated on; others may saturate.")

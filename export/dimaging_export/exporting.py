@@ -3,8 +3,10 @@
 import json
 import logging
 import platform
+import shlex
 from dataclasses import asdict, replace
 from importlib import metadata
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,12 @@ from dimaging_edge import __version__, schema
 from dimaging_export import parity, targets
 from dimaging_export.build import Built, Order, build
 from dimaging_export.card import card
-from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.graph import annotate
 from dimaging_export.precision import FLOAT_TAILS
 from dimaging_export.realdata import RealData, real_data
-from dimaging_export.samplers.build import build_samplers
-from dimaging_export.subject import Subject, load_subject
+from dimaging_export.samplers.build import build_samplers, prepared
+from dimaging_export.subject import Subject, load_subject, portable
 from dimaging_export.write import check_place, file_entry, new_bundle
 from dimaging_tf import registry
 from dimaging_tf.density import ExplicitDensity
@@ -47,7 +49,7 @@ def export(
     model_or_path  a Keras model (one with graphs(), or any functional one), a .keras file, a run
                    folder
     out            the bundle's own folder; nothing is there until all of it is
-    precision      "fp32", "fp16" or "int8"
+    precision      "fp32", "fp16" or "int8"; of an explicit density "fp32" or "integer"
     target         "cpu", "cuda", "phone" or "web"
     data           real images to calibrate on and judge by: a name or folder of dimaging_tf.data,
                    a Dataset, an array [N, H, W, C], or a pair of it and labels; by default what
@@ -78,14 +80,18 @@ def export(
         converter=converter,
         by_score=subject.quality is not None and real is not None,
     )
+    subject = prepared(subject, precision, real)
     built, quality = _build_well(subject, order, real)
     if uint8 and all(x.dtype != np.uint8 for b in built.values() for x in b.examples.values()):
         raise ExportError(
             f"uint8=True: {subject.name} has no tensor [N, H, W, C] of the range (0, 1), so no "
             "image to carry as bytes; leave it out"
         )
-    facts = _facts(subject, order, built, real)
-    flags = {"data": data if isinstance(data, str) else None, "size": size and max(size)}
+    facts = _facts(subject, order, built)
+    flags = {
+        "data": portable(Path(data)) if isinstance(data, str | PathLike) else None,
+        "size": size[0] if size and size[0] == size[1] else None,
+    }
     command = _command(subject.source, precision, target, uint8, flags)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
@@ -103,7 +109,7 @@ def _build_well(
     for tail in tails:
         try:
             return _build_all(subject, replace(order, float_tail=tail), real)
-        except ParityError as error:
+        except PrecisionError as error:
             log.info("%s; trying with one more layer in float32", error)
     return _build_all(subject, replace(order, float_tail=last), real)
 
@@ -130,16 +136,17 @@ def _quality(
     if subject.quality is None or real is None:
         return None
     image, label = real.judging.image, real.judging.label
-    keras = subject.score(lambda graph, **x: built[graph].reference(x), image, label)
+    if subject.original is not None:
+        keras = subject.original.score(subject.original.run, image, label)
+    else:
+        keras = subject.score(lambda graph, **x: built[graph].reference(x), image, label)
     onnx = subject.score(lambda graph, **x: built[graph].floats(x), image, label)
     return parity.judge_quality(subject.quality, order.precision, keras, onnx)
 
 
-def _facts(
-    subject: Subject, order: Order, built: dict[str, Built], real: RealData | None
-) -> dict[str, Any]:
+def _facts(subject: Subject, order: Order, built: dict[str, Built]) -> dict[str, Any]:
     """What the manifest says of the bundle as a whole, and each file of itself."""
-    entry = registry.REGISTRY.get(subject.name)
+    entry, origin = registry.REGISTRY.get(subject.name), subject.learned_from
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
     tools = {name: metadata.version(name) for name in _TOOLS}
     tools["python"] = platform.python_version()
@@ -151,7 +158,7 @@ def _facts(
         "precision": order.precision,
         "target": order.target.name,
         "version": __version__,
-        "licence": f"weights learned from {real.name}: {real.licence}" if real else "unstated",
+        "licence": f"weights learned from {origin[0]}: {origin[1]}" if origin else "unstated",
         "paper": entry.paper if entry else "",
         "lecture": entry.lecture if entry else "",
         "config": json.loads(json.dumps(config)),
@@ -163,12 +170,12 @@ def _command(
     source: str, precision: str, target: str, uint8: bool | None, more: dict[str, Any]
 ) -> str:
     """The command that repeats this export."""
-    words = ["dimaging export", source, "--precision", precision, "--target", target]
+    words = ["dimaging", "export", source, "--precision", precision, "--target", target]
     if uint8 is not None:
         words.append("--uint8" if uint8 else "--no-uint8")
     for name, value in more.items():
         words += [f"--{name}", str(value)] if value is not None else []
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def _write(

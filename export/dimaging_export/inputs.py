@@ -1,18 +1,21 @@
 """What a graph is proven on: real inputs, and seeded ones over the whole declared range."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dimaging_export.emit.values import Shape
 from dimaging_export.errors import ExportError
-from dimaging_export.runner import Arrays
+from dimaging_export.runner import Arrays, Graph
 from dimaging_export.uint8 import to_bytes
 
 BATCHES = (1, 3, 8)
 STATIC_BATCHES = (1, 3)
 """A file of batch 1 runs three images one by one; more would repeat itself."""
+
+CHANGES = ((0, 0), (-1, 3))
+"""Added to twice the height and to the width of images of a free size: no multiple of 2 as well."""
 
 Ranges = Mapping[str, tuple[float, float] | None]
 
@@ -26,9 +29,28 @@ class Inputs:
     ranges: Ranges
     real: Arrays
     """Real values of all of them, or nothing."""
-    any_height: frozenset[str]
-    """Images whose height is free in the file."""
+    free: Mapping[str, tuple[bool, bool]]
+    """Images whose height or width is free in the file, and which of them."""
     batches: tuple[int, ...] = BATCHES
+    changes: tuple[tuple[int, int], ...] = CHANGES
+
+    def accepted(self, keras: Graph) -> "Inputs":
+        """Without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
+
+        def takes(change: tuple[int, int]) -> bool:
+            try:
+                keras(self._seeded(1, frozenset(), change))
+            except Exception:  # its layers and TensorFlow raise unrelated types
+                return False
+            return True
+
+        return replace(self, changes=tuple(filter(takes, self.changes if self.free else ())))
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the images of a free size in all feeds."""
+        shapes = [self.example] + [self._shapes(change) for change in self.changes]
+        return [(s[name][1], s[name][2]) for s in shapes for name in self.free]
 
     @property
     def typical(self) -> int | None:
@@ -36,21 +58,30 @@ class Inputs:
         return len(self.batches) if self.real else None
 
     def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
-        """Real inputs, then seeded ones, at every batch; a free height at twice the size too."""
+        """Real inputs, then seeded ones, at every batch; a free size at other sizes too."""
         real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
         feeds = [{k: v[:n] for k, v in real.items()} for n in self.batches if real]
         feeds += [self._seeded(n, byte_names) for n in self.batches]
-        if self.any_height:
-            feeds.append(self._seeded(1, byte_names, tall=True))
+        if self.free:
+            feeds += [self._seeded(1, byte_names, change) for change in self.changes]
         return feeds
 
-    def _seeded(self, batch: int, byte_names: frozenset[str], tall: bool = False) -> Arrays:
+    def _shapes(self, change: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+        shapes = dict(self.example)
+        for name, (any_height, any_width) in self.free.items():
+            batch, height, width, *rest = shapes[name]
+            height = 2 * height + change[0] if any_height else height
+            shapes[name] = (batch, height, width + change[1] * any_width, *rest)
+        return shapes
+
+    def _seeded(
+        self, batch: int, byte_names: frozenset[str], change: tuple[int, int] | None = None
+    ) -> Arrays:
         """Uniform over the range, standard normal where there is none."""
-        rng = np.random.default_rng([batch, tall])
+        rng = np.random.default_rng([batch, change is not None])
         feed = {}
-        for name, (_, *shape) in self.example.items():
-            if tall and name in self.any_height:
-                shape[0] *= 2
+        shapes = self.example if change is None else self._shapes(change)
+        for name, (_, *shape) in shapes.items():
             full, legal = (batch, *shape), self.ranges.get(name)
             if name in byte_names:
                 feed[name] = rng.integers(0, 256, full).astype(np.uint8)

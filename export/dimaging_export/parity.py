@@ -4,6 +4,7 @@ The float32 conversion is proven first, whatever precision is asked for; then wh
 
     float32      |difference| <= ABSOLUTE + RELATIVE * largest |value|
     uint8        one grey level: float32 differences may tip a rounding
+    integer      equal, to the last bit
     fp16, int8   the model's own figure of merit on real images, `quality.allowed_loss`;
                  for a model without one the signal to noise of every output, SQNR
 
@@ -18,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_export.errors import ParityError
+from dimaging_export.errors import ParityError, PrecisionError
 from dimaging_export.runner import Arrays, Graph
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4
 LEVELS = 1.0
+EXACT = ("fp32", "integer")
+"""Judged value by value."""
 SQNR = {"fp16": 40.0, "int8": 20.0}
 """Least signal to quantisation noise, in dB."""
 
@@ -74,15 +77,23 @@ def prove(
     """
     differences: dict[str, Difference] = {}
     for i, (feed, answer) in enumerate(zip(feeds, answers, strict=True)):
-        outputs = found(feed)
+        try:
+            outputs = found(feed)
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            at = ", ".join(f"{key} {list(array.shape)}" for key, array in feed.items())
+            raise ParityError(
+                f"graph {name!r} in {precision} fails on {at}, which Keras takes: {error}. "
+                "Nothing was written"
+            ) from error
         for output, value in answer.items():
             _check_kind(f"graph {name!r}, output {output!r}", outputs.get(output), value)
-            if precision == "fp32" or typical is None or i < typical:
+            if precision in EXACT or typical is None or i < typical:
                 differences.setdefault(output, Difference()).add(outputs[output], value)
     report, failures = {}, []
     for output, seen in differences.items():
         allowed = LEVELS if output in byte_names else ABSOLUTE + RELATIVE * seen.scale
-        if precision == "fp32":
+        if precision in EXACT:
+            allowed = 0.0 if precision == "integer" else allowed
             if seen.max_abs > allowed:
                 failures.append(f"{output} differs by {seen.max_abs:.3g}, allowed {allowed:.3g}")
         else:
@@ -91,8 +102,9 @@ def prove(
                 failures.append(f"{output} has {seen.sqnr:.1f} dB, needs {SQNR[precision]:.0f} dB")
         report[output] = {"max_abs": seen.max_abs, "allowed": allowed}
     if failures:
-        mend = "" if precision == "fp32" else "; export it with precision='fp32'"
-        raise ParityError(
+        full = precision == "fp32"
+        mend = "" if full else "; export it with precision='fp32'"
+        raise (ParityError if full else PrecisionError)(
             f"graph {name!r} in {precision} does not compute what Keras computes: "
             f"{', '.join(failures)}. Nothing was written{mend}"
         )
@@ -107,7 +119,7 @@ def judge_quality(quality: Any, precision: str, keras: float, onnx: float) -> di
     loss = quality.loss(keras, onnx)
     allowed = quality.allowed_loss.get(precision, RELATIVE * max(abs(keras), 1.0))
     if not loss <= allowed:
-        raise ParityError(
+        raise (ParityError if precision == "fp32" else PrecisionError)(
             f"{quality.name} goes from {keras:.4g} to {onnx:.4g} {quality.unit} in {precision}, a "
             f"loss of {loss:.3g}, allowed {allowed:.3g}. Nothing was written; train longer, "
             "calibrate on more typical images (data=), or export with precision='fp32'"

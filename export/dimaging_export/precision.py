@@ -31,7 +31,7 @@ Feeds = Sequence[dict[str, np.ndarray]]
 """Real inputs of a graph, one dict per image, batch 1."""
 
 CALIBRATION_IMAGES = 32
-FLOAT_TAILS = {"fp32": (1,), "fp16": (1,), "int8": (1, 2, 3)}
+FLOAT_TAILS = {"fp32": (1,), "integer": (1,), "fp16": (1,), "int8": (1, 2, 3)}
 """How many of the last products to keep in float32: the next number is for when quality asks."""
 
 _FEW_CHANNELS = 4
@@ -88,6 +88,7 @@ PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] 
     "fp32": fp32,
     "fp16": fp16,
     "int8": int8,
+    "integer": fp32,  # the network is integer-valued already (integer.py)
 }
 
 

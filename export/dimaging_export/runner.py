@@ -28,8 +28,11 @@ def keras_graph(graph: keras.Model) -> Graph:
     return lambda arrays: _in_chunks(run, arrays, _CHUNK)
 
 
-def onnx_graph(model: onnx.ModelProto) -> Graph:
-    """The file itself on the CPU, as users will run it; image by image where its batch is 1."""
+def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
+    """The file itself on the CPU, as users will run it; image by image where its batch is 1.
+
+    whole: arrays go in as they are, for a graph whose first axis is not the batch.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -44,6 +47,8 @@ def onnx_graph(model: onnx.ModelProto) -> Graph:
         values = [np.asarray(y) for y in session.run(outputs, arrays)]
         return dict(zip(outputs, values, strict=True))
 
+    if whole:
+        return run
     return lambda arrays: _in_chunks(run, arrays, batch if isinstance(batch, int) else _CHUNK)
 
 

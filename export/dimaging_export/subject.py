@@ -34,8 +34,12 @@ class Subject:
     """dimaging_tf.deploy.Quality, or None."""
     model: Any = None
     """Our own model, or None."""
+    original: Any = None
+    """The float model of which `model` is the integer-valued twin; judged against it."""
     data: tuple[str, dict[str, Any]] | None = None
     """Name and options of the data it learned from (dimaging_tf.data.load), or its default."""
+    learned_from: tuple[str, str] | None = None
+    """Name and licence of what it was trained on, as its run says; None where nobody says."""
     source: str = "MODEL"
     """The run folder or file it was read from, for the command that repeats the export."""
 
@@ -92,15 +96,19 @@ def load_subject(model_or_path: Any) -> Subject:
             raise ExportError(
                 f"{path} is no run folder, it has no run.json; train one: dimaging train MODEL"
             )
-        model, source = runs.load_model(path), _portable(path)
+        model, source = runs.load_model(path), portable(path)
+        said = runs.read_record(path).get("data", {})
+        origin = None
+        if "name" in said and "licence" in said:
+            origin = (portable(Path(said["name"])), said["licence"])
         if not runs.has_settings(path):  # a fit script's: the model's default data judges it
-            return _subject(model, source=source)
+            return _subject(model, source=source, learned_from=origin)
         settings = runs.read_settings(path)
         data = (settings.data, {"seed": settings.seed, **settings.data_options})
-        return _subject(model, data=data, source=source)
+        return _subject(model, data=data, source=source, learned_from=origin)
     for entry in registry.REGISTRY.values():
         entry.model_class()  # registers the classes that the file may name
-    return _subject(keras.saving.load_model(path), source=_portable(path))
+    return _subject(keras.saving.load_model(path), source=portable(path))
 
 
 def _subject(model: Any, **more: Any) -> Subject:
@@ -117,9 +125,9 @@ def _subject(model: Any, **more: Any) -> Subject:
     return Subject(model.name, {"model": model}, **more)
 
 
-def _portable(path: Path) -> str:
+def portable(path: Path) -> str:
     """A path that means something on another machine: relative as it was given, or its name."""
-    return path.name if path.is_absolute() else path.as_posix()
+    return path.name if path.expanduser().is_absolute() else path.as_posix()
 
 
 def _f32(x: Any) -> np.ndarray:

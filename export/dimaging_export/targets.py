@@ -12,7 +12,7 @@ from dimaging_export.errors import ExportError
 if TYPE_CHECKING:
     import onnx
 
-_ALL = ("fp32", "fp16", "int8")
+_ALL = ("fp32", "fp16", "int8", "integer")
 _RANDOM = frozenset(
     "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli".split()
 )
@@ -45,7 +45,8 @@ TARGETS = {
     for target in (
         Target("cpu", "servers, laptops, ARM boards: onnxruntime on a CPU"),
         Target(
-            "cuda", "NVIDIA GPUs (int8 would run in float32 there)", precisions=("fp32", "fp16")
+            "cuda", "NVIDIA GPUs (int8 would run in float32 there)",
+            precisions=("fp32", "fp16", "integer"),
         ),
         Target(
             "phone", "Android and iOS, with NNAPI and Core ML within reach",

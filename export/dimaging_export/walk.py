@@ -8,11 +8,12 @@ itself infer every shape anew for the sizes that are asked for.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dimaging_export.emit.values import Shape
+if TYPE_CHECKING:  # emit imports this file
+    from dimaging_export.emit.values import Shape
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def plain(model: Any) -> keras.Model:
     return keras.Model(list(model.inputs), list(model.outputs))
 
 
-def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
+def trace(model: Any, shapes: "Sequence[Shape] | None" = None) -> Trace:
     """Walk `model` with these input shapes (in the order of its inputs; None: its own)."""
     shapes = shapes or [tuple(tensor.shape) for tensor in model.inputs]
     inputs = [

@@ -180,6 +180,38 @@ def test_damaged_npy(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Pa
     assert "x.npy cannot be read: Object arrays cannot be loaded" in found
 
 
+@pytest.mark.parametrize("damage", ["cut", "member"])
+def test_damaged_npz(
+    capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path, damage: str
+) -> None:
+    file = tmp_path / "x.npz"
+    np.savez_compressed(file, z=np.ones((2, 4), np.float32))
+    whole = file.read_bytes()
+    start = whole.index(b"z.npy") + 30  # within the compressed member; the directory stays whole
+    flipped = (
+        whole[:start] + bytes(255 - b for b in whole[start : start + 20]) + whole[start + 20 :]
+    )
+    file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else flipped)
+    found = _error(capsys, "run", toy, "decoder", "--input", f"z={file}")
+    assert "x.npz cannot be read: " in found
+
+
+BAD_NUMBERS = [
+    (["run", "x", "g", "--seed", "-1"], "--seed: expected 0 or more, received -1"),
+    (["run", "x", "g", "--n", "two"], "--n: expected 1 or more, received two"),
+    (["bench", "x", "--seconds", "nan"], "--seconds: expected a number of 0 or more, received nan"),
+    (["bench", "x", "--seconds", "inf"], "--seconds: expected a number of 0 or more, received inf"),
+    (["bench", "x", "--margin", "wide"], "--margin: expected a number of 0 or more, received wide"),
+    (["bench", "x", "--limit=-inf"], "--limit: expected a number of 0 or more, received -inf"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), BAD_NUMBERS)
+def test_numbers_out_of_range(capsys: pytest.CaptureFixture[str], arguments, says: str) -> None:
+    assert main(arguments) == 2
+    assert says in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["run"], ["bench", "x", "--threads", "0"], ["fly", "x"]])
 def test_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert main(arguments) == 2

@@ -14,8 +14,10 @@ import onnx
 import pytest
 from dimaging_edge import open_bundle
 from dimaging_export import ExportError, ParityError, export
+from dimaging_export.errors import PrecisionError
 from dimaging_export.targets import TARGETS
 from keras import layers as L
+from PIL import Image
 
 
 def data_for(name, digits, masks):
@@ -101,6 +103,9 @@ def test_bytes_in_and_out_are_within_a_level_of_keras(models, digits, tmp_path):
     graph = bundle.manifest.graphs["denoiser"]
     assert graph.inputs[0].range == (0, 255)
     assert graph.parity["image"]["allowed"] == 1
+    # No multiple of the pooling: the graph's own padding and cropping ran too.
+    card = (tmp_path / "b" / "CARD.md").read_text()
+    assert "Any height and width; proven at 8 x 8, 16 x 8, 15 x 11." in card
 
 
 def test_the_phone_gets_one_size_and_a_verdict(models, digits, tmp_path):
@@ -117,7 +122,9 @@ def test_a_plain_keras_model(small_unet, tmp_path):
         assert bundle.graphs == ("model",)
         assert bundle.run("model", image=image[:2])["mask"].shape == (2, 16, 16, 1)
         assert bundle.manifest.quality is None
-    assert "20 dB of signal to noise" in (out / "CARD.md").read_text()
+    text = (out / "CARD.md").read_text()
+    assert "20 dB of signal to noise" in text
+    assert "proven at 16 x 16, 32 x 16." in text  # Keras itself refuses an odd size
 
 
 def test_a_sequential_without_data(tmp_path):
@@ -136,15 +143,44 @@ def test_a_keras_file_and_the_models_own_data(models, tmp_path):
         "dimaging export vae.keras --precision fp32 --target cpu --data digits"
         in (out / "CARD.md").read_text()
     )
+    assert open_bundle(out).manifest.licence == "unstated"  # the digits proved it, no more
 
 
-def test_a_run_folder(tmp_path):
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (8, "dimaging export MODEL --precision fp32 --target phone --data digits --size 8\n"),
+        ((8, 16), "dimaging export MODEL --precision fp32 --target phone --data digits\n"),
+    ],
+)
+def test_the_command_of_the_card_works(models, tmp_path, size, words):
+    out = export(models["denoiser"], tmp_path / "b", target="phone", data="digits", size=size)
+    assert words in (out / "CARD.md").read_text()
+
+
+def test_the_command_of_the_card_names_no_place_of_this_machine(models, digits, tmp_path):
+    pictures = tmp_path / "my photos"
+    pictures.mkdir()
+    for index, image in enumerate(digits[:4]):
+        Image.fromarray(image[..., 0]).save(pictures / f"{index}.png")
+    for data in (pictures, str(pictures)):
+        out = export(models["denoiser"], tmp_path / "b", data=data, size=8, force=True)
+        text = (out / "CARD.md").read_text()
+        assert "--target cpu --data 'my photos' --size 8\n" in text
+        assert str(tmp_path) not in text
+
+
+def test_a_run_folder(digits, tmp_path):
     from dimaging_tf import runs
 
     settings = runs.Settings("autoencoder", "digits", epochs=1, batch=500)
     runs.train(settings, tmp_path / "run")
     bundle = open_bundle(export(tmp_path / "run", tmp_path / "b"))
     assert "learned from digits" in bundle.manifest.licence
+    other = open_bundle(export(tmp_path / "run", tmp_path / "c", data=digits))
+    assert other.manifest.licence == bundle.manifest.licence
+    text = (tmp_path / "c" / "CARD.md").read_text()
+    assert "Real images it was proven and judged on: images of the caller (unstated)." in text
 
 
 def broken(convert):
@@ -163,11 +199,14 @@ def broken(convert):
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_what_parity_refuses_is_not_written(models, digits, tmp_path, monkeypatch, precision):
-    convert = broken(dimaging_export.build.convert)
-    monkeypatch.setattr(dimaging_export.build, "convert", convert)
-    with pytest.raises(ParityError, match=r"allowed .*Nothing was written"):
+    convert, calls = broken(dimaging_export.build.convert), []
+    monkeypatch.setattr(
+        dimaging_export.build, "convert", lambda *args: (calls.append(1), convert(*args))[1]
+    )
+    with pytest.raises(ParityError, match=r"in fp32 .*allowed .*Nothing was written"):
         export(models["unet"], tmp_path / "a" / "b", data=digits, precision=precision)
     assert not list(tmp_path.iterdir())
+    assert len(calls) == 1  # more layers in float32 would not mend it
 
 
 def test_a_reduced_precision_of_a_plain_model_is_judged_by_its_noise(
@@ -186,7 +225,7 @@ def test_int8_keeps_more_in_float_where_quality_asks(models, digits, tmp_path, m
     def strict(quality, precision, keras, onnx):
         asked.append(onnx)
         if len(asked) < 3:
-            raise ParityError("not good enough")
+            raise PrecisionError("not good enough")
         return judge(quality, precision, keras, onnx)
 
     monkeypatch.setattr(dimaging_export.parity, "judge_quality", strict)
@@ -269,6 +308,14 @@ def test_bytes_without_an_image(tmp_path):
     x = keras.Input((4,), name="x")
     with pytest.raises(ExportError, match="no image to carry as bytes"):
         export(keras.Model(x, L.Dense(2)(x)), tmp_path / "b", uint8=True)
+
+
+def test_examples_outside_the_declared_range(models, digits, tmp_path, monkeypatch):
+    model = models["autoencoder"]
+    monkeypatch.setattr(type(model), "ranges", {"image": (0.0, 0.5), "code": None})
+    words = r"examples of 'image' reach from 0 to 1, outside of its range 0 to 0.5. Mend the model"
+    with pytest.raises(ExportError, match=words):
+        export(model, tmp_path / "b", data=digits)
 
 
 def test_masks_are_asked_for(models, digits, tmp_path):

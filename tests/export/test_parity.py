@@ -33,6 +33,7 @@ def test_what_is_found_and_allowed():
         (lambda feed: {"y": feed["x"][:, :2]}, "in Keras, float32 .1, 2. in the file"),
         (lambda feed: {"y": feed["x"].astype(np.float16)}, "float16 .1, 4. in the file"),
         (lambda feed: {"y": feed["x"] * np.inf}, "NaN or infinity in the file.*65504"),
+        (lambda feed: {"y": feed["no"]}, r"'g' in fp32 fails on x \[1, 4\], which Keras takes"),
     ],
 )
 def test_refusals(found, words):
@@ -108,17 +109,28 @@ def test_inputs_fill_the_declared_range_at_every_batch():
     ranges = {"image": (-1.0, 2.0), "z": None}
     real = {"image": np.zeros((9, 4, 4, 1), np.float32), "z": np.zeros((9, 2), np.float32)}
     example = {"image": (1, 4, 4, 1), "z": (1, 2)}
-    inputs = Inputs(example, ranges, real, any_height=frozenset({"image"}))
+    inputs = Inputs(example, ranges, real, free={"image": (True, True)})
     feeds = inputs.feeds()
     assert inputs.typical == 3
-    assert [len(feed["z"]) for feed in feeds] == [1, 3, 8, 1, 3, 8, 1]
-    assert feeds[-1]["image"].shape == (1, 8, 4, 1)
+    assert [len(feed["z"]) for feed in feeds] == [1, 3, 8, 1, 3, 8, 1, 1]
+    assert [feed["image"].shape for feed in feeds[-2:]] == [(1, 8, 4, 1), (1, 7, 7, 1)]
+    assert inputs.sizes == [(4, 4), (8, 4), (7, 7)]
     seeded = feeds[5]["image"]
     assert seeded.dtype == np.float32
     assert -1 <= seeded.min() < -0.8
     assert 1.8 < seeded.max() <= 2
     as_bytes = inputs.feeds(frozenset({"image"}))
     assert {feed["image"].dtype for feed in as_bytes} == {np.dtype(np.uint8)}
+
+
+def test_sizes_that_keras_refuses_are_left_out():
+    def even(feed):
+        if feed["image"].shape[1] % 2:
+            raise ValueError("odd")
+        return feed
+
+    inputs = Inputs({"image": (1, 4, 4, 1)}, {}, {}, free={"image": (True, False)})
+    assert inputs.accepted(even).sizes == [(4, 4), (8, 4)]
 
 
 def test_an_input_of_unknown_shape_is_asked_for():

@@ -98,6 +98,14 @@ def test_train_export_sample_report(trained, tmp_path):
         (["train", "--resume"], "Which run? Name it: dimaging train --resume --out runs/vae"),
         (["train", "vae", "--set", "latent_dim"], "--set takes NAME=VALUE, such as latent_dim=2"),
         (
+            ["train", "vae", "--data", "digits", "--set", "latent_dim=two", "--out", "x"],
+            "vae: latent_dim must be int. Received: 'two'",
+        ),
+        (
+            ["train", "vae", "--data", "digits", "--set", "hidden=64", "--out", "x"],
+            "vae: hidden must be tuple[int, ...]. Received: 64",
+        ),
+        (
             ["train", "vae", "--data", "digits", "--set", "latent=2", "--out", "x"],
             "Did you mean 'latent_dim'?",
         ),
@@ -111,6 +119,43 @@ def test_errors(words, expected, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert expected in error(capsys, monkeypatch, *words)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--epochs", 3], "as it was set up; leave out --epochs, or start another run"),
+        (["--data", "digits", "--seed", 0], "leave out --data, --seed, or start another run"),
+        (["autoencoder"], "is a run of vae. Received: autoencoder"),
+    ],
+)
+def test_resume_takes_no_other_settings(trained, words, expected, capsys, monkeypatch):
+    before = (trained / "run.json").read_text()
+    assert expected in error(capsys, monkeypatch, "train", *words, "--resume", "--out", trained)
+    assert (trained / "run.json").read_text() == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"graphs": {}}', '{"model": 1, "graphs": []}'])
+@pytest.mark.parametrize("name", ["run.json", "bundle.json"])
+def test_report_of_a_damaged_folder(name, text, capsys, monkeypatch, tmp_path):
+    (tmp_path / name).write_text(text)
+    said = error(capsys, monkeypatch, "report", tmp_path, "--out", tmp_path / "report.html")
+    assert f"{tmp_path} is damaged: {name}, or a file of figures beside it" in said
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_missing_package_is_named(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(cli, "app", lambda: __import__("matplotlib"))
+    assert "this needs matplotlib: pip install 'dimaging[train,export,cpu]'" in error(
+        capsys, monkeypatch
+    )
+
+
+@pytest.mark.parametrize("words", [["--size", 0], ["--seed", -1]])
+def test_numbers_out_of_range_are_usage_errors(words):
+    result = runner.invoke(cli.app, ["train", "vae", *map(str, words)])
+    assert result.exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,25 @@ def test_the_split_depends_on_seed_and_names_alone(folder, tmp_path):
     assert set(levels(0)) <= {*first, 99}
 
 
+def test_more_files_move_none_between_the_splits(tmp_path):
+    def valid(count):
+        for index in range(count):
+            save(tmp_path / f"{index}.png", np.full((4, 4), index, np.uint8))
+        return {int(image[0, 0, 0]) for image in load(tmp_path, size=4).valid.image}
+
+    few, many = valid(30), valid(60)
+    assert few == {index for index in many if index < 30}
+    assert len(many) > len(few) > 1
+
+
+def test_both_splits_hold_a_file_whatever_the_names(tmp_path):
+    for index in range(2):
+        save(tmp_path / f"{index}.png", np.zeros((4, 4), np.uint8))
+    for seed in range(12):
+        dataset = load(tmp_path, size=4, seed=seed)
+        assert len(dataset.train) == len(dataset.valid) == 1
+
+
 def test_the_number_of_patches_is_limited_and_spread_over_the_files(folder):
     from dimaging_tf.data.folder import load_folder
 

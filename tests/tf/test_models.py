@@ -105,6 +105,12 @@ def test_graphs_have_the_declared_names_and_take_their_own_examples(row):
             assert value.max() <= high
 
 
+def test_strong_noise_stays_in_the_range_that_a_bundle_declares():
+    model = Denoiser(DenoiserConfig(depth=1, width=4, test_noise="gaussian:500"))
+    noisy = model.examples(np.full((2, SIZE, SIZE, 1), 0.5, np.float32))["denoiser"]["noisy"]
+    assert (noisy.min(), noisy.max()) == (-1, 2)
+
+
 @rows
 def test_score_and_picture(row):
     model = row.model(row.config)
@@ -163,6 +169,9 @@ def test_registry_entry(entry):
             "unet: padding must be one of valid, same. Received: 'reflect'",
         ),
         (lambda: padded(head="boxes"), "unet: head must be one of segmentation, regression"),
+        (lambda: padded(outputs=1), "segmentation needs outputs of at least 2, the background"),
+        (lambda: DenoiserConfig(noise="gaussian:5-"), "'5-' is no level of gaussian"),
+        (lambda: DenoiserConfig(test_noise="gausian:25"), "did you mean 'gaussian'?"),
         (
             lambda: padded(padding="valid", shape=(570, 572, 1)),
             "such as 556, 572, 588. Received: 570",

@@ -28,7 +28,8 @@ def test_tile_is_as_square_as_it_can_be():
 @pytest.mark.parametrize("records", [1, 3])
 def test_loss_curves(records, tmp_path):
     rows = [
-        {"epoch": i + 1, "seconds": 1.0, "loss": 2.0 - i, "val_loss": 3.0} for i in range(records)
+        {"epoch": i + 1, "step": 9 * i, "seconds": 1.0, "loss": 2.0 - i, "val_loss": 3.0}
+        for i in range(records)
     ]
     figure = plots.loss_curves(rows)
     assert len(figure.axes[0].lines) == 2

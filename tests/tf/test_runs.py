@@ -1,6 +1,7 @@
 """Runs: resumed after a kill, spread over devices, stopped by NaN, recorded, never half-written."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -17,7 +18,13 @@ import tensorflow as tf
 from dimaging_tf import runs
 from dimaging_tf.errors import TrainingError, UserError
 from dimaging_tf.files import read_json_lines, whole_file, write_json
-from dimaging_tf.training import Checkpoint, RunRecord, StopOnNaN, TimeBudget
+from dimaging_tf.training import (
+    Checkpoint,
+    RunRecord,
+    StopOnInterrupt,
+    StopOnNaN,
+    TimeBudget,
+)
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -134,6 +141,7 @@ def test_record_says_what_the_run_was(tmp_path):
     assert record["model"] == "vae"
     assert record["seed"] == 3
     assert record["config"]["shape"] == [8, 8, 1]
+    assert record["config"]["seed"] == 3  # of the training noise
     assert record["data"] == {"name": "digits", "licence": record["data"]["licence"]}
     assert set(record["versions"]) == {"python", "dimaging", "tensorflow", "keras", "numpy"}
     assert (tmp_path / "run" / "samples" / "epoch-0001.png").stat().st_size > 100
@@ -151,6 +159,67 @@ def test_nan_stops_and_names_the_loss(tmp_path):
         runs.train(settings, tmp_path / "run")
     assert "kl" in str(error.value)
     assert not (tmp_path / "run" / "last.keras").exists()
+
+
+BEST = [  # monitored values of the epochs -> the epoch whose weights are in best.keras
+    ([None, None, None], 3),  # no validation: the latest
+    ([3.0, 1.0, 2.0], 2),
+    ([math.nan, 2.0, 3.0], 2),
+    ([math.nan, math.nan, math.nan], 1),
+]
+
+
+@pytest.mark.parametrize(("values", "best"), BEST)
+def test_best_is_the_smallest_or_the_latest(values, best, tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.set_model(model)
+    checkpoint.on_train_begin()
+    for epoch, value in enumerate(values):
+        model.set_weights([np.full((1, 1), epoch + 1)])
+        checkpoint.on_epoch_end(epoch, {"loss": 1.0} if value is None else {"val_loss": value})
+    kept, last = (
+        keras.saving.load_model(tmp_path / f"{n}.keras").get_weights()[0] for n in ("best", "last")
+    )
+    assert (kept, last) == (best, 3)
+
+
+def test_nan_of_the_validation_stops_too():
+    stop = StopOnNaN()
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    stop.set_model(model)
+    stop.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})
+    with pytest.raises(TrainingError, match="val_loss became NaN or infinite"):
+        stop.on_epoch_end(1, {"loss": 1.0, "val_loss": math.nan})
+
+
+def test_ctrl_c_after_the_last_step_is_not_lost():
+    with pytest.raises(KeyboardInterrupt), StopOnInterrupt() as stop:
+        stop._ask(signal.SIGINT, None)  # while the last checkpoint is written, no step follows
+    other = StopOnInterrupt()
+    other.asked = True
+    other.__exit__(TrainingError, TrainingError("its own trouble goes first"), None)
+
+
+def test_ctrl_c_callback_without_its_context_does_nothing():
+    stop = StopOnInterrupt()
+    stop.on_train_batch_end(0)
+    stop.on_test_batch_end(0)
+
+
+def test_a_run_by_the_clock_keeps_its_record_and_ends_once(tmp_path):
+    settings = small("vae", epochs=None, minutes=0.01)
+    runs.train(settings, tmp_path)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    last = json.loads(before.splitlines()[-1])
+    assert last["seconds"] >= 0.6
+    assert last["step"] == int(
+        keras.saving.load_model(tmp_path / "last.keras").optimizer.iterations
+    )
+    with pytest.raises(UserError, match="has trained its 0.01 minutes; nothing is left to do"):
+        runs.train(settings, tmp_path, resume=True)
+    assert (tmp_path / "metrics.jsonl").read_text() == before
 
 
 def test_time_budget_falls_by_a_half_cosine_and_stops():
@@ -190,6 +259,8 @@ ERRORS = {
     "fit script": (lambda p: (write_json(p / "run.json", {"model": "vae"}), runs.read_settings(p)), "was not made by dimaging train"),
     "no checkpoint": (lambda p: runs.latest(p), "neither best.keras nor last.keras"),
     "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single or mirrored. Received: 'many'"),
+    "devices": (lambda p: runs.train(small("vae", strategy="mirrored", batch=51), p / "b"), "--batch must be a multiple of the 2 devices. Received: 51"),
+    "masks": (lambda p: runs.train(small("unet", changes={"width": 4, "depth": 1}), p / "b"), "unet: segmentation learns from masks, one class a pixel; digits has labels of whole images."),
     "model": (lambda p: runs.default_settings("vea"), "No model 'vea'. Did you mean 'vae'?"),
 }  # fmt: skip
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from dimaging_tf.data.dataset import Dataset, Split
+from dimaging_tf.errors import DataError
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.models.unet import Config, UNet, build_unet, padded
 
@@ -62,6 +64,35 @@ def test_valid_mask_is_the_centre_that_the_output_covers():
 def test_padded_takes_any_size(size):
     model = UNet(padded(depth=2, width=2, stem=2))
     assert model(np.zeros((1, *size, 1), np.float32)).shape == (1, *size, 2)
+
+
+def masked(*values, label=True):
+    """A Dataset of two images whose masks hold these values."""
+    image = np.zeros((2, 4, 4, 1), np.uint8)
+    mask = np.resize(np.array(values, np.int32), (2, 4, 4))
+    split = Split(image, mask if label else None)
+    return Dataset("mine", split, split, licence="", source="", summary="")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (masked(0, 255), "the masks of mine hold 0, 255; expected 0..1. Save the classes as 0, 1"),
+        (masked(0, 255), "or --set outputs=256"),
+        (masked(-1, 1), "the masks of mine hold -1, 1; expected 0..1"),
+        (masked(*range(7)), "the masks of mine hold 0, 1, 2, 3, 4, ...; expected 0..1"),
+        (masked(0, label=False), "mine has no masks. Put NAME_mask.png beside each NAME.png"),
+    ],
+)
+def test_masks_that_are_no_classes_are_refused(dataset, words):
+    with pytest.raises(DataError) as error:
+        UNet(padded(depth=1, width=2)).check_data(dataset)
+    assert words in str(error.value)
+
+
+def test_other_masks_and_regression_pass():
+    UNet(padded(depth=1, width=2)).check_data(masked(0, 1))
+    UNet(padded(depth=1, width=2, outputs=1, head="regression")).check_data(masked(0, label=False))
 
 
 def test_padding_repeats_the_edge_and_is_cropped_back():

@@ -1,5 +1,6 @@
 """The VAE's losses against closed forms."""
 
+import keras
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -34,6 +35,20 @@ def test_training_loss_is_the_metric(likelihood):
     reconstruction, kl = model.losses_of(image, noise)
     score = model.score(model.run, image, seed=7)
     assert float(np.mean(reconstruction + kl)) == pytest.approx(score, rel=1e-5)
+
+
+def test_the_seed_draws_the_training_noise():
+    image = np.random.default_rng(0).random((5, 4, 4, 1), np.float32)
+
+    def trained(seed):
+        keras.utils.set_random_seed(0)  # equal weights to start from
+        model = VAE(Config((4, 4, 1), 3, (8,), seed=seed))
+        model.compile(keras.optimizers.SGD(0.01))
+        model.fit(image, batch_size=5, epochs=2, shuffle=False, verbose=0)
+        return model.decoder.get_weights()[-1]
+
+    np.testing.assert_array_equal(trained(1), trained(1))
+    assert not np.array_equal(trained(1), trained(2))
 
 
 def test_importance_weighted_bound_is_the_likelihood_where_the_posterior_is_exact():

@@ -1,17 +1,32 @@
 """Keras layers written as ONNX nodes, channels first: importing this package fills the table."""
 
-from dimaging_export.emit import causal, linear, merge, nonlinear, norm, ours, pooling, shape
+from dimaging_export.emit import (
+    causal,
+    integer,
+    linear,
+    masked_dense,
+    merge,
+    nonlinear,
+    norm,
+    ours,
+    pooling,
+    recurrent,
+    shape,
+)
 from dimaging_export.emit.table import emit_model, emits
 
 __all__ = [
     "causal",
     "emit_model",
     "emits",
+    "integer",
     "linear",
+    "masked_dense",
     "merge",
     "nonlinear",
     "norm",
     "ours",
     "pooling",
+    "recurrent",
     "shape",
 ]

@@ -2,30 +2,63 @@
 
     sampler        Loop in Loop: for batches
     sampler_rows   fixed point of a row: for a few images
+    row, pixel     the same without loops, stepped by the host: where Loop is forbidden, and to decode
 
 A sampler needs no reference sampler to be proven: every pixel of its image must be what Keras draws there
 from that same image and noise. Only the one sequential sample has this property.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 import tensorflow as tf
 from dimaging_edge import schema
+from dimaging_edge.stepping import draw_by_steps
 
 from dimaging_export import graph as graphs
-from dimaging_export import targets
+from dimaging_export import parity, targets
 from dimaging_export.build import Built, Order, describe
-from dimaging_export.errors import ParityError
-from dimaging_export.runner import Arrays, onnx_graph
+from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.inputs import BATCHES
+from dimaging_export.integer import integer_twin
+from dimaging_export.realdata import RealData
+from dimaging_export.runner import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.loops import sampler
+from dimaging_export.samplers.step import step_graphs
 from dimaging_export.subject import Subject
 from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_tf.density import uniform
+from dimaging_tf.density import ExplicitDensity, uniform
 
-GRAPHS = {"sampler": "pixels", "sampler_rows": "rows"}
+LOOPS = {"sampler": "pixels", "sampler_rows": "rows"}
+PRECISIONS = ("fp32", "integer")
 MARGINS = (1e-4, 1e-5, 1e-6)
 """Of the noise: where float32 may tip a pixel, either value passes."""
+
+
+def prepared(subject: Subject, precision: str, real: RealData | None) -> Subject:
+    """The subject in this precision: an explicit density becomes its integer-valued twin.
+
+    Raises ExportError where subject and precision do not go together.
+    """
+    density = isinstance(subject.model, ExplicitDensity)
+    if density and precision not in PRECISIONS:
+        raise ExportError(
+            f"precision {precision!r}: a sampler reads its own pixels again, so {subject.name} is exported "
+            "as fp32, or as integer: the same bits on every device"
+        )
+    if precision != "integer":
+        return subject
+    if not density or real is None:
+        raise ExportError(
+            f"precision 'integer' is for explicit densities with data to calibrate on; {subject.name} "
+            "is none: choose fp32, fp16 or int8"
+        )
+    images = real.calibration
+    inputs = subject.examples(images.image, images.label)["density"]
+    twin = integer_twin(subject.model, inputs["image"], inputs.get(subject.model.condition))
+    return replace(subject, model=twin, graphs=twin.graphs(), original=subject.model)
 
 
 def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Built]:
@@ -34,37 +67,78 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
     Raises ExportError for a layer that no sampler knows, ParityError where a pixel is not the one
     that Keras draws.
     """
-    return {name: _build(subject, order, name, real) for name in GRAPHS}
-
-
-def _build(subject: Subject, order: Order, name: str, real: Arrays) -> Built:
     model = subject.model
-    file = sampler(model.network, model.likelihood, GRAPHS[name])
-    file.graph.name = name
+    files = {name: sampler(model.network, model.likelihood, inner) for name, inner in LOOPS.items()}
+    built = {}
+    for name, file in files.items():
+        file.graph.name = name
+        run = onnx_graph(file)
+        report = {"image": _prove(model, name, run, real, order.precision)}
+        if "Loop" not in order.target.forbidden:
+            built[name] = _describe(subject, order, file, _example(model, run, real), report)
+    if order.precision == "integer" or not built:
+        built |= _steps(subject, order, onnx_graph(files["sampler_rows"]), real)
+    return built
+
+
+def _steps(subject: Subject, order: Order, rows: Graph, real: Arrays) -> dict[str, Built]:
+    """The two graphs of the host's loop; a whole image drawn with them must equal that of `rows`."""
+    model = subject.model
+    files = step_graphs(model.network, model.likelihood)
+    feed = _example(model, rows, real)
+    seen: dict[str, Arrays] = {}
+    runs = {name: onnx_graph(file, whole=True) for name, file in files.items()}
+
+    def run(name: str, **arrays: np.ndarray) -> Arrays:
+        found = runs[name](arrays)
+        seen[name] = {**arrays, **found}  # those of the last row and pixel become the examples
+        return found
+
+    inputs = {name: _shapes(file) for name, file in files.items()}
+    drawn = draw_by_steps(inputs, run, {k: v for k, v in feed.items() if k != "image"})
+    if wrong := int((np.abs(drawn - feed["image"]) > 1e-6).sum()):
+        raise ParityError(
+            f"graphs 'row' and 'pixel' draw {wrong} of {drawn.size} values otherwise than "
+            "'sampler_rows'. Nothing was written"
+        )
+    return {name: _describe(subject, order, file, seen[name], {}) for name, file in files.items()}
+
+
+def _describe(
+    subject: Subject, order: Order, file: onnx.ModelProto, examples: Arrays, report: parity.Report
+) -> Built:
     if order.target.static:
         for tensor in (*file.graph.input, *file.graph.output):
-            tensor.type.tensor_type.shape.dim[0].dim_value = 1
+            for dim in tensor.type.tensor_type.shape.dim:
+                if dim.dim_param == "batch":
+                    dim.dim_value = 1
     run = onnx_graph(file)
-    report = {"image": _prove(model, name, run, real, (1, 3) if order.target.static else (1, 3, 8))}
-    examples = _example(model, run, real)
     ins, outs = (
         tuple(describe(info, examples, subject.ranges) for info in side)
         for side in (file.graph.input, file.graph.output)
     )
+    name = file.graph.name
     verdict = targets.check(file, order.target)
     spec = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, None, graphs.count(file), report)
     return Built(file, spec, examples, run, run, verdict, DIRECT)
 
 
-def _prove(model: Any, name: str, run: Any, real: Arrays, batches: tuple) -> dict[str, float]:
+def _shapes(file: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Input -> its shape at batch 1."""
+    dims = {tensor.name: tensor.type.tensor_type.shape.dim for tensor in file.graph.input}
+    return {name: tuple(dim.dim_value or 1 for dim in shape) for name, shape in dims.items()}
+
+
+def _prove(model: Any, name: str, run: Graph, real: Arrays, precision: str) -> dict[str, float]:
     """Draw with and without a canvas; how far the image may lie from the one that Keras draws."""
     step = 1 / (model.likelihood.levels - 1)
     worst = 0.0
-    for batch in batches:
+    shifts = (0, -1e-5, 1e-5) if precision == "fp32" else (0,)
+    for batch in BATCHES:
         for occluded in (False, True):
             feed = _feed(model, real, batch, seed=batch, occluded=occluded)
             image = run(feed)["image"]
-            drawn = [_again(model, image, feed, shift) for shift in (0, -1e-5, 1e-5)]
+            drawn = [_again(model, image, feed, shift) for shift in shifts]
             apart = np.min([np.abs(image - x) for x in drawn], 0)
             if wrong := int((apart > step / 2).sum()):
                 raise ParityError(
@@ -112,4 +186,3 @@ def _example(model: Any, run: Any, real: Arrays) -> Arrays:
             if all(np.abs(image - x).max() < 1e-6 for x in drawn):
                 return {**feed, "image": image}
     return {**feed, "image": image}
-

@@ -9,6 +9,7 @@ Loop over rows      what the rows above contribute to each layer: one product a 
 noise [B, H, W, n], canvas [B, H, W, C], mask [B, H, W, 1] (1: keep canvas), conditions -> image
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -20,8 +21,8 @@ from dimaging_export.emit.table import emit_layer
 from dimaging_export.emit.values import last_value
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import clean
-from dimaging_export.samplers import steps, taps
-from dimaging_export.samplers.draw import draw, prepare
+from dimaging_export.samplers import recurrent, steps, taps
+from dimaging_export.samplers.draw import decode, draw, prepare
 from dimaging_export.samplers.plan import Plan, Step, plan
 from dimaging_export.to_onnx import DIRECT, OPSET
 from dimaging_export.verify import verify
@@ -37,7 +38,10 @@ def sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProt
     """
     if inner not in INNER:
         raise ExportError(f"inner must be one of {', '.join(INNER)}; received {inner!r}")
-    return _Sampler(network, likelihood).model(inner)
+    found = _Sampler(network, likelihood)
+    if inner == "rows":
+        recurrent.check_rows(found.plan)
+    return found.model(inner)
 
 
 class _Sampler:
@@ -69,7 +73,7 @@ class _Sampler:
             data = b.node("Transpose", data, perm=[1, 2, 0, 3])
             batch = b.node("Shape", "noise", start=0, end=1)
         rows = self._rows(inner, names, maps, data, [n for _, n in pieces], batch)
-        b.node("Transpose", rows, perm=[2, 0, 1, 3])
+        b.node("Transpose", decode(b, self.likelihood, rows), perm=[2, 0, 1, 3])
         b.nodes[-1].output[0] = "image"
         values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
         output = helper.make_tensor_value_info("image", TensorProto.FLOAT, (*size, self.channels))
@@ -153,6 +157,7 @@ class _Sampler:
         pieces = body.nodes_of("Split", [column, body.constant(widths)], len(widths), axis=1)
         own_terms = dict(zip(terms, pieces[len(drawn_by) :], strict=False))
         inside = dict(local) | dict(zip(extra, pieces[len(drawn_by) + len(terms) :], strict=True))
+        inside |= {name: left[t] for name, t in p.before.items()}
         pixel = None
         for _ in range(self.passes):  # a later pass knows one colour more
             inside[p.image] = pixel or ""
@@ -277,12 +282,12 @@ def _read_by_pixels(p: Plan) -> list[int]:
     found = []
     for step in p.steps:
         if step.kind == "pixel" and type(step.layer).__name__ != "MaskedConv2D":
-            found += [t for t in step.inputs if p.kinds[t] in ("row", "map")]
+            found += [t for t in step.inputs if p.kinds[t] in ("row", "map", "vector")]
     return list(dict.fromkeys(found))
 
 
 def _body(
-    b: Builder, name: str, inputs: list[tuple[str, int]], outputs: list[str]
+    b: Builder, name: str, inputs: Sequence[tuple[str, int]], outputs: list[str]
 ) -> onnx.GraphProto:
     ins = [
         helper.make_tensor_value_info(n, kind, [] if kind != TensorProto.FLOAT else None)

@@ -6,14 +6,17 @@
 
 A pixel convolution is split: its taps above are a row term, its taps to the left are left. Whatever else
 is added to its result and known earlier (bias, position, vertical stack) joins the row term.
+A layer with a state becomes several steps (`unfolds`).
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
 
+from dimaging_export.emit.builder import Builder
 from dimaging_export.errors import ExportError
 from dimaging_export.walk import Call, trace
 from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
@@ -34,6 +37,16 @@ class Step:
     """... layers with a bias per position."""
 
 
+class Part:
+    """A piece of a layer that is several steps."""
+
+    name: str
+
+    def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
+        """Write its nodes and tell `names` what they give; row: its index, in a step of kind "row"."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Plan:
     """The network in the order of execution."""
@@ -47,12 +60,22 @@ class Plan:
     kinds: dict[int, str]
     """Tensor -> "image", "vector", "map", "row" or "pixel"."""
     channels: dict[int, int]
-    parameters: int
+    parameters: int = 0
+    above: dict[int, int] = field(default_factory=dict)
+    """Row tensor -> the tensor whose previous row it is."""
+    before: dict[int, int] = field(default_factory=dict)
+    """Pixel tensor -> the tensor whose pixel to the left it is."""
+
+    def tensor(self, kind: str, channels: int) -> int:
+        """A tensor that the network does not have: numbered below zero, where no id is."""
+        number = -len(self.channels) - 1
+        self.kinds[number], self.channels[number] = kind, channels
+        return number
 
     @property
     def history(self) -> dict[int, int]:
         """Tensor -> how many of its rows above the own one are read."""
-        depth: dict[int, int] = {}
+        depth = dict.fromkeys(self.above.values(), 1)
         for step in self.steps:
             if isinstance(step.layer, MaskedConv2D) and step.layer.above:
                 source = step.inputs[0]
@@ -62,12 +85,25 @@ class Plan:
     @property
     def registers(self) -> dict[int, int]:
         """Tensor -> how many of its pixels to the left are read."""
-        width: dict[int, int] = {}
+        width = dict.fromkeys(self.before.values(), 1)
         for step in self.steps:
             if step.kind == "pixel" and isinstance(step.layer, MaskedConv2D) and step.layer.left:
                 source = step.inputs[0]
                 width[source] = max(width.get(source, 0), step.layer.left)
         return width
+
+
+_UNFOLD: dict[type, Callable[[Plan, Call, int], list[Step]]] = {}
+
+
+def unfolds(layer: type) -> Callable[[Any], Any]:
+    """Register `(plan, call, input) -> steps`, the last of which gives the call's output."""
+
+    def register(unfold: Any) -> Any:
+        _UNFOLD[layer] = unfold
+        return unfold
+
+    return register
 
 
 def plan(network: keras.Model) -> Plan:
@@ -83,6 +119,7 @@ def plan(network: keras.Model) -> Plan:
         channels[id(tensor)] = tensor.shape[-1]
     uses = walk.uses()
     calls, steps, alias = [], [], {}
+    p = Plan(image, {n: id(t) for n, t in tensors.items()}, calls, steps, kinds, channels)
     for call in walk.calls:
         sources = [x for x in keras.tree.flatten(call.args) if isinstance(x, keras.KerasTensor)]
         inputs = [alias.get(id(x), id(x)) for x in sources]
@@ -93,7 +130,11 @@ def plan(network: keras.Model) -> Plan:
             kinds[output] = _once(call.output)
             calls.append(call)
             continue
-        kind = _kind(call.op, found)
+        if unfold := _UNFOLD.get(type(call.op)):
+            steps += unfold(p, call, *inputs)
+            kinds[output] = steps[-1].kind
+            continue
+        kind = kind_of(call.op, found)
         kinds[output] = kind
         if kind == "pixel" and (host := _host(call.op, sources, inputs, steps, kinds, uses)):
             host.addends += [i for i in inputs if i != host.output]
@@ -102,10 +143,7 @@ def plan(network: keras.Model) -> Plan:
             continue
         steps.append(Step(call.op, inputs, output, kind, channels[output]))
     (last,) = walk.outputs
-    return Plan(
-        image, {n: id(t) for n, t in tensors.items()}, calls, steps, kinds, channels,
-        alias.get(id(last), id(last)),
-    )  # fmt: skip
+    return replace(p, parameters=alias.get(id(last), id(last)))
 
 
 def _once(tensor: Any) -> str:
@@ -113,7 +151,8 @@ def _once(tensor: Any) -> str:
     return "vector" if flat else "map"
 
 
-def _kind(layer: Any, found: set[str]) -> str:
+def kind_of(layer: Any, found: set[str]) -> str:
+    """When `layer` is known, from what its inputs are."""
     if isinstance(layer, MaskedConv2D):
         if layer.mask in ("above", "rows"):
             if layer.mask == "rows" and found & {"pixel", "image"}:

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.integer import gate_nodes, settle_nodes
 from dimaging_export.emit.nonlinear import FUNCTIONS
 from dimaging_export.errors import ExportError
 from dimaging_export.samplers import taps
-from dimaging_export.samplers.plan import Plan, Step
+from dimaging_export.samplers.plan import Part, Plan, Step
+from dimaging_tf.layers.integer import IntegerGate, Settle
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 Names = dict[int, str]
@@ -31,9 +33,13 @@ def elementwise(b: Builder, layer: Any, names: list[str]) -> str:
         return b.node("Mul", b.node("Tanh", halves[0]), b.node("Sigmoid", halves[1]))
     if type(layer) is keras.layers.Concatenate:
         return b.node("Concat", *names, axis=-1)
-    plain = type(layer) is keras.layers.ReLU and not (
-        layer.threshold or layer.negative_slope or layer.max_value is not None
-    )
+    if type(layer) is Settle:
+        return settle_nodes(b, layer, names[0])
+    if type(layer) is IntegerGate:
+        return gate_nodes(b, layer, names[0], -1)
+    plain = type(layer) is keras.layers.ReLU and not (layer.threshold or layer.negative_slope)
+    if plain and layer.max_value is not None:
+        return b.node("Clip", names[0], b.constant(0.0), b.constant(float(layer.max_value)))
     function = "relu" if plain else getattr(getattr(layer, "activation", None), "__name__", "")
     if function in FUNCTIONS and (plain or type(layer) is keras.layers.Activation):
         return FUNCTIONS[function](b, names[0])
@@ -50,6 +56,7 @@ def row_steps(
 
     Returns the row term [W, B, F] of each pixel convolution that has one. row: its index.
     """
+    names.update({name: history[tensor][0] for name, tensor in p.above.items()})
     for step in p.steps:
         if step.kind != "row":
             continue
@@ -59,6 +66,8 @@ def row_steps(
             elif isinstance(step.layer, PositionBias):
                 bias = _position(b, step.layer, row)
                 names[step.output] = b.node("Add", names[step.inputs[0]], bias)
+            elif isinstance(step.layer, Part):
+                step.layer.write(b, names, row)
             else:
                 inputs = [names[i] for i in step.inputs]
                 names[step.output] = elementwise(b, step.layer, inputs)
@@ -84,6 +93,8 @@ def pixel_steps(
         with b.named(step.layer.name):
             if isinstance(step.layer, MaskedConv2D):
                 names[step.output] = own(step) or terms[step]
+            elif isinstance(step.layer, Part):
+                step.layer.write(b, names)
             else:
                 inputs = [names[i] for i in step.inputs]
                 names[step.output] = elementwise(b, step.layer, inputs)

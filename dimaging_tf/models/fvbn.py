@@ -1,0 +1,82 @@
+"""Fully visible belief network (lecture: "fully visible belief network"), as a MADE.
+
+An image x of D pixels in some order; the definition of a conditional probability, used D - 1 times:
+
+    p(x) = p(x_0) p(x_1, .., x_D-1 | x_0) = ... = prod_i p(x_i | x_0, .., x_i-1)       chain rule
+    log p(x) = sum_i log p(x_i | x_<i)
+
+No approximation so far, nothing hidden, no normalisation over 2^D images: each factor is one
+distribution over the values of one pixel. A belief network models each factor with logistic
+regression on the pixels before it, the lower triangular W_direct (Frey 1998); hidden units that know
+the first d_k pixels and speak to the later ones make it nonlinear (arXiv 1502.03509):
+
+    x --W (pixel < d_k)--> relu --V (d_k <= pixel)--> + --> parameters
+    |--------------W_direct (j < i)------------------>|
+
+    parameters = b + x W_direct + relu(c + x W) V
+
+All conditionals of an image that is there cost one pass: two or three matrix products. There is one
+hidden layer, so that drawing pixel after pixel adds each new pixel to relu's input once.
+
+image: float32 [B, H, W, C] in [0, 1] on `levels` values; label: one-hot float32 [B, classes].
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from dimaging_tf.density import ExplicitDensity, likelihood_of
+from dimaging_tf.layers.masked_dense import MaskedDense
+
+
+@dataclass(frozen=True)
+class Config:
+    """Binary digits on two cores."""
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
+    hidden: int = 2000  # units; a pixel in the middle of the image listens to half of them
+    direct: bool = True  # logistic regression beside the hidden units
+    classes: int = 0  # of the labels that it is told; 0: none
+
+    def __post_init__(self):
+        if not 2 <= self.levels <= 256:
+            raise ValueError(f"fvbn: levels must be 2 to 256. Received: {self.levels}")
+        if self.hidden < 1:
+            raise ValueError(f"fvbn: hidden must be at least 1. Received: {self.hidden}")
+
+
+def build_network(config: Config) -> keras.Model:
+    """Image (and label) -> {"parameters"}."""
+    image = keras.Input(config.shape, name="image")
+    inputs = {"image": image}
+    pixels, count, colours = math.prod(config.shape), likelihood_of(config).count, config.shape[-1]
+    order: dict[str, Any] = {"pixels": pixels, "colours": colours, "parameters": count // colours}
+    outputs = pixels * order["parameters"]
+    x = layers.Flatten()(image)
+    h = MaskedDense(config.hidden, "hidden", **order, name="hidden")(x)
+    told = []
+    if config.classes:
+        label = inputs["label"] = keras.Input((config.classes,), name="label")
+        said = layers.Dense(config.hidden, use_bias=False, name="hidden_label")(label)
+        told = [layers.Dense(outputs, use_bias=False, name="output_label")(label)]
+        h = layers.Add()([h, said])
+    terms = [MaskedDense(outputs, "output", **order, name="output")(layers.ReLU()(h)), *told]
+    if config.direct:
+        terms.append(MaskedDense(outputs, "direct", **order, use_bias=False, name="direct")(x))
+    total = layers.Add()(terms) if len(terms) > 1 else terms[0]
+    parameters = layers.Reshape((*config.shape[:2], count), name="parameters")(total)
+    source = inputs if config.classes else image
+    return keras.Model(source, {"parameters": parameters}, name="fvbn")
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class FVBN(ExplicitDensity):
+    """`compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
+
+    config_class = Config
+    registry_name = "fvbn"
+    build_network = staticmethod(build_network)

@@ -1,0 +1,182 @@
+"""Pixel recursive super-resolution (lecture: "zoom, enhance!"; Dahl et al. 2017, arXiv 1702.00783).
+
+    low 8x8 --conv, [residual, transposed conv]..--> features --1x1--> A   conditioning   + = parameters
+                                                       | 1x1           B   prior          |
+    image --A 7x7--> h ------------------------------> + --[residual B]..--1x1------------|
+
+Sixteen pixels have one mean in common and much freedom: their average is a blurred face, and so is what
+a regression gives. Here every draw is one face among those that the small picture allows, pixel by
+pixel. Training maximises log p(A + B) + log p(A): without the second term, from the paper, the prior
+alone would explain the image, for the pixel before tells more than the small picture.
+
+The pixels' distribution is a mixture of logistics (arXiv 1701.05517): A's means are a regression, B's
+correct it, and neighbouring greys are neighbours, which a softmax would have to learn of a few hundred
+faces. `components=0` gives the paper's softmax. That features enter the prior too is not in the paper:
+there B cannot know what A expects.
+
+image: float32 [B, H, W, C] in [0, 1] on `levels` values; low: its block means, [B, H/f, W/f, C].
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from dimaging_tf.density import ExplicitDensity, likelihood_of
+from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
+
+
+@dataclass(frozen=True)
+class Config:
+    """Grey faces on two cores."""
+
+    shape: tuple[int, int, int] = (32, 32, 1)
+    factor: int = 4  # pixels of the image along a side of one of the small picture
+    levels: int = 256  # values of a pixel
+    components: int = 5  # of the mixture; 0: a softmax over the levels
+    filters: int = 32  # channels of both networks
+    stages: int = 2  # residual blocks before each doubling of the small picture
+    blocks: int = 4  # of the prior
+    entry: int = 7  # kernel of the prior's first layer, pixels
+
+    def __post_init__(self):
+        f = self.factor
+        if f < 2 or f & (f - 1) or any(side % f for side in self.shape[:2]):
+            raise ValueError(
+                "super_resolution: factor must be 2, 4, 8, .. and divide height and width. "
+                f"Received: {f} and {self.shape[0]} x {self.shape[1]}"
+            )
+        if self.shape[-1] != 1:
+            raise ValueError(
+                f"super_resolution: images must be grey, 1 channel. Received: {self.shape[-1]}"
+            )
+        if not 2 <= self.levels <= 256:
+            raise ValueError(f"super_resolution: levels must be 2 to 256. Received: {self.levels}")
+
+
+def build_network(config: Config) -> keras.Model:
+    """Image and low -> {"parameters"}; its layers "conditioning" and "prior" give A and B."""
+    image = keras.Input(config.shape, name="image")
+    height, width, channels = config.shape
+    low_shape = (height // config.factor, width // config.factor, channels)
+    low = keras.Input(low_shape, name="low")
+    count = likelihood_of(config).count
+    features = _conditioning(config, low)
+    a = layers.Conv2D(count, 1, name="conditioning")(features)
+    b = _prior(config, image, features, count)
+    parameters = layers.Add(name="parameters")([b, a])
+    source = {"image": image, "low": low}
+    return keras.Model(source, {"parameters": parameters}, name="super_resolution")
+
+
+def _conditioning(config, low):
+    """Features [B, H, W, filters + C] of the small picture; the last is it, interpolated."""
+    x = layers.Conv2D(config.filters, 3, padding="same")(low)
+    for _ in range(config.factor.bit_length() - 1):
+        for _ in range(config.stages):
+            h = layers.Conv2D(config.filters, 3, padding="same", activation="relu")(x)
+            x = layers.Add()([x, layers.Conv2D(config.filters, 3, padding="same")(h)])
+        x = layers.Conv2DTranspose(config.filters, 4, 2, padding="same")(layers.ReLU()(x))
+    smooth = layers.UpSampling2D(config.factor, interpolation="bilinear")(low)
+    return layers.Concatenate()([layers.ReLU()(x), smooth])
+
+
+def _prior(config, image, features, count):
+    """A PixelCNN that is told the features of its own pixel."""
+    filters = config.filters
+    x = PositionBias()(MaskedConv2D(filters, (config.entry, config.entry), "A")(image))
+    x = layers.Add()([x, layers.Conv2D(filters, 1, use_bias=False)(features)])
+    for _ in range(config.blocks):
+        h = MaskedConv2D(filters, (1, 1), "B")(layers.ReLU()(x))
+        h = MaskedConv2D(filters, (3, 3), "B")(layers.ReLU()(h))
+        h = MaskedConv2D(filters, (1, 1), "B")(layers.ReLU()(h))
+        x = layers.Add()([x, h])
+    x = MaskedConv2D(filters, (1, 1), "B")(layers.ReLU()(x))
+    return MaskedConv2D(count, (1, 1), "B", name="prior")(layers.ReLU()(x))
+
+
+def shrink(image, factor: int):
+    """Block means: [B, H, W, C] -> [B, H / factor, W / factor, C]."""
+    return tf.nn.avg_pool2d(image, factor, factor, "VALID")
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class SuperResolution(ExplicitDensity):
+    """`compile(optimizer)`, `fit(images, small pictures)`, `upscale`; see `ExplicitDensity`."""
+
+    config_class = Config
+    registry_name = "super_resolution"
+    build_network = staticmethod(build_network)
+    ranges = {**ExplicitDensity.ranges, "low": (0.0, 1.0)}
+
+    def __init__(self, config: Config | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        a = self.network.get_layer("conditioning").output
+        self.both = keras.Model(self.network.input, {**self.network.output, "conditioning": a})
+        self.conditioning_tracker = keras.metrics.Mean("conditioning")
+
+    @property
+    def metrics(self):
+        """Reset by Keras at the start of each epoch."""
+        return [self.tracker, self.conditioning_tracker]
+
+    def losses_of(self, image, low):
+        """Negative log-likelihoods in `quality.unit`, each [B]: of the model, of A alone."""
+        found = self.both({"image": image, "low": low})
+        return tuple(
+            -self.scale * tf.reduce_sum(self.likelihood.log_prob(found[name], image), [1, 2, 3])
+            for name in ("parameters", "conditioning")
+        )
+
+    def train_step(self, data):
+        """One step on the sum of both."""
+        with tf.GradientTape() as tape:
+            nll, alone = self.losses_of(*data)
+            share = tf.reduce_mean(nll + alone)
+            share /= tf.distribute.get_strategy().num_replicas_in_sync
+            share = self.optimizer.scale_loss(share)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(share, variables), variables)
+        return self._track(nll, alone)
+
+    def test_step(self, data):
+        """The means over the split; "loss" is the model's likelihood, without the second term."""
+        return self._track(*self.losses_of(*data))
+
+    def _track(self, nll, alone):
+        self.tracker.update_state(nll)
+        self.conditioning_tracker.update_state(alone)
+        return {tracker.name: tracker.result() for tracker in self.metrics}
+
+    def told(self, image, label):
+        """The small picture."""
+        return shrink(image, self.config.factor)
+
+    def default_condition(self, n: int) -> np.ndarray:
+        """There is none: ValueError."""
+        raise ValueError(
+            "super_resolution draws what a small picture shows. Expected: condition= (or low= of "
+            f"upscale), float32 {[n, *self.network.input['low'].shape[1:]]} in [0, 1]. Received: none"
+        )
+
+    def upscale(self, low: np.ndarray, n: int = 1, seed: int = 0) -> np.ndarray:
+        """Draw n large images of one small picture [h, w, C] in [0, 1]: [n, H, W, C]."""
+        low, expected = np.asarray(low, np.float32), self.network.input["low"].shape[1:]
+        if low.shape != tuple(expected) or not (low.min() >= 0 and low.max() <= 1):
+            raise ValueError(
+                f"upscale: expected a picture {list(expected)} in [0, 1]. Received: {list(low.shape)}"
+                + (f" from {low.min():g} to {low.max():g}" if low.size else "")
+            )
+        return self.sample(n, seed, condition=np.repeat(low[None], n, 0))
+
+    def picture(self, image, label=None, seed=0):
+        """Rows: small pictures, enlarged bicubically, drawn twice, the truth."""
+        image, low = self.prepared(image[:8], None, seed)
+        size = image.shape[1:3]
+        rows = [
+            tf.image.resize(low, size, way).numpy().clip(0, 1) for way in ("nearest", "bicubic")
+        ]
+        drawn = [self.sample(len(image), seed + i, condition=low) for i in range(2)]
+        return np.stack([*rows, *drawn, image])

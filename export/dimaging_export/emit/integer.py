@@ -1,0 +1,63 @@
+"""Emitters of integer-valued networks: whole numbers carried in float32."""
+
+from typing import Any
+
+import numpy as np
+
+from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.table import emits
+from dimaging_export.emit.values import LAST, Value, axis_of, last_value
+from dimaging_export.samplers.draw import encode, weights
+from dimaging_tf.density import Encode, Weights
+from dimaging_tf.layers.integer import IntegerGate, Settle
+
+
+def settle_nodes(b: Builder, layer: Settle, x: str) -> str:
+    """Floor, then Clip."""
+    floor = b.node("Floor", x)
+    return b.node("Clip", floor, b.constant(float(layer.low)), b.constant(float(layer.high)))
+
+
+def gate_nodes(b: Builder, layer: IntegerGate, x: str, axis: int) -> str:
+    """Two lookups and a product, scaled by a power of two."""
+    reach = float(layer.reach)
+    clipped = b.node("Clip", x, b.constant(-reach), b.constant(reach))
+    index = b.node("Cast", b.node("Add", clipped, b.constant(reach)), to=6)
+    halves = b.nodes_of("Split", [index], 2, axis=axis, num_outputs=2)
+    tables = [b.constant(table, "table") for table in layer.tables()]
+    tanh, sigmoid = (b.node("Gather", t, half) for t, half in zip(tables, halves, strict=True))
+    product = b.node("Mul", b.node("Mul", tanh, sigmoid), b.constant(1 / layer.unit))
+    return b.node("Floor", b.node("Add", product, b.constant(0.5)))
+
+
+@emits(Settle)
+def settle(b: Builder, layer: Settle, x: Value) -> Value:
+    """Down to whole numbers, within bounds."""
+    return b.map(x, lambda source: settle_nodes(b, layer, source))
+
+
+@emits(IntegerGate)
+def integer_gate(b: Builder, layer: IntegerGate, x: Value) -> Value:
+    """Over the channels."""
+    layout = x.layout if x.rank == 4 else LAST
+    name = gate_nodes(b, layer, b.form(x, layout), axis_of(-1, x.rank, layout))
+    return Value(tuple(layer.compute_output_shape(x.shape)), {layout: name})
+
+
+@emits(Encode)
+def encoded(b: Builder, layer: Any, x: Value) -> Value:
+    """To symbols."""
+    return b.map(x, lambda source: encode(b, layer.likelihood, source))
+
+
+@emits(Weights)
+def weight_table(b: Builder, layer: Any, x: Value) -> Value:
+    """Integer weights of the symbols of each colour, [B, H, W, C, levels]."""
+    kind = layer.likelihood
+    parameters = b.last(x)
+    shape = tuple(layer.compute_output_shape(x.shape))
+    if kind.levels > 2:
+        ordered = b.constant(np.array([0, 0, 0, kind.levels, kind.channels]), "shape")
+        logits = b.node("Reshape", parameters, ordered)
+        parameters = b.node("Transpose", logits, perm=[0, 1, 2, 4, 3])
+    return last_value(weights(b, kind, parameters), shape)

@@ -1,0 +1,154 @@
+"""A sampler without loops, as two graphs that the host calls: for targets that forbid Loop, and to decode.
+
+    row      row [1], above_K_D [W, B, C]...                                -> context, row_K...
+    pixel    context [B, S], left_K [B, .]..., noise, canvas, mask [B, .]   -> image, parameters, own_K...
+
+K names a tensor of the network: "image", or a number. D rows up lies above_K_D; left_K are the pixels to
+the left, oldest first. The host keeps what own_K and row_K give and hands it back: dimaging_edge/stepping.py.
+Of an integer-valued network `weights` [B, C, levels] take the place of the parameters.
+"""
+
+from typing import Any
+
+import keras
+import onnx
+from onnx import TensorProto, helper
+
+from dimaging_export.emit.builder import Builder
+from dimaging_export.graph import clean
+from dimaging_export.samplers import steps
+from dimaging_export.samplers.draw import decode, draw, encode, prepare, weights
+from dimaging_export.samplers.loops import _read_by_pixels as read_by_pixels
+from dimaging_export.samplers.loops import _Sampler as Sampler
+from dimaging_export.samplers.plan import Step
+from dimaging_export.to_onnx import DIRECT, OPSET
+from dimaging_export.verify import verify
+from dimaging_tf.likelihoods_integer import IntegerLikelihood
+
+Tensors = dict[str, tuple[int | str, ...]]
+
+
+def step_graphs(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
+    """{"row", "pixel"} of a causal network (image and conditions -> parameters)."""
+    return {
+        "row": _row(Sampler(network, likelihood)),
+        "pixel": _pixel(Sampler(network, likelihood)),
+    }
+
+
+def _names(s: Sampler) -> dict[int, str]:
+    """Tensor -> K."""
+    read = dict.fromkeys([*s.plan.history, *s.plan.registers])
+    found = {t: str(i) for i, t in enumerate(t for t in read if t != s.plan.image)}
+    return {**found, s.plan.image: "image"}
+
+
+def _row(s: Sampler) -> onnx.ModelProto:
+    b, p, k = s.b, s.plan, _names(s)
+    inputs: Tensors = {name: ("batch", *shape[1:]) for name, shape in s.conditions.items()}
+    names = s._once()
+    index = b.node("Squeeze", "row")
+    for tensor, kind in p.kinds.items():
+        if kind == "map" and tensor in names:
+            rows = b.node("Transpose", names[tensor], perm=[1, 2, 0, 3])
+            names[tensor] = b.node("Gather", rows, index, axis=0)
+    history = {t: [f"above_{k[t]}_{d + 1}" for d in range(n)] for t, n in p.history.items()}
+    for tensor, above in history.items():
+        inputs.update(dict.fromkeys(above, (s.width, "batch", p.channels[tensor])))
+    seen = {
+        t: [encode(b, s.likelihood, n) for n in above] if t == p.image else above
+        for t, above in history.items()
+    }
+    terms = steps.row_steps(b, p, names, seen, index, s.width)
+    every = b.constant([s.width, 1, 1])
+    rows = {
+        t: b.node("Expand", names[t], every) if p.kinds[t] == "vector" else names[t]
+        for t in _extra(s)
+    }
+    known = [*terms.values(), *rows.values()]
+    sizes = [*(step.channels for step in terms), *(p.channels[t] for t in _extra(s))]
+    outputs: Tensors = {"context": (s.width, "batch", sum(sizes))}
+    results = {"context": b.node("Concat", *known, axis=2)}
+    for tensor in p.history:
+        if p.kinds[tensor] == "row":
+            outputs[f"row_{k[tensor]}"] = (s.width, "batch", p.channels[tensor])
+            results[f"row_{k[tensor]}"] = names[tensor]
+    return _model(b, "row", inputs, outputs, results, {"row": (1,)})
+
+
+def _pixel(s: Sampler) -> onnx.ModelProto:
+    b, p, k = s.b, s.plan, _names(s)
+    terms = {step: step.channels for step in p.steps if _has_term(step)}
+    widths = [*terms.values(), *(p.channels[t] for t in _extra(s))]
+    inputs: Tensors = {"context": ("batch", sum(widths))}
+    pieces = b.nodes_of("Split", ["context", b.constant(widths)], len(widths), axis=1)
+    local = dict(zip(_extra(s), pieces[len(terms) :], strict=True))
+    own_terms = dict(zip(terms, pieces, strict=False))
+    left = {t: f"left_{k[t]}" for t in p.registers}
+    inputs |= {left[t]: ("batch", w * p.channels[t]) for t, w in p.registers.items()}
+    inputs |= {"noise": ("batch", s.likelihood.noise), "canvas": ("batch", s.channels)}
+    inputs["mask"] = ("batch", 1)
+    if p.image in left:
+        left[p.image] = encode(b, s.likelihood, left[p.image])
+    prepared = prepare(b, s.likelihood, "noise", "canvas", "mask")
+    pixel, parameters = None, ""
+    for _ in range(s.passes):
+        local[p.image] = pixel or ""
+        parameters = steps.pixel_steps(
+            b, p, local, own_terms, lambda step: s._own_pixel(b, step, local, left, own_terms)
+        )
+        pixel = draw(b, s.likelihood, parameters, [name for name, _ in prepared])
+    results = {"image": decode(b, s.likelihood, pixel or "")}
+    outputs: Tensors = {"image": ("batch", s.channels)}
+    if isinstance(s.likelihood, IntegerLikelihood):
+        results["weights"] = _weights(s, parameters)
+        outputs["weights"] = ("batch", s.channels, s.likelihood.levels)
+    else:
+        results["parameters"] = parameters
+        outputs["parameters"] = ("batch", s.likelihood.count)
+    for tensor in k:
+        if p.kinds[tensor] == "pixel":
+            results[f"own_{k[tensor]}"] = local[tensor]
+            outputs[f"own_{k[tensor]}"] = ("batch", p.channels[tensor])
+    return _model(b, "pixel", inputs, outputs, results, {})
+
+
+def _weights(s: Sampler, parameters: str) -> str:
+    """[B, C, levels]."""
+    if s.likelihood.levels > 2:
+        shape = s.b.constant([0, s.likelihood.levels, s.channels], "shape")
+        parameters = s.b.node("Reshape", parameters, shape)
+        parameters = s.b.node("Transpose", parameters, perm=[0, 2, 1])
+    return weights(s.b, s.likelihood, parameters)
+
+
+def _has_term(step: Step) -> bool:
+    known = step.addends or step.positions or getattr(step.layer, "above", 0)
+    return step.kind == "pixel" and bool(known)
+
+
+def _extra(s: Sampler) -> list[int]:
+    """What else pixels read that is known before the row."""
+    return [t for t in read_by_pixels(s.plan) if s.plan.kinds[t] in ("row", "map", "vector")]
+
+
+def _model(
+    b: Builder,
+    name: str,
+    inputs: Tensors,
+    outputs: Tensors,
+    results: dict[str, str],
+    integers: Tensors,
+) -> onnx.ModelProto:
+    for output, tensor in results.items():
+        b.nodes.append(helper.make_node("Identity", [tensor], [output], name=f"{output}/Identity"))
+    ins = [helper.make_tensor_value_info(n, TensorProto.INT64, s) for n, s in integers.items()]
+    ins += [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
+    outs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()]
+    graph = helper.make_graph(b.nodes, name, ins, outs, b.initializers)
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
+    clean(model)
+    verify(model)
+    return model

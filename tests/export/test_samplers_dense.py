@@ -1,0 +1,80 @@
+"""Samplers of the belief network and of super-resolution: pixel for pixel what the model draws."""
+
+import numpy as np
+import pytest
+from dimaging_export.errors import ExportError
+from dimaging_export.samplers.dense import fvbn_sampler
+from dimaging_export.samplers.loops import sampler
+from dimaging_export.to_onnx import convert
+
+from dimaging_tf.models import fvbn
+from dimaging_tf.models import super_resolution as sr
+
+SMALL = {"filters": 6, "stages": 1, "blocks": 2, "entry": 3}
+CONFIGS = {
+    "binary": fvbn.Config((6, 5, 1), hidden=40),
+    "hidden_alone": fvbn.Config((6, 5, 1), hidden=40, direct=False),
+    "few_units": fvbn.Config((6, 5, 1), hidden=3),
+    "softmax": fvbn.Config((6, 5, 1), levels=5, hidden=50),
+    "colour": fvbn.Config((4, 3, 3), levels=4, hidden=60),
+    "binary_colour": fvbn.Config((4, 3, 3), hidden=60),
+    "told": fvbn.Config((5, 6, 1), hidden=40, classes=3),
+    "told_hidden_alone": fvbn.Config((5, 6, 1), hidden=40, classes=3, direct=False),
+    "enlarged_mixture": sr.Config((4, 8, 1), components=2, **SMALL),
+    "enlarged_softmax": sr.Config((8, 4, 1), levels=6, components=0, **SMALL),
+    "enlarged_binary": sr.Config((4, 4, 1), factor=2, levels=2, components=0, **SMALL),
+}
+configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+
+
+@pytest.fixture(scope="module")
+def case():
+    """case(config, batch) -> model, inputs of its sampler, what it draws."""
+
+    def case(config, batch):
+        model = fvbn.FVBN(config) if isinstance(config, fvbn.Config) else sr.SuperResolution(config)
+        for i, weight in enumerate(model.network.weights):
+            weight.assign(0.4 * np.random.default_rng(i).normal(size=weight.shape))
+        rng, label = np.random.default_rng(0), np.arange(batch) % 3
+        canvas, told = model.prepared(rng.random((batch, *config.shape), np.float32), label)
+        noise = rng.integers(0, 1 << 23, (batch, *config.shape[:2], model.likelihood.noise))
+        mask = (rng.random((batch, *config.shape[:2], 1)) < 0.3).astype(np.float32)
+        inputs = {"noise": ((noise + 0.5) / (1 << 23)).astype("f"), "canvas": canvas, "mask": mask}
+        drawn = model.sample(batch, condition=told, **inputs)
+        return model, inputs | ({model.condition: told} if model.condition else {}), drawn
+
+    return case
+
+
+def write(model, inner):
+    make = fvbn_sampler if isinstance(model, fvbn.FVBN) else sampler
+    return make(model.network, model.likelihood, inner)
+
+
+@configs
+@pytest.mark.parametrize("inner", ["pixels", "rows"])
+def test_the_sampler_draws_what_the_model_draws(config, inner, case, run):
+    model, _, _ = case(config, 1)
+    written = write(model, inner)
+    for batch in (1, 4):
+        _, inputs, drawn = case(config, batch)
+        found = run(written, **inputs)["image"]
+        np.testing.assert_allclose(found, drawn, atol=1e-6)
+        assert len(np.unique(found)) > 1
+        known = inputs["mask"][..., 0] > 0.5
+        np.testing.assert_array_equal(found[known], inputs["canvas"][known])
+
+
+@configs
+def test_the_density_graph_agrees(config, case, run):
+    model, inputs, drawn = case(config, 4)
+    graph = convert(model.graphs()["density"], None, "direct")
+    told = {model.condition: inputs[model.condition]} if model.condition else {}
+    found = run(graph, image=drawn, **told)["log_likelihood"]
+    np.testing.assert_allclose(found, model(drawn, *told.values()), rtol=1e-4, atol=1e-4)
+
+
+def test_an_unknown_inner_loop_is_named(case):
+    model, _, _ = case(CONFIGS["binary"], 1)
+    with pytest.raises(ExportError, match="inner must be one of pixels, rows; received 'columns'"):
+        write(model, "columns")
