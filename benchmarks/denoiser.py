@@ -47,7 +47,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         photographs = Path(folder) / "photographs"
         photographs.mkdir()
-        for file in set(files) - set(held_out):
+        learned = set(files) - set(held_out)
+        for file in learned:
             (photographs / file.name).symlink_to(file.resolve())
         long = train(args.keep or Path(folder) / "long", minutes, str(photographs))
     clean = np.stack([crop(grey(file)) for file in held_out[: 2 if args.quick else None]])
@@ -61,7 +62,7 @@ def main() -> int:
     out.facts = {
         "minutes": minutes,
         "held out": [f.name for f in held_out],
-        "trained on": len(files) - len(held_out),
+        "trained on": len(learned),
     }
     for name, value in found.items():
         out.add(f"PSNR of {name}", value, "", "dB")

@@ -73,13 +73,19 @@ class Figures:
         path = self.path or (None if self.quick else RESULTS / f"{self.topic}.json")
         if path:
             record = {k: v for k, v in asdict(self).items() if k != "path"}
-            record["environment"] = environment()
+            record |= {"arguments": arguments(sys.argv[1:]), "environment": environment()}
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp")
             temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             os.replace(temporary, path)
             print(f"wrote {os.path.relpath(path)}", file=sys.stderr)
         return int(not self.quick and any(row["verdict"] == "short" for row in self.rows))
+
+
+def arguments(words: list[str]) -> list[str]:
+    """The command's arguments without the places of this machine: of a path its name."""
+    parts = (word.partition("=") for word in words)
+    return ["".join((Path(a).name, is_, Path(b).name if b else "")) for a, is_, b in parts]
 
 
 def environment() -> dict[str, Any]:

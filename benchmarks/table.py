@@ -4,6 +4,7 @@ python benchmarks/table.py
 """
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ def section(record: dict[str, Any]) -> str:
     """One topic."""
     env = record["environment"]
     versions = ", ".join(f"{name} {number}" for name, number in env["versions"].items() if number)
+    words = shlex.join([f"benchmarks/{record['topic']}.py", *record.get("arguments", [])])
     lines = [
         f"\n## {record['topic']}\n",
-        f"`python benchmarks/{record['topic']}.py`, {env['date']}, {env['cpu']}, {env['cores']} cores; {versions}\n",
+        f"`python {words}`, {env['date']}, {env['cpu']}, {env['cores']} cores; {versions}\n",
         "| figure | value | goal | |",
         "|---|--:|---|---|",
     ]

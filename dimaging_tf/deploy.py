@@ -1,6 +1,5 @@
 """What a model says about itself, so that it is trained, exported and judged without knowing its kind."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from types import UnionType
@@ -8,6 +7,8 @@ from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 import keras
 import numpy as np
+
+from dimaging_tf.errors import near
 
 Arrays = dict[str, np.ndarray]
 Run = Callable[..., Mapping[str, np.ndarray]]
@@ -41,8 +42,6 @@ class DeployableModel(keras.Model):
     ranges: ClassVar[Mapping[str, tuple[float, float] | None]]
     """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
     quality: Quality
-    example_size: ClassVar[int] = 64
-    """Height and width of examples and benchmarks where the model takes any size, in pixels."""
 
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(**kwargs)
@@ -60,10 +59,8 @@ class DeployableModel(keras.Model):
         names = [f.name for f in fields(cls.config_class)]
         for name, value in changes.items():
             if name not in names:
-                near = difflib.get_close_matches(name, names, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
-                    f"{cls.registry_name} has no setting {name!r}.{hint} There are: {', '.join(names)}"
+                    f"{cls.registry_name} has no setting {name!r}; {near(name, names)}"
                 )
             if not _fits(value, kind := kinds[name]):
                 kind = kind.__name__ if isinstance(kind, type) else kind

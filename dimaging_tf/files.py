@@ -33,7 +33,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
-    """One object a line; [] without the file; a last line that a kill cut short is left out."""
+    """One object a line, up to the first line that is none; [] without the file."""
     path = Path(path)
     records = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:

@@ -5,14 +5,13 @@
 `pipeline` makes batches of it, `augment` varies them, `dimaging_tf.physics.noise` spoils them.
 """
 
-import difflib
 import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from dimaging_tf.errors import DataError
+from dimaging_tf.errors import DataError, near
 
 if TYPE_CHECKING:
     from dimaging_tf.data.dataset import Dataset
@@ -126,9 +125,7 @@ def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Datas
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
     return (
-        f"there is neither a data set nor a folder called '{name}'{hint} "
-        f"(data sets: {', '.join(NAMES)}; or the path of a folder of images)"
+        f"there is neither a data set nor a folder called '{name}'; {near(name, NAMES)} "
+        "(or the path of a folder of images)"
     )

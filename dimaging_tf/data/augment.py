@@ -21,12 +21,11 @@ without one they ask for TensorFlow's global generator, which enable_op_determin
 RandomFlip is not used: it has no quarter turns, and a flip by `where` is exact for integers too.
 """
 
-import difflib
 import math
 from collections.abc import Callable
 from typing import Any
 
-from dimaging_tf.errors import DataError
+from dimaging_tf.errors import DataError, near
 
 Augmentation = Callable[[Any, Any, Any], tuple[Any, Any]]
 TURN, ZOOM = 20 / 360, 0.15
@@ -36,11 +35,7 @@ HOLE = (1 / 8, 1 / 2)
 def augment(policy: str) -> Augmentation:
     """The f(image, label, seed) -> (image, label) of a policy. DataError for an unknown name."""
     if policy not in POLICIES:
-        near = difflib.get_close_matches(policy, POLICIES, n=1)
-        hint = f", did you mean '{near[0]}'?" if near else ""
-        raise DataError(
-            f"unknown augmentation '{policy}'{hint} (expected one of {', '.join(POLICIES)})"
-        )
+        raise DataError(f"unknown augmentation '{policy}'; {near(policy, POLICIES)}")
     return POLICIES[policy]()
 
 

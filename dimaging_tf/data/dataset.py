@@ -9,7 +9,6 @@ the range [0, 1] in which every model of the package works.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -88,7 +87,3 @@ class Dataset:
         """(H, W, C) of one training image."""
         _, height, width, channels = self.train.image.shape
         return height, width, channels
-
-    def split(self, name: Literal["train", "valid"]) -> Split:
-        """One of the two splits by its name."""
-        return {"train": self.train, "valid": self.valid}[name]

@@ -1,7 +1,8 @@
 """One image file to arrays, with what it holds: 8 or 16 bits, one channel (grey) or three (RGB).
 
 Colours are taken as stored (sRGB, not linearised), transparency is laid over white, the EXIF
-orientation is applied. What cannot be read completely raises DataError with the file's name.
+orientation is applied (not to 16-bit colour, which is taken as it lies in the file). What cannot be
+read completely raises DataError with the file's name.
 """
 
 from pathlib import Path

@@ -38,7 +38,7 @@ class Config:
 
     shape: tuple[int, int, int] = (28, 28, 1)
     levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
-    hidden: int = 2000  # units; a pixel in the middle of the image listens to half of them
+    hidden: int = 1000  # units; a pixel in the middle of the image listens to half of them
     direct: bool = True  # logistic regression beside the hidden units
     classes: int = 0  # of the labels that it is told; 0: none
 

@@ -15,7 +15,6 @@ result  float32 of the same shape, NOT clipped: read noise leaves [0, 1], as in 
 A parameter is a number, or a range (low, high) of which every image of a batch draws its own value.
 """
 
-import difflib
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_tf.errors import DataError
+from dimaging_tf.errors import DataError, near
 
 Level = float | tuple[float, float]
 
@@ -175,11 +174,9 @@ def parse(spec: str) -> Noise:
 def _parse_part(part: str, spec: str) -> Noise:
     name, _, level = part.partition(":")
     if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, n=1)
-        hint = f", did you mean '{near[0]}'?" if near else ""
         raise DataError(
-            f"noise '{spec}': unknown model '{name}'{hint} (expected NAME:LEVEL with a name of "
-            f"{', '.join(MODELS)}; 'clip' only at the end)"
+            f"noise '{spec}': unknown model '{name}'; {near(name, MODELS)} (expected NAME:LEVEL; "
+            "'clip' only at the end)"
         )
     match = _LEVEL.fullmatch(level)
     if not match:

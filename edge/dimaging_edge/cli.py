@@ -1,14 +1,15 @@
-"""The command `dimaging-edge`: info, run, bench and check a bundle on this device."""
+"""The command `dimaging-edge`: what a bundle says, and everything that this device does with it."""
 
 import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dimaging_edge import __version__
+from dimaging_edge import __version__, density_cli
 from dimaging_edge.errors import DimagingError, InputError
 from dimaging_edge.text import number, table, write_text
 
@@ -148,7 +149,7 @@ def _open(options: argparse.Namespace) -> "Bundle":
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dimaging-edge", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(required=True, metavar="info|run|check|bench")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     def verb(function, text: str) -> argparse.ArgumentParser:
         one = verbs.add_parser(function.__name__, help=text, description=text)
@@ -172,7 +173,18 @@ def _parser() -> argparse.ArgumentParser:
     _device(one)
     _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
+    density_cli.add_verbs(lambda function, text: verb(_opened(function), text), _device)
     return parser
+
+
+def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:
+    """A verb that wants its bundle open."""
+
+    @wraps(function)
+    def open_first(options: argparse.Namespace) -> int:
+        return function(options, _open(options))
+
+    return open_first
 
 
 def _device(parser: argparse.ArgumentParser) -> None:

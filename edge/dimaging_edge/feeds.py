@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NORMAL = "normal"
 _MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
+_CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # Pillow's modes with transparency
 
 
 def read_inputs(
@@ -39,15 +40,16 @@ def read_inputs(
         if spec == NORMAL:
             arrays[name] = _noise(tensor, n, np.random.default_rng([seed, index]))
         else:
-            arrays[name] = _read(Path(spec), tensor)
+            arrays[name] = read_array(Path(spec), tensor)
     return arrays
 
 
 def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
     """Return a picture as the tensor wants it: batch 1, its channels, its dtype.
 
-    Grey, RGB or RGBA follows from the channels; uint8 stays 0..255 (16-bit pictures are rounded),
-    floats are in [0, 1]. InputError for a tensor that is no picture, or a picture of floats.
+    Grey, RGB or RGBA follows from the channels; without RGBA transparency is laid over white, as in
+    training. uint8 stays 0..255 (16-bit pictures are rounded), floats are in [0, 1]. InputError for a
+    tensor that is no picture, or a picture of floats.
     """
     axis = _channel_axis(tensor)
     channels = tensor.shape[axis]
@@ -62,12 +64,21 @@ def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
         grey = np.clip(np.asarray(picture, np.float32) / 65535, 0, 1)
         values = np.repeat(grey[..., None], int(channels), axis=-1)
     else:
+        if channels != 4 and (picture.mode in _CLEAR or "transparency" in picture.info):
+            picture = _over_white(picture)
         values = np.asarray(picture.convert(_MODES[channels]), np.float32) / 255
         values = values.reshape(*values.shape[:2], int(channels))
     if tensor.dtype == "uint8":
         values = np.rint(values * 255)
     values = np.moveaxis(values, -1, axis - 1)
     return np.ascontiguousarray(values[None].astype(tensor.dtype))
+
+
+def _over_white(picture: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA"))
 
 
 def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
@@ -104,7 +115,21 @@ def _noise(tensor: Tensor, n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal(shape, dtype=np.float32).astype(tensor.dtype)
 
 
-def _read(path: Path, tensor: Tensor) -> np.ndarray:
+def save_picture(image: np.ndarray, path: Path) -> None:
+    """Write float32 [H, W, C] in [0, 1] as a picture; InputError without Pillow or for its suffix."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(f"{path}: writing a picture needs Pillow; choose a .npy") from None
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    if path.suffix not in Image.registered_extensions():
+        raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
+    write_atomically(path, picture.save)
+
+
+def read_array(path: Path, tensor: Tensor) -> np.ndarray:
+    """A .npy, .npz or picture (batch 1) for `tensor`; InputError where it cannot be read."""
     if not path.is_file():
         raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
     if path.suffix not in (".npy", ".npz"):

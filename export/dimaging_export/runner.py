@@ -9,8 +9,8 @@ import onnx
 from dimaging_export.interface import interface
 from dimaging_export.uint8 import from_bytes, to_bytes
 from dimaging_export.walk import plain
+from dimaging_tf.deploy import Arrays
 
-Arrays = dict[str, np.ndarray]
 Graph = Callable[[Arrays], Arrays]
 
 _CHUNK = 32

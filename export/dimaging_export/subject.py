@@ -5,7 +5,6 @@ called "model", without ranges and without a figure of merit; it is judged by si
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from dimaging_export.interface import interface
 from dimaging_export.runner import Arrays
 from dimaging_export.walk import is_functional
 from dimaging_tf import registry, runs
-
-Run = Callable[..., Mapping[str, np.ndarray]]
+from dimaging_tf.deploy import Run
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def _subject(model: Any, **more: Any) -> Subject:
 
 def portable(path: Path) -> str:
     """A path that means something on another machine: relative as it was given, or its name."""
-    return path.name if path.expanduser().is_absolute() else path.as_posix()
+    return path.name if path.is_absolute() or path.parts[:1] == ("~",) else path.as_posix()
 
 
 def _f32(x: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dimaging_export.verify import verify
 
-# Four dimensions: onnxruntime takes 70 times as long to multiply [N, H, W, 1] by a plain number.
+# Four dimensions: onnxruntime is far slower at multiplying [N, H, W, 1] by a plain number.
 # The bounds of a Clip must be plain ones.
 _CONSTANTS = {
     "scale": np.full((1, 1, 1, 1), 1 / 255, np.float32),

@@ -75,6 +75,18 @@ def test_figures_page_is_made_from_the_results():
     run([sys.executable, "-c", code], ROOT / "benchmarks")
 
 
+def test_figures_name_the_arguments_of_their_command_but_no_place_of_the_machine():
+    code = (
+        "import figures, table\n"
+        "words = figures.arguments(['--data', '/some/where/my photos', '--keep=/some/run', '--minutes', '2.5'])\n"
+        "assert words == ['--data', 'my photos', '--keep=run', '--minutes', '2.5'], words\n"
+        "record = {'topic': 'vae', 'rows': [], 'arguments': words, 'environment': figures.environment()}\n"
+        "command = \"`python benchmarks/vae.py --data 'my photos' --keep=run --minutes 2.5`\"\n"
+        "assert command in table.section(record), table.section(record)"
+    )
+    run([sys.executable, "-c", code], ROOT / "benchmarks")
+
+
 EXAMPLES = {
     "vae": ["--epochs", "1"],
     "autoencoder": ["--epochs", "1", "--convolutional"],

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from dimaging_edge import DimagingError, InputError, open_bundle
 from dimaging_edge.benchmark import Budget, BudgetError, Report, Settings, bench, memory
-from dimaging_edge.benchmark.child import nodes_by_provider
+from dimaging_edge.benchmark.child import measure, nodes_by_provider
 from dimaging_edge.benchmark.environment import Environment, environment
 from dimaging_edge.benchmark.fresh import Fresh, measure_fresh
 from dimaging_edge.benchmark.report import GraphReport
@@ -50,6 +50,22 @@ def test_peak_is_not_inherited(toy: Path) -> None:
     found = measure_fresh(open_bundle(toy, threads=1), "decoder", 1)
     assert big.nbytes == 300 * MEGA
     assert found.peak_bytes is None or found.peak_bytes < 250 * MEGA
+
+
+def test_the_first_session_of_a_fresh_process_is_the_one_timed(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial of the provider before it would have loaded CUDA already."""
+    made = []
+
+    def on_the_cpu(model, provider, threads, **options):
+        made.append((Path(model).name, provider))
+        return make_session(model, "cpu", threads, **options)
+
+    monkeypatch.setattr("dimaging_edge.bundle.make_session", on_the_cpu)
+    monkeypatch.setattr("dimaging_edge.benchmark.child.make_session", on_the_cpu)
+    measure(str(toy), "decoder", "cuda", 1, 1, False)
+    assert made == [("decoder.onnx", "cuda")] * 2  # timed, then profiled
 
 
 def test_fresh_process_that_fails(own: Path) -> None:

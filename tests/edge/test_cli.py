@@ -105,6 +105,27 @@ def test_run_on_a_picture(
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_hidden_pixels_of_a_picture_are_white(
+    capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path, mode: str
+) -> None:
+    picture = Image.new("LA", (8, 8), (0, 255))
+    picture.putpixel((0, 0), (77, 0))  # not to be seen, so not to be computed with
+    if mode == "P":
+        picture = Image.new("P", (8, 8), 1)
+        picture.putpalette([77, 77, 77, 0, 0, 0])
+        picture.putpixel((0, 0), 0)
+        picture.save(tmp_path / "p.png", transparency=0)
+    else:
+        picture.convert(mode).save(tmp_path / "p.png")
+    _out(
+        capsys, "run", toy, "negative", "--input", f"photo={tmp_path / 'p.png'}", "--out", tmp_path
+    )
+    found = np.load(tmp_path / "negative.npy")[0, ..., 0]
+    assert found[0, 0] == 0
+    assert (found.ravel()[1:] == 255).all()
+
+
 def test_picture_is_upright_and_its_kind_is_known(
     capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path
 ) -> None:

@@ -143,7 +143,7 @@ def test_policies_work_where_only_deterministic_operations_are_allowed():
 
 
 def test_an_unknown_policy():
-    with pytest.raises(DataError, match="unknown augmentation 'flip', did you mean 'flips'"):
+    with pytest.raises(DataError, match="unknown augmentation 'flip'; did you mean 'flips'"):
         augment("flip")
-    with pytest.raises(DataError, match=r"expected one of none, flips, microscopy, cells, cutout"):
+    with pytest.raises(DataError, match=r"known: none, flips, microscopy, cells, cutout"):
         augment("rotate")

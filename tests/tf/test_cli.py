@@ -93,7 +93,7 @@ def test_train_export_sample_report(trained, tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["train", "vea"], "No model 'vea'. Did you mean 'vae'?"),
+        (["train", "vea"], "no model 'vea'; did you mean 'vae'?"),
         (["train"], "Which model? dimaging list shows them"),
         (["train", "--resume"], "Which run? Name it: dimaging train --resume --out runs/vae"),
         (["train", "vae", "--set", "latent_dim"], "--set takes NAME=VALUE, such as latent_dim=2"),
@@ -107,7 +107,7 @@ def test_train_export_sample_report(trained, tmp_path):
         ),
         (
             ["train", "vae", "--data", "digits", "--set", "latent=2", "--out", "x"],
-            "Did you mean 'latent_dim'?",
+            "did you mean 'latent_dim'?",
         ),
         (["train", "vae", "--data", "digitz", "--out", "x"], "did you mean 'digits'?"),
         (["sample", "nowhere"], "nowhere is not a run folder"),

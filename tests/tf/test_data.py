@@ -42,7 +42,6 @@ def test_a_named_set_holds_what_it_says(name, options, shape, train, valid):
     assert dataset.licence
     assert dataset.source
     assert dataset.summary
-    assert dataset.split("valid") is dataset.valid
 
 
 def test_digits_agree_with_the_packages_that_bring_them():
@@ -92,7 +91,7 @@ def _printed_by(code):
 ERRORS = [
     ("mnsit", {}, "neither a data set nor a folder called 'mnsit'; did you mean 'mnist'?"),
     ("fotos", {}, "did you mean 'photos'?"),
-    ("/no/such/place", {}, "(data sets: digits, mnist5k, photos, cells, "),
+    ("/no/such/place", {}, "known: digits, mnist5k, photos, cells, "),
     ("digits", {"size": 7}, "the images of digits are 8 x 8; expected size= to be at least that"),
     ("digits", {"seed": -1}, "seed is a whole number of at least 0; received -1"),
     ("digits", {"channels": 0}, "channels is 1 (grey) or 3 (RGB); received 0"),

@@ -146,10 +146,10 @@ def test_every_spec_is_read_back(photons, sigma, clip):
 
 
 ERRORS = [
-    (lambda: parse("gausian:25"), "unknown model 'gausian', did you mean 'gaussian'?"),
+    (lambda: parse("gausian:25"), "unknown model 'gausian'; did you mean 'gaussian'?"),
     (
         lambda: parse(""),
-        "unknown model '' (expected NAME:LEVEL with a name of poisson, gaussian, sal",
+        "unknown model ''; known: poisson, gaussian, sal",
     ),
     (lambda: parse("clip"), "unknown model 'clip'"),
     (lambda: parse("clip,gaussian:3"), "'clip' only at the end"),

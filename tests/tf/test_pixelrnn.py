@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +13,10 @@ from scipy.special import expit
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM, skew, unskew
 from dimaging_tf.models.pixelrnn import Config, PixelRNN
 
-SMALL = {"filters": 6, "head": 6, "entry": 3}
+SMALL: dict[str, Any] = {"filters": 6, "head": 30, "entry": 3}
 CONFIGS = {
-    "row": Config((5, 6, 1), **SMALL),
-    "diagonal": Config((5, 6, 1), kind="diagonal", **SMALL),
+    "row": Config((4, 5, 1), **SMALL),
+    "diagonal": Config((4, 5, 1), kind="diagonal", layers=1, **SMALL),
     "row_softmax": Config((4, 4, 1), levels=5, position=False, **SMALL),
     "row_colour": Config((4, 3, 3), levels=4, **SMALL),
     "diagonal_colour": Config((4, 3, 3), levels=4, kind="diagonal", layers=1, **SMALL),
@@ -79,7 +80,7 @@ def everything(up, right, column, width):
     ("kind", "field"), [("row", triangle), ("diagonal", everything)], ids=["row", "diagonal"]
 )
 def test_every_earlier_pixel_of_the_receptive_field_counts(kind, field):
-    height, width = 5, 7
+    height, width = 4, 6
     config = Config((height, width, 1), kind=kind, layers=1, kernel=1, filters=8, entry=3)
     found = seen(make(config)).reshape(height, width, height, width)
     for r, c, q, d in np.ndindex(found.shape):
@@ -94,7 +95,9 @@ def reference(layer, gates, before):
     kernel = np.asarray(layer.kernel, np.float64)
     for r, c in np.ndindex(height, width):
         places, own = before(r, c)
-        total = gates[:, r, c] + sum(h[:, i + 1, j + 1] @ k for (i, j), k in zip(places, kernel))
+        total = gates[:, r, c].copy()
+        for (i, j), taps in zip(places, kernel, strict=True):
+            total += h[:, i + 1, j + 1] @ taps
         o, f, i, g = np.split(total, 4, -1)
         cell[:, r + 1, c + 1] = expit(f) * cell[:, own[0] + 1, own[1] + 1] + expit(i) * np.tanh(g)
         h[:, r + 1, c + 1] = expit(o) * np.tanh(cell[:, r + 1, c + 1])
@@ -125,7 +128,8 @@ def test_a_layer_is_equation_3(layer, before):
 def test_the_right_direction_is_the_mirror_image_one_row_down():
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 6)).astype(np.float32)
     left, right = DiagonalLSTM(3, "left"), DiagonalLSTM(3, "right")
-    left(x), right(x)
+    for layer in (left, right):
+        layer(x)
     randomised(left.weights)
     right.set_weights(left.get_weights())
     mirrored = np.asarray(left(x[:, :, ::-1]))[:, :, ::-1]
@@ -166,7 +170,7 @@ def test_drawing_at_once_is_drawing_one_by_one(config):
 @kinds
 def test_saved_and_loaded_it_is_the_same(kind, tmp_path):
     model = make(CONFIGS[kind])
-    image = np.random.default_rng(0).integers(0, 2, (2, 5, 6, 1)).astype(np.float32)
+    image = np.random.default_rng(0).integers(0, 2, (2, 4, 5, 1)).astype(np.float32)
     model.save(tmp_path / "rnn.keras")
     again = keras.models.load_model(tmp_path / "rnn.keras")
     assert again.config == model.config
@@ -189,9 +193,9 @@ def test_fit_learns_a_stripe_in_one_trace(kind):
     model.compile(keras.optimizers.Adam(0.03))
     traces, step = [], model.train_step
     model.train_step = lambda data: (traces.append(1), step(data))[1]
-    history = model.fit(image, batch_size=16, epochs=25, verbose=0).history["loss"]
+    history = model.fit(image, batch_size=16, epochs=20, verbose=0).history["loss"]
     assert len(traces) <= 2
-    assert np.log(4) <= history[-1] < np.log(4) + 0.3
+    assert np.log(4) <= history[-1] < np.log(4) + 0.5
 
 
 ERRORS = [

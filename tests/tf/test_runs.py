@@ -261,7 +261,7 @@ ERRORS = {
     "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single or mirrored. Received: 'many'"),
     "devices": (lambda p: runs.train(small("vae", strategy="mirrored", batch=51), p / "b"), "--batch must be a multiple of the 2 devices. Received: 51"),
     "masks": (lambda p: runs.train(small("unet", changes={"width": 4, "depth": 1}), p / "b"), "unet: segmentation learns from masks, one class a pixel; digits has labels of whole images."),
-    "model": (lambda p: runs.default_settings("vea"), "No model 'vea'. Did you mean 'vae'?"),
+    "model": (lambda p: runs.default_settings("vea"), "no model 'vea'; did you mean 'vae'?"),
 }  # fmt: skip
 
 

@@ -8,14 +8,14 @@ in each. The statistic is the median over rounds, with a bootstrap interval.
 
 The clock of a round is the CPU time of the calling thread: it stands still while other programs
 have the core. Only if the thread itself waited (for a device, a disk, a sleep) in any of the
-round's blocks is the wall clock taken for all four. With both cores of a small machine kept busy
-by others, medians of two seconds then lay within 7 % of each other; on the wall clock within 40 %.
+round's blocks is the wall clock taken for all four. With every core of a small machine kept busy
+by others, medians over short times then agree several times better than on the wall clock.
 onnxruntime's own waiting for its threads is spinning, hence counted.
 
 What is left is company: code of other programs on the same core's other hardware thread slows
-small graphs more than it slows a convolution (0.04 reference runs: by up to 20 %, 0.2: by 7 %).
-Company comes and goes, a slower graph stays slow. So `best`, the lowest median among fifths of the
-time, is kept too, and only long measurements make good alarms.
+graphs much smaller than the convolution more than it slows the convolution. Company comes and
+goes, a slower graph stays slow. So `best`, the lowest median among fifths of the time, is kept
+too, and only long measurements make good alarms.
 """
 
 from collections.abc import Callable

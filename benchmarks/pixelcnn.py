@@ -1,0 +1,139 @@
+"""PixelCNN on binarised MNIST: nats, what the integer variant costs, and bytes a digit without loss.
+
+    python benchmarks/pixelcnn.py --data DIR      DIR holds binarized_mnist.npz (or set DIMAGING_DATA)
+
+Fixed binarisation, shuffled for training, the whole valid split, all cores. The bytes are those of the
+file that `dimaging-edge pack` writes, against PNG, WebP and JPEG XL of the same digits, one file each
+(the median length) and all of them on one sheet, which favours those three.
+"""
+
+import io
+import math
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import figures
+import numpy as np
+
+
+def main() -> int:
+    """Train twice, export, pack, unpack, judge."""
+    p = figures.parser("pixelcnn", __doc__)
+    data = os.environ.get("DIMAGING_DATA")
+    p.add_argument("--data", type=Path, default=data, help="folder of binarized_mnist.npz")
+    p.add_argument("--minutes", type=float, default=20.0, help="of the long training")
+    p.add_argument("--run", type=Path, help="where to keep the long run (default: nowhere)")
+    args = p.parse_args()
+    if args.data is None:
+        p.error("the benchmark needs binarized_mnist.npz: --data DIR or DIMAGING_DATA")
+
+    from dimaging_tf.quiet import load_tensorflow
+
+    load_tensorflow()
+    out = figures.Figures("pixelcnn", args.quick, args.json)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        short = train(scratch / "short", 0.3 if args.quick else 2.0, args.data)
+        valid = valid_images(args.data)[: 200 if args.quick else None]
+        out.add("after 2 minutes, whole valid split", nats(short, valid), "<= 94", "nats")
+        run = args.run or scratch / "long"
+        minutes = 0.05 if args.quick else args.minutes
+        model = short if args.quick else train(run, minutes, args.data)
+        long = nats(model, valid)
+        out.add(f"after {args.minutes:g} minutes, whole valid split", long, "<= 89", "nats")
+        lossless(out, scratch, model, valid, long)
+    return out.finish()
+
+
+def train(folder: Path, minutes: float, data: Path) -> Any:
+    """`dimaging train pixelcnn --data binarized_mnist --minutes ...`."""
+    from dimaging_tf import runs
+
+    options = {"data_dir": str(data)}
+    settings = runs.default_settings(
+        "pixelcnn", data="binarized_mnist", minutes=minutes, data_options=options
+    )
+    return runs.train(settings, folder)
+
+
+def valid_images(data: Path) -> np.ndarray:
+    """The valid split, float32 [10000, 28, 28, 1] of 0 and 1."""
+    from dimaging_tf import data as sources
+    from dimaging_tf.data.dataset import to_float
+
+    return to_float(sources.load("binarized_mnist", data_dir=str(data)).valid.image)
+
+
+def nats(model: Any, image: np.ndarray) -> float:
+    """Mean negative log-likelihood of an image."""
+    parts = np.array_split(image, math.ceil(len(image) / 500))
+    return float(
+        np.average([model.score(model.run, x) for x in parts], weights=[len(x) for x in parts])
+    )
+
+
+def lossless(out: Any, scratch: Path, model: Any, image: np.ndarray, float_nats: float) -> None:
+    """The integer variant: its cost, its files, its rivals."""
+    from dimaging_edge import open_bundle
+    from dimaging_edge.codec import pack, unpack
+    from dimaging_edge.codec.model import BundlePredictor
+    from dimaging_export import export
+
+    bundle = open_bundle(export(model, scratch / "integer", precision="integer", data=image[:1000]))
+    predictor = BundlePredictor(bundle)
+    symbols = image[..., 0].astype(np.uint8)
+    weights = [
+        predictor.parallel(x) for x in np.array_split(symbols, math.ceil(len(symbols) / 500))
+    ]
+    chosen = [np.take_along_axis(w, x[..., None].astype(int), -1)[..., 0] / w.sum(-1)
+              for w, x in zip(weights, np.array_split(symbols, len(weights)), strict=True)]  # fmt: skip
+    integer = -float(np.mean(np.log(np.concatenate(chosen)).sum((1, 2))))
+    out.add("what the integer variant costs", integer - float_nats, "<= 0.1", "nats")
+    start = time.perf_counter()
+    stream = pack(predictor, symbols, bundle.manifest.model_id)
+    packed = time.perf_counter()
+    again = unpack(predictor, stream, bundle.manifest.model_id)
+    unpacked = time.perf_counter()
+    out.add("bytes a digit, everything included", len(stream) / len(symbols), "<= 18", "bytes")
+    out.add("digits that come back otherwise", float((again != symbols).any((1, 2)).sum()), "<= 0")
+    out.add("packing", len(symbols) / (packed - start), "", "digits/s")
+    out.add("unpacking", len(symbols) / (unpacked - packed), "", "digits/s")
+    side = math.isqrt(len(symbols))
+    sheet = symbols[: side * side].reshape(side, side, 28, 28).swapaxes(1, 2).reshape(side * 28, -1)
+    for name, options in RIVALS.items():
+        sizes = [size(x, options) for x in symbols[:300]]
+        out.add(f"{name}, one file each", float(np.median(sizes)), "", "bytes")
+        out.add(f"{name}, one sheet", size(sheet, options) / side**2, "", "bytes")
+
+
+RIVALS: dict[str, dict[str, Any]] = {
+    "PNG, 1 bit": {"format": "png", "optimize": True, "mode": "1"},
+    "WebP lossless": {
+        "format": "webp",
+        "lossless": True,
+        "quality": 100,
+        "method": 6,
+        "mode": "RGB",
+    },
+    "JPEG XL lossless": {"format": "jxl", "lossless": True, "effort": 9, "mode": "L"},
+}
+
+
+def size(symbols: np.ndarray, options: dict[str, Any]) -> int:
+    """Bytes of a black and white picture."""
+    import pillow_jxl  # noqa: F401, registers JPEG XL
+    from PIL import Image
+
+    options = dict(options)
+    picture = Image.fromarray(symbols * np.uint8(255)).convert(options.pop("mode"))
+    file = io.BytesIO()
+    picture.save(file, **options)
+    return file.tell()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
