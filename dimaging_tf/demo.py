@@ -40,15 +40,8 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
     say("[bold]run[/] in another process, where TensorFlow cannot be imported")
     figures = _pictures(out, seed)
     for bundle in bundles:
-        _edge(
-            "bench",
-            bundle,
-            "--json",
-            bundle / "latency.json",
-            "--seconds",
-            0.5 if quick else 2,
-            say=say,
-        )
+        seconds = 0.5 if quick else 2
+        _edge("bench", bundle, "--json", bundle / "latency.json", "--seconds", seconds, say=say)
     page = report.write(
         [*(out / "runs" / name for name in recipes(quick)), *bundles], out / "report.html", figures
     )
@@ -93,7 +86,7 @@ def _export(run: Path, bundle: Path, precision: str, say: Any) -> Path:
 
 def _pictures(out: Path, seed: int) -> list[tuple[str, Path]]:
     """Before and after, samples and the latent plane; all networks run outside this process."""
-    pictures = out / "pictures"
+    pictures, bundles = out / "pictures", out / "bundle"
     pictures.mkdir(parents=True, exist_ok=True)
     model = runs.load_model(out / "runs" / "denoiser")
     clean = photograph()
@@ -102,32 +95,13 @@ def _pictures(out: Path, seed: int) -> list[tuple[str, Path]]:
     cells = [clean, noisy[0]]
     for precision in PRECISIONS:
         folder = pictures / precision
-        noisy_file = pictures / "noisy.npy"
-        _edge(
-            "run",
-            out / "bundle" / f"denoiser-{precision}",
-            "denoiser",
-            "--input",
-            f"noisy={noisy_file}",
-            "--out",
-            folder,
-        )
+        words = ["denoiser", "--input", f"noisy={pictures / 'noisy.npy'}", "--out", folder]
+        _edge("run", bundles / f"denoiser-{precision}", *words)
         cells.append(np.load(folder / "image.npy")[0])
     plots.save_grid(np.stack(cells)[None], pictures / "denoised.png")
 
-    _edge(
-        "run",
-        out / "bundle" / "vae-int8",
-        "decoder",
-        "--input",
-        "z=normal",
-        "--n",
-        64,
-        "--seed",
-        seed,
-        "--out",
-        pictures,
-    )
+    words = ["decoder", "--input", "z=normal", "--n", 64, "--seed", seed, "--out", pictures]
+    _edge("run", bundles / "vae-int8", *words)
     plots.save_grid(
         plots.tile(np.load(pictures / "image.npy").clip(0, 1)), pictures / "samples.png"
     )
@@ -137,16 +111,8 @@ def _pictures(out: Path, seed: int) -> list[tuple[str, Path]]:
 
     digits = data.load("mnist5k").valid
     np.save(pictures / "digits.npy", to_float(digits.image))
-    digits_file = pictures / "digits.npy"
-    _edge(
-        "run",
-        out / "bundle" / "vae-fp32",
-        "encoder",
-        "--input",
-        f"image={digits_file}",
-        "--out",
-        pictures,
-    )
+    words = ["encoder", "--input", f"image={pictures / 'digits.npy'}", "--out", pictures]
+    _edge("run", bundles / "vae-fp32", *words)
     plane = plots.latent_plane(
         np.load(pictures / "mean.npy"), digits.label, "codes of digits never trained on"
     )

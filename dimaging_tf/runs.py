@@ -6,6 +6,7 @@ from typing import Any
 
 from dimaging_tf import registry
 from dimaging_tf.errors import TrainingError, UserError
+from dimaging_tf.files import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
         raise UserError(
             f"{out} holds a run already: continue it with --resume, or choose another --out."
         )
-
+    if (out / "run.json").exists():
+        remove_leftovers(out)
     import keras
     import tensorflow as tf
 

@@ -1,8 +1,8 @@
 """Plain text and whole files: aligned tables, a dash for the unknown, atomic writes."""
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dimaging_edge.errors import DimagingError
@@ -46,16 +46,13 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
     new one, and nothing else is left behind. The temporary name keeps the suffix of `path`.
     """
     path = Path(path)
-    name = None
+    temporary = path.parent / f".{path.stem}-{os.getpid()}{path.suffix}"
     try:
-        handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        write(Path(name))
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private
-        os.replace(name, path)
+        write(temporary)
+        os.replace(temporary, path)
     except BaseException as error:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is none
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
             raise DimagingError(
@@ -67,9 +64,3 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _umask() -> int:
-    mask = os.umask(0)  # the only way to read it is to set it
-    os.umask(mask)
-    return mask

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge import cli
+from dimaging_edge import DimagingError, cli
 from dimaging_edge.cli import main
+from dimaging_edge.text import write_text
 
 EDGE = Path(cli.__file__).parents[1]
 
@@ -41,6 +42,24 @@ def test_nothing_half_written(
     assert "stopped; no half-written file is left" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["image.npy"]
     assert (tmp_path / "image.npy").read_text() == "old"
+
+
+def test_a_file_gets_the_rights_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", None)  # it is the process's: other threads write files too
+        write_text(tmp_path / "a.txt", "text")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_place_that_is_no_file() -> None:
+    with pytest.raises(DimagingError, match=r"cannot write \.: .*; is the folder there"):
+        write_text(".", "text")
 
 
 def test_ctrl_c(toy: Path, tmp_path: Path) -> None:

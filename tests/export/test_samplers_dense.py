@@ -1,5 +1,8 @@
 """Samplers of the belief network and of super-resolution: pixel for pixel what the model draws."""
 
+import functools
+from typing import Any
+
 import numpy as np
 import pytest
 from dimaging_export.errors import ExportError
@@ -27,23 +30,25 @@ CONFIGS = {
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-@pytest.fixture(scope="module")
-def case():
-    """case(config, batch) -> model, inputs of its sampler, what it draws."""
+@functools.cache
+def make(config) -> Any:
+    model = fvbn.FVBN(config) if isinstance(config, fvbn.Config) else sr.SuperResolution(config)
+    for i, weight in enumerate(model.network.weights):
+        weight.assign(0.4 * np.random.default_rng(i).normal(size=weight.shape))
+    return model
 
-    def case(config, batch):
-        model = fvbn.FVBN(config) if isinstance(config, fvbn.Config) else sr.SuperResolution(config)
-        for i, weight in enumerate(model.network.weights):
-            weight.assign(0.4 * np.random.default_rng(i).normal(size=weight.shape))
-        rng, label = np.random.default_rng(0), np.arange(batch) % 3
-        canvas, told = model.prepared(rng.random((batch, *config.shape), np.float32), label)
-        noise = rng.integers(0, 1 << 23, (batch, *config.shape[:2], model.likelihood.noise))
-        mask = (rng.random((batch, *config.shape[:2], 1)) < 0.3).astype(np.float32)
-        inputs = {"noise": ((noise + 0.5) / (1 << 23)).astype("f"), "canvas": canvas, "mask": mask}
-        drawn = model.sample(batch, condition=told, **inputs)
-        return model, inputs | ({model.condition: told} if model.condition else {}), drawn
 
-    return case
+@functools.cache
+def case(config, batch):
+    """Inputs of the sampler, and what the model draws from them."""
+    model, rng = make(config), np.random.default_rng(0)
+    image = rng.random((batch, *config.shape), np.float32)
+    canvas, told = model.prepared(image, np.arange(batch) % 3)
+    noise = rng.integers(0, 1 << 23, (batch, *config.shape[:2], model.likelihood.noise))
+    mask = (rng.random((batch, *config.shape[:2], 1)) < 0.3).astype(np.float32)
+    inputs = {"noise": ((noise + 0.5) / (1 << 23)).astype("f"), "canvas": canvas, "mask": mask}
+    drawn = model.sample(batch, condition=told, **inputs)
+    return inputs | ({model.condition: told} if model.condition else {}), drawn
 
 
 def write(model, inner):
@@ -53,11 +58,10 @@ def write(model, inner):
 
 @configs
 @pytest.mark.parametrize("inner", ["pixels", "rows"])
-def test_the_sampler_draws_what_the_model_draws(config, inner, case, run):
-    model, _, _ = case(config, 1)
-    written = write(model, inner)
+def test_the_sampler_draws_what_the_model_draws(config, inner, run):
+    written = write(make(config), inner)
     for batch in (1, 4):
-        _, inputs, drawn = case(config, batch)
+        inputs, drawn = case(config, batch)
         found = run(written, **inputs)["image"]
         np.testing.assert_allclose(found, drawn, atol=1e-6)
         assert len(np.unique(found)) > 1
@@ -66,15 +70,14 @@ def test_the_sampler_draws_what_the_model_draws(config, inner, case, run):
 
 
 @configs
-def test_the_density_graph_agrees(config, case, run):
-    model, inputs, drawn = case(config, 4)
+def test_the_density_graph_agrees(config, run):
+    model, (inputs, drawn) = make(config), case(config, 4)
     graph = convert(model.graphs()["density"], None, "direct")
     told = {model.condition: inputs[model.condition]} if model.condition else {}
     found = run(graph, image=drawn, **told)["log_likelihood"]
     np.testing.assert_allclose(found, model(drawn, *told.values()), rtol=1e-4, atol=1e-4)
 
 
-def test_an_unknown_inner_loop_is_named(case):
-    model, _, _ = case(CONFIGS["binary"], 1)
+def test_an_unknown_inner_loop_is_named():
     with pytest.raises(ExportError, match="inner must be one of pixels, rows; received 'columns'"):
-        write(model, "columns")
+        write(make(CONFIGS["binary"]), "columns")

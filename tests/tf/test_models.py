@@ -12,6 +12,8 @@ from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
+from dimaging_tf.models.pixelcnn import Config as PixelCNNConfig
+from dimaging_tf.models.pixelcnn import PixelCNN
 from dimaging_tf.models.unet import UNet, padded
 from dimaging_tf.models.vae import VAE
 from dimaging_tf.models.vae import Config as VAEConfig
@@ -44,6 +46,11 @@ ROWS = [
         Denoiser,
         DenoiserConfig((None, None, 3), depth=1, width=4),
         {"denoiser": ({"noisy"}, {"image"})},
+    ),
+    Row(
+        PixelCNN,
+        PixelCNNConfig(SHAPE, blocks=1, filters=4, middle=4, head=4),
+        {"density": ({"image"}, {"log_likelihood"})},
     ),
     Row(UNet, padded(depth=2, width=4), {"unet": ({"image"}, {"probabilities"})}, label=True),
     Row(

@@ -17,11 +17,10 @@ SMALL: dict[str, Any] = {"filters": 6, "head": 30, "entry": 3}
 CONFIGS = {
     "row": Config((4, 5, 1), **SMALL),
     "diagonal": Config((4, 5, 1), kind="diagonal", layers=1, **SMALL),
-    "row_softmax": Config((4, 4, 1), levels=5, position=False, **SMALL),
-    "row_colour": Config((4, 3, 3), levels=4, **SMALL),
-    "diagonal_colour": Config((4, 3, 3), levels=4, kind="diagonal", layers=1, **SMALL),
-    "row_mixture": Config((4, 3, 3), levels=256, components=2, **SMALL),
-    "row_told": Config((4, 4, 1), classes=3, **SMALL),
+    "row_colour": Config((3, 3, 3), levels=4, layers=1, **SMALL),
+    "diagonal_colour": Config((3, 3, 3), levels=4, kind="diagonal", layers=1, **SMALL),
+    "row_mixture": Config((3, 3, 3), levels=256, components=2, layers=1, **SMALL),
+    "row_told": Config((3, 4, 1), classes=3, layers=1, position=False, **SMALL),
 }
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 kinds = pytest.mark.parametrize("kind", ["row", "diagonal"])
@@ -80,7 +79,7 @@ def everything(up, right, column, width):
     ("kind", "field"), [("row", triangle), ("diagonal", everything)], ids=["row", "diagonal"]
 )
 def test_every_earlier_pixel_of_the_receptive_field_counts(kind, field):
-    height, width = 4, 6
+    height, width = 4, 5
     config = Config((height, width, 1), kind=kind, layers=1, kernel=1, filters=8, entry=3)
     found = seen(make(config)).reshape(height, width, height, width)
     for r, c, q, d in np.ndindex(found.shape):
@@ -187,15 +186,15 @@ def test_a_layer_comes_back_from_its_configuration(layer):
 @kinds
 def test_fit_learns_a_stripe_in_one_trace(kind):
     keras.utils.set_random_seed(0)
-    image = np.zeros((64, 4, 4, 1), np.float32)
-    image[np.arange(64), :, np.arange(64) % 4] = 1  # one of four columns: log 4 nats
-    model = PixelRNN(Config((4, 4, 1), kind=kind, filters=8, layers=1, entry=3, head=8))
+    image = np.zeros((60, 3, 3, 1), np.float32)
+    image[np.arange(60), :, np.arange(60) % 3] = 1  # one of three columns: log 3 nats
+    model = PixelRNN(Config((3, 3, 1), kind=kind, filters=8, layers=1, entry=3, head=8))
     model.compile(keras.optimizers.Adam(0.03))
     traces, step = [], model.train_step
     model.train_step = lambda data: (traces.append(1), step(data))[1]
-    history = model.fit(image, batch_size=16, epochs=20, verbose=0).history["loss"]
+    history = model.fit(image, batch_size=20, epochs=25, verbose=0).history["loss"]
     assert len(traces) <= 2
-    assert np.log(4) <= history[-1] < np.log(4) + 0.5
+    assert np.log(3) <= history[-1] < np.log(3) + 0.3
 
 
 ERRORS = [

@@ -273,6 +273,16 @@ def test_errors(case, tmp_path):
     assert words in str(error.value)
 
 
+def test_resuming_clears_what_a_kill_left(tmp_path):
+    settings = small("vae", epochs=1)
+    runs.train(settings, tmp_path)
+    (tmp_path / ".last-4711.keras").write_bytes(b"half")
+    (tmp_path / "samples" / ".epoch-0002-4711.png").write_bytes(b"half")
+    (tmp_path / ".gitignore").write_text("*")
+    runs.train(settings, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.rglob(".*")] == [".gitignore"]
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path):
     write_json(tmp_path / "x.json", {"old": 1})
 

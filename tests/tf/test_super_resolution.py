@@ -1,5 +1,6 @@
 """Super-resolution: causal in the image, free in the small picture, A + B, and its words for mistakes."""
 
+import functools
 import itertools
 import math
 import re
@@ -21,7 +22,8 @@ CONFIGS = {
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-def make(config, scale=0.3):
+@functools.cache
+def make(config, scale=0.3) -> Any:
     model = SuperResolution(config)
     for i, weight in enumerate(model.network.weights):
         weight.assign(scale * np.random.default_rng(i).normal(size=weight.shape))
@@ -79,30 +81,28 @@ def test_without_weights_a_pixel_costs_log2_of_the_alphabet():
     assert model.score(model.run, prepared(model, 2)[0]) == pytest.approx(5, 1e-7)
 
 
-@configs
-def test_drawing_at_once_is_drawing_one_by_one(config):
-    model = make(config)
+def test_drawing_at_once_is_drawing_one_by_one():
+    model = make(CONFIGS["mixture"])
     _, low = prepared(model, 2)
-    noise = np.random.default_rng(1).random((2, *config.shape[:2], model.likelihood.noise))
-    noise = noise.astype(np.float32)
+    noise = np.random.default_rng(1).random((2, 4, 8, 2)).astype(np.float32)
     drawn = model.sample(2, noise=noise, condition=low)
+    draw = tf.function(lambda image: model.likelihood.draw(model.parameters(image, low), noise))
     naive = np.zeros_like(drawn)
-    for y, x in np.ndindex(config.shape[:2]):
-        naive[:, y, x] = model.likelihood.draw(model.parameters(naive, low), noise)[:, y, x]
+    for y, x in np.ndindex(4, 8):
+        naive[:, y, x] = draw(tf.constant(naive))[:, y, x]
     np.testing.assert_allclose(drawn, naive, atol=1e-6)
 
 
-@configs
-def test_saved_and_loaded_it_is_the_same(config, tmp_path):
-    model = make(config)
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    model = make(CONFIGS["mixture"])
     image, low = prepared(model, 2)
-    model.compile("adam")
-    model.fit(image, low, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.config == config
-    np.testing.assert_array_equal(again(image, low), model(image, low))
-    np.testing.assert_array_equal(again.losses_of(image, low)[1], model.losses_of(image, low)[1])
+    assert again.config == model.config
+    for found, expected in zip(
+        again.losses_of(image, low), model.losses_of(image, low), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_fit_learns_in_one_trace_and_tracks_both_losses():

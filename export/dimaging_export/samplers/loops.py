@@ -67,7 +67,8 @@ class _Sampler:
         names = self._once()
         with b.named("prepare"):
             prepared = prepare(b, self.likelihood, "noise", "canvas", "mask")
-            maps = [t for t, kind in p.kinds.items() if kind == "map" and t in names]
+            read = {t for step in p.steps for t in (*step.inputs, *step.addends)}
+            maps = [t for t, kind in p.kinds.items() if kind == "map" and t in read]
             pieces = [*prepared, *((names[t], p.channels[t]) for t in maps)]
             data = b.node("Concat", *(name for name, _ in pieces), axis=3)
             data = b.node("Transpose", data, perm=[1, 2, 0, 3])
