@@ -53,6 +53,11 @@ _ENTRIES = (
         learning_rate=3e-3, batch=32, epochs=20,
     ),
     Entry(
+        "pixelrnn", "pixelrnn:PixelRNN", "explicit density by Row LSTM or Diagonal BiLSTM",
+        lecture="PixelRNN", paper="arXiv 1601.06759", data="mnist5k",
+        learning_rate=5e-3, batch=32, epochs=20,
+    ),
+    Entry(
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",
         lecture="U-Net", paper="arXiv 1505.04597", data="cells", batch=8, epochs=10,
         augment="cells", changes={"padding": "same", "width": 16},

@@ -26,6 +26,7 @@ from dimaging_export.integer import integer_twin
 from dimaging_export.realdata import RealData
 from dimaging_export.runner import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.loops import sampler
+from dimaging_export.samplers.plan import plan
 from dimaging_export.samplers.step import step_graphs
 from dimaging_export.subject import Subject
 from dimaging_export.to_onnx import DIRECT, OPSET
@@ -68,7 +69,8 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
     that Keras draws.
     """
     model = subject.model
-    files = {name: sampler(model.network, model.likelihood, inner) for name, inner in LOOPS.items()}
+    kinds = {k: v for k, v in LOOPS.items() if v == "pixels" or not plan(model.network).before}
+    files = {name: sampler(model.network, model.likelihood, inner) for name, inner in kinds.items()}
     built = {}
     for name, file in files.items():
         file.graph.name = name
@@ -77,15 +79,15 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
         if "Loop" not in order.target.forbidden:
             built[name] = _describe(subject, order, file, _example(model, run, real), report)
     if order.precision == "integer" or not built:
-        built |= _steps(subject, order, onnx_graph(files["sampler_rows"]), real)
+        built |= _steps(subject, order, onnx_graph(files["sampler"]), real)
     return built
 
 
-def _steps(subject: Subject, order: Order, rows: Graph, real: Arrays) -> dict[str, Built]:
-    """The two graphs of the host's loop; a whole image drawn with them must equal that of `rows`."""
+def _steps(subject: Subject, order: Order, drawn: Graph, real: Arrays) -> dict[str, Built]:
+    """The two graphs of the host's loop; a whole image drawn with them must equal that of `drawn`."""
     model = subject.model
     files = step_graphs(model.network, model.likelihood)
-    feed = _example(model, rows, real)
+    feed = _example(model, drawn, real)
     seen: dict[str, Arrays] = {}
     runs = {name: onnx_graph(file, whole=True) for name, file in files.items()}
 
@@ -95,11 +97,11 @@ def _steps(subject: Subject, order: Order, rows: Graph, real: Arrays) -> dict[st
         return found
 
     inputs = {name: _shapes(file) for name, file in files.items()}
-    drawn = draw_by_steps(inputs, run, {k: v for k, v in feed.items() if k != "image"})
-    if wrong := int((np.abs(drawn - feed["image"]) > 1e-6).sum()):
+    image = draw_by_steps(inputs, run, {k: v for k, v in feed.items() if k != "image"})
+    if wrong := int((np.abs(image - feed["image"]) > 1e-6).sum()):
         raise ParityError(
-            f"graphs 'row' and 'pixel' draw {wrong} of {drawn.size} values otherwise than "
-            "'sampler_rows'. Nothing was written"
+            f"graphs 'row' and 'pixel' draw {wrong} of {image.size} values otherwise than 'sampler'. "
+            "Nothing was written"
         )
     return {name: _describe(subject, order, file, seen[name], {}) for name, file in files.items()}
 

@@ -90,6 +90,7 @@ def _pixel(s: Sampler) -> onnx.ModelProto:
     inputs["mask"] = ("batch", 1)
     if p.image in left:
         left[p.image] = encode(b, s.likelihood, left[p.image])
+    local |= {name: left[t] for name, t in p.before.items()}
     prepared = prepare(b, s.likelihood, "noise", "canvas", "mask")
     pixel, parameters = None, ""
     for _ in range(s.passes):
