@@ -47,7 +47,7 @@ class ExplicitDensity(DeployableModel):
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(config, **kwargs)
         self.network = type(self).build_network(self.config)
-        self.likelihood = likelihood_of(self.config)
+        self.likelihood: Any = likelihood_of(self.config)  # or its integer-valued form
         self.tracker = keras.metrics.Mean("loss")
 
     @property
@@ -69,12 +69,12 @@ class ExplicitDensity(DeployableModel):
         return 1.0 if self.config.levels == 2 else 1 / (dimensions * math.log(2))
 
     @property
-    def condition(self) -> str | None:
-        """Name of the network's second input."""
+    def condition(self) -> str:
+        """Name of the network's second input; "" if it has none."""
         names = [tensor.name for tensor in self.network.inputs if tensor.name != "image"]
-        return names[0] if names else None
+        return names[0] if names else ""
 
-    def parameters(self, image, condition=None):
+    def parameters(self, image: Any, condition: Any = None):
         """The conditionals of all pixels, [B, H, W, likelihood.count]."""
         inputs = image = self.likelihood.encode(tf.convert_to_tensor(image))
         if self.condition:
@@ -141,18 +141,19 @@ class ExplicitDensity(DeployableModel):
             )
         if condition is None and self.condition:
             condition = self.default_condition(n)
-        condition = () if condition is None else tf.constant(condition)
-        inputs = [tf.constant(x) for x in (noise, canvas, mask)]
+        told: Any = () if condition is None else tf.constant(condition)
+        inputs: list[Any] = [tf.convert_to_tensor(x) for x in (noise, canvas, mask)]
         image = inputs[1] * inputs[2]
         for _ in range(math.prod(shape) + 1):
-            again = self._draw_all(image, *inputs, condition)
+            again = self._draw_all(image, *inputs, told)
             if bool(tf.reduce_all(again == image)):
                 break
             image = again
         return image.numpy()
 
     @tf.function(reduce_retracing=True)
-    def _draw_all(self, image, noise, canvas, mask, condition):
+    def _draw_all(self, *images_and_condition):
+        image, noise, canvas, mask, condition = images_and_condition
         drawn = self.likelihood.draw(self.parameters(image, condition), noise)
         return tf.where(mask > 0.5, canvas, drawn)
 
@@ -172,17 +173,17 @@ class ExplicitDensity(DeployableModel):
         """{"density": image (and condition) -> log_likelihood}; export adds the samplers."""
         inputs = {tensor.name: tensor for tensor in self.network.inputs}
         if isinstance(self.likelihood, IntegerLikelihood):
-            return {"density": self._weights(inputs)}
+            return {"density": self._weights(self.likelihood, inputs)}
         found = LogLikelihood(self.likelihood)(self.network.output["parameters"], inputs["image"])
         source = inputs if self.condition else inputs["image"]
         return {"density": keras.Model(source, {"log_likelihood": found}, name="density")}
 
-    def _weights(self, inputs):
+    def _weights(self, likelihood: IntegerLikelihood, inputs: dict[str, Any]) -> keras.Model:
         """Of an integer-valued network: image (and condition) -> weights of the symbols."""
         source = {k: keras.Input(t.shape[1:], name=k) for k, t in inputs.items()}
-        told = {**source, "image": Encode(self.likelihood)(source["image"])}
+        told = {**source, "image": Encode(likelihood)(source["image"])}
         parameters = self.network(told if self.condition else told["image"])["parameters"]
-        weights = Weights(self.likelihood)(parameters)
+        weights = Weights(likelihood)(parameters)
         face = source if self.condition else source["image"]
         return keras.Model(face, {"weights": weights}, name="density")
 
@@ -213,10 +214,11 @@ class ExplicitDensity(DeployableModel):
         drawn = self.sample(len(image), seed + 2)
         return np.stack([image, image * mask + 0.5 * (1 - mask), *completed, drawn])
 
-    def prepared(self, image, label=None, seed=0):
+    def prepared(self, image: Any, label: Any = None, seed: int = 0) -> tuple[Any, Any]:
         """(image on the alphabet, condition or None) of images in [0, 1]."""
         found = self.transform(tf.convert_to_tensor(image), label, np.array([seed, 0], np.int32))
-        return tuple(np.asarray(x) for x in found) if self.condition else (np.asarray(found), None)
+        image, told = found if self.condition else (found, None)
+        return np.asarray(image), None if told is None else np.asarray(told)
 
 
 @keras.saving.register_keras_serializable("dimaging")

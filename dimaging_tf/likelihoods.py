@@ -12,6 +12,7 @@ noise       float32 [B, H, W, noise] in (0, 1), uniform: the draw is its inverse
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -151,15 +152,14 @@ class LogisticMixture:
         joint = tf.reduce_sum(log_mass, -2) + tf.nn.log_softmax(weights)
         return tf.reduce_logsumexp(joint, -1, keepdims=True)
 
-    def draw(self, parameters, noise):
+    def draw(self, parameters: Any, noise: Any):
         """As Bernoulli: a component, then a logistic, rounded to the nearest level."""
         weights, means, scales, couplings = self.split(parameters)
         cumulated = tf.cumsum(tf.nn.softmax(weights), -1)
         index = tf.reduce_sum(tf.cast(cumulated[..., :-1] <= noise[..., :1], tf.int32), -1)
         chosen = tf.one_hot(index, self.components)[..., None, :]
-        means, scales, couplings = (
-            tf.reduce_sum(x * chosen, -1) for x in (means, scales, couplings)
-        )
+        of_chosen: list[Any] = [tf.reduce_sum(x * chosen, -1) for x in (means, scales, couplings)]
+        means, scales, couplings = of_chosen
         value, pair = [], 0
         for colour in range(self.channels):
             mean = means[..., colour]

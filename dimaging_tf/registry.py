@@ -48,6 +48,11 @@ _ENTRIES = (
         optimizer={"beta_2": 0.98, "global_clipnorm": 0.3},
     ),
     Entry(
+        "fvbn", "fvbn:FVBN", "fully visible belief network: a masked dense network",
+        lecture="fully visible belief network", paper="arXiv 1502.03509", data="mnist5k",
+        learning_rate=1e-2, epochs=20, optimizer={"weight_decay": 0.02},
+    ),
+    Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
         lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
         learning_rate=3e-3, batch=32, epochs=20,
@@ -56,6 +61,11 @@ _ENTRIES = (
         "pixelrnn", "pixelrnn:PixelRNN", "explicit density by Row LSTM or Diagonal BiLSTM",
         lecture="PixelRNN", paper="arXiv 1601.06759", data="mnist5k",
         learning_rate=5e-3, batch=32, epochs=20,
+    ),
+    Entry(
+        "super_resolution", "super_resolution:SuperResolution", "8x8 in, several possible 32x32 out",
+        lecture="zoom, enhance!", paper="arXiv 1702.00783", data="faces",
+        learning_rate=3e-3, batch=16, epochs=20,
     ),
     Entry(
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",

@@ -7,6 +7,8 @@ above     all columns    none: the entry of a vertical stack, which has no blind
 rows      all columns    all columns: inside a vertical stack, whose row r knows rows < r only
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -66,7 +68,7 @@ class MaskedConv2D(keras.layers.Layer):
         """Convolve; the mask is a factor of the kernel, so its gradient is masked too."""
         if self.mask == "above":
             x = x[:, :-1]
-        pads = [[0, 0], [self.above, 0], [self.left, self.right], [0, 0]]
+        pads: Any = [[0, 0], [self.above, 0], [self.left, self.right], [0, 0]]
         y = tf.nn.conv2d(x, self.masked_kernel(), 1, padding=pads)
         return y if self.bias is None else y + self.bias
 

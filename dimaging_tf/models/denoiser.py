@@ -94,7 +94,8 @@ class Denoiser(DeployableModel):
         """`image` under the test noise, cut to the legal range; one seed gives one noise."""
         sensor = noise.parse(self.config.test_noise)
         noisy = np.asarray(sensor(image, np.array([seed, 0], np.int32)), np.float32)
-        return noisy.clip(*self.ranges["noisy"])
+        low, high = self.ranges["noisy"] or (-np.inf, np.inf)
+        return np.clip(noisy, low, high)
 
     def examples(self, image, label=None, seed=0):
         """The images under the test noise."""

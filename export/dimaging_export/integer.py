@@ -49,7 +49,7 @@ def integer_twin(
             f"a {type(model.likelihood).__name__} has no integer form; train with components=0 "
             "(a softmax), or export with precision='fp32'"
         )
-    inputs = {"image": image} | ({model.condition: condition} if model.condition else {})
+    inputs = {"image": image} | ({} if condition is None else {model.condition: condition})
     twin.network = _Quantiser(model, inputs).network()
     return twin
 

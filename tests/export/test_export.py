@@ -288,7 +288,7 @@ def test_a_place_that_cannot_be_written(models, digits, tmp_path):
     [
         ({"target": "phon"}, "unknown target 'phon'; did you mean 'phone'"),
         ({"precision": "int4"}, "unknown precision 'int4'; did you mean 'int8'"),
-        ({"target": "cuda", "precision": "int8"}, "'cuda' takes fp32, fp16, not 'int8'"),
+        ({"target": "cuda", "precision": "int8"}, "'cuda' takes fp32, fp16, integer, not 'int8'"),
         ({"converter": "tf2onx"}, "did you mean 'tf2onnx'"),
         ({"data": "digit"}, "did you mean 'digits'"),
         ({"data": np.zeros((9, 8, 8, 3), np.uint8)}, "8 x 8 x 1, received 8 x 8 x 3.*--data"),

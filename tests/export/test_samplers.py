@@ -1,6 +1,7 @@
 """Samplers in ONNX draw what Keras draws, pixel for pixel; one row per network and kind of loop."""
 
 import json
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ from dimaging_tf.layers.integer import IntegerGate, Settle
 from dimaging_tf.layers.masked import MaskedConv2D
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
-SMALL = {"blocks": 2, "filters": 6, "middle": 6, "head": 6, "entry": 5}
+SMALL: dict[str, Any] = {"blocks": 2, "filters": 6, "middle": 6, "head": 6, "entry": 5}
 ROWS = {
     "residual": Config((6, 5, 1), **SMALL),
     "gated": Config((5, 6, 1), stacks="gated", **SMALL),
@@ -46,7 +47,7 @@ def random_model(config: Config) -> PixelCNN:
     return model
 
 
-def feed_of(model: PixelCNN, batch: int) -> dict[str, np.ndarray]:
+def feed_of(model: PixelCNN, batch: int) -> dict[str, Any]:
     rng = np.random.default_rng(batch)
     image = rng.random((batch, *model.config.shape), np.float32)
     canvas, told = model.prepared(image, np.arange(batch) % 3)
@@ -57,11 +58,11 @@ def feed_of(model: PixelCNN, batch: int) -> dict[str, np.ndarray]:
 
 
 def drawn_by_keras(model: PixelCNN, feed: dict[str, np.ndarray]) -> np.ndarray:
-    images = {k: feed[k] for k in ("noise", "canvas", "mask")}
+    images: Any = {k: feed[k] for k in ("noise", "canvas", "mask")}
     return model.sample(len(feed["noise"]), condition=feed.get(model.condition), **images)
 
 
-def run(file, feed, output: str = "image") -> np.ndarray:
+def run(file, feed: Any, output: str = "image") -> np.ndarray:
     session = onnxruntime.InferenceSession(file.SerializeToString())
     return session.run([output], feed)[0]
 

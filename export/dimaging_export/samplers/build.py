@@ -25,12 +25,14 @@ from dimaging_export.inputs import BATCHES
 from dimaging_export.integer import integer_twin
 from dimaging_export.realdata import RealData
 from dimaging_export.runner import Arrays, Graph, onnx_graph
+from dimaging_export.samplers.dense import fvbn_sampler
 from dimaging_export.samplers.loops import sampler
 from dimaging_export.samplers.plan import plan
 from dimaging_export.samplers.step import step_graphs
 from dimaging_export.subject import Subject
 from dimaging_export.to_onnx import DIRECT, OPSET
 from dimaging_tf.density import ExplicitDensity, uniform
+from dimaging_tf.models.fvbn import FVBN
 
 LOOPS = {"sampler": "pixels", "sampler_rows": "rows"}
 PRECISIONS = ("fp32", "integer")
@@ -69,8 +71,7 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
     that Keras draws.
     """
     model = subject.model
-    kinds = {k: v for k, v in LOOPS.items() if v == "pixels" or not plan(model.network).before}
-    files = {name: sampler(model.network, model.likelihood, inner) for name, inner in kinds.items()}
+    files = _files(model)
     built = {}
     for name, file in files.items():
         file.graph.name = name
@@ -83,9 +84,24 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
     return built
 
 
+def _files(model: ExplicitDensity) -> dict[str, onnx.ModelProto]:
+    """The samplers with loops."""
+    if isinstance(model, FVBN):
+        write, kinds = fvbn_sampler, LOOPS
+    else:  # a state that runs along the row cannot be drawn for all columns at once
+        along = bool(plan(model.network).before)
+        write, kinds = sampler, {k: v for k, v in LOOPS.items() if v == "pixels" or not along}
+    return {name: write(model.network, model.likelihood, inner) for name, inner in kinds.items()}
+
+
 def _steps(subject: Subject, order: Order, drawn: Graph, real: Arrays) -> dict[str, Built]:
     """The two graphs of the host's loop; a whole image drawn with them must equal that of `drawn`."""
     model = subject.model
+    if isinstance(model, FVBN):
+        raise ExportError(
+            f"target {order.target.name!r} forbids Loop, and {subject.name} is drawn by one only; "
+            "choose another target, or train a pixelcnn"
+        )
     files = step_graphs(model.network, model.likelihood)
     feed = _example(model, drawn, real)
     seen: dict[str, Arrays] = {}
