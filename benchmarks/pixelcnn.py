@@ -49,15 +49,39 @@ def main() -> int:
     return out.finish()
 
 
-def train(folder: Path, minutes: float, data: Path) -> Any:
-    """`dimaging train pixelcnn --data binarized_mnist --minutes ...`."""
+def train(folder: Path, minutes: float, data: Path, model: str = "pixelcnn") -> Any:
+    """`dimaging train MODEL --data binarized_mnist --minutes ...`."""
     from dimaging_tf import runs
 
     options = {"data_dir": str(data)}
     settings = runs.default_settings(
-        "pixelcnn", data="binarized_mnist", minutes=minutes, data_options=options
+        model, data="binarized_mnist", minutes=minutes, data_options=options
     )
     return runs.train(settings, folder)
+
+
+def long_training(model: str, description: str | None, goal: str) -> int:
+    """A whole benchmark of another explicit density."""
+    p = figures.parser(model, description)
+    data = os.environ.get("DIMAGING_DATA")
+    p.add_argument("--data", type=Path, default=data, help="folder of binarized_mnist.npz")
+    p.add_argument("--minutes", type=float, default=20.0, help="of training")
+    args = p.parse_args()
+    if args.data is None:
+        p.error("the benchmark needs binarized_mnist.npz: --data DIR or DIMAGING_DATA")
+
+    from dimaging_tf.quiet import load_tensorflow
+
+    load_tensorflow()
+    from dimaging_tf import runs
+
+    out = figures.Figures(model, args.quick, args.json)
+    with tempfile.TemporaryDirectory() as folder:
+        train(Path(folder) / "run", 0.1 if args.quick else args.minutes, args.data, model)
+        best = runs.load_model(Path(folder) / "run")
+    found = nats(best, valid_images(args.data)[: 200 if args.quick else None])
+    out.add(f"after {args.minutes:g} minutes, whole valid split", found, goal, "nats")
+    return out.finish()
 
 
 def valid_images(data: Path) -> np.ndarray:

@@ -142,8 +142,8 @@ class ExplicitDensity(DeployableModel):
         if condition is None and self.condition:
             condition = self.default_condition(n)
         told: Any = () if condition is None else tf.constant(condition)
-        inputs: list[Any] = [tf.convert_to_tensor(x) for x in (noise, canvas, mask)]
-        image = inputs[1] * inputs[2]
+        inputs: list[Any] = [noise, canvas, mask]
+        image = tf.constant(inputs[1] * inputs[2])
         for _ in range(math.prod(shape) + 1):
             again = self._draw_all(image, *inputs, told)
             if bool(tf.reduce_all(again == image)):

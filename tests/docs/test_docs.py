@@ -89,6 +89,7 @@ def test_figures_name_the_arguments_of_their_command_but_no_place_of_the_machine
 
 EXAMPLES = {
     "vae": ["--epochs", "1"],
+    "pixelcnn": ["--epochs", "1"],
     "autoencoder": ["--epochs", "1", "--convolutional"],
     "unet": ["--epochs", "1", "--width", "4"],
     "denoiser": ["--minutes", "0.05", "--width", "4"],

@@ -71,7 +71,7 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
     that Keras draws.
     """
     model = subject.model
-    files = _files(model)
+    files = sampler_files(model)
     built = {}
     for name, file in files.items():
         file.graph.name = name
@@ -84,7 +84,7 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
     return built
 
 
-def _files(model: ExplicitDensity) -> dict[str, onnx.ModelProto]:
+def sampler_files(model: ExplicitDensity) -> dict[str, onnx.ModelProto]:
     """The samplers with loops."""
     if isinstance(model, FVBN):
         write, kinds = fvbn_sampler, LOOPS

@@ -1,0 +1,165 @@
+"""Drawing from explicit densities on one core: one ONNX file with cached activations against a pass a pixel.
+
+    python benchmarks/samplers.py [--data DIR] [--run RUN]
+
+Naive sampling runs the whole network for every pixel, in onnxruntime too; it is timed over some passes and
+scaled to all 784. Times are processor time of one thread, interleaved, medians. Every image drawn here is
+checked: each of its pixels is what Keras draws from the pixels before it and the same noise. The networks are
+trained for a short while, for the fixed point needs fewer rounds the surer the network is.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import figures
+import numpy as np
+import onnxruntime
+
+PIXELS = 28 * 28
+NETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "small net": ("pixelcnn", {}),
+    "keras-io size": ("pixelcnn", {"filters": 128, "middle": 96, "head": 128}),
+    "Row LSTM": ("pixelrnn", {}),
+    "FVBN": ("fvbn", {}),
+}
+GOALS = {("keras-io size", 64): ">= 300", ("keras-io size", 1): ">= 100",
+         ("Row LSTM", 64): ">= 400", ("Row LSTM", 1): ">= 200"}  # fmt: skip
+
+
+def main() -> int:
+    """Every net at batch 1 and 64; then the same bits from the integer variant."""
+    p = figures.parser("samplers", __doc__)
+    data = os.environ.get("DIMAGING_DATA")
+    p.add_argument("--data", type=Path, default=data, help="folder of binarized_mnist.npz")
+    p.add_argument(
+        "--run", type=Path, help="a run of pixelcnn for the integer part (default: none)"
+    )
+    p.add_argument("--rounds", type=int, default=7, help="of timing, interleaved")
+    args = p.parse_args()
+
+    from dimaging_tf.quiet import load_tensorflow
+
+    load_tensorflow()
+    out = figures.Figures("samplers", args.quick, args.json)
+    for name, (model_name, changes) in NETS.items():
+        model = trained(model_name, changes, 0.05 if args.quick else 1.0, args.data)
+        measure(out, name, model, 2 if args.quick else args.rounds)
+    if args.run:
+        same_bits(out, args.run, 500 if args.quick else 12_800)
+    return out.finish()
+
+
+def trained(name: str, changes: dict[str, Any], minutes: float, data: Path | None) -> Any:
+    """A network after a short training."""
+    from dimaging_tf import runs
+
+    given: dict[str, Any] = {"data": "mnist5k"}
+    if data is not None:
+        given = {"data": "binarized_mnist", "data_options": {"data_dir": str(data)}}
+    settings = runs.default_settings(name, minutes=minutes, changes=changes, **given)
+    with tempfile.TemporaryDirectory() as folder:
+        return runs.train(settings, Path(folder) / "run")
+
+
+def measure(out: Any, name: str, model: Any, rounds: int) -> None:
+    """Speed-up over naive sampling, and how many passes one image costs."""
+    from dimaging_export.samplers.build import LOOPS, sampler_files
+    from dimaging_export.to_onnx import convert
+
+    files = sampler_files(model)
+    full = session(convert(model.network, None, "direct"))
+    for batch in (1, 64):
+        rng = np.random.default_rng(batch)
+        noise = ((rng.integers(0, 1 << 23, (batch, 28, 28, 1)) + 0.5) / (1 << 23)).astype(
+            np.float32
+        )
+        zeros = np.zeros((batch, 28, 28, 1), np.float32)
+        feed = {"noise": noise, "canvas": zeros, "mask": zeros}
+        draws = {}
+        for kind in LOOPS:
+            if kind in files:
+                draws[kind] = drawing(session(files[kind]), feed)
+        image = next(iter(draws.values()))()
+        for kind, draw in draws.items():
+            wrong = differing(model, draw(), noise)
+            out.add(f"{name}, batch {batch}, {kind}: pixels that differ", wrong, "<= 0")
+        a_pass = lambda f={"image": image}: full.run(None, f)  # noqa: E731
+        times = interleaved({"pass": a_pass, **draws}, rounds)
+        best = min(draws, key=lambda kind: times[kind])
+        ratio = times["pass"] * PIXELS / times[best]
+        goal = GOALS.get((name, batch), "")
+        out.add(f"{name}, batch {batch}: {best} over naive", ratio, goal, "x")
+        passes = "<= 12" if (name, batch) == ("small net", 1) else ""
+        out.add(
+            f"{name}, batch {batch}: passes' time for a draw", times[best] / times["pass"], passes
+        )
+        out.add(f"{name}, batch {batch}: images", batch / times[best], "", "/s")
+
+
+def drawing(one: Any, feed: dict[str, np.ndarray]) -> Callable[[], Any]:
+    """A call that draws."""
+    return lambda: one.run(["image"], feed)[0]
+
+
+def differing(model: Any, image: np.ndarray, noise: np.ndarray) -> int:
+    """Pixels that are not what Keras draws there, given the image before them."""
+    drawn = model.likelihood.draw(model.parameters(image), noise).numpy()
+    return int((drawn != image).sum())
+
+
+def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Median processor time of each call, s."""
+    for call in calls.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start, n = time.process_time(), 0
+            while n == 0 or time.process_time() - start < 0.1:
+                call()
+                n += 1
+            times[name].append((time.process_time() - start) / n)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def session(model: Any, threads: int = 1, level: str = "ORT_ENABLE_ALL") -> Any:
+    """On one thread, unless told otherwise."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def same_bits(out: Any, run: Path, images: int) -> None:
+    """The integer variant at 1 and 2 threads and every optimisation level."""
+    from dimaging_export.integer import integer_twin
+    from dimaging_export.samplers.build import sampler_files
+
+    from dimaging_tf import runs
+    from dimaging_tf.data.dataset import to_float
+
+    model = runs.load_model(run)
+    real = to_float(runs.load_data(runs.read_settings(run)).train.image[:64])
+    twin = integer_twin(model, model.prepared(real)[0], None)
+    file = sampler_files(twin)["sampler"]
+    levels = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
+    sessions = [session(file, threads, level) for threads in (1, 2) for level in levels]
+    differ, rng = 0, np.random.default_rng(0)
+    zeros = np.zeros((200, 28, 28, 1), np.float32)
+    for _ in range(images // 200):
+        noise = ((rng.integers(0, 1 << 23, zeros.shape) + 0.5) / (1 << 23)).astype(np.float32)
+        feed = {"noise": noise, "canvas": zeros, "mask": zeros}
+        first, *others = (s.run(["image"], feed)[0] for s in sessions)
+        differ += sum(int((first != other).sum()) for other in others)
+    figure = f"integer variant, {images * PIXELS:,} pixels, 8 ways to compute: pixels that differ"
+    out.add(figure, differ, "<= 0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
