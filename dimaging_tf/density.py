@@ -87,7 +87,7 @@ class ExplicitDensity(DeployableModel):
 
     def train_step(self, data):
         """One step on the negative log-likelihood. [B, H, W, C], or that and conditions."""
-        image, condition = data if isinstance(data, tuple) else (data, None)
+        image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             nll = -self.scale * tf.reduce_sum(self(image, condition), [1, 2, 3])
             share = tf.reduce_mean(nll) / tf.distribute.get_strategy().num_replicas_in_sync
@@ -99,7 +99,7 @@ class ExplicitDensity(DeployableModel):
 
     def test_step(self, data):
         """The mean over the split, in `quality.unit`."""
-        image, condition = data if isinstance(data, tuple) else (data, None)
+        image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.tracker.update_state(-self.scale * tf.reduce_sum(self(image, condition), [1, 2, 3]))
         return {"loss": self.tracker.result()}
 

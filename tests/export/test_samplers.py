@@ -83,9 +83,12 @@ def test_loops_draw_what_keras_draws(name, inner):
 def test_density_equals_keras(name):
     model = random_model(ROWS[name])
     feed = feed_of(model, 3)
-    feed = {"image": feed["canvas"], **{k: v for k, v in feed.items() if k == model.condition}}
-    found = run(convert(model.graphs()["density"], None, "direct"), feed, "log_likelihood")
-    expected = model.run("density", **feed)["log_likelihood"]
+    given: Any = {
+        "image": feed["canvas"],
+        **{k: v for k, v in feed.items() if k == model.condition},
+    }
+    found = run(convert(model.graphs()["density"], None, "direct"), given, "log_likelihood")
+    expected = model.run("density", **given)["log_likelihood"]
     np.testing.assert_allclose(
         found, expected, atol=1e-4, rtol=1e-3 if model.config.components else 1e-5
     )
@@ -141,7 +144,9 @@ def test_integer_twin_is_close_and_exact(name):
         image = run(sampler(twin.network, twin.likelihood, inner), feed)
         np.testing.assert_allclose(image, drawn_by_keras(twin, feed), atol=1e-6)
     density = convert(twin.graphs()["density"], None, "direct")
-    image_feed = {"image": feed["canvas"]} | ({model.condition: told} if model.condition else {})
+    image_feed: Any = {"image": feed["canvas"]} | (
+        {model.condition: told} if model.condition else {}
+    )
     weights = twin.run("density", **image_feed)["weights"]
     np.testing.assert_array_equal(run(density, image_feed, "weights"), weights)
 

@@ -38,13 +38,15 @@ def sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProt
     """
     if inner not in INNER:
         raise ExportError(f"inner must be one of {', '.join(INNER)}; received {inner!r}")
-    found = _Sampler(network, likelihood)
+    found = Sampler(network, likelihood)
     if inner == "rows":
         recurrent.check_rows(found.plan)
     return found.model(inner)
 
 
-class _Sampler:
+class Sampler:
+    """A network on its way into loops: its plan, its sizes and the file under construction."""
+
     def __init__(self, network: keras.Model, likelihood: Any):
         self.plan: Plan = plan(network)
         self.likelihood = likelihood
@@ -56,6 +58,7 @@ class _Sampler:
         self.b = Builder()
 
     def model(self, inner: str) -> onnx.ModelProto:
+        """The whole file."""
         b, p = self.b, self.plan
         size = ("batch", self.height, self.width)
         inputs = {
@@ -64,7 +67,7 @@ class _Sampler:
             "mask": (*size, 1),
             **{name: ("batch", *shape[1:]) for name, shape in self.conditions.items()},
         }
-        names = self._once()
+        names = self.once()
         with b.named("prepare"):
             prepared = prepare(b, self.likelihood, "noise", "canvas", "mask")
             read = {t for step in p.steps for t in (*step.inputs, *step.addends)}
@@ -86,7 +89,7 @@ class _Sampler:
         verify(model)
         return model
 
-    def _once(self) -> steps.Names:
+    def once(self) -> steps.Names:
         """What does not depend on the image; vectors [B, C], maps [B, H, W, C]."""
         b, p = self.b, self.plan
         values = {
@@ -143,7 +146,7 @@ class _Sampler:
     ) -> str:  # fmt: skip
         """The inner loop over columns; returns the row and sets `local` for what the next rows read."""
         p, body = self.plan, outer.child()
-        extra = [t for t in _read_by_pixels(p) if p.kinds[t] in ("row", "map")]
+        extra = [t for t in read_by_pixels(p) if p.kinds[t] in ("row", "map")]
         known = [*drawn_by, *terms.values(), *(local[t] for t in extra)]
         widths = [
             *sizes[: len(drawn_by)],
@@ -164,7 +167,7 @@ class _Sampler:
             inside[p.image] = pixel or ""
 
             def own(step: Step) -> str | None:
-                return self._own_pixel(body, step, inside, left, own_terms)
+                return self.own_pixel(body, step, inside, left, own_terms)
 
             parameters = steps.pixel_steps(body, p, inside, own_terms, own)
             pixel = draw(body, self.likelihood, parameters, pieces[: len(drawn_by)])
@@ -191,7 +194,7 @@ class _Sampler:
         )
         return local[p.image]
 
-    def _own_pixel(
+    def own_pixel(
         self,
         b: Builder,
         step: Step,
@@ -278,7 +281,7 @@ def _arguments(call: Call, values: dict[int, Any]) -> Any:
     )
 
 
-def _read_by_pixels(p: Plan) -> list[int]:
+def read_by_pixels(p: Plan) -> list[int]:
     """Tensors known earlier that pixel calls read as they are."""
     found = []
     for step in p.steps:

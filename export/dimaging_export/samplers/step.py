@@ -18,8 +18,7 @@ from dimaging_export.emit.builder import Builder
 from dimaging_export.graph import clean
 from dimaging_export.samplers import steps
 from dimaging_export.samplers.draw import decode, draw, encode, prepare, weights
-from dimaging_export.samplers.loops import _read_by_pixels as read_by_pixels
-from dimaging_export.samplers.loops import _Sampler as Sampler
+from dimaging_export.samplers.loops import Sampler, read_by_pixels
 from dimaging_export.samplers.plan import Step
 from dimaging_export.to_onnx import DIRECT, OPSET
 from dimaging_export.verify import verify
@@ -46,7 +45,7 @@ def _names(s: Sampler) -> dict[int, str]:
 def _row(s: Sampler) -> onnx.ModelProto:
     b, p, k = s.b, s.plan, _names(s)
     inputs: Tensors = {name: ("batch", *shape[1:]) for name, shape in s.conditions.items()}
-    names = s._once()
+    names = s.once()
     index = b.node("Squeeze", "row")
     for tensor, kind in p.kinds.items():
         if kind == "map" and tensor in names:
@@ -96,7 +95,7 @@ def _pixel(s: Sampler) -> onnx.ModelProto:
     for _ in range(s.passes):
         local[p.image] = pixel or ""
         parameters = steps.pixel_steps(
-            b, p, local, own_terms, lambda step: s._own_pixel(b, step, local, left, own_terms)
+            b, p, local, own_terms, lambda step: s.own_pixel(b, step, local, left, own_terms)
         )
         pixel = draw(b, s.likelihood, parameters, [name for name, _ in prepared])
     results = {"image": decode(b, s.likelihood, pixel or "")}
