@@ -37,10 +37,10 @@ def fvbn_sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.Mode
     """Write the sampler of `dimaging_tf.models.fvbn`'s network; ExportError for another `inner`."""
     if inner not in INNER:
         raise ExportError(f"inner must be one of {', '.join(INNER)}; received {inner!r}")
-    return Sampler(network, likelihood, inner).model()
+    return _Sampler(network, likelihood, inner).model()
 
 
-class Sampler:
+class _Sampler:
     def __init__(self, network: keras.Model, likelihood: Any, inner: str):
         shapes = {tensor.name: tuple(tensor.shape) for tensor in network.inputs}
         self.height, self.width, self.channels = shapes.pop("image")[1:]
