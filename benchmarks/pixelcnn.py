@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +150,9 @@ RIVALS: dict[str, dict[str, Any]] = {
 
 def size(symbols: np.ndarray, options: dict[str, Any]) -> int:
     """Bytes of a black and white picture."""
-    import pillow_jxl  # noqa: F401, registers JPEG XL
     from PIL import Image
 
+    import_module("pillow_jxl")  # registers JPEG XL
     options = dict(options)
     picture = Image.fromarray(symbols * np.uint8(255)).convert(options.pop("mode"))
     file = io.BytesIO()
