@@ -176,7 +176,7 @@ def sample(
 
     load_tensorflow()
     model = runs.load_model(run)
-    if hasattr(model, "sample"):
+    if model.draws:
         cells = plots.tile(model.sample(n, seed=seed))
     else:
         cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run))), seed=seed)

@@ -39,6 +39,7 @@ class ExplicitDensity(DeployableModel):
     """
 
     build_network: ClassVar[Callable[[Any], keras.Model]]
+    draws = True
     ranges = {
         "image": (0.0, 1.0), "label": (0.0, 1.0), "canvas": (0.0, 1.0), "mask": (0.0, 1.0),
         "noise": (0.0, 1.0), "log_likelihood": None,

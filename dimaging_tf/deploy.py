@@ -42,6 +42,8 @@ class DeployableModel(keras.Model):
     ranges: ClassVar[Mapping[str, tuple[float, float] | None]]
     """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
     quality: Quality
+    draws: ClassVar[bool] = False
+    """`sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
 
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(**kwargs)

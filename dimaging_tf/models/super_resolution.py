@@ -119,6 +119,7 @@ class SuperResolution(ExplicitDensity):
 
     config_class = Config
     registry_name = "super_resolution"
+    draws = False  # it needs a small picture
     build_network = staticmethod(build_network)
     ranges = {**ExplicitDensity.ranges, "low": (0.0, 1.0)}
 

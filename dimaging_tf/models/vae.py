@@ -67,6 +67,7 @@ class VAE(DeployableModel):
 
     config_class = Config
     registry_name = "vae"
+    draws = True
     ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None}
     quality = Quality("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
 
