@@ -28,11 +28,13 @@ def list_() -> None:
     """Show models, data sets and targets."""
     from dimaging_export import targets
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from dimaging_tf import data
 
-    models = Table("model", "what it does", "lecture", "paper", "learns from", box=None)
+    models = Table(
+        Column("model", no_wrap=True), "what it does", "lecture", "paper", "learns from", box=None
+    )
     for e in registry.REGISTRY.values():
         models.add_row(e.name, e.summary, e.lecture, e.paper, e.data)
     sets = Table("data", "what it is", box=None)

@@ -75,22 +75,22 @@ class ExplicitDensity(DeployableModel):
         names = [tensor.name for tensor in self.network.inputs if tensor.name != "image"]
         return names[0] if names else ""
 
-    def parameters(self, image: Any, condition: Any = None):
+    def parameters(self, image: Any, condition: Any = None, training: bool = False):
         """The conditionals of all pixels, [B, H, W, likelihood.count]."""
         inputs = image = self.likelihood.encode(tf.convert_to_tensor(image))
         if self.condition:
             inputs = {"image": image, self.condition: tf.convert_to_tensor(condition)}
-        return self.network(inputs)["parameters"]
+        return self.network(inputs, training=training)["parameters"]
 
-    def call(self, image, condition=None):
+    def call(self, image, condition=None, training=False):
         """Log-likelihood of each pixel in nats, [B, H, W, 1]."""
-        return self.likelihood.log_prob(self.parameters(image, condition), image)
+        return self.likelihood.log_prob(self.parameters(image, condition, training), image)
 
     def train_step(self, data):
         """One step on the negative log-likelihood. [B, H, W, C], or that and conditions."""
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            nll = -self.scale * tf.reduce_sum(self(image, condition), [1, 2, 3])
+            nll = -self.scale * tf.reduce_sum(self(image, condition, training=True), [1, 2, 3])
             share = tf.reduce_mean(nll) / tf.distribute.get_strategy().num_replicas_in_sync
             share = self.optimizer.scale_loss(share)
         variables = self.trainable_variables

@@ -38,8 +38,9 @@ class Config:
 
     shape: tuple[int, int, int] = (28, 28, 1)
     levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
-    hidden: int = 1000  # units; a pixel in the middle of the image listens to half of them
+    hidden: int = 2000  # units; a pixel in the middle of the image listens to half of them
     direct: bool = True  # logistic regression beside the hidden units
+    dropout: float = 0.5  # share of hidden units left out in a training step
     classes: int = 0  # of the labels that it is told; 0: none
 
     def __post_init__(self):
@@ -64,7 +65,10 @@ def build_network(config: Config) -> keras.Model:
         said = layers.Dense(config.hidden, use_bias=False, name="hidden_label")(label)
         told = [layers.Dense(outputs, use_bias=False, name="output_label")(label)]
         h = layers.Add()([h, said])
-    terms = [MaskedDense(outputs, "output", **order, name="output")(layers.ReLU()(h)), *told]
+    h = layers.ReLU()(h)
+    if config.dropout:
+        h = layers.Dropout(config.dropout, seed=0)(h)
+    terms = [MaskedDense(outputs, "output", **order, name="output")(h), *told]
     if config.direct:
         terms.append(MaskedDense(outputs, "direct", **order, use_bias=False, name="direct")(x))
     total = layers.Add()(terms) if len(terms) > 1 else terms[0]

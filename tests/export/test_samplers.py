@@ -254,7 +254,8 @@ def test_command_line(bundles, digits, tmp_path, capsys):
     np.testing.assert_array_equal(np.load(images), np.load(tmp_path / "y.npy"))
     found = np.load(tmp_path / "c.npy")
     assert found.shape == (5, 8, 8, 1)
-    assert Image.open(tmp_path / "s.png").size == (26, 17)
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size == (26, 17)
 
 
 @pytest.mark.parametrize(
