@@ -141,14 +141,13 @@ class LogisticMixture:
         centred = value[..., None] - self.means(means, couplings, value)
         narrow, half = tf.exp(-scales), 1 / (self.levels - 1)
         upper, lower = narrow * (centred + half), narrow * (centred - half)
-        edge = value[..., None]
-        # Far from the mean the difference of two sigmoids is lost in float32: the density serves.
-        mass = tf.sigmoid(upper) - tf.sigmoid(lower)
-        middle = narrow * centred
-        density = middle - scales - 2 * tf.nn.softplus(middle) + math.log(2 * half)
-        inside = tf.where(mass > 1e-5, tf.math.log(tf.maximum(mass, 1e-12)), density)
-        log_mass = tf.where(edge > 1 - half, -tf.nn.softplus(lower), inside)
-        log_mass = tf.where(edge < half - 1, tf.math.log_sigmoid(upper), log_mass)
+        # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) 2 exp(-(u - l) / 2) sinh((u - l) / 2): no
+        # difference of nearly equal numbers.
+        width = half * narrow
+        below, above = tf.nn.softplus(-upper), tf.nn.softplus(lower)
+        log_mass = math.log(2) - width + tf.math.log(tf.sinh(width)) - below - above
+        log_mass = tf.where(value[..., None] > 1 - half, -above, log_mass)
+        log_mass = tf.where(value[..., None] < half - 1, -below, log_mass)
         joint = tf.reduce_sum(log_mass, -2) + tf.nn.log_softmax(weights)
         return tf.reduce_logsumexp(joint, -1, keepdims=True)
 
