@@ -109,7 +109,7 @@ def test_fit_learns_a_stripe_in_one_trace():
     keras.utils.set_random_seed(0)
     image = np.zeros((64, 4, 4, 1), np.float32)
     image[np.arange(64), :, np.arange(64) % 4] = 1  # one of four columns: log 4 nats
-    model = FVBN(Config((4, 4, 1), hidden=40))
+    model = FVBN(Config((4, 4, 1), hidden=40, dropout=0.0))
     model.compile(keras.optimizers.Adam(0.03))
     traces, step = [], model.train_step
     model.train_step = lambda data: (traces.append(1), step(data))[1]
