@@ -7,7 +7,6 @@ Trains on the clock, on all cores, blind over sigma 5..50; then compares on the 
 each held-out photograph. BM3D and non-local means are told sigma, the network is not.
 """
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,19 +21,13 @@ CROP = 256  # pixels
 
 def main() -> int:
     """Train, compare three ways, judge."""
-    p = figures.parser("denoiser", __doc__)
-    data = os.environ.get("DIMAGING_DATA")
-    p.add_argument(
-        "--data", type=Path, default=data and Path(data) / "photos", help="folder of photographs"
-    )
+    p = figures.parser("denoiser", __doc__, "photographs", "photos")
     p.add_argument(
         "--valid", type=Path, help="photographs to judge on (default: every eighth of --data)"
     )
     p.add_argument("--minutes", type=float, default=20.0, help="of training on --data")
     p.add_argument("--keep", type=Path, help="run folder to keep (default: none)")
     args = p.parse_args()
-    if args.data is None:
-        p.error("the benchmark needs photographs: --data DIR or DIMAGING_DATA")
 
     from dimaging_tf.quiet import load_tensorflow
 

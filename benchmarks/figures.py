@@ -28,8 +28,13 @@ PACKAGES = (
 )
 
 
-def parser(topic: str, description: str | None) -> argparse.ArgumentParser:
-    """--quick and --json of every benchmark."""
+def parser(
+    topic: str, description: str | None, data: str = "", inside: str = ""
+) -> argparse.ArgumentParser:
+    """--quick and --json of every benchmark, and --data of those that read real data.
+
+    data: what the folder --data holds; it is `inside` of DIMAGING_DATA by default.
+    """
     p = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,6 +49,15 @@ def parser(topic: str, description: str | None) -> argparse.ArgumentParser:
         default=None,
         help=f"result file (default: benchmarks/results/{topic}.json, none with --quick)",
     )
+    if data:
+        default = os.environ.get("DIMAGING_DATA") or None
+        p.add_argument(
+            "--data",
+            type=Path,
+            default=default and Path(default) / inside,
+            required=default is None,
+            help=f"folder of {data} (default: DIMAGING_DATA{inside and f'/{inside}'})",
+        )
     return p
 
 

@@ -9,7 +9,6 @@ file that `dimaging-edge pack` writes, against PNG, WebP and JPEG XL of the same
 
 import io
 import math
-import os
 import sys
 import tempfile
 import time
@@ -23,14 +22,10 @@ import numpy as np
 
 def main() -> int:
     """Train twice, export, pack, unpack, judge."""
-    p = figures.parser("pixelcnn", __doc__)
-    data = os.environ.get("DIMAGING_DATA")
-    p.add_argument("--data", type=Path, default=data, help="folder of binarized_mnist.npz")
+    p = figures.parser("pixelcnn", __doc__, "binarized_mnist.npz")
     p.add_argument("--minutes", type=float, default=20.0, help="of the long training")
     p.add_argument("--run", type=Path, help="where to keep the long run (default: nowhere)")
     args = p.parse_args()
-    if args.data is None:
-        p.error("the benchmark needs binarized_mnist.npz: --data DIR or DIMAGING_DATA")
 
     from dimaging_tf.quiet import load_tensorflow
 
@@ -63,13 +58,9 @@ def train(folder: Path, minutes: float, data: Path, model: str = "pixelcnn") -> 
 
 def long_training(model: str, description: str | None, goal: str) -> int:
     """A whole benchmark of another explicit density."""
-    p = figures.parser(model, description)
-    data = os.environ.get("DIMAGING_DATA")
-    p.add_argument("--data", type=Path, default=data, help="folder of binarized_mnist.npz")
+    p = figures.parser(model, description, "binarized_mnist.npz")
     p.add_argument("--minutes", type=float, default=20.0, help="of training")
     args = p.parse_args()
-    if args.data is None:
-        p.error("the benchmark needs binarized_mnist.npz: --data DIR or DIMAGING_DATA")
 
     from dimaging_tf.quiet import load_tensorflow
 

@@ -1,6 +1,6 @@
 """Drawing from explicit densities on one core: one ONNX file with cached activations against a pass a pixel.
 
-    python benchmarks/samplers.py [--data DIR] [--run RUN]
+    python benchmarks/samplers.py [--run RUN]
 
 Naive sampling runs the whole network for every pixel, in onnxruntime too; it is timed over some passes and
 scaled to all 784. Times are processor time of one thread, interleaved, medians. Every image drawn here is
@@ -8,7 +8,6 @@ checked: each of its pixels is what Keras draws from the pixels before it and th
 trained for a short while, for the fixed point needs fewer rounds the surer the network is.
 """
 
-import os
 import statistics
 import sys
 import tempfile
@@ -35,8 +34,6 @@ GOALS = {("keras-io size", 64): ">= 300", ("keras-io size", 1): ">= 100",
 def main() -> int:
     """Every net at batch 1 and 64; then the same bits from the integer variant."""
     p = figures.parser("samplers", __doc__)
-    data = os.environ.get("DIMAGING_DATA")
-    p.add_argument("--data", type=Path, default=data, help="folder of binarized_mnist.npz")
     p.add_argument(
         "--run", type=Path, help="a run of pixelcnn for the integer part (default: none)"
     )
@@ -48,21 +45,18 @@ def main() -> int:
     load_tensorflow()
     out = figures.Figures("samplers", args.quick, args.json)
     for name, (model_name, changes) in NETS.items():
-        model = trained(model_name, changes, 0.05 if args.quick else 1.0, args.data)
+        model = trained(model_name, changes, 0.05 if args.quick else 1.0)
         measure(out, name, model, 2 if args.quick else args.rounds)
     if args.run:
         same_bits(out, args.run, 500 if args.quick else 12_800)
     return out.finish()
 
 
-def trained(name: str, changes: dict[str, Any], minutes: float, data: Path | None) -> Any:
+def trained(name: str, changes: dict[str, Any], minutes: float) -> Any:
     """A network after a short training."""
     from dimaging_tf import runs
 
-    given: dict[str, Any] = {"data": "mnist5k"}
-    if data is not None:
-        given = {"data": "binarized_mnist", "data_options": {"data_dir": str(data)}}
-    settings = runs.default_settings(name, minutes=minutes, changes=changes, **given)
+    settings = runs.default_settings(name, minutes=minutes, changes=changes, data="mnist5k")
     with tempfile.TemporaryDirectory() as folder:
         return runs.train(settings, Path(folder) / "run")
 
@@ -72,14 +66,14 @@ def measure(out: Any, name: str, model: Any, rounds: int) -> None:
     from dimaging_export.samplers.build import LOOPS, sampler_files
     from dimaging_export.to_onnx import convert
 
+    from dimaging_tf.density import uniform
+
     files = sampler_files(model)
     full = session(convert(model.network, None, "direct"))
     for batch in (1, 64):
         rng = np.random.default_rng(batch)
-        noise = ((rng.integers(0, 1 << 23, (batch, 28, 28, 1)) + 0.5) / (1 << 23)).astype(
-            np.float32
-        )
-        zeros = np.zeros((batch, 28, 28, 1), np.float32)
+        noise = uniform(rng, (batch, 28, 28, 1))
+        zeros = np.zeros_like(noise)
         feed = {"noise": noise, "canvas": zeros, "mask": zeros}
         draws = {}
         for kind in LOOPS:
@@ -143,6 +137,7 @@ def same_bits(out: Any, run: Path, images: int) -> None:
 
     from dimaging_tf import runs
     from dimaging_tf.data.dataset import to_float
+    from dimaging_tf.density import uniform
 
     model = runs.load_model(run)
     real = to_float(runs.load_data(runs.read_settings(run)).train.image[:64])
@@ -153,7 +148,7 @@ def same_bits(out: Any, run: Path, images: int) -> None:
     differ, rng = 0, np.random.default_rng(0)
     zeros = np.zeros((200, 28, 28, 1), np.float32)
     for _ in range(images // 200):
-        noise = ((rng.integers(0, 1 << 23, zeros.shape) + 0.5) / (1 << 23)).astype(np.float32)
+        noise = uniform(rng, zeros.shape)
         feed = {"noise": noise, "canvas": zeros, "mask": zeros}
         first, *others = (s.run(["image"], feed)[0] for s in sessions)
         differ += sum(int((first != other).sum()) for other in others)

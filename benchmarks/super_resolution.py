@@ -8,7 +8,6 @@ judge of glasses (principal components and a support vector machine) learns from
 how often it is right about the other 8 in the truth, in bicubic enlargements and in drawn ones.
 """
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,13 +18,9 @@ import numpy as np
 
 def main() -> int:
     """Train, draw, judge."""
-    p = figures.parser("super_resolution", __doc__)
-    data = os.environ.get("DIMAGING_DATA")
-    p.add_argument("--data", type=Path, default=data, help="folder of olivetti.npz")
+    p = figures.parser("super_resolution", __doc__, "olivetti.npz")
     p.add_argument("--minutes", type=float, default=20.0, help="of training")
     args = p.parse_args()
-    if args.data is None:
-        p.error("the benchmark needs olivetti.npz: --data DIR or DIMAGING_DATA")
 
     from dimaging_tf.quiet import load_tensorflow
 

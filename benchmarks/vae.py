@@ -6,7 +6,6 @@ Dense, 40 latents, fixed binarisation, 2 minutes on the clock, all cores. Also t
 bound, which says how far the ELBO is from the likelihood.
 """
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,16 +16,8 @@ import numpy as np
 
 def main() -> int:
     """Train, evaluate, judge."""
-    p = figures.parser("vae", __doc__)
-    p.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("DIMAGING_DATA"),
-        help="folder of binarized_mnist.npz",
-    )
+    p = figures.parser("vae", __doc__, "binarized_mnist.npz")
     args = p.parse_args()
-    if args.data is None:
-        p.error("the benchmark needs binarized_mnist.npz: --data DIR or DIMAGING_DATA")
 
     from dimaging_tf.quiet import load_tensorflow
 

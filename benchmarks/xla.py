@@ -27,15 +27,15 @@ def main() -> int:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     from dimaging_export.samplers.build import sampler_files
 
-    model = trained("pixelcnn", {}, 0.05 if args.quick else 1.0, None)
+    from dimaging_tf.density import uniform
+
+    model = trained("pixelcnn", {}, 0.05 if args.quick else 1.0)
     files = sampler_files(model)
     compiled = cached(model)
     out = figures.Figures("xla", args.quick, args.json)
     for batch in (1, 64):
         rng = np.random.default_rng(batch)
-        noise = ((rng.integers(0, 1 << 23, (batch, 28, 28, 1)) + 0.5) / (1 << 23)).astype(
-            np.float32
-        )
+        noise = uniform(rng, (batch, 28, 28, 1))
         zeros = np.zeros_like(noise)
         feed = {"noise": noise, "canvas": zeros, "mask": zeros}
         calls: dict[str, Any] = {k: drawing(session(f), feed) for k, f in files.items()}

@@ -59,7 +59,7 @@ def demo(
 ) -> None:
     """Train, export, run, time and report, all in 3 minutes.
 
-    Two models on real data; the exported files run where TensorFlow cannot be imported.
+    Three models on real data; the exported files run where TensorFlow cannot be imported.
     """
     load_tensorflow()
     from dimaging_tf import demo as story

@@ -31,6 +31,12 @@ def likelihood_of(config: Any) -> Likelihood:
     return Bernoulli(channels) if config.levels == 2 else Categorical(channels, config.levels)
 
 
+def check_levels(model: str, levels: int) -> None:
+    """ValueError unless a pixel has 2 to 256 values."""
+    if not 2 <= levels <= 256:
+        raise ValueError(f"{model}: levels must be 2 to 256. Received: {levels}")
+
+
 class ExplicitDensity(DeployableModel):
     """`compile(optimizer)` and `fit(images)`, or `fit(images, conditions)`.
 
@@ -39,6 +45,8 @@ class ExplicitDensity(DeployableModel):
     """
 
     build_network: ClassVar[Callable[[Any], keras.Model]]
+    loss_names = ("loss",)
+    """What `losses_of` gives."""
     draws = True
     ranges = {
         "image": (0.0, 1.0), "label": (0.0, 1.0), "canvas": (0.0, 1.0), "mask": (0.0, 1.0),
@@ -49,7 +57,7 @@ class ExplicitDensity(DeployableModel):
         super().__init__(config, **kwargs)
         self.network = type(self).build_network(self.config)
         self.likelihood: Any = likelihood_of(self.config)  # or its integer-valued form
-        self.tracker = keras.metrics.Mean("loss")
+        self.trackers = [keras.metrics.Mean(name) for name in self.loss_names]
 
     @property
     def quality(self) -> Quality:
@@ -61,7 +69,7 @@ class ExplicitDensity(DeployableModel):
     @property
     def metrics(self):
         """Reset by Keras at the start of each epoch."""
-        return [self.tracker]
+        return self.trackers
 
     @property
     def scale(self) -> float:
@@ -86,23 +94,33 @@ class ExplicitDensity(DeployableModel):
         """Log-likelihood of each pixel in nats, [B, H, W, 1]."""
         return self.likelihood.log_prob(self.parameters(image, condition, training), image)
 
+    def losses_of(self, image, condition=None, training=False) -> tuple:
+        """Terms of the objective, each [B] in `quality.unit`; the first: the negative log-likelihood."""
+        return (self._negative(self.parameters(image, condition, training), image),)
+
+    def _negative(self, parameters, image):
+        return -self.scale * tf.reduce_sum(self.likelihood.log_prob(parameters, image), [1, 2, 3])
+
     def train_step(self, data):
-        """One step on the negative log-likelihood. [B, H, W, C], or that and conditions."""
+        """One step on the sum of the losses. [B, H, W, C], or that and conditions."""
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            nll = -self.scale * tf.reduce_sum(self(image, condition, training=True), [1, 2, 3])
-            share = tf.reduce_mean(nll) / tf.distribute.get_strategy().num_replicas_in_sync
+            losses = self.losses_of(image, condition, training=True)
+            share = tf.reduce_mean(sum(losses)) / tf.distribute.get_strategy().num_replicas_in_sync
             share = self.optimizer.scale_loss(share)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(share, variables), variables)
-        self.tracker.update_state(nll)
-        return {"loss": self.tracker.result()}
+        return self._track(losses)
 
     def test_step(self, data):
-        """The mean over the split, in `quality.unit`."""
+        """The means over the split; "loss" is the likelihood alone."""
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
-        self.tracker.update_state(-self.scale * tf.reduce_sum(self(image, condition), [1, 2, 3]))
-        return {"loss": self.tracker.result()}
+        return self._track(self.losses_of(image, condition))
+
+    def _track(self, losses):
+        for tracker, loss in zip(self.trackers, losses, strict=True):
+            tracker.update_state(loss)
+        return {tracker.name: tracker.result() for tracker in self.trackers}
 
     def transform(self, image, label, seed):
         """To the alphabet: grey is drawn black or white with its own probability, or rounded."""

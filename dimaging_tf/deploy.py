@@ -1,5 +1,6 @@
 """What a model says about itself, so that it is trained, exported and judged without knowing its kind."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from types import UnionType
@@ -30,7 +31,7 @@ class Quality:
         return reference - score if self.higher_is_better else score - reference
 
 
-class DeployableModel(keras.Model):
+class DeployableModel(keras.Model, ABC):
     """Base of every model here: one frozen `Config`, functional graphs, a figure of merit.
 
     Subclasses set the class attributes and override the methods below; images are float32
@@ -79,9 +80,9 @@ class DeployableModel(keras.Model):
     def check_data(self, dataset: Any) -> None:
         """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
 
+    @abstractmethod
     def graphs(self) -> dict[str, keras.Model]:
         """Functional sub-models worth deploying, by name; noise is always an input."""
-        raise NotImplementedError
 
     def objective(self) -> dict[str, Any]:
         """Keyword arguments of `compile` that train this model as the lecture does."""
@@ -91,23 +92,23 @@ class DeployableModel(keras.Model):
         """What `fit` receives for a batch of images; `seed` int32 [2] is new in every step."""
         return image
 
+    @abstractmethod
     def examples(
         self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> dict[str, Arrays]:
         """Real inputs of every graph."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score(
         self, run: Run, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> float:
         """The figure of merit of whatever `run` computes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def picture(
         self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> np.ndarray:
         """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands."""
-        raise NotImplementedError
 
     def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
         """Run a graph in Keras: the reference for every exported file."""

@@ -7,8 +7,6 @@ above     all columns    none: the entry of a vertical stack, which has no blind
 rows      all columns    all columns: inside a vertical stack, whose row r knows rows < r only
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -62,15 +60,18 @@ class MaskedConv2D(keras.layers.Layer):
 
     def masked_kernel(self):
         """The kernel with zeros where it must not look, [rows, columns, C, filters]."""
-        return self.kernel * self._mask(tuple(self.kernel.shape))
+        mask = self._mask(tuple(self.kernel.shape))
+        return self.kernel if mask.all() else self.kernel * mask
 
     def call(self, x):
         """Convolve; the mask is a factor of the kernel, so its gradient is masked too."""
         if self.mask == "above":
             x = x[:, :-1]
-        pads: Any = [[0, 0], [self.above, 0], [self.left, self.right], [0, 0]]
-        y = tf.nn.conv2d(x, self.masked_kernel(), 1, padding=pads)
-        return y if self.bias is None else y + self.bias
+        if self.above or self.left:
+            # Apart: with uneven padding of its own tf.nn.conv2d takes 1.4 times as long.
+            x = tf.pad(x, [[0, 0], [self.above, 0], [self.left, self.right], [0, 0]])
+        y = tf.nn.conv2d(x, self.masked_kernel(), 1, "VALID")
+        return y if self.bias is None else tf.nn.bias_add(y, self.bias)
 
     def compute_output_shape(self, shape):
         """[B, H, W, C] -> [B, H, W, filters]."""

@@ -28,7 +28,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity, likelihood_of
+from dimaging_tf.density import ExplicitDensity, check_levels, likelihood_of
 from dimaging_tf.layers.masked_dense import MaskedDense
 
 
@@ -44,8 +44,7 @@ class Config:
     classes: int = 0  # of the labels that it is told; 0: none
 
     def __post_init__(self):
-        if not 2 <= self.levels <= 256:
-            raise ValueError(f"fvbn: levels must be 2 to 256. Received: {self.levels}")
+        check_levels("fvbn", self.levels)
         if self.hidden < 1:
             raise ValueError(f"fvbn: hidden must be at least 1. Received: {self.hidden}")
 

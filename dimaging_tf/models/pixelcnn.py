@@ -12,17 +12,42 @@ on the colours before it in its own pixel: red, green, blue).
 image: float32 [B, H, W, C] in [0, 1] on `levels` values; label: one-hot float32 [B, classes].
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity, likelihood_of
+from dimaging_tf.density import ExplicitDensity, check_levels, likelihood_of
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 
+class Raster:
+    """What the settings of all networks that go pixel after pixel have in common."""
+
+    shape: tuple[int, int, int]
+    levels: int
+    components: int
+
+    @property
+    def colours(self) -> int:
+        """Colours of a pixel drawn one after the other; a mixture draws them together."""
+        return 1 if self.components else self.shape[-1]
+
+    def check(self, model: str, **widths: int) -> None:
+        """ValueError for levels out of range, and for widths that the colours cannot share."""
+        check_levels(model, self.levels)
+        if any(width % self.colours for width in widths.values()):
+            *names, last = widths
+            raise ValueError(
+                f"{model}: {', '.join(names)} and {last} must be multiples of {self.colours}, the colours "
+                f"drawn one after the other. Received: {tuple(widths.values())}"
+            )
+
+
 @dataclass(frozen=True)
-class Config:
+class Config(Raster):
     """Small and quick to draw from: binary digits on two cores."""
 
     shape: tuple[int, int, int] = (28, 28, 1)
@@ -43,71 +68,65 @@ class Config:
             raise ValueError(
                 f"pixelcnn: stacks must be residual or gated. Received: {self.stacks!r}"
             )
-        if not 2 <= self.levels <= 256:
-            raise ValueError(f"pixelcnn: levels must be 2 to 256. Received: {self.levels}")
-        widths = (self.filters, self.middle, self.head)
-        if self.colours > 1 and any(width % self.colours for width in widths):
-            raise ValueError(
-                f"pixelcnn: filters, middle and head must be multiples of {self.colours}, the colours "
-                f"drawn one after the other. Received: {widths}"
-            )
-
-    @property
-    def colours(self) -> int:
-        """Colours of a pixel drawn one after the other; a mixture draws them together."""
-        return 1 if self.components else self.shape[-1]
+        self.check("pixelcnn", filters=self.filters, middle=self.middle, head=self.head)
 
 
 def build_network(config: Config) -> keras.Model:
     """Image (and label) -> {"parameters"}."""
+    return network("pixelcnn", config, _residual if config.stacks == "residual" else _gated)
+
+
+def network(name: str, config: Any, trunk: Callable[..., Any]) -> keras.Model:
+    """Inputs, trunk(config, image, label or None), and two 1x1 convolutions to the parameters."""
     image = keras.Input(config.shape, name="image")
     inputs = {"image": image}
     if config.classes:
         inputs["label"] = keras.Input((config.classes,), name="label")
-    trunk = _residual if config.stacks == "residual" else _gated
     x = trunk(config, image, inputs.get("label"))
-    x = layers.ReLU()(_conv(config, config.head, 1)(layers.ReLU()(x)))
-    parameters = _conv(config, likelihood_of(config).count, 1, name="parameters")(x)
+    x = layers.ReLU()(conv(config, config.head, 1)(layers.ReLU()(x)))
+    parameters = conv(config, likelihood_of(config).count, 1, name="parameters")(x)
     source = inputs if config.classes else image
-    return keras.Model(source, {"parameters": parameters}, name="pixelcnn")
+    return keras.Model(source, {"parameters": parameters}, name=name)
 
 
-def _conv(config, filters, size, mask="B", name=None):
+def conv(config, filters, size, mask="B", name=None):
+    """A masked convolution whose colours come one after the other; size: pixels, or (rows, columns)."""
     size = (size, size) if isinstance(size, int) else size
     return MaskedConv2D(filters, size, mask, groups=config.colours, name=name)
 
 
 def _residual(config, image, label):
-    x = _conv(config, config.filters, config.entry, "A")(image)
-    x = _placed(config, x)
+    x = conv(config, config.filters, config.entry, "A")(image)
+    x = placed(config, x)
     for _ in range(config.blocks):
-        h = _told(config.filters, label, x)
-        h = _conv(config, config.middle, 1)(layers.ReLU()(h))
-        h = _conv(config, config.middle, config.kernel)(layers.ReLU()(h))
-        h = _conv(config, config.filters, 1)(layers.ReLU()(h))
+        h = told(config.filters, label, x)
+        h = conv(config, config.middle, 1)(layers.ReLU()(h))
+        h = conv(config, config.middle, config.kernel)(layers.ReLU()(h))
+        h = conv(config, config.filters, 1)(layers.ReLU()(h))
         x = layers.Add()([x, h])
     return x
 
 
 def _gated(config, image, label):
     f, k = config.filters, config.kernel
-    v = _placed(config, _conv(config, f, config.entry, "above")(image))
-    h = _placed(config, _conv(config, f, (1, config.entry), "A")(image))
-    h = layers.Add()([h, _conv(config, f, 1)(v)])
+    v = placed(config, conv(config, f, config.entry, "above")(image))
+    h = placed(config, conv(config, f, (1, config.entry), "A")(image))
+    h = layers.Add()([h, conv(config, f, 1)(v)])
     for _ in range(config.blocks):
-        v2 = _told(2 * f, label, _conv(config, 2 * f, k, "rows")(v))
-        h2 = _told(2 * f, label, _conv(config, 2 * f, (1, k))(h))
-        h2 = layers.Add()([h2, _conv(config, 2 * f, 1)(v2)])
+        v2 = told(2 * f, label, conv(config, 2 * f, k, "rows")(v))
+        h2 = told(2 * f, label, conv(config, 2 * f, (1, k))(h))
+        h2 = layers.Add()([h2, conv(config, 2 * f, 1)(v2)])
         v = Gate()(v2)
-        h = layers.Add()([h, _conv(config, f, 1)(Gate()(h2))])
+        h = layers.Add()([h, conv(config, f, 1)(Gate()(h2))])
     return h
 
 
-def _placed(config, x):
+def placed(config, x):
+    """Add what the place in the image says."""
     return PositionBias()(x) if config.position else x
 
 
-def _told(filters, label, x):
+def told(filters, label, x):
     """Add what the label says to every pixel."""
     if label is None:
         return x

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity, likelihood_of
-from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
+from dimaging_tf.density import ExplicitDensity
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
+from dimaging_tf.models.pixelcnn import Raster, conv, network, placed, told
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Raster):
     """Binary digits on two cores."""
 
     shape: tuple[int, int, int] = (28, 28, 1)
@@ -41,43 +41,21 @@ class Config:
     def __post_init__(self):
         if self.kind not in ("row", "diagonal"):
             raise ValueError(f"pixelrnn: kind must be row or diagonal. Received: {self.kind!r}")
-        if not 2 <= self.levels <= 256:
-            raise ValueError(f"pixelrnn: levels must be 2 to 256. Received: {self.levels}")
-        widths = (self.filters, self.head)
-        if self.colours > 1 and any(width % self.colours for width in widths):
-            raise ValueError(
-                f"pixelrnn: filters and head must be multiples of {self.colours}, the colours drawn "
-                f"one after the other. Received: {widths}"
-            )
-
-    @property
-    def colours(self) -> int:
-        """Colours of a pixel drawn one after the other; a mixture draws them together."""
-        return 1 if self.components else self.shape[-1]
+        self.check("pixelrnn", filters=self.filters, head=self.head)
 
 
 def build_network(config: Config) -> keras.Model:
     """Image (and label) -> {"parameters"}."""
-    image = keras.Input(config.shape, name="image")
-    inputs, trunk = {"image": image}, 2 * config.filters
-    x = _conv(config, trunk, config.entry, "A")(image)
-    if config.position:
-        x = PositionBias()(x)
-    if config.classes:
-        inputs["label"] = keras.Input((config.classes,), name="label")
-        told = layers.Dense(trunk, use_bias=False)(inputs["label"])
-        x = layers.Add()([x, layers.Reshape((1, 1, trunk))(told)])
+    return network("pixelrnn", config, _trunk)
+
+
+def _trunk(config, image, label):
+    width = 2 * config.filters
+    x = told(width, label, placed(config, conv(config, width, config.entry, "A")(image)))
     for _ in range(config.layers):
         h = _row(config, x) if config.kind == "row" else _diagonal(config, x)
-        x = layers.Add()([x, _conv(config, trunk, 1)(h)])
-    x = layers.ReLU()(_conv(config, config.head, 1)(layers.ReLU()(x)))
-    parameters = _conv(config, likelihood_of(config).count, 1, name="parameters")(x)
-    source = inputs if config.classes else image
-    return keras.Model(source, {"parameters": parameters}, name="pixelrnn")
-
-
-def _conv(config, filters, size, mask="B", name=None):
-    return MaskedConv2D(filters, (size, size), mask, groups=config.colours, name=name)
+        x = layers.Add()([x, conv(config, width, 1)(h)])
+    return x
 
 
 def _row(config, x):

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity, likelihood_of
+from dimaging_tf.density import ExplicitDensity, check_levels, likelihood_of
 from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
 
 
@@ -52,8 +52,7 @@ class Config:
             raise ValueError(
                 f"super_resolution: images must be grey, 1 channel. Received: {self.shape[-1]}"
             )
-        if not 2 <= self.levels <= 256:
-            raise ValueError(f"super_resolution: levels must be 2 to 256. Received: {self.levels}")
+        check_levels("super_resolution", self.levels)
 
 
 def build_network(config: Config) -> keras.Model:
@@ -119,6 +118,7 @@ class SuperResolution(ExplicitDensity):
 
     config_class = Config
     registry_name = "super_resolution"
+    loss_names = ("loss", "conditioning")
     draws = False  # it needs a small picture
     build_network = staticmethod(build_network)
     ranges = {**ExplicitDensity.ranges, "low": (0.0, 1.0)}
@@ -127,40 +127,11 @@ class SuperResolution(ExplicitDensity):
         super().__init__(config, **kwargs)
         a = self.network.get_layer("conditioning").output
         self.both = keras.Model(self.network.input, {**self.network.output, "conditioning": a})
-        self.conditioning_tracker = keras.metrics.Mean("conditioning")
 
-    @property
-    def metrics(self):
-        """Reset by Keras at the start of each epoch."""
-        return [self.tracker, self.conditioning_tracker]
-
-    def losses_of(self, image, low):
+    def losses_of(self, image, condition=None, training=False):
         """Negative log-likelihoods in `quality.unit`, each [B]: of the model, of A alone."""
-        found = self.both({"image": image, "low": low})
-        return tuple(
-            -self.scale * tf.reduce_sum(self.likelihood.log_prob(found[name], image), [1, 2, 3])
-            for name in ("parameters", "conditioning")
-        )
-
-    def train_step(self, data):
-        """One step on the sum of both."""
-        with tf.GradientTape() as tape:
-            nll, alone = self.losses_of(*data)
-            share = tf.reduce_mean(nll + alone)
-            share /= tf.distribute.get_strategy().num_replicas_in_sync
-            share = self.optimizer.scale_loss(share)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(share, variables), variables)
-        return self._track(nll, alone)
-
-    def test_step(self, data):
-        """The means over the split; "loss" is the model's likelihood, without the second term."""
-        return self._track(*self.losses_of(*data))
-
-    def _track(self, nll, alone):
-        self.tracker.update_state(nll)
-        self.conditioning_tracker.update_state(alone)
-        return {tracker.name: tracker.result() for tracker in self.metrics}
+        found = self.both({"image": image, "low": condition}, training=training)
+        return tuple(self._negative(found[name], image) for name in ("parameters", "conditioning"))
 
     def told(self, image, label):
         """The small picture."""

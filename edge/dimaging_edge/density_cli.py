@@ -69,23 +69,32 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     from dimaging_edge import samplers
 
-    height, width = samplers.density_size(bundle)
     top = samplers.levels(bundle) - 1
     image = (np.rint(_read(bundle, options.image, "image") * top) / top).astype(np.float32)
-    mask = np.zeros((height, width, 1), np.float32)
     if options.mask:
         mask = np.rint(_read(bundle, options.mask, "mask"))
     else:
-        part = (slice(None, height // 2), slice(height - height // 2, None)) if options.keep in (
-            "upper", "lower") else (slice(None, width // 2), slice(width - width // 2, None))  # fmt: skip
-        half = part[options.keep in ("lower", "right")]
-        mask[half if options.keep in ("upper", "lower") else (slice(None), half)] = 1
+        mask = _half(options.keep, *samplers.density_size(bundle))
     told = _label(bundle, options.label, options.n)
     found = samplers.complete(
         bundle, image, mask, options.n, options.seed, condition=told, progress=_progress("images")
     )
     occluded = image * mask + np.float32(0.5) * (1 - mask)
     return _write(np.concatenate([occluded[None], found]), options.out)
+
+
+def _half(keep: str, height: int, width: int) -> "np.ndarray":
+    """1 in that half of an image, 0 elsewhere: float32 [H, W, 1]."""
+    import numpy as np
+
+    rows, columns = slice(None), slice(None)
+    if keep in ("upper", "lower"):
+        rows = slice(height // 2) if keep == "upper" else slice(height - height // 2, None)
+    else:
+        columns = slice(width // 2) if keep == "left" else slice(width - width // 2, None)
+    mask = np.zeros((height, width, 1), np.float32)
+    mask[rows, columns] = 1
+    return mask
 
 
 def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:

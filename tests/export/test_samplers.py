@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
+from densities import ROWS, SMALL, random_model
 from dimaging_edge import DimagingError, InputError, open_bundle
 from dimaging_edge import cli as edge
 from dimaging_edge.codec import pack, unpack
@@ -24,27 +25,7 @@ from dimaging_tf.layers.integer import IntegerGate, Settle
 from dimaging_tf.layers.masked import MaskedConv2D
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
-SMALL: dict[str, Any] = {"blocks": 2, "filters": 6, "middle": 6, "head": 6, "entry": 5}
-ROWS = {
-    "residual": Config((6, 5, 1), **SMALL),
-    "gated": Config((5, 6, 1), stacks="gated", **SMALL),
-    "softmax": Config((5, 5, 1), levels=5, **SMALL),
-    "colour": Config((4, 4, 3), levels=3, **SMALL),
-    "colour-gated": Config((4, 4, 3), levels=3, stacks="gated", **SMALL),
-    "mixture": Config((5, 4, 1), levels=256, components=3, **SMALL),
-    "mixture-colour": Config((4, 4, 3), levels=256, components=3, **SMALL),
-    "label": Config((5, 5, 1), classes=3, **SMALL),
-    "label-gated": Config((5, 5, 1), classes=3, stacks="gated", **SMALL),
-}
 INTEGER = [name for name, config in ROWS.items() if not config.components]
-
-
-def random_model(config: Config) -> PixelCNN:
-    model = PixelCNN(config)
-    rng = np.random.default_rng(0)
-    for weight in model.network.weights:
-        weight.assign(rng.normal(size=weight.shape, scale=0.3))
-    return model
 
 
 def feed_of(model: PixelCNN, batch: int) -> dict[str, Any]:
@@ -199,6 +180,8 @@ def bundles(tmp_path_factory, digits):
     folder = tmp_path_factory.mktemp("density")
     orders = {"fp32": {}, "integer": {"precision": "integer"}, "phone": {"target": "phone"}}
     made = {k: export(model, folder / k, data=digits, **order) for k, order in orders.items()}
+    grey = PixelCNN(Config((8, 8, 1), levels=256, blocks=1, filters=8, middle=8, head=8, entry=5))
+    made["grey"] = export(grey, folder / "grey", data=digits, precision="integer")
     return {name: open_bundle(path) for name, path in made.items()}
 
 
@@ -222,10 +205,11 @@ def test_every_graph_draws_the_same(bundles):
     np.testing.assert_array_equal(floats[:2], sample(bundles["phone"], 2, 3))
 
 
-def test_packing_loses_nothing_and_costs_what_the_model_says(bundles, digits):
-    bundle = bundles["integer"]
+@pytest.mark.parametrize("name", ["integer", "grey"])
+def test_packing_loses_nothing_and_costs_what_the_model_says(name, bundles, digits):
+    bundle = bundles[name]
     predictor, model_id = BundlePredictor(bundle), bundle.manifest.model_id
-    symbols = (digits[..., 0] > 127).astype(np.uint8)
+    symbols = np.rint(digits[..., 0] / 255 * (predictor.levels - 1)).astype(np.uint8)
     stream = pack(predictor, symbols, model_id)
     np.testing.assert_array_equal(unpack(predictor, stream, model_id), symbols)
     weights = predictor.parallel(symbols)

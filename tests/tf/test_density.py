@@ -1,11 +1,11 @@
 """Explicit densities: likelihoods against closed forms, causality, exact drawing; one row per network."""
 
 import itertools
-from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from densities import ROWS, SMALL, random_model
 
 from dimaging_tf.density import log_likelihood, uniform
 from dimaging_tf.layers.masked import MaskedConv2D
@@ -13,29 +13,7 @@ from dimaging_tf.likelihoods import Bernoulli, Categorical, LogisticMixture
 from dimaging_tf.likelihoods_integer import IntegerBernoulli, IntegerCategorical
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
-SMALL: dict[str, Any] = {"blocks": 2, "filters": 6, "middle": 6, "head": 6, "entry": 3}
-ROWS = {
-    "residual": Config((6, 5, 1), **SMALL),
-    "wide": Config((5, 6, 1), **{**SMALL, "entry": 5, "kernel": 5}),
-    "gated": Config((6, 5, 1), stacks="gated", **SMALL),
-    "softmax": Config((5, 5, 1), levels=5, **SMALL),
-    "colour": Config((4, 4, 3), levels=3, **SMALL),
-    "colour-gated": Config((4, 4, 3), levels=3, stacks="gated", **SMALL),
-    "mixture": Config((5, 4, 1), levels=256, components=3, **SMALL),
-    "mixture-colour": Config((4, 4, 3), levels=256, components=3, **SMALL),
-    "label": Config((5, 5, 1), classes=3, **SMALL),
-    "label-gated": Config((5, 5, 1), classes=3, stacks="gated", **SMALL),
-}
 rows = pytest.mark.parametrize("name", ROWS)
-
-
-def random_model(config: Config, seed: int = 0) -> PixelCNN:
-    """Random weights, large enough that every tap counts."""
-    model = PixelCNN(config)
-    rng = np.random.default_rng(seed)
-    for weight in model.network.weights:
-        weight.assign(rng.normal(size=weight.shape, scale=0.3))
-    return model
 
 
 def random_images(model, count: int = 3):

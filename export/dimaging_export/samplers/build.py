@@ -78,7 +78,7 @@ def build_samplers(subject: Subject, order: Order, real: Arrays) -> dict[str, Bu
         run = onnx_graph(file)
         report = {"image": _prove(model, name, run, real, order.precision)}
         if "Loop" not in order.target.forbidden:
-            built[name] = _describe(subject, order, file, _example(model, run, real), report)
+            built[name] = _describe(subject, order, file, run, _example(model, run, real), report)
     if order.precision == "integer" or not built:
         built |= _steps(subject, order, onnx_graph(files["sampler"]), real)
     return built
@@ -119,18 +119,25 @@ def _steps(subject: Subject, order: Order, drawn: Graph, real: Arrays) -> dict[s
             f"graphs 'row' and 'pixel' draw {wrong} of {image.size} values otherwise than 'sampler'. "
             "Nothing was written"
         )
-    return {name: _describe(subject, order, file, seen[name], {}) for name, file in files.items()}
+    return {
+        name: _describe(subject, order, file, runs[name], seen[name], {})
+        for name, file in files.items()
+    }
 
 
 def _describe(
-    subject: Subject, order: Order, file: onnx.ModelProto, examples: Arrays, report: parity.Report
+    subject: Subject,
+    order: Order,
+    file: onnx.ModelProto,
+    run: Graph,
+    examples: Arrays,
+    report: parity.Report,
 ) -> Built:
     if order.target.static:
         for tensor in (*file.graph.input, *file.graph.output):
             for dim in tensor.type.tensor_type.shape.dim:
                 if dim.dim_param == "batch":
                     dim.dim_value = 1
-    run = onnx_graph(file)
     ins, outs = (
         tuple(describe(info, examples, subject.ranges) for info in side)
         for side in (file.graph.input, file.graph.output)

@@ -20,15 +20,12 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import clean
 from dimaging_export.samplers.dense_weights import weights_of
 from dimaging_export.samplers.draw import draw, prepare
-from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_export.verify import verify
+from dimaging_export.samplers.file import loop_body, whole_model
 
 INNER = ("pixels", "rows")
 
@@ -71,17 +68,9 @@ class _Sampler:
             state = b.node("Expand", first, b.node("Concat", batch, b.constant([1]), axis=0))
         rows = self._rows(state, data, [n for _, n in prepared], batch)
         shape = b.constant([self.height, -1, self.width, self.channels], "shape")
-        b.node("Transpose", b.node("Reshape", rows, shape), perm=[1, 0, 2, 3])
-        b.nodes[-1].output[0] = "image"
-        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
-        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (*size, self.channels))
-        graph = helper.make_graph(b.nodes, "sampler", values, [image], b.initializers)
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
-        model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
-        clean(model)
-        verify(model)
-        return model
+        image = b.node("Transpose", b.node("Reshape", rows, shape), perm=[1, 0, 2, 3])
+        outputs = {"image": (*size, self.channels)}
+        return whole_model(b, "sampler", inputs, outputs, {"image": image})
 
     def _rows(self, state: str, data: str, sizes: list[int], batch: str) -> str:
         """The outer loop; returns the rows [H, B, W C]."""
@@ -108,7 +97,7 @@ class _Sampler:
         write = self._pixels if self.inner == "pixels" else self._fixed_point
         drawn = write(local, sizes, last)
         outputs = [going, b.node("Gemm", drawn, row, known), drawn, drawn]
-        body = _body(b, "row", (r, going), [known, last], outputs)
+        body = loop_body(b, "row", (r, going), [known, last], outputs)
         feeds = [outer.constant(self.height, "rows"), "", state, self._zeros(outer, batch)]
         return outer.nodes_of("Loop", feeds, 3, body=body)[-1]
 
@@ -132,7 +121,7 @@ class _Sampler:
             parameters = b.node("Gemm", b.node("Relu", now), speech, said)
             pixel = draw(b, self.likelihood, parameters, drawn_by)
             now = b.node("Gemm", pixel, inputs, known)
-        body = _body(b, "pixel", (c, going), [known], [going, now, pixel])
+        body = loop_body(b, "pixel", (c, going), [known], [going, now, pixel])
         feeds = [row.b.constant(self.width, "columns"), "", row.near]
         pixels = row.b.nodes_of("Loop", feeds, 2, body=body)[-1]
         return self._flat(row.b, row.b.node("Transpose", pixels, perm=[1, 0, 2]))
@@ -151,7 +140,7 @@ class _Sampler:
         again = self._flat(b, draw(b, self.likelihood, parameters, drawn_by))
         change = b.node("ReduceMax", b.node("Abs", b.node("Sub", again, known)), keepdims=0)
         changed = b.node("Greater", change, b.constant(0.0))
-        body = _body(b, "again", (n, going), [known], [changed, again])
+        body = loop_body(b, "again", (n, going), [known], [changed, again])
         feeds = [row.b.constant(self.row + 1, "most"), "", last]
         return row.b.nodes_of("Loop", feeds, 1, body=body)[0]
 
@@ -175,18 +164,3 @@ class _Row:
     near: str  # [B, near]: these units before the row
     said: str  # [B, W count]: parameters, as far as they are known before the row
     drawn_by: str  # what `draw` reads; "pixels": [W, B, .], "rows": [B, W, .]
-
-
-def _body(
-    b: Builder, name: str, control: tuple[str, str], carried: list[str], outputs: list[str]
-) -> onnx.GraphProto:
-    trip, going = control
-    ins = [
-        helper.make_tensor_value_info(trip, TensorProto.INT64, []),
-        helper.make_tensor_value_info(going, TensorProto.BOOL, []),
-        *(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in carried),
-    ]
-    condition, *rest = (b.node("Identity", x) for x in outputs)
-    outs = [helper.make_tensor_value_info(condition, TensorProto.BOOL, [])]
-    outs += [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in rest]
-    return helper.make_graph(b.nodes, name, ins, outs)

@@ -9,24 +9,21 @@ Loop over rows      what the rows above contribute to each layer: one product a 
 noise [B, H, W, n], canvas [B, H, W, C], mask [B, H, W, 1] (1: keep canvas), conditions -> image
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import onnx
-from onnx import TensorProto, helper
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emit_layer
 from dimaging_export.emit.values import last_value
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import clean
 from dimaging_export.samplers import recurrent, steps, taps
 from dimaging_export.samplers.draw import decode, draw, prepare
+from dimaging_export.samplers.file import loop_body, whole_model
 from dimaging_export.samplers.plan import Plan, Step, plan
-from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_export.verify import verify
 from dimaging_export.walk import Call
+from dimaging_tf.layers.masked import MaskedConv2D
 
 INNER = ("pixels", "rows")
 
@@ -77,17 +74,9 @@ class Sampler:
             data = b.node("Transpose", data, perm=[1, 2, 0, 3])
             batch = b.node("Shape", "noise", start=0, end=1)
         rows = self._rows(inner, names, maps, data, [n for _, n in pieces], batch)
-        b.node("Transpose", decode(b, self.likelihood, rows), perm=[2, 0, 1, 3])
-        b.nodes[-1].output[0] = "image"
-        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
-        output = helper.make_tensor_value_info("image", TensorProto.FLOAT, (*size, self.channels))
-        graph = helper.make_graph(b.nodes, "sampler", values, [output], b.initializers)
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
-        model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
-        clean(model)
-        verify(model)
-        return model
+        image = b.node("Transpose", decode(b, self.likelihood, rows), perm=[2, 0, 1, 3])
+        outputs = {"image": (*size, self.channels)}
+        return whole_model(b, "sampler", inputs, outputs, {"image": image})
 
     def once(self) -> steps.Names:
         """What does not depend on the image; vectors [B, C], maps [B, H, W, C]."""
@@ -127,22 +116,21 @@ class Sampler:
         drawn_by, known = pieces[: len(sizes) - len(maps)], pieces[len(sizes) - len(maps) :]
         local = names | dict(zip(maps, known, strict=True))
         terms = steps.row_steps(body, p, local, history, r, self.width)
-        write = self._pixels if inner == "pixels" else self._fixed_point
-        start = history[p.image][0] if p.image in history else None
-        image = write(body, local, terms, drawn_by, sizes, batch, start)
+        if inner == "pixels":
+            image = self._pixels(body, local, terms, drawn_by, sizes, batch)
+        else:
+            start = history[p.image][0] if p.image in history else None
+            image = self._fixed_point(body, local, terms, drawn_by, batch, start)
 
         nexts = {t: [local[t], *rest[:-1]] for t, rest in history.items()}
-        outputs = [body.node("Identity", going)]
-        outputs += [body.node("Identity", nexts[t][d]) for t, d in carried]
-        inputs = [(r, TensorProto.INT64), (going, TensorProto.BOOL)]
-        inputs += [(history[t][d], TensorProto.FLOAT) for t, d in carried]
-        graph = _body(body, "row", inputs, [*outputs, body.node("Identity", image)])
+        outputs = [going, *(nexts[t][d] for t, d in carried), image]
+        graph = loop_body(body, "row", (r, going), [history[t][d] for t, d in carried], outputs)
         feeds = [self.b.constant(self.height, "rows"), "", *(starts[t] for t, _ in carried)]
         return self.b.nodes_of("Loop", feeds, len(carried) + 1, body=graph)[-1]
 
     def _pixels(
         self, outer: Builder, local: steps.Names, terms: dict[Step, str], drawn_by: list[str],
-        sizes: list[int], batch: str, start: str | None,
+        sizes: list[int], batch: str,
     ) -> str:  # fmt: skip
         """The inner loop over columns; returns the row and sets `local` for what the next rows read."""
         p, body = self.plan, outer.child()
@@ -178,10 +166,8 @@ class Sampler:
         out = (
             body.node("Concat", *(inside[t] for t in kept), axis=1) if kept[1:] else inside[p.image]
         )
-        inputs = [(c, TensorProto.INT64), (going, TensorProto.BOOL)]
-        inputs += [(name, TensorProto.FLOAT) for name in left.values()]
-        outputs = [body.node("Identity", going), *registers, body.node("Identity", out)]
-        graph = _body(body, "pixel", inputs, outputs)
+        outputs = [going, *registers, out]
+        graph = loop_body(body, "pixel", (c, going), list(left.values()), outputs)
         zeros = [self._zeros(self.b, batch, w * p.channels[t]) for t, w in p.registers.items()]
         feeds = [outer.constant(self.width, "columns"), "", *zeros]
         row = outer.nodes_of("Loop", feeds, len(left) + 1, body=graph)[-1]
@@ -228,14 +214,14 @@ class Sampler:
         """The register one column further."""
         channels = self.plan.channels[tensor]
         if self.plan.registers[tensor] == 1:
-            return b.node("Identity", pixel)
+            return pixel
         longer = b.node("Concat", register, pixel, axis=1)
         ends = (b.constant([2**31]), b.constant([1]))
         return b.node("Slice", longer, b.constant([channels]), *ends)
 
     def _fixed_point(
         self, outer: Builder, local: steps.Names, terms: dict[Step, str], drawn_by: list[str],
-        sizes: list[int], batch: str, start: str | None,
+        batch: str, start: str | None,
     ) -> str:  # fmt: skip
         """The inner loop that draws the whole row until it stays; starts from the row above."""
         p, body = self.plan, outer.child()
@@ -255,11 +241,8 @@ class Sampler:
         again = draw(body, self.likelihood, parameters, drawn_by)
         change = body.node("ReduceMax", body.node("Abs", body.node("Sub", again, row)), keepdims=0)
         changed = body.node("Greater", change, body.constant(0.0))
-        inputs = [(n, TensorProto.INT64), (going, TensorProto.BOOL)]
-        inputs += [(name, TensorProto.FLOAT) for name in (row, *unused)]
-        outputs = [changed, body.node("Identity", again)]
-        outputs += [body.node("Identity", inside[t]) for t in kept]
-        graph = _body(body, "again", inputs, outputs)
+        outputs = [changed, again, *(inside[t] for t in kept)]
+        graph = loop_body(body, "again", (n, going), [row, *unused], outputs)
         first = start or self._zeros(self.b, batch, self.channels, self.width)
         zeros = [self._zeros(self.b, batch, p.channels[t], self.width) for t in kept]
         feeds = [outer.constant(self.width * self.channels + 1, "most"), "", first, *zeros]
@@ -285,18 +268,6 @@ def read_by_pixels(p: Plan) -> list[int]:
     """Tensors known earlier that pixel calls read as they are."""
     found = []
     for step in p.steps:
-        if step.kind == "pixel" and type(step.layer).__name__ != "MaskedConv2D":
+        if step.kind == "pixel" and not isinstance(step.layer, MaskedConv2D):
             found += [t for t in step.inputs if p.kinds[t] in ("row", "map", "vector")]
     return list(dict.fromkeys(found))
-
-
-def _body(
-    b: Builder, name: str, inputs: Sequence[tuple[str, int]], outputs: list[str]
-) -> onnx.GraphProto:
-    ins = [
-        helper.make_tensor_value_info(n, kind, [] if kind != TensorProto.FLOAT else None)
-        for n, kind in inputs
-    ]
-    outs = [helper.make_tensor_value_info(outputs[0], TensorProto.BOOL, [])]
-    outs += [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs[1:]]
-    return helper.make_graph(b.nodes, name, ins, outs)

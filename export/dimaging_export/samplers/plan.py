@@ -9,6 +9,7 @@ is added to its result and known earlier (bias, position, vertical stack) joins 
 A layer with a state becomes several steps (`unfolds`).
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -37,14 +38,14 @@ class Step:
     """... layers with a bias per position."""
 
 
-class Part:
+class Part(ABC):
     """A piece of a layer that is several steps."""
 
     name: str
 
+    @abstractmethod
     def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
         """Write its nodes and tell `names` what they give; row: its index, in a step of kind "row"."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,12 @@ from typing import Any
 
 import keras
 import onnx
-from onnx import TensorProto, helper
 
-from dimaging_export.emit.builder import Builder
-from dimaging_export.graph import clean
 from dimaging_export.samplers import steps
 from dimaging_export.samplers.draw import decode, draw, encode, prepare, weights
+from dimaging_export.samplers.file import whole_model
 from dimaging_export.samplers.loops import Sampler, read_by_pixels
 from dimaging_export.samplers.plan import Step
-from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_export.verify import verify
 from dimaging_tf.likelihoods_integer import IntegerLikelihood
 
 Tensors = dict[str, tuple[int | str, ...]]
@@ -72,7 +68,7 @@ def _row(s: Sampler) -> onnx.ModelProto:
         if p.kinds[tensor] == "row":
             outputs[f"row_{k[tensor]}"] = (s.width, "batch", p.channels[tensor])
             results[f"row_{k[tensor]}"] = names[tensor]
-    return _model(b, "row", inputs, outputs, results, {"row": (1,)})
+    return whole_model(b, "row", inputs, outputs, results, {"row": (1,)})
 
 
 def _pixel(s: Sampler) -> onnx.ModelProto:
@@ -110,7 +106,7 @@ def _pixel(s: Sampler) -> onnx.ModelProto:
         if p.kinds[tensor] == "pixel":
             results[f"own_{k[tensor]}"] = local[tensor]
             outputs[f"own_{k[tensor]}"] = ("batch", p.channels[tensor])
-    return _model(b, "pixel", inputs, outputs, results, {})
+    return whole_model(b, "pixel", inputs, outputs, results)
 
 
 def _weights(s: Sampler, parameters: str) -> str:
@@ -130,25 +126,3 @@ def _has_term(step: Step) -> bool:
 def _extra(s: Sampler) -> list[int]:
     """What else pixels read that is known before the row."""
     return [t for t in read_by_pixels(s.plan) if s.plan.kinds[t] in ("row", "map", "vector")]
-
-
-def _model(
-    b: Builder,
-    name: str,
-    inputs: Tensors,
-    outputs: Tensors,
-    results: dict[str, str],
-    integers: Tensors,
-) -> onnx.ModelProto:
-    for output, tensor in results.items():
-        b.nodes.append(helper.make_node("Identity", [tensor], [output], name=f"{output}/Identity"))
-    ins = [helper.make_tensor_value_info(n, TensorProto.INT64, s) for n, s in integers.items()]
-    ins += [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
-    outs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()]
-    graph = helper.make_graph(b.nodes, name, ins, outs, b.initializers)
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
-    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
-    clean(model)
-    verify(model)
-    return model
