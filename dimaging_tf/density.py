@@ -202,7 +202,7 @@ class ExplicitDensity(DeployableModel):
         source = {k: keras.Input(t.shape[1:], name=k) for k, t in inputs.items()}
         told = {**source, "image": Encode(likelihood)(source["image"])}
         parameters = self.network(told if self.condition else told["image"])["parameters"]
-        weights = Weights(likelihood)(parameters)
+        weights = Weights(likelihood)(parameters, told["image"])
         face = source if self.condition else source["image"]
         return keras.Model(face, {"weights": weights}, name="density")
 
@@ -276,19 +276,19 @@ class Encode(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("dimaging")
 class Weights(keras.layers.Layer):
-    """Parameters [B, H, W, count] -> integer weights of the symbols [B, H, W, C, levels]."""
+    """(parameters [B, H, W, count], symbols) -> integer weights of the symbols [B, H, W, C, levels]."""
 
     def __init__(self, likelihood: IntegerLikelihood, **kwargs):
         super().__init__(**kwargs)
         self.likelihood = likelihood
 
-    def call(self, parameters):
+    def call(self, parameters, symbols):
         """Of the likelihood."""
-        return self.likelihood.weights(parameters)
+        return self.likelihood.weights(parameters, symbols)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, parameters_shape, symbols_shape):
         """A weight for each symbol of each colour."""
-        return (*shape[:-1], self.likelihood.channels, self.likelihood.levels)
+        return (*parameters_shape[:-1], self.likelihood.channels, self.likelihood.levels)
 
 
 def log_likelihood(weights: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ noise       float32 [B, H, W, noise] in (0, 1), uniform: the draw is its inverse
             function, so the same noise gives the same image wherever it is computed
 """
 
-import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,25 +18,82 @@ import tensorflow as tf
 
 
 @dataclass(frozen=True)
-class Bernoulli:
-    """P(pixel = 1) = sigmoid(logit)."""
+class Pixel(ABC):
+    """What all have in common, here and in `likelihoods_integer`."""
 
     channels: int
-    levels = 2
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Parameters of a pixel."""
+
+    @property
+    def noise(self):
+        """Uniform numbers of a pixel."""
+        return self.channels
 
     def encode(self, image):
         """What the network sees of an image: the image."""
         return image
+
+
+class BinaryPixel(Pixel):
+    """A logit a colour."""
+
+    levels = 2
 
     @property
     def count(self):
         """Parameters of a pixel."""
         return self.channels
 
+
+@dataclass(frozen=True)
+class SymbolPixel(Pixel):
+    """A logit a level and colour; parameter level * C + colour."""
+
+    levels: int
+
+    @property
+    def count(self):
+        """Parameters of a pixel."""
+        return self.channels * self.levels
+
+
+@dataclass(frozen=True)
+class MixturePixel(Pixel):
+    """K components; noise 0 chooses one, noise 1 + c the value of colour c."""
+
+    components: int
+    levels: int = 256
+
+    @property
+    def count(self):
+        """Parameters of a pixel."""
+        couplings = self.channels * (self.channels - 1) // 2
+        return self.components * (1 + 2 * self.channels + couplings)
+
     @property
     def noise(self):
         """Uniform numbers of a pixel."""
-        return self.channels
+        return 1 + self.channels
+
+    def split(self, parameters) -> tuple[Any, Any, Any, Any]:
+        """Weights [..., K], means and log-scales [..., C, K], couplings [..., C (C - 1) / 2, K]."""
+        k, c = self.components, self.channels
+        pairs = c * (c - 1) // 2
+        parts = tf.split(parameters, [k, k * c, k * c, k * pairs], -1)
+        lead = tf.shape(parameters)[:-1]
+        means, scales, couplings = (
+            tf.reshape(part, tf.concat([lead, [n, k]], 0))
+            for part, n in zip(parts[1:], (c, c, pairs), strict=True)
+        )
+        return parts[0], means, scales, couplings
+
+
+class Bernoulli(BinaryPixel):
+    """P(pixel = 1) = sigmoid(logit)."""
 
     def log_prob(self, parameters, image):
         """Log-likelihood in nats of each pixel, all colours together, [B, H, W, 1]."""
@@ -48,26 +105,8 @@ class Bernoulli:
         return tf.cast(parameters > tf.math.log(noise) - tf.math.log(1 - noise), tf.float32)
 
 
-@dataclass(frozen=True)
-class Categorical:
-    """A softmax over the levels; parameter level * C + colour."""
-
-    channels: int
-    levels: int
-
-    def encode(self, image):
-        """What the network sees of an image: the image."""
-        return image
-
-    @property
-    def count(self):
-        """Parameters of a pixel."""
-        return self.channels * self.levels
-
-    @property
-    def noise(self):
-        """Uniform numbers of a pixel."""
-        return self.channels
+class Categorical(SymbolPixel):
+    """A softmax over the levels."""
 
     def log_prob(self, parameters, image):
         """As Bernoulli."""
@@ -85,43 +124,13 @@ class Categorical:
         return tf.reduce_sum(below, -2) / (self.levels - 1)
 
 
-@dataclass(frozen=True)
-class LogisticMixture:
-    """A mixture of discretised logistics; green's mean moves with red, blue's with both.
-
-    Noise 0 chooses the component, noise 1 + c the value of colour c.
-    """
-
-    channels: int
-    components: int
-    levels: int = 256
-
-    def encode(self, image):
-        """What the network sees of an image: the image."""
-        return image
-
-    @property
-    def count(self):
-        """Parameters of a pixel."""
-        couplings = self.channels * (self.channels - 1) // 2
-        return self.components * (1 + 2 * self.channels + couplings)
-
-    @property
-    def noise(self):
-        """Uniform numbers of a pixel."""
-        return 1 + self.channels
+class LogisticMixture(MixturePixel):
+    """A mixture of discretised logistics; green's mean moves with red, blue's with both."""
 
     def split(self, parameters):
-        """Weights [..., K], means and log-scales [..., C, K], couplings [..., C (C - 1) / 2, K]."""
-        k, c = self.components, self.channels
-        pairs = c * (c - 1) // 2
-        parts = tf.split(parameters, [k, k * c, k * c, k * pairs], -1)
-        lead = tf.shape(parameters)[:-1]
-        means, scales, couplings = (
-            tf.reshape(part, tf.concat([lead, [n, k]], 0))
-            for part, n in zip(parts[1:], (c, c, pairs), strict=True)
-        )
-        return parts[0], means, tf.maximum(scales, -7.0), tf.tanh(couplings)
+        """As the base, log-scales at least -7 and couplings between -1 and 1."""
+        weights, means, scales, couplings = super().split(parameters)
+        return weights, means, tf.maximum(scales, -7.0), tf.tanh(couplings)
 
     def means(self, means, couplings, value):
         """Means [..., C, K] given the values in [-1, 1] of the earlier colours."""
@@ -141,11 +150,10 @@ class LogisticMixture:
         centred = value[..., None] - self.means(means, couplings, value)
         narrow, half = tf.exp(-scales), 1 / (self.levels - 1)
         upper, lower = narrow * (centred + half), narrow * (centred - half)
-        # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) 2 exp(-(u - l) / 2) sinh((u - l) / 2): no
-        # difference of nearly equal numbers.
-        width = half * narrow
+        # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(-(u - l))): no difference of nearly
+        # equal numbers.
         below, above = tf.nn.softplus(-upper), tf.nn.softplus(lower)
-        log_mass = math.log(2) - width + tf.math.log(tf.sinh(width)) - below - above
+        log_mass = tf.math.log(-tf.math.expm1(-2 * half * narrow)) - below - above
         log_mass = tf.where(value[..., None] > 1 - half, -above, log_mass)
         log_mass = tf.where(value[..., None] < half - 1, -below, log_mass)
         joint = tf.reduce_sum(log_mass, -2) + tf.nn.log_softmax(weights)

@@ -67,10 +67,13 @@ class MaskedConv2D(keras.layers.Layer):
         """Convolve; the mask is a factor of the kernel, so its gradient is masked too."""
         if self.mask == "above":
             x = x[:, :-1]
+        kernel = self.masked_kernel()
+        # In training on CPU two thirds of the time of tf.nn.conv2d's own ways (benchmarks/pixelcnn_step.py).
         if self.above or self.left:
-            # Apart: with uneven padding of its own tf.nn.conv2d takes 1.4 times as long.
             x = tf.pad(x, [[0, 0], [self.above, 0], [self.left, self.right], [0, 0]])
-        y = tf.nn.conv2d(x, self.masked_kernel(), 1, "VALID")
+            y = tf.nn.conv2d(x, kernel, 1, "VALID")
+        else:
+            y = tf.tensordot(x, kernel[0, 0], 1)
         return y if self.bias is None else tf.nn.bias_add(y, self.bias)
 
     def compute_output_shape(self, shape):

@@ -38,7 +38,7 @@ class Config:
 
     shape: tuple[int, int, int] = (28, 28, 1)
     levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
-    hidden: int = 2000  # units; a pixel in the middle of the image listens to half of them
+    hidden: int = 4000  # units; a pixel in the middle of the image listens to half of them
     direct: bool = True  # logistic regression beside the hidden units
     dropout: float = 0.5  # share of hidden units left out in a training step
     classes: int = 0  # of the labels that it is told; 0: none

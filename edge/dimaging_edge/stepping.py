@@ -3,8 +3,9 @@
     row      row [1], above_K_D [W, B, C]...                               -> context, row_K...
     pixel    context [B, S], left_K [B, .]..., noise, canvas, mask         -> image, parameters, own_K...
 
-K names a tensor of the network ("image", or a number): above_K_D lies D rows up, left_K are the pixels to
-the left, the oldest first. The host keeps whole rows for the rows below and pixels for those to the right.
+K names a tensor ("image", or one that only the graphs know): above_K_D lies D rows up, left_K are the
+pixels to the left, the oldest first. The host keeps whole rows for the rows below and pixels for those to
+the right.
 """
 
 from collections.abc import Callable, Mapping

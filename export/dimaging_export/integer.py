@@ -1,9 +1,9 @@
 """The integer-valued twin of a trained causal network: the same bits on every device.
 
 Post-training quantisation: activations become whole numbers of `BITS` bits at a power-of-two scale each,
-weights multiples of a power of two, as fine as the bound lets them be. Convolution by convolution the worst
-case sum of |weight| |input| + |bias|, counted in the smallest steps, is proven to stay below 2^24, so
-float32 computes it exactly in any order (see dimaging_tf/layers/integer.py); export refuses otherwise.
+weights multiples of a power of two, as fine as the bound lets them be. Sum by sum the worst case of
+|weight| |input| + |bias|, from the weights as written and counted in the smallest steps, stays below 2^24,
+so float32 computes it exactly in any order (see dimaging_tf/layers/integer.py); export refuses otherwise.
 """
 
 import math
@@ -15,19 +15,22 @@ import numpy as np
 from keras import layers
 
 from dimaging_export.errors import ExportError
+from dimaging_export.integer_scales import BITS, GATE, calibrate, exponents, sources_of
 from dimaging_export.walk import Call, trace
 from dimaging_tf.density import ExplicitDensity
 from dimaging_tf.layers.integer import IntegerGate, Settle
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
-from dimaging_tf.likelihoods import Bernoulli, Categorical
-from dimaging_tf.likelihoods_integer import REACH, STEPS, IntegerBernoulli, IntegerCategorical
+from dimaging_tf.likelihoods import Categorical, Likelihood, LogisticMixture
+from dimaging_tf.likelihoods_integer import (
+    STEPS,
+    IntegerBernoulli,
+    IntegerCategorical,
+    IntegerLikelihood,
+    IntegerLogisticMixture,
+)
 
 LIMIT = 1 << 24
 """float32 holds every whole number up to here."""
-BITS = 10
-"""Of an activation; one bit more until it is clipped."""
-GATE = 5
-"""Bits after the point of what enters a gate."""
 
 
 def integer_twin(
@@ -36,22 +39,21 @@ def integer_twin(
     """A model like `model` whose network and likelihood are integer-valued.
 
     image [N, H, W, C] on the alphabet, condition: what activations are scaled by.
-    Raises ExportError for a likelihood or layer without an integer form, and for a sum that could
-    reach 2^24.
+    Raises ExportError for a layer without an integer form, and for a sum that could reach 2^24.
     """
     twin = type(model)(model.config)
-    if isinstance(model.likelihood, Bernoulli):
-        twin.likelihood = IntegerBernoulli(model.likelihood.channels)
-    elif isinstance(model.likelihood, Categorical):
-        twin.likelihood = IntegerCategorical(model.likelihood.channels, model.likelihood.levels)
-    else:
-        raise ExportError(
-            f"a {type(model.likelihood).__name__} has no integer form; train with components=0 "
-            "(a softmax), or export with precision='fp32'"
-        )
+    twin.likelihood = _integer_form(model.likelihood)
     inputs = {"image": image} | ({} if condition is None else {model.condition: condition})
-    twin.network = _Quantiser(model, inputs).network()
+    twin.network = _Quantiser(model, twin.likelihood, inputs).network()
     return twin
+
+
+def _integer_form(likelihood: Likelihood) -> IntegerLikelihood:
+    if isinstance(likelihood, LogisticMixture):
+        return IntegerLogisticMixture(likelihood.channels, likelihood.components, likelihood.levels)
+    if isinstance(likelihood, Categorical):
+        return IntegerCategorical(likelihood.channels, likelihood.levels)
+    return IntegerBernoulli(likelihood.channels)
 
 
 @dataclass(eq=False)
@@ -62,6 +64,8 @@ class _Part:
     kernel: np.ndarray
     bias: np.ndarray
     """Both in units of the output, not rounded."""
+    reach: float
+    """Bound of |input|."""
     half: float = 0.5
     """The rounding offset; one part of a sum carries it."""
 
@@ -69,6 +73,11 @@ class _Part:
         """Round the weights to multiples of 2^-steps."""
         self.layer.kernel.assign(_multiple(self.kernel, steps))
         self.layer.bias.assign(_multiple(self.bias, steps) + self.half)
+
+    def bound(self) -> float:
+        """Of |sum|, from the weights as they were written."""
+        kernel, bias = (np.abs(np.asarray(x, np.float64)) for x in self.layer.get_weights())
+        return float((kernel.sum((0, 1, 2)) * self.reach + bias).max())
 
 
 @dataclass(eq=False)
@@ -88,79 +97,42 @@ class _Signal:
     settled: Any = None
     """The same in whole numbers."""
 
+    def rest(self) -> float:
+        """Bound of what is not a convolution."""
+        return self.largest - sum(part.bound() for part in self.parts)
+
 
 class _Quantiser:
-    def __init__(self, model: ExplicitDensity, inputs: dict[str, np.ndarray]):
-        self.model = model
-        self.levels = model.likelihood.levels
+    def __init__(
+        self, model: ExplicitDensity, likelihood: IntegerLikelihood, inputs: dict[str, np.ndarray]
+    ):
+        self.likelihood, self.levels = likelihood, likelihood.levels
+        self.names = [tensor.name for tensor in model.network.inputs]
         self.walk = trace(model.network)
-        self.ranges = self._calibrate(inputs)
-        self.exponents = self._exponents()
+        self.ranges = calibrate(model.network, self.walk, inputs)
+        self.exponents = exponents(self.walk, self.ranges)
         self.uses = self.walk.uses()
 
     def network(self) -> keras.Model:
-        """Call by call; then prove the sums again from the finished weights."""
+        """Call by call."""
         signals: dict[int, _Signal] = {}
         inputs = {}
-        for tensor, name in zip(self.walk.inputs, self._names(), strict=True):
+        for tensor, name in zip(self.walk.inputs, self.names, strict=True):
             inputs[name] = keras.Input(tensor.shape[1:], name=name)
             top = self.levels - 1 if name == "image" else 1
             signals[id(tensor)] = _Signal(inputs[name], 0, top, symbols=name == "image")
         for call in self.walk.calls:
-            sources = [self._source(x, signals[id(x)]) for x in _sources(call)]
+            sources = [self._source(x, signals[id(x)]) for x in sources_of(call)]
             signals[id(call.output)] = self._call(call, sources)
         (last,) = self.walk.outputs
-        logits = self._settle(signals[id(last)], REACH)
+        logits = self._settle(signals[id(last)], self.likelihood.reach)
         source = inputs if len(inputs) > 1 else inputs["image"]
         return keras.Model(source, {"parameters": logits.tensor}, name="integer")
-
-    def _names(self) -> list[str]:
-        return [tensor.name for tensor in self.model.network.inputs]
-
-    def _calibrate(self, inputs: dict[str, np.ndarray]) -> dict[int, float]:
-        """Largest |value| of every tensor over the images."""
-        originals = [call.op.output for call in self.walk.calls]
-        probe = keras.Model(self.model.network.inputs, originals)
-        found = keras.tree.flatten(probe([inputs[name] for name in self._names()], training=False))
-        return {
-            id(call.output): max(float(np.abs(np.asarray(y)).max()), 1e-3)
-            for call, y in zip(self.walk.calls, found, strict=True)
-        }
-
-    def _exponents(self) -> dict[int, int]:
-        """A scale for each tensor; terms of a sum and the sum share theirs."""
-        group = {id(call.output): id(call.output) for call in self.walk.calls}
-
-        def root(t: int) -> int:
-            return t if group[t] == t else root(group[t])
-
-        gated = set()
-        for call in self.walk.calls:
-            if isinstance(call.op, Gate):
-                gated.add(id(_sources(call)[0]))
-            elif not isinstance(call.op, MaskedConv2D | layers.Dense):
-                for x in _sources(call):
-                    if id(x) in group:
-                        group[root(id(x))] = root(id(call.output))
-        largest: dict[int, float] = {}
-        for t in group:
-            largest[root(t)] = max(largest.get(root(t), 0.0), self.ranges[t])
-        fine = {root(t) for t in gated}
-        found = {
-            t: GATE if root(t) in fine else math.floor(math.log2((2**BITS - 1) / largest[root(t)]))
-            for t in group
-        }
-        for call in self.walk.calls:
-            if isinstance(call.op, Gate):
-                found[id(call.output)] = int(math.log2(IntegerGate.unit))
-        (last,) = self.walk.outputs
-        found[id(last)] = int(math.log2(STEPS))
-        return found
 
     def _call(self, call: Call, sources: list[_Signal]) -> _Signal:
         layer, out = call.op, id(call.output)
         if isinstance(layer, MaskedConv2D):
-            return self._convolution(layer, self._reached(sources[0]), self.exponents[out])
+            return self._convolution(layer, self._reached(sources[0]), out)
         if isinstance(layer, layers.Dense):
             return self._dense(layer, sources[0], self.exponents[out])
         if isinstance(layer, layers.Reshape):
@@ -208,7 +180,8 @@ class _Quantiser:
             return _Signal(Settle(0, top)(tensor), signal.exponent, top)
         return _Signal(layers.ReLU(max_value=float(top))(tensor), signal.exponent, top)
 
-    def _convolution(self, layer: MaskedConv2D, source: _Signal, exponent: int) -> _Signal:
+    def _convolution(self, layer: MaskedConv2D, source: _Signal, out: int) -> _Signal:
+        exponent = self.exponents[out]
         kernel = np.asarray(layer.masked_kernel(), np.float64)
         bias = np.zeros(layer.filters) if layer.bias is None else np.asarray(layer.bias, np.float64)
         if source.symbols:
@@ -217,25 +190,18 @@ class _Quantiser:
             layer.filters, layer.kernel_size, layer.mask, layer.groups, name=f"{layer.name}_integer"
         )
         tensor = twin(source.tensor)
+        if out == id(self.walk.outputs[0]):  # some parameters come in other steps than logits
+            kernel, bias = (x * self.likelihood.steps / STEPS for x in (kernel, bias))
         unit = 2.0 ** (exponent - source.exponent)
-        part = _Part(twin, kernel * unit, bias * 2.0**exponent)
-        # Half a step more for each weight that is rounded up.
-        worst = np.abs(part.kernel).sum((0, 1, 2)) * source.largest + np.abs(part.bias)
-        taps = np.prod(kernel.shape[:3]) * source.largest / 2
-        steps = next(
-            (n for n in range(16, -1, -1) if self._fits(worst.max() * 2.0**n + taps)), None
+        part = _Part(twin, kernel * unit, bias * 2.0**exponent, source.largest)
+        for steps in range(16, -1, -1):
+            part.write(steps)
+            if part.bound() * 2.0**steps < LIMIT / 2:
+                return _Signal(tensor, exponent, part.bound(), steps, (part,))
+        raise ExportError(
+            f"layer {layer.name!r}: its sums could reach 2^24 at any precision of the weights; "
+            "train with fewer channels, or export with precision='fp32'"
         )
-        if steps is None:
-            raise ExportError(
-                f"layer {layer.name!r}: its sums could reach 2^24 at any precision of the weights; "
-                "train with fewer channels, or export with precision='fp32'"
-            )
-        part.write(steps)
-        largest = float(worst.max() + taps / 2**steps) + 1
-        return _Signal(tensor, exponent, largest, steps, (part,))
-
-    def _fits(self, worst: float) -> bool:
-        return worst < LIMIT / 2
 
     def _dense(self, layer: layers.Dense, source: _Signal, exponent: int) -> _Signal:
         """Of a one-hot label: a table of whole numbers."""
@@ -250,36 +216,34 @@ class _Quantiser:
         tensor = twin(source.tensor)
         bias = np.rint(np.asarray(layer.bias, np.float64) * 2.0 ** (source.exponent + 4)) / 16
         twin.bias.assign(bias)
-        largest = source.largest + float(np.abs(bias).max())
-        return self._joined(tensor, source.exponent, largest, max(source.steps, 4), source.parts)
+        rest = source.rest() + float(np.abs(bias).max())
+        return self._joined(tensor, source.exponent, rest, max(source.steps, 4), source.parts)
 
     def _sum(self, call: Call, sources: list[_Signal]) -> _Signal:
         tensor = layers.Add()([s.tensor for s in sources])
         parts = tuple(part for s in sources for part in s.parts)
+        rest, steps = sum(s.rest() for s in sources), max(s.steps for s in sources)
         for part in parts[1:]:
             part.half = 0.0
-        largest, steps = sum(s.largest for s in sources), max(s.steps for s in sources)
-        return self._joined(tensor, sources[0].exponent, largest, steps, parts)
+        return self._joined(tensor, sources[0].exponent, rest, steps, parts)
 
     def _joined(
-        self, tensor: Any, exponent: int, largest: float, steps: int, parts: tuple[_Part, ...]
+        self, tensor: Any, exponent: int, rest: float, steps: int, parts: tuple[_Part, ...]
     ) -> _Signal:
         """Coarser weights where the whole sum could reach 2^24 of the finest steps."""
-        while largest * 2.0**steps >= LIMIT:
+        while True:
+            for part in parts:
+                part.write(steps)
+            largest = rest + sum(part.bound() for part in parts)
+            if largest * 2.0**steps < LIMIT:
+                return _Signal(tensor, exponent, largest, steps if parts else 0, parts)
             steps -= 1
-        if steps < 4 and parts:
-            raise ExportError(
-                f"a sum of {len(parts)} convolutions could reach {largest:.3g}, too much for exact "
-                "weights; train with fewer channels, or export with precision='fp32'"
-            )
-        for part in parts:
-            part.write(steps)
-        return _Signal(tensor, exponent, largest, steps if parts else 0, parts)
+            if steps < 4:
+                raise ExportError(
+                    f"a sum of {len(parts)} convolutions could reach {largest:.3g}, too much for exact "
+                    "weights; train with fewer channels, or export with precision='fp32'"
+                )
 
 
 def _multiple(x: np.ndarray, steps: int) -> np.ndarray:
     return np.rint(x * 2.0**steps) / 2.0**steps
-
-
-def _sources(call: Call) -> list[Any]:
-    return [x for x in keras.tree.flatten(call.args) if isinstance(x, keras.KerasTensor)]

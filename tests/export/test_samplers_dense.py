@@ -4,10 +4,17 @@ import functools
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
-from dimaging_export.errors import ExportError
+from dimaging_edge import open_bundle
+from dimaging_edge.samplers import sample
+from dimaging_edge.stepping import draw_by_steps
+from dimaging_export import ExportError, export
+from dimaging_export.samplers.build import LOOPS, shapes_of
 from dimaging_export.samplers.dense import fvbn_sampler
+from dimaging_export.samplers.dense_step import fvbn_step_graphs
 from dimaging_export.samplers.loops import sampler
+from dimaging_export.samplers.step import step_graphs
 from dimaging_export.to_onnx import convert
 
 from dimaging_tf.models import fvbn
@@ -70,12 +77,42 @@ def test_the_sampler_draws_what_the_model_draws(config, inner, run):
 
 
 @configs
+def test_steps_of_the_host_draw_what_the_model_draws(config, run):
+    model = make(config)
+    write = fvbn_step_graphs if isinstance(model, fvbn.FVBN) else step_graphs
+    files = write(model.network, model.likelihood)
+    inputs = {name: shapes_of(file) for name, file in files.items()}
+    sessions = {
+        name: onnxruntime.InferenceSession(f.SerializeToString()) for name, f in files.items()
+    }
+
+    def step(name, **arrays):
+        names = [tensor.name for tensor in sessions[name].get_outputs()]
+        return dict(zip(names, sessions[name].run(names, arrays), strict=True))
+
+    for batch in (1, 4):
+        feed, drawn = case(config, batch)
+        np.testing.assert_allclose(draw_by_steps(inputs, step, feed), drawn, atol=1e-6)
+
+
+@configs
 def test_the_density_graph_agrees(config, run):
     model, (inputs, drawn) = make(config), case(config, 4)
     graph = convert(model.graphs()["density"], None, "direct")
     told = {model.condition: inputs[model.condition]} if model.condition else {}
     found = run(graph, image=drawn, **told)["log_likelihood"]
     np.testing.assert_allclose(found, model(drawn, *told.values()), rtol=1e-4, atol=1e-4)
+
+
+def test_a_phone_draws_what_others_draw(digits, tmp_path):
+    """Without Loop: an export of its own graphs, the same images from the same seed."""
+    model = make(fvbn.Config((8, 8, 1), hidden=50))
+    orders = {"cpu": ("density", *LOOPS), "phone": ("density", "row", "pixel")}
+    bundles = [open_bundle(export(model, tmp_path / t, target=t, data=digits)) for t in orders]
+    assert [bundle.graphs for bundle in bundles] == list(orders.values())
+    assert all(one.ok for graph in bundles[1].check().values() for one in graph.values())
+    cpu, phone = (sample(bundle, 2, 3) for bundle in bundles)
+    np.testing.assert_array_equal(cpu, phone)
 
 
 def test_an_unknown_inner_loop_is_named():

@@ -37,7 +37,8 @@ class BundlePredictor:
     def sequential(self, batch: int) -> Generator[np.ndarray, np.ndarray, None]:
         """Yield the weights [batch, levels] of each pixel in raster order; wants its symbols sent."""
         height, width, _ = self.shape
-        unused = [np.full((batch, 1), x, np.float32) for x in (0.5, 0.0, 0.0)]
+        sizes = (self._steps["pixel"][name][1] for name in ("noise", "canvas", "mask"))
+        unused = [np.full((batch, n), 0.5, np.float32) for n in sizes]  # what it draws is not kept
         stepper = Stepper(self._steps, self.bundle.run, batch)
         for r in range(height):
             stepper.row(r)

@@ -90,7 +90,8 @@ def _mixture(b: Builder, kind: Any, parameters: str, image: str) -> str:
         centred = b.node("Sub", colours[colour], mean)
         upper = b.node("Mul", narrow, b.node("Add", centred, b.constant(half)))
         lower = b.node("Mul", narrow, b.node("Sub", centred, b.constant(half)))
-        width = b.node("Mul", narrow, b.constant(half))
+        # Sinh of more would overflow, and log(sinh(x)) - x is -log 2 from far below on.
+        width = b.node("Min", b.node("Mul", narrow, b.constant(half)), b.constant(40.0))
         inside = b.node("Sub", b.node("Log", b.node("Sinh", width)), width)
         inside = b.node("Add", inside, b.constant(math.log(2)))
         below = b.node("Neg", b.node("Softplus", b.node("Neg", upper)))

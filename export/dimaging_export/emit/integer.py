@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits
 from dimaging_export.emit.values import LAST, Value, axis_of, last_value
-from dimaging_export.samplers.draw import encode, weights
+from dimaging_export.samplers.draw import encode
+from dimaging_export.samplers.draw_integer import weights
 from dimaging_tf.density import Encode, Weights
 from dimaging_tf.layers.integer import IntegerGate, Settle
 
@@ -51,13 +50,7 @@ def encoded(b: Builder, layer: Any, x: Value) -> Value:
 
 
 @emits(Weights)
-def weight_table(b: Builder, layer: Any, x: Value) -> Value:
+def weight_table(b: Builder, layer: Any, x: Value, pixel: Value) -> Value:
     """Integer weights of the symbols of each colour, [B, H, W, C, levels]."""
-    kind = layer.likelihood
-    parameters = b.last(x)
-    shape = tuple(layer.compute_output_shape(x.shape))
-    if kind.levels > 2:
-        ordered = b.constant(np.array([0, 0, 0, kind.levels, kind.channels]), "shape")
-        logits = b.node("Reshape", parameters, ordered)
-        parameters = b.node("Transpose", logits, perm=[0, 1, 2, 4, 3])
-    return last_value(weights(b, kind, parameters), shape)
+    shape = tuple(layer.compute_output_shape(x.shape, pixel.shape))
+    return last_value(weights(b, layer.likelihood, b.last(x), 4, b.last(pixel)), shape)

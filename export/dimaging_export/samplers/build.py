@@ -26,6 +26,7 @@ from dimaging_export.integer import integer_twin
 from dimaging_export.realdata import RealData
 from dimaging_export.runner import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.dense import fvbn_sampler
+from dimaging_export.samplers.dense_step import fvbn_step_graphs
 from dimaging_export.samplers.loops import sampler
 from dimaging_export.samplers.plan import plan
 from dimaging_export.samplers.step import step_graphs
@@ -97,12 +98,8 @@ def sampler_files(model: ExplicitDensity) -> dict[str, onnx.ModelProto]:
 def _steps(subject: Subject, order: Order, drawn: Graph, real: Arrays) -> dict[str, Built]:
     """The two graphs of the host's loop; a whole image drawn with them must equal that of `drawn`."""
     model = subject.model
-    if isinstance(model, FVBN):
-        raise ExportError(
-            f"target {order.target.name!r} forbids Loop, and {subject.name} is drawn by one only; "
-            "choose another target, or train a pixelcnn"
-        )
-    files = step_graphs(model.network, model.likelihood)
+    write = fvbn_step_graphs if isinstance(model, FVBN) else step_graphs
+    files = write(model.network, model.likelihood)
     feed = _example(model, drawn, real)
     seen: dict[str, Arrays] = {}
     runs = {name: onnx_graph(file, whole=True) for name, file in files.items()}
@@ -112,7 +109,7 @@ def _steps(subject: Subject, order: Order, drawn: Graph, real: Arrays) -> dict[s
         seen[name] = {**arrays, **found}  # those of the last row and pixel become the examples
         return found
 
-    inputs = {name: _shapes(file) for name, file in files.items()}
+    inputs = {name: shapes_of(file) for name, file in files.items()}
     image = draw_by_steps(inputs, run, {k: v for k, v in feed.items() if k != "image"})
     if wrong := int((np.abs(image - feed["image"]) > 1e-6).sum()):
         raise ParityError(
@@ -148,7 +145,7 @@ def _describe(
     return Built(file, spec, examples, run, run, verdict, DIRECT)
 
 
-def _shapes(file: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+def shapes_of(file: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Input -> its shape at batch 1."""
     dims = {tensor.name: tensor.type.tensor_type.shape.dim for tensor in file.graph.input}
     return {name: tuple(dim.dim_value or 1 for dim in shape) for name, shape in dims.items()}

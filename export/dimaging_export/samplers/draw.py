@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.samplers import draw_integer
+from dimaging_export.samplers.draw_integer import by_colour
 from dimaging_tf.likelihoods import Bernoulli, Categorical, LogisticMixture
-from dimaging_tf.likelihoods_integer import (
-    REACH,
-    IntegerBernoulli,
-    IntegerCategorical,
-    IntegerLikelihood,
-)
+from dimaging_tf.likelihoods_integer import IntegerBernoulli, IntegerLikelihood
 
 _NEVER = 1e30
 """A threshold that no logit passes."""
@@ -32,8 +29,7 @@ def prepare(
         known = b.node("Where", b.node("Less", canvas, half), b.constant(_NEVER), b.constant(-1.0))
         scaled = b.node("Mul", noise, b.constant(65536.0))
         return [(b.node("Where", b.node("Greater", mask, half), known, scaled), channels)]
-    if isinstance(likelihood, IntegerCategorical):
-        canvas = encode(b, likelihood, canvas)
+    canvas = encode(b, likelihood, canvas)
     if isinstance(likelihood, Bernoulli):
         # logit > log u - log(1 - u); a known pixel's threshold is out of reach on its side
         odds = b.node(
@@ -50,12 +46,13 @@ def draw(b: Builder, likelihood: Any, parameters: str, prepared: list[str]) -> s
     if isinstance(likelihood, Bernoulli):
         return b.node("Cast", b.node("Greater", parameters, prepared[0]), to=1)
     if isinstance(likelihood, IntegerBernoulli):
-        return b.node(
-            "Cast", b.node("Less", prepared[0], _table_of_logit(b, likelihood, parameters)), to=1
-        )
+        one = draw_integer.table_of_logit(b, likelihood, parameters)
+        return b.node("Cast", b.node("Less", prepared[0], one), to=1)
     noise, canvas, mask = prepared
-    write = {Categorical: _categorical, IntegerCategorical: _integer_categorical}
-    drawn = write.get(type(likelihood), _mixture)(b, likelihood, parameters, noise)
+    write: Any = _mixture if isinstance(likelihood, LogisticMixture) else _categorical
+    if isinstance(likelihood, IntegerLikelihood):
+        write = draw_integer.symbols
+    drawn = write(b, likelihood, parameters, noise)
     return b.node("Where", b.node("Greater", mask, b.constant(0.5)), canvas, drawn)
 
 
@@ -75,49 +72,6 @@ def decode(b: Builder, likelihood: Any, seen: str) -> str:
     return b.node("Div", seen, b.constant(float(likelihood.levels - 1)))
 
 
-def weights(b: Builder, likelihood: Any, parameters: str, axis: int = -1) -> str:
-    """Integer weights of the symbols; the logits of a pixel's symbols lie along `axis`."""
-    if isinstance(likelihood, IntegerBernoulli):
-        one = _table_of_logit(b, likelihood, parameters)
-        zero = b.node("Sub", b.constant(65536.0), one)
-        last = b.constant([-1])
-        return b.node("Concat", *(b.node("Unsqueeze", x, last) for x in (zero, one)), axis=-1)
-    largest = b.node("ReduceMax", parameters, b.constant([axis]), keepdims=1)
-    below = b.node("Min", b.node("Sub", largest, parameters), b.constant(float(REACH)))
-    table = b.constant(likelihood.table(), "table")
-    return b.node("Gather", table, b.node("Cast", below, to=6))
-
-
-def _table_of_logit(b: Builder, likelihood: IntegerBernoulli, logit: str) -> str:
-    """65536 P(1); the logit was clipped to +-REACH by the network."""
-    index = b.node("Cast", b.node("Add", logit, b.constant(float(REACH))), to=6)
-    return b.node("Gather", b.constant(likelihood.table(), "table"), index)
-
-
-def _integer_categorical(b: Builder, likelihood: Any, parameters: str, noise: str) -> str:
-    symbols = []
-    for logits, u in _by_colour(b, likelihood, parameters, noise):
-        cumulated = b.node("CumSum", weights(b, likelihood, logits), b.constant(-1))
-        total = b.node("Slice", cumulated, b.constant([-1]), b.constant([2**31]), b.constant([-1]))
-        ends = (b.constant([0]), b.constant([-1]), b.constant([-1]))
-        passed = b.node("LessOrEqual", b.node("Slice", cumulated, *ends), b.node("Mul", u, total))
-        counted = b.node("ReduceSum", b.node("Cast", passed, to=1), b.constant([-1]), keepdims=1)
-        symbols.append(counted)
-    return b.node("Concat", *symbols, axis=-1) if symbols[1:] else symbols[0]
-
-
-def _by_colour(b: Builder, likelihood: Any, parameters: str, noise: str) -> list[tuple[str, str]]:
-    """Logits and noise of each colour."""
-    levels, channels = likelihood.levels, likelihood.channels
-    if channels == 1:
-        return [(parameters, noise)]
-    index = np.arange(levels * channels).reshape(levels, channels).T.reshape(-1)
-    ordered = b.node("Gather", parameters, b.constant(index, "colours"), axis=-1)
-    parts = b.nodes_of("Split", [ordered], channels, axis=-1, num_outputs=channels)
-    noises = b.nodes_of("Split", [noise], channels, axis=-1, num_outputs=channels)
-    return list(zip(parts, noises, strict=True))
-
-
 def _count_below(b: Builder, logits: str, noise: str) -> str:
     """How many of the cumulated probabilities (all but the last) the noise has passed, last axis."""
     probability = b.node("Softmax", logits, axis=-1)
@@ -128,7 +82,7 @@ def _count_below(b: Builder, logits: str, noise: str) -> str:
 
 
 def _categorical(b: Builder, likelihood: Categorical, parameters: str, noise: str) -> str:
-    colours = _by_colour(b, likelihood, parameters, noise)
+    colours = by_colour(b, likelihood, parameters, noise)
     symbols = [_count_below(b, logits, u) for logits, u in colours]
     symbol = b.node("Concat", *symbols, axis=-1) if symbols[1:] else symbols[0]
     return b.node("Div", symbol, b.constant(float(likelihood.levels - 1)))

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from dimaging_export.emit.builder import Builder
 from dimaging_export.graph import clean
 from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_export.verify import verify
+from dimaging_export.verify import nodes_of, verify
 
 Tensors = Mapping[str, tuple[int | str, ...]]
 """Name -> shape, "batch" where free."""
@@ -35,6 +35,7 @@ def whole_model(
     model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
     clean(model)
+    _constants_inward(model.graph)
     verify(model)
     return model
 
@@ -49,10 +50,33 @@ def loop_body(
         helper.make_tensor_value_info(going, TensorProto.BOOL, []),
         *(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in carried),
     ]
-    condition, *rest = (b.node("Identity", x) for x in outputs)  # no output may be an input
+    made, names = {name for node in b.nodes for name in node.output}, []
+    for name in outputs:  # no output may be an input, or another output
+        fresh = name in made and name not in names
+        names.append(name if fresh else b.node("Identity", name))
+    condition, *rest = names
     outs = [helper.make_tensor_value_info(condition, TensorProto.BOOL, [])]
     outs += [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in rest]
     return helper.make_graph(b.nodes, name, ins, outs)
+
+
+def _constants_inward(graph: onnx.GraphProto) -> None:
+    """Move each constant that is read in one loop's body alone to there.
+
+    A body is handed whatever it reads from outside anew in each of its rounds, which takes time.
+    """
+    bodies = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+    reads = [{name for node in nodes_of(body) for name in node.input} for body in bodies]
+    here = {name for node in graph.node for name in node.input}
+    stay = []
+    for tensor in graph.initializer:
+        readers = [body for body, names in zip(bodies, reads, strict=True) if tensor.name in names]
+        inward = len(readers) == 1 and tensor.name not in here
+        (readers[0].initializer if inward else stay).append(tensor)
+    del graph.initializer[:]
+    graph.initializer.extend(stay)
+    for body in bodies:
+        _constants_inward(body)
 
 
 def _described(kind: int, tensors: Tensors) -> list[onnx.ValueInfoProto]:

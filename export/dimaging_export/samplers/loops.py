@@ -2,9 +2,7 @@
 
 Loop over rows      what the rows above contribute to each layer: one product a layer for all columns
   inner "pixels"    Loop over columns; taps to the left are small products, then the pixel is drawn
-  inner "rows"      the row is drawn again and again at once until nothing changes: the exact
-                    sample, for a pixel that its predecessors determine stays as it is
-                    (arXiv 2002.09928, here with the rows above cached)
+  inner "rows"      the row is drawn again and again at once until nothing changes: `fixed_point`
 
 noise [B, H, W, n], canvas [B, H, W, C], mask [B, H, W, 1] (1: keep canvas), conditions -> image
 """
@@ -21,6 +19,8 @@ from dimaging_export.errors import ExportError
 from dimaging_export.samplers import recurrent, steps, taps
 from dimaging_export.samplers.draw import decode, draw, prepare
 from dimaging_export.samplers.file import loop_body, whole_model
+from dimaging_export.samplers.fixed_point import fixed_point
+from dimaging_export.samplers.layouts import Columns, Flat
 from dimaging_export.samplers.plan import Plan, Step, plan
 from dimaging_export.walk import Call
 from dimaging_tf.layers.masked import MaskedConv2D
@@ -73,7 +73,16 @@ class Sampler:
             data = b.node("Concat", *(name for name, _ in pieces), axis=3)
             data = b.node("Transpose", data, perm=[1, 2, 0, 3])
             batch = b.node("Shape", "noise", start=0, end=1)
-        rows = self._rows(inner, names, maps, data, [n for _, n in pieces], batch)
+            flat = Flat(self.width, b, batch) if inner == "rows" else None
+            if flat:
+                vectors = [t for t, kind in p.kinds.items() if kind == "vector" and t in read]
+                names |= {t: flat.from_vector(names[t], p.channels[t]) for t in vectors}
+            layout, sizes = flat or Columns(self.width), [n for _, n in pieces]
+            shape = b.constant([self.height, *layout.lead, sum(sizes)], "shape")
+            data = b.node("Reshape", data, shape)
+        rows = self._rows(layout, names, maps, data, sizes, batch)
+        shape = b.constant([self.height, self.width, -1, self.channels], "shape")
+        rows = b.node("Reshape", rows, shape)
         image = b.node("Transpose", decode(b, self.likelihood, rows), perm=[2, 0, 1, 3])
         outputs = {"image": (*size, self.channels)}
         return whole_model(b, "sampler", inputs, outputs, {"image": image})
@@ -96,31 +105,27 @@ class Sampler:
         return names
 
     def _rows(
-        self,
-        inner: str,
-        names: steps.Names,
-        maps: list[int],
-        data: str,
-        sizes: list[int],
+        self, layout: Columns, names: steps.Names, maps: list[int], data: str, sizes: list[int],
         batch: str,
-    ) -> str:
-        """The outer loop; returns the rows [H, W, B, C]."""
+    ) -> str:  # fmt: skip
+        """The outer loop; returns all rows."""
         p, body = self.plan, self.b.child()
         carried = [(t, d) for t, depth in p.history.items() for d in range(depth)]
-        starts = {t: self._zeros(self.b, batch, p.channels[t], self.width) for t in p.history}
+        starts = {t: self._zeros(batch, p.channels[t], layout) for t in {p.image: 0, **p.history}}
         r, going = body.name("r"), body.name("going")
         history = {t: [body.name("above") for _ in range(n)] for t, n in p.history.items()}
 
         row = body.node("Gather", data, r, axis=0)
-        pieces = body.nodes_of("Split", [row, body.constant(sizes)], len(sizes), axis=2)
+        split = [row, body.constant(sizes)]
+        pieces = body.nodes_of("Split", split, len(sizes), axis=-1) if sizes[1:] else [row]
         drawn_by, known = pieces[: len(sizes) - len(maps)], pieces[len(sizes) - len(maps) :]
         local = names | dict(zip(maps, known, strict=True))
-        terms = steps.row_steps(body, p, local, history, r, self.width)
-        if inner == "pixels":
-            image = self._pixels(body, local, terms, drawn_by, sizes, batch)
+        terms = steps.row_steps(body, p, local, history, r, self.width, layout)
+        if isinstance(layout, Flat):
+            start = starts | {t: rows[0] for t, rows in history.items()}  # the row above
+            image = fixed_point(body, p, self.likelihood, layout, local, terms, drawn_by, start)
         else:
-            start = history[p.image][0] if p.image in history else None
-            image = self._fixed_point(body, local, terms, drawn_by, batch, start)
+            image = self._pixels(body, local, terms, drawn_by, sizes, batch)
 
         nexts = {t: [local[t], *rest[:-1]] for t, rest in history.items()}
         outputs = [going, *(nexts[t][d] for t, d in carried), image]
@@ -168,7 +173,7 @@ class Sampler:
         )
         outputs = [going, *registers, out]
         graph = loop_body(body, "pixel", (c, going), list(left.values()), outputs)
-        zeros = [self._zeros(self.b, batch, w * p.channels[t]) for t, w in p.registers.items()]
+        zeros = [self._zeros(batch, w * p.channels[t]) for t, w in p.registers.items()]
         feeds = [outer.constant(self.width, "columns"), "", *zeros]
         row = outer.nodes_of("Loop", feeds, len(left) + 1, body=graph)[-1]
         if not kept[1:]:
@@ -219,43 +224,13 @@ class Sampler:
         ends = (b.constant([2**31]), b.constant([1]))
         return b.node("Slice", longer, b.constant([channels]), *ends)
 
-    def _fixed_point(
-        self, outer: Builder, local: steps.Names, terms: dict[Step, str], drawn_by: list[str],
-        batch: str, start: str | None,
-    ) -> str:  # fmt: skip
-        """The inner loop that draws the whole row until it stays; starts from the row above."""
-        p, body = self.plan, outer.child()
-        kept = [t for t in p.history if p.kinds[t] == "pixel" and t != p.image]
-        n, going, row = body.name("n"), body.name("going"), body.name("row")
-        unused = [body.name("unused") for _ in kept]
-        inside = dict(local) | {p.image: row}
-
-        def own(step: Step) -> str | None:
-            term = taps.own_term(body, step.layer, inside[step.inputs[0]], self.width)
-            if term is None:
-                return None
-            known = terms.get(step) or body.constant(taps.bias(step.layer), "bias")
-            return body.node("Add", term, known)
-
-        parameters = steps.pixel_steps(body, p, inside, terms, own)
-        again = draw(body, self.likelihood, parameters, drawn_by)
-        change = body.node("ReduceMax", body.node("Abs", body.node("Sub", again, row)), keepdims=0)
-        changed = body.node("Greater", change, body.constant(0.0))
-        outputs = [changed, again, *(inside[t] for t in kept)]
-        graph = loop_body(body, "again", (n, going), [row, *unused], outputs)
-        first = start or self._zeros(self.b, batch, self.channels, self.width)
-        zeros = [self._zeros(self.b, batch, p.channels[t], self.width) for t in kept]
-        feeds = [outer.constant(self.width * self.channels + 1, "most"), "", first, *zeros]
-        found = outer.nodes_of("Loop", feeds, len(kept) + 1, body=graph)
-        local[p.image] = found[0]
-        local.update(zip(kept, found[1:], strict=True))
-        return found[0]
-
-    def _zeros(self, b: Builder, batch: str, channels: int, width: int | None = None) -> str:
-        """[B, channels], or [W, B, channels]."""
-        shape = [b.constant([channels])]
-        shape = [*([b.constant([width])] if width else []), batch, *shape]
-        return b.node("ConstantOfShape", b.node("Concat", *shape, axis=0))
+    def _zeros(self, batch: str, channels: int, layout: Columns | None = None) -> str:
+        """[B, channels], or a row."""
+        b = self.b
+        columns = [b.constant([self.width])] if layout else []
+        shape = b.node("Concat", *columns, batch, b.constant([channels]), axis=0)
+        zeros = b.node("ConstantOfShape", shape)
+        return layout.from_columns(b, zeros, channels) if layout else zeros
 
 
 def _arguments(call: Call, values: dict[int, Any]) -> Any:

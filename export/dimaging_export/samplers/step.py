@@ -14,7 +14,8 @@ import keras
 import onnx
 
 from dimaging_export.samplers import steps
-from dimaging_export.samplers.draw import decode, draw, encode, prepare, weights
+from dimaging_export.samplers.draw import decode, draw, encode, prepare
+from dimaging_export.samplers.draw_integer import weights
 from dimaging_export.samplers.file import whole_model
 from dimaging_export.samplers.loops import Sampler, read_by_pixels
 from dimaging_export.samplers.plan import Step
@@ -97,7 +98,7 @@ def _pixel(s: Sampler) -> onnx.ModelProto:
     results = {"image": decode(b, s.likelihood, pixel or "")}
     outputs: Tensors = {"image": ("batch", s.channels)}
     if isinstance(s.likelihood, IntegerLikelihood):
-        results["weights"] = _weights(s, parameters)
+        results["weights"] = weights(b, s.likelihood, parameters, 2, pixel or "")
         outputs["weights"] = ("batch", s.channels, s.likelihood.levels)
     else:
         results["parameters"] = parameters
@@ -107,15 +108,6 @@ def _pixel(s: Sampler) -> onnx.ModelProto:
             results[f"own_{k[tensor]}"] = local[tensor]
             outputs[f"own_{k[tensor]}"] = ("batch", p.channels[tensor])
     return whole_model(b, "pixel", inputs, outputs, results)
-
-
-def _weights(s: Sampler, parameters: str) -> str:
-    """[B, C, levels]."""
-    if s.likelihood.levels > 2:
-        shape = s.b.constant([0, s.likelihood.levels, s.channels], "shape")
-        parameters = s.b.node("Reshape", parameters, shape)
-        parameters = s.b.node("Transpose", parameters, perm=[0, 2, 1])
-    return weights(s.b, s.likelihood, parameters)
 
 
 def _has_term(step: Step) -> bool:

@@ -11,6 +11,7 @@ from dimaging_export.emit.integer import gate_nodes, settle_nodes
 from dimaging_export.emit.nonlinear import FUNCTIONS
 from dimaging_export.errors import ExportError
 from dimaging_export.samplers import taps
+from dimaging_export.samplers.layouts import Columns
 from dimaging_export.samplers.plan import Part, Plan, Step
 from dimaging_tf.layers.integer import IntegerGate, Settle
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
@@ -50,24 +51,34 @@ def elementwise(b: Builder, layer: Any, names: list[str]) -> str:
 
 
 def row_steps(
-    b: Builder, p: Plan, names: Names, history: dict[int, list[str]], row: str, width: int
+    b: Builder,
+    p: Plan,
+    names: Names,
+    history: dict[int, list[str]],
+    row: str,
+    width: int,
+    layout: Columns | None = None,
 ) -> dict[Step, str]:
     """Write what is known before the row is drawn; `names` learns the row tensors.
 
-    Returns the row term [W, B, F] of each pixel convolution that has one. row: its index.
+    Returns the row term of each pixel convolution that has one. row: its index.
+    layout: of all rows here; Columns unless given.
     """
+    layout = layout or Columns(width)
     names.update({name: history[tensor][0] for name, tensor in p.above.items()})
     for step in p.steps:
         if step.kind != "row":
             continue
         with b.named(step.layer.name):
             if isinstance(step.layer, MaskedConv2D):
-                names[step.output] = _row_convolution(b, step, names, history, width)
+                names[step.output] = _row_convolution(b, step, names, history, layout)
             elif isinstance(step.layer, PositionBias):
-                bias = _position(b, step.layer, row)
+                bias = layout.position(b, np.asarray(step.layer.bias), row)
                 names[step.output] = b.node("Add", names[step.inputs[0]], bias)
             elif isinstance(step.layer, Part):
-                step.layer.write(b, names, row)
+                inside = {t: layout.as_columns(b, names[t], p.channels[t]) for t in step.inputs}
+                step.layer.write(b, inside, row)
+                names[step.output] = layout.from_columns(b, inside[step.output], step.channels)
             else:
                 inputs = [names[i] for i in step.inputs]
                 names[step.output] = elementwise(b, step.layer, inputs)
@@ -75,7 +86,7 @@ def row_steps(
     for step in p.steps:
         if step.kind == "pixel" and isinstance(step.layer, MaskedConv2D):
             with b.named(step.layer.name):
-                if term := _row_term(b, step, names, history, row, width):
+                if term := _row_term(b, step, names, history, row, layout):
                     terms[step] = term
     return terms
 
@@ -102,35 +113,43 @@ def pixel_steps(
 
 
 def _row_term(
-    b: Builder, step: Step, names: Names, history: dict[int, list[str]], row: str, width: int
+    b: Builder,
+    step: Step,
+    names: Names,
+    history: dict[int, list[str]],
+    row: str,
+    layout: Columns,
 ) -> str | None:
-    parts = [names[i] for i in step.addends]
-    parts += [_position(b, layer, row) for layer in step.positions]
-    if step.layer.above:
-        parts.append(taps.above_term(b, step.layer, history[step.inputs[0]], width))
-    if not parts:
+    layer = step.layer
+    if not (step.addends or step.positions or layer.above):
         return None
-    total = b.constant(taps.bias(step.layer), "bias")
-    for part in parts:
-        total = b.node("Add", part, total)
-    return total
+    bias = taps.bias(layer)
+    if step.positions:
+        table = bias + sum(np.asarray(position.bias) for position in step.positions)
+        total = layout.position(b, table, row)
+    else:
+        total = b.constant(bias, "bias")
+    for addend in step.addends:
+        total = b.node("Add", names[addend], total)
+    if not layer.above:
+        return total
+    kernel = taps.masked_kernel(layer)[: layer.above]
+    return taps.convolve(
+        b, layout, _upper(layer, history[step.inputs[0]]), kernel, layer.left, total
+    )
 
 
 def _row_convolution(
-    b: Builder, step: Step, names: Names, history: dict[int, list[str]], width: int
+    b: Builder, step: Step, names: Names, history: dict[int, list[str]], layout: Columns
 ) -> str:
-    parts = []
-    if step.layer.above:
-        parts.append(taps.above_term(b, step.layer, history[step.inputs[0]], width))
-    if own := taps.own_term(b, step.layer, names.get(step.inputs[0], ""), width):
-        parts.append(own)
-    total = b.constant(taps.bias(step.layer), "bias")
-    for part in parts:
-        total = b.node("Add", part, total)
-    return total
+    layer, source = step.layer, step.inputs[0]
+    kernel = taps.masked_kernel(layer)
+    rows = _upper(layer, history[source]) if layer.above else []
+    if len(kernel) > layer.above:
+        rows.append(names[source])
+    return taps.convolve(b, layout, rows, kernel, layer.left, b.constant(taps.bias(layer), "bias"))
 
 
-def _position(b: Builder, layer: PositionBias, row: str) -> str:
-    """[W, 1, C] of this row."""
-    bias = np.asarray(layer.bias)[:, :, None]
-    return b.node("Gather", b.constant(bias, "bias"), row, axis=0)
+def _upper(layer: MaskedConv2D, history: list[str]) -> list[str]:
+    """The rows above that the layer reads, the uppermost first; history[d] is the row d + 1 above."""
+    return history[: layer.above][::-1]

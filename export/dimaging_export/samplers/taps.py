@@ -1,25 +1,22 @@
-"""The taps of a masked convolution as matrix products on rows [W, B, C] and on pixels [B, C].
+"""The taps of a masked convolution as matrix products: of whole rows here, of pixels in `loops`."""
 
-Columns come first, so that one column is a contiguous slice and a whole row is one product with W * B
-rows.
-"""
-
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.samplers.layouts import Columns
 
 
-def above_kernel(layer: Any) -> np.ndarray:
-    """[taps * C, F] of the rows above, the uppermost first."""
-    kernel = np.asarray(layer.masked_kernel())[: layer.above]
-    return kernel.reshape(-1, layer.filters)
+def masked_kernel(layer: Any) -> np.ndarray:
+    """[rows, columns, C, F]; the own row comes last."""
+    return np.asarray(layer.masked_kernel())
 
 
 def own_kernel(layer: Any) -> np.ndarray | None:
     """[columns, C, F] of the own row, without the columns that the mask empties; None: nothing."""
-    kernel = np.asarray(layer.masked_kernel())[layer.above :]
+    kernel = masked_kernel(layer)[layer.above :]
     if not len(kernel):
         return None
     kernel = kernel[0]
@@ -36,36 +33,28 @@ def bias(layer: Any) -> np.ndarray:
 
 
 def columns(b: Builder, row: str, left: int, right: int, width: int) -> list[str]:
-    """The row as it is seen from each column: shifted by -left ... right, zeros outside."""
-    if not left and not right:
-        return [row]
-    padded = b.node("Pad", row, b.constant([left, 0, 0, right, 0, 0], "pads"))
-    names = []
-    for start in range(left + 1 + right):
-        window = (b.constant([start], "start"), b.constant([start + width], "end"))
-        names.append(b.node("Slice", padded, *window, b.constant([0], "axis")))
-    return names
+    """The row [W, B, C] as it is seen from each column: left ... right of it, zeros outside."""
+    return _columns(Columns(width), b, row, left, left + 1 + right)
 
 
 def row_product(b: Builder, pieces: list[str], kernel: np.ndarray) -> str:
     """Concatenated pieces [W, B, .] times [., F]."""
-    joined = b.node("Concat", *pieces, axis=2) if len(pieces) > 1 else pieces[0]
-    return b.node("MatMul", joined, b.constant(kernel, "kernel"))
+    return b.node("MatMul", _joined(b, pieces), b.constant(kernel, "kernel"))
 
 
-def above_term(b: Builder, layer: Any, history: list[str], width: int) -> str:
-    """What the rows above contribute to a row; history[d] is the row d + 1 above."""
-    pieces = []
-    for depth in range(layer.above, 0, -1):
-        pieces += columns(b, history[depth - 1], layer.left, layer.right, width)
-    return row_product(b, pieces, above_kernel(layer))
+def convolve(
+    b: Builder, layout: Columns, rows: Sequence[str], kernel: np.ndarray, left: int, term: str
+) -> str:
+    """What these rows, the uppermost first, contribute through kernel [rows, columns, C, F], plus term."""
+    pieces = _columns(layout, b, _joined(b, rows), left, kernel.shape[1])
+    matrix = kernel.transpose(1, 0, 2, 3).reshape(-1, kernel.shape[-1])
+    return layout.product(b, _joined(b, pieces), matrix, term)
 
 
-def own_term(b: Builder, layer: Any, row: str, width: int) -> str | None:
-    """What the own row contributes, all columns at once."""
-    kernel = own_kernel(layer)
-    if kernel is None:
-        return None
-    right = len(kernel) - 1 - layer.left
-    pieces = columns(b, row, layer.left, max(right, 0), width)[: len(kernel)]
-    return row_product(b, pieces, kernel.reshape(-1, layer.filters))
+def _columns(layout: Columns, b: Builder, row: str, left: int, count: int) -> list[str]:
+    offsets = range(-left, count - left)
+    return [layout.seen_from(b, row, offset) if offset else row for offset in offsets]
+
+
+def _joined(b: Builder, pieces: Sequence[str]) -> str:
+    return b.node("Concat", *pieces, axis=-1) if len(pieces) > 1 else pieces[0]
