@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge import __version__, density_cli
+from dimaging_edge import __version__, codec_cli, density_cli
 from dimaging_edge.errors import DimagingError, InputError
 from dimaging_edge.text import number, table, write_text
 
@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def info(options: argparse.Namespace) -> int:
-    """Print what the bundle says about itself."""
+    """Print what the bundle, or the compressed photo, says about itself."""
+    if codec_cli.is_photo(Path(options.bundle)):
+        print(codec_cli.info(Path(options.bundle)))
+        return 0
     from dimaging_edge.bundle import read_manifest
     from dimaging_edge.info import info_text
 
@@ -157,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("bundle", metavar="BUNDLE", help="folder that dimaging export wrote")
         return one
 
-    verb(info, "print graphs, inputs and outputs, parity and quality")
+    verb(info, "print what a bundle holds, or (a file in its place) a compressed photo")
     one = verb(run, "run one graph on files and write its outputs")
     one.add_argument("graph", metavar="GRAPH")
     one.add_argument(
@@ -173,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     _device(one)
     _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
+    codec_cli.add_verbs(verbs, _device)
     density_cli.add_verbs(lambda function, text: verb(_opened(function), text), _device)
     return parser
 

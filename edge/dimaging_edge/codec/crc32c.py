@@ -4,10 +4,12 @@ A CRC is linear: the CRC of A followed by B is the CRC of A moved past len(B) ze
 of B. So long data is cut into rows that are done side by side and then joined two by two.
 """
 
+from functools import cache
+
 import numpy as np
 
 _POLYNOMIAL = 0x82F63B78  # reflected
-_ROW = 1 << 10
+_ROW = 1 << 8
 _BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
 
 
@@ -42,15 +44,22 @@ def crc32c(data: bytes | np.ndarray) -> int:
 
 def _join(crcs: np.ndarray) -> np.uint32:
     """Return the CRC of the rows one after the other."""
-    shift = _BITS  # image of each bit when moved past one row of zeros
-    for _ in range(_ROW):
-        shift = _TABLE[shift & 255] ^ (shift >> 8)
+    shift = _past_a_row()
     while len(crcs) > 1:
         if len(crcs) % 2:
             crcs = np.concatenate([np.zeros(1, np.uint32), crcs])
         crcs = _move(shift, crcs[0::2]) ^ crcs[1::2]
         shift = _move(shift, shift)  # now past twice as many
     return crcs[0]
+
+
+@cache
+def _past_a_row() -> np.ndarray:
+    """The image of each bit when moved past one row of zeros."""
+    shift = _BITS
+    for _ in range(_ROW):
+        shift = _TABLE[shift & 255] ^ (shift >> 8)
+    return shift
 
 
 def _move(shift: np.ndarray, crcs: np.ndarray) -> np.ndarray:

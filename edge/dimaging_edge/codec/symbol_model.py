@@ -1,0 +1,53 @@
+"""What the photo codec needs to know of a model, and the picture that it codes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class SymbolModel(Protocol):
+    """A learned transform with latents z (1/32 of the size) and y (1/8), and a prior of y.
+
+    `prior` must give the same integers for the same integers on every machine; `encode` and `decode`
+    may be floats. All arrays have batch 1; H and W are multiples of 32, h = H / 8, w = W / 8.
+    """
+
+    model_id: bytes  # 16
+    channels: int  # 1 or 3
+    bit_depth: int  # 8: uint8 images; 16: uint16
+    y_channels: int
+    z_channels: int
+    counts: np.ndarray  # uint16 [K, S], see `symbols.ScaleTables`
+    halo: int  # pixels that encode and decode see beyond a tile, a multiple of 32
+
+    def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
+        """[1, H, W, C] -> z int32 [1, H/32, W/32, Cz] symbols; y int32 [1, h, w, Cy] in 1/256 steps."""
+        ...
+
+    def z_index(self, quality: int) -> np.ndarray:
+        """Scale index of each channel of z, uint8 [Cz]."""
+        ...
+
+    def prior(
+        self, z: np.ndarray, y: np.ndarray, pass_: int, quality: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scale index and mean (in eighths of a step) of y, both int32 [1, h, w, Cy].
+
+        `y`, in eighths, holds what the passes before this one decoded, and 0 elsewhere.
+        """
+        ...
+
+    def decode(self, z: np.ndarray, y: np.ndarray, quality: int) -> np.ndarray:
+        """Z, and y in eighths of a step -> [1, H, W, C]."""
+        ...
+
+
+@dataclass
+class Photo:
+    """A picture and what belongs to it."""
+
+    image: np.ndarray  # uint8 or uint16 [H, W, 1 or 3]
+    alpha: np.ndarray | None = None  # uint8 or uint16 [H, W]
+    icc: bytes | None = None
+    exif: bytes | None = None

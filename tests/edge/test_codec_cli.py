@@ -1,0 +1,183 @@
+"""compress, decompress and info, end to end, with a codec that needs no network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from codec_dct import Dct, picture, psnr
+from dimaging_edge import codec_cli
+from dimaging_edge.cli import main
+from dimaging_edge.codec import network
+from dimaging_edge.codec.picture import read_picture, write_picture
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any bundle is the DCT."""
+    monkeypatch.setattr(network, "open_model", lambda *_, **__: Dct())
+    monkeypatch.setattr(codec_cli, "_OPEN", {})
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    Image.fromarray(picture(60, 90).image).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_there_and_back(photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, out = tmp_path / "photo.dimg", tmp_path / "back.png"
+    assert run("compress", photo, "-q", 40, "--model", "m") == 0
+    size = file.stat().st_size
+    words = f"{file}: {size} bytes, {8 * size / 5400:.3f} bits a pixel, quality 40\n"
+    assert capsys.readouterr().out == words
+    assert run("info", file) == 0
+    found = capsys.readouterr().out
+    for line in (
+        "photo.dimg, compressed photo, version 1",
+        "picture    90 x 60, 3 channels of 8 bits",
+        f"file       {size} bytes, ",
+        "quality    40",
+        "model      000102030405060708090a0b0c0d0e0f",
+        "tiles      1 x 1 of up to 768 x 768",
+        "damage     none",
+        "y pass 0",
+    ):
+        assert line in found
+    assert run("decompress", file, "-o", out, "--model", "m") == 0
+    assert capsys.readouterr().out == f"{out}: 90 x 60\n"
+    assert psnr(read_picture(out).image, read_picture(photo).image) > 27
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "back.png",
+        "photo.dimg",
+        "photo.png",
+    ]
+
+
+TARGETS = [("--target-bpp", 1.5), ("--target-psnr", 26)]
+
+
+@pytest.mark.parametrize(("option", "value"), TARGETS)
+def test_targets(
+    photo: Path, capsys: pytest.CaptureFixture[str], option: str, value: float
+) -> None:
+    assert run("compress", photo, option, value, "--model", "m") == 0
+    found = capsys.readouterr().out
+    rate = float(found.split(" bytes, ")[1].split()[0])
+    assert 0.2 < rate <= (value if option == "--target-bpp" else 24)
+    assert "quality" in found
+
+
+def test_folders(photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A bad file is told, the others are done, and the exit code is 1."""
+    photo.rename(tmp_path / "in.png")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg"):
+        write_picture(read_picture(tmp_path / "in.png"), folder / name)
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / "c.png").write_text("not a picture")
+    assert run("compress", folder, "-o", tmp_path / "out", "--workers", 1, "--model", "m") == 1
+    found = capsys.readouterr()
+    assert [line.split(":")[0] for line in found.out.splitlines()] == [
+        str(tmp_path / "out" / name) for name in ("a.dimg", "b.dimg")
+    ]
+    assert found.err.startswith(
+        f"error: {folder / 'c.png'}: {folder / 'c.png'} is no readable picture"
+    )
+    assert (
+        run("decompress", tmp_path / "out", "-o", tmp_path / "back", "--workers", 1, "--model", "m")
+        == 0
+    )
+    assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["a.png", "b.png"]
+
+
+def test_damage(photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, out = tmp_path / "photo.dimg", tmp_path / "back.png"
+    run("compress", photo, "--tile", 32, "--model", "m")
+    data = bytearray(file.read_bytes())
+    data[-3] ^= 1
+    file.write_bytes(data)
+    capsys.readouterr()
+    assert run("decompress", file, "-o", out, "--model", "m") == 1
+    assert f"error: {file}: tile 5, rung y pass 1 is damaged" in capsys.readouterr().err
+    assert not out.exists()
+    assert run("decompress", file, "-o", out, "--keep-going", "--model", "m") == 1
+    assert "damaged: tile 5, rung y pass 1 is damaged" in capsys.readouterr().out
+    assert read_picture(out).image.shape == (60, 90, 3)
+    assert run("info", file) == 0
+    assert "damage     tile 5, rung y pass 1 is damaged" in capsys.readouterr().out
+    assert run("decompress", file, "-o", out, "--preview", 1, "--keep-going", "--model", "m") == 1
+
+
+def test_alpha_grey_and_16_bits(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    values = np.dstack([picture(40, 50).image, picture(40, 50, 1).image])
+    Image.fromarray(values).save(tmp_path / "clear.png")
+    Image.fromarray(picture(40, 50, 1, 16).image[..., 0]).save(tmp_path / "deep.png")
+    found = {}
+    for name in ("clear", "deep"):
+        assert run("compress", tmp_path / f"{name}.png", "--model", "m") == 0
+        out = tmp_path / f"{name}-back.png"
+        assert run("decompress", tmp_path / f"{name}.dimg", "-o", out, "--model", "m") == 0
+        found[name] = read_picture(out)
+    np.testing.assert_array_equal(found["clear"].alpha, values[..., 3])
+    assert (found["deep"].image.shape, found["deep"].alpha) == ((40, 50, 1), None)
+    assert "quality 30, as 8 bits" in capsys.readouterr().out
+
+
+WRONG = [
+    (("compress", "{t}/none.png", "--model", "m"), "no file {t}/none.png"),
+    (("compress", "{t}/empty", "--model", "m"), "no files with .png, .jpg, "),
+    (
+        ("compress", "{t}/a.png", "{t}/a.webp", "--model", "m"),
+        "would both become {t}/a.dimg; rename one",
+    ),
+    (
+        ("compress", "{t}/photo.png", "-q", "64", "--model", "m"),
+        "quality: expected 0 to 63, received 64",
+    ),
+    (("compress", "{t}/photo.png"), "no model for 3 channels of 8 bits comes with this package"),
+    (("decompress", "{t}/photo.png", "--model", "m"), "this is no compressed picture"),
+    (("info", "{t}/photo.png"), "this is no compressed picture"),
+    (("info", "{t}/nothing"), "no bundle folder at {t}/nothing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG)
+def test_errors(
+    photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments, says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(network, "SHIPPED", tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    for name in ("a.png", "a.webp"):
+        write_picture(read_picture(photo), tmp_path / name)
+    before = sorted(tmp_path.iterdir())
+    assert run(*(text.format(t=tmp_path) for text in arguments)) == 1
+    found = capsys.readouterr().err
+    assert says.format(t=tmp_path) in found
+    assert "Traceback" not in found
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("verb", ["compress", "decompress"])
+def test_help_says_defaults_and_units(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(verb, "--help") == 0
+    found = " ".join(capsys.readouterr().out.split())
+    for option in ("--out", "--model", "--workers"):
+        assert option in found
+    words = {
+        "compress": ["default: 30", "in pixels", "default: 768"],
+        "decompress": ["134 megapixels"],
+    }
+    assert all(text in found for text in words[verb])
+
+
+def test_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    codec_cli._bar(1, 3)
+    assert capsys.readouterr().err == f"\r\033[K[{'#' * 10}{'.' * 20}] 1 of 3 files"

@@ -1,0 +1,183 @@
+"""Pictures in files: grey, colour, alpha, 8 and 16 bits, upright, with their profile."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dimaging_edge.codec.picture import read_picture, to_depth, write_picture
+from dimaging_edge.codec.plane import pack_plane, unpack_plane
+from dimaging_edge.codec.symbol_model import Photo
+from dimaging_edge.errors import CodecError, InputError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (5, 7, 3)).astype(np.uint8)
+DEEP = RNG.integers(0, 65536, (5, 7)).astype(np.uint16)
+
+
+def photo_of(tmp_path: Path, picture: Image.Image, name: str = "a.png", **more) -> Photo:
+    picture.save(tmp_path / name, **more)
+    return read_picture(tmp_path / name)
+
+
+MODES = [
+    (Image.fromarray(RGB), "a.png", RGB, None),
+    (Image.fromarray(RGB[..., 0]), "a.png", RGB[..., :1], None),
+    (Image.fromarray(RGB[..., 0] > 99), "a.png", (RGB[..., :1] > 99) * 255, None),
+    (Image.fromarray(np.dstack([RGB, RGB[..., 0]])), "a.png", RGB, RGB[..., 0]),
+    (Image.fromarray(RGB[..., :2]), "a.png", RGB[..., :1], RGB[..., 1]),
+    (Image.fromarray(DEEP), "a.png", DEEP[..., None], None),
+    (Image.fromarray(DEEP), "a.tif", DEEP[..., None], None),
+    (Image.fromarray(RGB).quantize(200), "a.png", None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("picture", "name", "image", "alpha"), MODES)
+def test_read(tmp_path: Path, picture, name: str, image, alpha) -> None:
+    found = photo_of(tmp_path, picture, name)
+    image = np.asarray(picture.convert("RGB")) if image is None else image
+    np.testing.assert_array_equal(found.image, image)
+    assert found.image.dtype == (np.uint16 if image.max() > 255 else np.uint8)
+    if alpha is None:
+        assert found.alpha is None
+    else:
+        np.testing.assert_array_equal(found.alpha, alpha)
+
+
+def test_palette_with_transparency(tmp_path: Path) -> None:
+    picture = Image.fromarray(RGB).quantize(4)
+    found = photo_of(tmp_path, picture, transparency=0)
+    assert found.alpha is not None
+    assert set(np.unique(found.alpha)) == {0, 255}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "maker"
+    stored = Image.fromarray(RGB)
+    found = photo_of(tmp_path, stored, exif=exif.tobytes())
+    transposed = {
+        1: RGB, 2: RGB[:, ::-1], 3: RGB[::-1, ::-1], 4: RGB[::-1], 5: RGB.swapaxes(0, 1),
+        6: RGB[::-1].swapaxes(0, 1), 7: RGB[::-1, ::-1].swapaxes(0, 1), 8: RGB[:, ::-1].swapaxes(0, 1),
+    }  # fmt: skip
+    np.testing.assert_array_equal(found.image, transposed[orientation])
+    assert found.exif is not None
+    kept = Image.Exif()
+    kept.load(found.exif)
+    assert kept[0x010F] == "maker"
+    assert kept.get(0x0112, 1) == 1
+
+
+def test_profile_and_exif_come_back(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    found = photo_of(tmp_path, Image.fromarray(RGB), icc_profile=profile, exif=exif.tobytes())
+    assert found.icc == profile
+    write_picture(found, tmp_path / "b.png")
+    again = read_picture(tmp_path / "b.png")
+    assert (again.icc, again.exif) == (found.icc, found.exif)
+
+
+WRITTEN = [
+    (Photo(RGB), "b.png"),
+    (Photo(RGB[..., :1]), "b.png"),
+    (Photo(RGB, RGB[..., 0]), "b.png"),
+    (Photo(RGB[..., :1], RGB[..., 0]), "b.png"),
+    (Photo(DEEP[..., None]), "b.png"),
+    (Photo(DEEP[..., None]), "b.tif"),
+    (Photo(RGB.astype(np.uint16) * 200), "b.npy"),
+    (Photo(RGB, RGB[..., 0]), "b.npy"),
+]
+
+
+@pytest.mark.parametrize(("photo", "name"), WRITTEN)
+def test_write(tmp_path: Path, photo: Photo, name: str) -> None:
+    write_picture(photo, tmp_path / name)
+    found = read_picture(tmp_path / name)
+    np.testing.assert_array_equal(found.image, photo.image)
+    assert found.image.dtype == photo.image.dtype
+    assert (found.alpha is None) == (photo.alpha is None)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_depth() -> None:
+    deep = to_depth(Photo(RGB), 16)
+    assert deep.image.max() <= 65535
+    np.testing.assert_array_equal(to_depth(deep, 8).image, RGB)
+    assert to_depth(Photo(np.array([[[65535, 0, 128]]], np.uint16)), 8).image.tolist() == [
+        [[255, 0, 0]]
+    ]
+
+
+def wrong(tmp_path: Path, name: str, array=None, text: bytes = b"") -> Path:
+    path = tmp_path / name
+    if array is None:
+        path.write_bytes(text)
+    else:
+        np.save(path, array)
+    return path
+
+
+WRONG = [
+    (lambda t: read_picture(t / "none.png"), "no file .*none.png"),
+    (lambda t: read_picture(wrong(t, "a.png", text=b"junk")), "a.png is no readable picture"),
+    (lambda t: read_picture(wrong(t, "a.npy", text=b"junk")), "a.npy cannot be read"),
+    (
+        lambda t: read_picture(wrong(t, "a.npy", np.zeros((2, 2, 5), np.uint8))),
+        r"uint8 \[2, 2, 5\]",
+    ),
+    (lambda t: read_picture(wrong(t, "a.npy", np.zeros((2, 2)))), r"1 to 4\], received float64"),
+    (lambda t: write_picture(Photo(RGB), t / "a.xyz"), "no picture has the suffix '.xyz'"),
+    (
+        lambda t: write_picture(Photo(RGB, RGB[..., 0]), t / "a.jpg"),
+        "cannot write .*a.jpg: cannot write mode RGBA as JPEG.* a.jpg as .png or .npy",
+    ),
+    (
+        lambda t: write_picture(Photo(RGB * np.uint16(1)), t / "a.png"),
+        "16-bit colour .*choose a .npy",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "says"), WRONG)
+def test_wrong_files(tmp_path: Path, call, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        call(tmp_path)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(1, 150), st.integers(1, 9), st.sampled_from(["u1", "u2"]), st.integers(0, 99), st.booleans()
+)  # fmt: skip
+def test_plane(height: int, width: int, kind: str, seed: int, smooth: bool) -> None:
+    plane = np.random.default_rng(seed).integers(0, 1 << 8 * int(kind[1]), (height, width))
+    if smooth:
+        plane = np.cumsum(plane % 3, axis=seed % 2)
+    plane = plane.astype(kind)
+    np.testing.assert_array_equal(unpack_plane(pack_plane(plane), height, width), plane)
+
+
+def test_plane_is_small() -> None:
+    y, x = np.mgrid[:200, :300]
+    circle = np.clip(np.hypot(y - 100, x - 150) * 4 - 300, 0, 255).astype(np.uint8)
+    assert len(pack_plane(circle)) < 0.15 * circle.size
+    assert len(pack_plane(np.full((200, 300), 255, np.uint8))) < 150
+
+
+DAMAGE = [
+    (b"", "0 bits a sample, expected 8 or 16"),
+    (b"\x08junk", "incorrect header check"),
+    (pack_plane(RGB[..., 0])[:-3], "expected 40 bytes, received 40"),
+    (pack_plane(RGB[:4, :, 0]), "expected 40 bytes, received 32"),
+    (pack_plane(np.tile(RGB[..., 0], (99, 1))), "expected 40 bytes, received 41"),
+]
+
+
+@pytest.mark.parametrize(("data", "says"), DAMAGE)
+def test_damaged_plane(data: bytes, says: str) -> None:
+    with pytest.raises(CodecError, match=says):
+        unpack_plane(data, 5, 7)
