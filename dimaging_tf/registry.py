@@ -50,7 +50,7 @@ _ENTRIES = (
     Entry(
         "fvbn", "fvbn:FVBN", "fully visible belief network: a masked dense network",
         lecture="fully visible belief network", paper="arXiv 1502.03509", data="mnist5k",
-        learning_rate=5e-3, epochs=20, optimizer={"weight_decay": 0.05},
+        learning_rate=4e-3, epochs=20, optimizer={"weight_decay": 0.05},
     ),
     Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
