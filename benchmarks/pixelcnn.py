@@ -45,13 +45,15 @@ def main() -> int:
     return out.finish()
 
 
-def train(folder: Path, minutes: float, data: Path, model: str = "pixelcnn") -> Any:
+def train(
+    folder: Path, minutes: float, data: Path, model: str = "pixelcnn", changes: dict | None = None
+) -> Any:
     """`dimaging train MODEL --data binarized_mnist --minutes ...`."""
     from dimaging_tf import runs
 
     options = {"data_dir": str(data)}
     settings = runs.default_settings(
-        model, data="binarized_mnist", minutes=minutes, data_options=options
+        model, data="binarized_mnist", minutes=minutes, data_options=options, changes=changes
     )
     return runs.train(settings, folder)
 
