@@ -70,6 +70,19 @@ def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") ->
     return figure
 
 
+def rate_distortion(rows: Sequence[dict[str, Any]], quality: str = "psnr") -> Any:
+    """Quality over bits a pixel, a line for each codec; rows of `rate_distortion.measure`."""
+    from dimaging_tf.rate_distortion import curve
+
+    figure, axes = _figure("")
+    for codec in dict.fromkeys(row["codec"] for row in rows):
+        axes.plot(*curve(list(rows), codec, quality), ".-", label=codec)
+    axes.set_xscale("log")
+    axes.set(xlabel="bits a pixel", ylabel={"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM"}[quality])
+    axes.legend(frameon=False)
+    return figure
+
+
 def save_figure(figure: Any, path: str | Path) -> None:
     """Write a matplotlib figure; the suffix of `path` chooses the format."""
     with whole_file(path) as temporary:

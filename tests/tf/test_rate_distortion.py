@@ -1,0 +1,84 @@
+"""Rate and distortion: known curves, real files of every rival, the command from end to end."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dimaging_tf import plots
+from dimaging_tf import rate_distortion as rd
+from dimaging_tf.errors import UserError
+
+
+def rows_of(codec: str, bits, psnr) -> rd.Rows:
+    """One picture; MS-SSIM as many decibels as PSNR."""
+    similar = 1 - 10 ** (-np.asarray(psnr) / 10)
+    return [
+        {"codec": codec, "setting": i, "image": "x", "bpp": b, "psnr": p, "ms_ssim": s}
+        for i, (b, p, s) in enumerate(zip(bits, psnr, similar, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("quality", rd.QUALITIES)
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
+def test_bd_rate_of_a_curve_moved_along_its_rate(quality, factor):
+    bits, psnr = np.array([0.2, 0.4, 0.9, 1.5]), np.array([28.0, 31.0, 35.0, 37.0])
+    rows = rows_of("a", bits, psnr) + rows_of("b", factor * bits, psnr)
+    assert rd.bd_rate(rows, "a", "b", quality) == pytest.approx(100 * (factor - 1), abs=1e-9)
+
+
+def test_bd_rate_counts_shared_qualities_only():
+    """Exponential rates: log bits are straight lines, so PCHIP is exact and the answer known."""
+    a, b = np.array([20.0, 30.0, 40.0]), np.array([30.0, 35.0, 45.0])
+    rows = rows_of("a", np.exp(0.1 * a), a) + rows_of("b", np.exp(0.2 * b - 4), b)
+    # log difference 0.1 q - 4, mean over 30..40 is -0.5
+    assert rd.bd_rate(rows, "a", "b") == pytest.approx(100 * np.expm1(-0.5))
+    rows = rows_of("a", [1, 2], [20, 25]) + rows_of("b", [1, 2], [30, 35])
+    with pytest.raises(UserError, match="a and b reach no psnr in common"):
+        rd.bd_rate(rows, "a", "b")
+    assert rd.summary(rows, "b") == {"a": {"psnr": None, "ms_ssim": None}}
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    from skimage import data
+
+    return np.ascontiguousarray(data.astronaut()[:192, 150:342])
+
+
+def test_every_rival_writes_files_that_come_back(picture, tmp_path):
+    codecs = [
+        rd.Codec(c.name, (c.settings[1], c.settings[-1]), c.encode, c.decode) for c in rd.rivals()
+    ]
+    assert {"jpeg", "webp", "jpeg2000", "avif"} <= {c.name for c in codecs}
+    heard = []
+    rows = rd.measure({"astronaut": picture}, codecs, lambda *at: heard.append(at))
+    assert heard[-1] == (2 * len(codecs), 2 * len(codecs))
+    for codec in codecs:
+        small, large = (r for r in rows if r["codec"] == codec.name)
+        assert small["bytes"] < large["bytes"]
+        assert 15 < small["psnr"] < large["psnr"] < 60
+        assert 0.5 < small["ms_ssim"] < large["ms_ssim"] < 1
+        assert small["bpp"] == pytest.approx(8 * small["bytes"] / 192**2)
+    for quality in rd.QUALITIES:
+        plots.save_figure(plots.rate_distortion(rows, quality), tmp_path / f"{quality}.png")
+    json.dumps(rows, allow_nan=False)
+
+
+def test_folder_of_pictures(picture, tmp_path):
+    with pytest.raises(UserError, match="is no folder. Expected: a folder of photographs"):
+        rd.read_folder(tmp_path / "none")
+    with pytest.raises(UserError, match="holds no pictures that Pillow can read"):
+        rd.read_folder(tmp_path)
+    for name in ("b.png", "a.png"):
+        Image.fromarray(picture).save(tmp_path / name)
+    (tmp_path / "0.txt").write_text("no picture")
+    assert list(rd.read_folder(tmp_path)) == ["a.png", "b.png"]
+    assert list(rd.read_folder(tmp_path, 1)) == ["a.png"]
+
+
+def test_small_pictures_are_refused():
+    small = np.zeros((100, 300, 3), np.uint8)
+    with pytest.raises(UserError, match="at least 176 pixels high and wide. Received: 300 x 100"):
+        rd.ms_ssim(small, small)
