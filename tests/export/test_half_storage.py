@@ -25,7 +25,7 @@ def branching(weight: np.ndarray):
     ]
     constants = [
         numpy_helper.from_array(weight, "outer"),
-        numpy_helper.from_array(np.float32(0), "zero"),
+        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
     ]
     ins = [
         helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, n]),
