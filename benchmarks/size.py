@@ -105,10 +105,12 @@ def build_wheel(folder: Path) -> Path:
 
 
 def edge_bytes(wheel: Path) -> int:
-    """Compressed bytes of everything in the wheel that belongs to dimaging_edge."""
+    """Compressed bytes of what belongs to dimaging_edge in the wheel, without the weights that ship."""
     with zipfile.ZipFile(wheel) as archive:
         return sum(
-            i.compress_size for i in archive.infolist() if i.filename.startswith("dimaging_edge/")
+            i.compress_size
+            for i in archive.infolist()
+            if i.filename.startswith("dimaging_edge/") and "/models/" not in i.filename
         )
 
 

@@ -24,6 +24,7 @@ class Entry:
     batch: int = 100  # images in a step
     epochs: int = 20
     augment: str = "none"
+    size: int | None = None  # side of the patches that photographs are cut to, pixels
     optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
     changes: dict[str, Any] = field(
         default_factory=dict
@@ -71,6 +72,12 @@ _ENTRIES = (
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",
         lecture="U-Net", paper="arXiv 1505.04597", data="cells", batch=8, epochs=10,
         augment="cells", changes={"padding": "same", "width": 16},
+    ),
+    Entry(
+        "unet_codec", "unet_codec:UNetCodec", "image compression: one network for all rates",
+        lecture="learned compression", paper="arXiv 1802.01436", data="wallpapers",
+        learning_rate=1e-3, batch=8, epochs=40, augment="crops", size=256,
+        changes={"compute": "mixed_bfloat16"}, optimizer={"global_clipnorm": 1.0},
     ),
     Entry(
         "vae", "vae:VAE", "variational autoencoder with a Bernoulli or Gaussian likelihood",

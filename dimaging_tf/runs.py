@@ -35,6 +35,8 @@ def default_settings(model: str, **given: Any) -> Settings:
         for k in ("data", "epochs", "batch", "learning_rate", "optimizer", "augment")
     }
     given = {k: v for k, v in given.items() if v is not None}
+    if entry.size is not None:
+        given["data_options"] = {"size": entry.size, **given.get("data_options", {})}
     changes = {**entry.changes, **given.pop("changes", {})}
     return Settings(model=model, changes=changes, **{**defaults, **given})
 

@@ -40,6 +40,11 @@ _SOURCES = {
     "faces": _Source(
         "2,200 synthetic faces, some with glasses, 32 x 32", "faces:load_faces", ("size", "seed")
     ),
+    "wallpapers": _Source(
+        "65 free photographs in patches of 256 (files)",
+        "wallpapers:load_wallpapers",
+        ("data_dir", "size", "channels"),
+    ),
     "mnist": _Source("70,000 handwritten digits, 28 x 28 (file)", "mnist:load_mnist", _FILE),
     "fashion_mnist": _Source(
         "70,000 articles of clothing, 28 x 28 (files)", "mnist:load_fashion_mnist", _FILE

@@ -4,6 +4,7 @@
     flips         the eight symmetries of the square, each pixel kept as it is
     microscopy    flips, and half of the images turned by up to 20 degrees and zoomed by up to 15 %
                   (the other half keep their pixel grid, and so their noise)       also: cells
+    crops         squares of half the side to the whole, scaled to half the side; then flips
     cutout        a black rectangle of 1/8 to 1/2 of each side, for completion
 
     vary = augment("microscopy")
@@ -98,6 +99,30 @@ def _microscopy() -> Augmentation:
     return microscopy
 
 
+def _crops() -> Augmentation:
+    import tensorflow as tf
+
+    flips = _flips()
+
+    def crops(image, label, seed):
+        if label is not None:
+            raise DataError("the augmentation 'crops' moves images only; received labels too")
+        size = image.shape[1] // 2
+        draw = _uniform([4], tf.random.fold_in(seed, 0))
+        # Half of the batches keep their pixel grid, and so their noise and sharpness.
+        side = tf.where(draw[0] < 0.5, 0.0, draw[1]) * (size + 1)
+        side = size + tf.cast(side, tf.int32)
+        top, left = (
+            tf.cast(draw[k] * tf.cast(2 * size - side + 1, tf.float32), tf.int32) for k in (2, 3)
+        )
+        image = image[:, top : top + side, left : left + side]
+        # Bilinear with antialiasing: each new pixel is a mean of what it covers.
+        image = tf.image.resize(image, [size, size], "bilinear", antialias=True)
+        return flips(tf.clip_by_value(image, 0.0, 1.0), None, tf.random.fold_in(seed, 1))
+
+    return crops
+
+
 def _cutout() -> Augmentation:
     import keras_cv
     import tensorflow as tf
@@ -122,6 +147,7 @@ POLICIES: dict[str, Callable[[], Augmentation]] = {
     "flips": _flips,
     "microscopy": _microscopy,
     "cells": _microscopy,
+    "crops": _crops,
     "cutout": _cutout,
 }
 

@@ -17,3 +17,14 @@ def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor | int) -> tf.Tensor
     whole = tf.concat([[batch * replicas], shape[1:]], 0)
     noise = tf.random.stateless_normal(whole, tf.stack([seed, tf.cast(step, tf.int32)]))
     return noise[index * batch : (index + 1) * batch]
+
+
+def step_uniform(shape: tf.Tensor, seed: int, step: tf.Tensor | int) -> tf.Tensor:
+    """Float32 in [0, 1), otherwise like `step_normal`."""
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync if context else 1
+    index = context.replica_id_in_sync_group if context else 0
+    batch = shape[0]
+    whole = tf.concat([[batch * replicas], shape[1:]], 0)
+    noise = tf.random.stateless_uniform(whole, tf.stack([seed, tf.cast(step, tf.int32)]))
+    return noise[index * batch : (index + 1) * batch]

@@ -1,6 +1,6 @@
 """One graph from Keras to a proven ONNX file: convert, change precision, prove, carry bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,8 @@ class Built:
     float_tail: int = 0
     sizes: tuple[tuple[int, int], ...] = ()
     """Heights and widths it was proven at, where they are free."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Raw tables that lie beside it in the bundle."""
 
 
 def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: Arrays) -> Built:

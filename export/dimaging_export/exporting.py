@@ -1,5 +1,6 @@
 """`export`: a Keras model in, a proven bundle out."""
 
+import hashlib
 import json
 import logging
 import platform
@@ -17,6 +18,8 @@ from dimaging_edge import __version__, schema
 from dimaging_export import parity, targets
 from dimaging_export.build import Built, Order, build
 from dimaging_export.card import card
+from dimaging_export.codec.build import build_codec
+from dimaging_export.codec.build import settings as codec_settings
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.graph import annotate
 from dimaging_export.precision import FLOAT_TAILS
@@ -25,6 +28,7 @@ from dimaging_export.samplers.build import build_samplers, prepared
 from dimaging_export.subject import Subject, load_subject, portable
 from dimaging_export.write import check_place, file_entry, new_bundle
 from dimaging_tf import registry
+from dimaging_tf.compression import LearnedCodec
 from dimaging_tf.density import ExplicitDensity
 
 log = logging.getLogger(__name__)
@@ -117,6 +121,10 @@ def _build_well(
 def _build_all(
     subject: Subject, order: Order, real: RealData | None
 ) -> tuple[dict[str, Built], dict[str, Any] | None]:
+    if isinstance(subject.model, LearnedCodec):
+        images = (real.calibration.image, real.judging.image) if real else (None, None)
+        built = build_codec(subject, order, *images)
+        return built, _quality(subject, order, built, real)
     calibration, judging = (
         subject.examples(images.image, images.label) if images else {}
         for images in ((real.calibration, real.judging) if real else (None, None))
@@ -148,13 +156,15 @@ def _facts(subject: Subject, order: Order, built: dict[str, Built]) -> dict[str,
     """What the manifest says of the bundle as a whole, and each file of itself."""
     entry, origin = registry.REGISTRY.get(subject.name), subject.learned_from
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
+    if isinstance(subject.model, LearnedCodec):
+        config["codec"] = codec_settings(subject.model)
     tools = {name: metadata.version(name) for name in _TOOLS}
     tools["python"] = platform.python_version()
     tools["converter"] = ", ".join(sorted({b.converter for b in built.values()}))
     return {
         "schema": schema.SCHEMA,
         "model": subject.name,
-        "model_id": subject.model_id,
+        "model_id": _model_id(subject, built),
         "precision": order.precision,
         "target": order.target.name,
         "version": __version__,
@@ -164,6 +174,13 @@ def _facts(subject: Subject, order: Order, built: dict[str, Built]) -> dict[str,
         "config": json.loads(json.dumps(config)),
         "tools": tools,
     }
+
+
+def _model_id(subject: Subject, built: dict[str, Built]) -> str:
+    """SHA-256 of the weights, and of the tables where there are some."""
+    tables = [b.files[name] for b in built.values() for name in sorted(b.files)]
+    joined = b"".join([subject.model_id.encode(), *tables])
+    return hashlib.sha256(joined).hexdigest() if tables else subject.model_id
 
 
 def _command(
@@ -187,6 +204,8 @@ def _write(
         texts = {**facts, "graph": name, "tensors": tensors, "parity": b.spec.parity}
         annotate(b.model, {k: v if isinstance(v, str) else json.dumps(v) for k, v in texts.items()})
         onnx.save(b.model, folder / b.spec.file)
+        for file, data in b.files.items():
+            (folder / file).write_bytes(data)
     examples: Any = {f"{n}/{key}": x for n, b in built.items() for key, x in b.examples.items()}
     np.savez_compressed(folder / "examples.npz", **examples)
     files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}

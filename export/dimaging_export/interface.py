@@ -48,7 +48,10 @@ def interface(graph: keras.Model, shapes: Sequence[Shape] | None = None) -> Inte
     found = [tuple(tensor.shape) for tensor in trace(graph, shapes).outputs]
     keeps = set(inputs)
     if any(None in shape[1:3] for shape in shapes if len(shape) == 4):
-        sizes = [tuple(t.shape)[1:3] for t in trace(graph, [_probe(s) for s in shapes]).outputs]
+        try:
+            sizes = [tuple(t.shape)[1:3] for t in trace(graph, [_probe(s) for s in shapes]).outputs]
+        except ValueError:  # inputs of different scales, such as the two latents of a codec
+            sizes = [()] * len(outputs)
         keeps |= {name for name, size in zip(outputs, sizes, strict=True) if size == _PROBE}
     return Interface(
         list(zip(inputs, shapes, strict=True)),

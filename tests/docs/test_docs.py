@@ -93,6 +93,7 @@ EXAMPLES = {
     "autoencoder": ["--epochs", "1", "--convolutional"],
     "unet": ["--epochs", "1", "--width", "4"],
     "denoiser": ["--minutes", "0.05", "--width", "4"],
+    "unet_codec": ["--minutes", "0.05", "--width", "8"],
 }
 
 

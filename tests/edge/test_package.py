@@ -41,9 +41,15 @@ def test_import_costs_little_over_numpy_and_onnxruntime() -> None:
 
 
 def test_size() -> None:
-    files = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = [
+        path
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and PACKAGE / "models" not in path.parents
+    ]
     in_a_wheel = sum(len(zlib.compress(path.read_bytes())) for path in files)
     assert in_a_wheel < 200_000
+    weights = [path for path in (PACKAGE / "models").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in weights) <= 8_000_000
     longest = max(len(path.read_text().splitlines()) for path in files if path.suffix == ".py")
     assert longest <= 300
 

@@ -2,6 +2,7 @@
 
 from dimaging_export.emit import (
     causal,
+    codec,
     integer,
     linear,
     masked_dense,
@@ -17,6 +18,7 @@ from dimaging_export.emit.table import emit_model, emits
 
 __all__ = [
     "causal",
+    "codec",
     "emit_model",
     "emits",
     "integer",

@@ -1,0 +1,248 @@
+"""Layers of a learned image codec: gains, conditioning on the quality, and what a symbol costs.
+
+Quality is a whole number 0..63, int32 [B]: one for each image, so that one network serves all rates.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+QUALITIES = 64
+OCTAVE = 6
+"""Scales of the probability tables an octave."""
+NARROWEST = 0.06
+"""Scale of table 1, in steps. Narrower ones are table 0: the symbol is 0 and is not coded."""
+
+
+def basis(quality: Any) -> Any:
+    """1, t, t^2 with t from -1 (quality 0) to 1 (quality 63): [...] -> float32 [..., 3]."""
+    t = tf.cast(quality, tf.float32) * (2 / (QUALITIES - 1)) - 1
+    return tf.stack([tf.ones_like(t), t, t * t], -1)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Gain(keras.layers.Layer):
+    """Quality int32 [B] -> quantisation steps a unit of each channel, float32 [B, 1, 1, channels].
+
+    A smooth curve for each channel, 2^(a + b t + c t^2), where Cui et al. 2021 (arXiv 2003.02012) have a
+    table. `span`: the initial b.
+    """
+
+    pace = 8.0
+    """The weights are the curve's / pace: an octave is a long way at the pace of other weights."""
+
+    def __init__(self, channels: int, span: float, **kwargs):
+        super().__init__(**kwargs)
+        self.channels, self.span = channels, span
+        start = np.zeros((3, channels), np.float32)
+        start[1] = span / self.pace
+        self.curve = self.add_weight(
+            name="curve", shape=start.shape, initializer=keras.initializers.Constant(start)
+        )
+
+    def log2(self, quality: Any) -> Any:
+        """Of the gain."""
+        curve = self.pace * tf.convert_to_tensor(self.curve)
+        return (basis(quality) @ curve)[..., None, None, :]
+
+    def start(self, log2_gain: Any) -> None:
+        """At this, where t is 0."""
+        curve = np.asarray(self.curve).copy()
+        curve[0] = np.asarray(log2_gain) / self.pace
+        self.curve.assign(curve)
+
+    def call(self, quality):
+        """Two to the power of that."""
+        return 2.0 ** self.log2(quality)
+
+    def compute_output_shape(self, shape):
+        """A number a channel."""
+        return (*shape, 1, 1, self.channels)
+
+    def get_config(self):
+        """Keras configuration."""
+        return {**super().get_config(), "channels": self.channels, "span": self.span}
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class QualityBias(keras.layers.Layer):
+    """x [B, H, W, C] + a vector that follows the quality int32 [B]; nothing at first."""
+
+    def build(self, input_shape):
+        """A curve for each channel."""
+        self.curve = self.add_weight(
+            name="curve", shape=(3, input_shape[0][-1]), initializer="zeros"
+        )
+
+    def table(self) -> np.ndarray:
+        """What is added at every quality: float32 [64, C]."""
+        return np.asarray(basis(np.arange(QUALITIES))) @ np.asarray(self.curve, np.float32)
+
+    def call(self, inputs):
+        """[x, quality]: broadcast over height and width."""
+        x, quality = inputs
+        vector = basis(quality) @ tf.cast(self.curve, tf.float32)
+        return x + tf.cast(vector, x.dtype)[:, None, None]
+
+    def compute_output_shape(self, input_shape):
+        """As x."""
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Quantise(keras.layers.Layer):
+    """[x [B, H, W, C], quality] -> whole numbers of 1/parts of a step, in +-limit; for export."""
+
+    def __init__(self, gain: Gain, parts: int, limit: int, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.table = parts * np.exp2(np.asarray(gain.log2(np.arange(QUALITIES)))[:, 0, 0])
+        self.limit = float(limit)
+
+    def call(self, inputs):
+        """Half up."""
+        x, quality = inputs
+        scale = tf.gather(np.float32(self.table), tf.cast(quality, tf.int32))[:, None, None]
+        return tf.clip_by_value(tf.floor(x * scale + 0.5), -self.limit, self.limit)
+
+    def compute_output_shape(self, input_shape):
+        """As x."""
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Dequantise(keras.layers.Layer):
+    """[x [B, H, W, C] in 1/parts of a step, quality] -> x in the network's own units; for export."""
+
+    def __init__(self, gain: Gain, parts: int, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.table = 1 / (parts * np.exp2(np.asarray(gain.log2(np.arange(QUALITIES)))[:, 0, 0]))
+
+    def call(self, inputs):
+        """One product."""
+        x, quality = inputs
+        return x * tf.gather(np.float32(self.table), tf.cast(quality, tf.int32))[:, None, None]
+
+    def compute_output_shape(self, input_shape):
+        """As x."""
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Known(keras.layers.Layer):
+    """y [B, H, W, C] cut to +-limit on the even squares, 0 on the others."""
+
+    def __init__(self, limit: float, **kwargs):
+        super().__init__(**kwargs)
+        self.limit = limit
+
+    def call(self, y):
+        """What the second half of y may know of the first."""
+        return tf.clip_by_value(y, -self.limit, self.limit) * checkerboard(y)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Predict(keras.layers.Layer):
+    """[mean, log2 scale, quality] in units of their own -> {"index", "mean" in eighths of a step}."""
+
+    def __init__(self, gain: Gain, limit: float, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.log2 = np.asarray(gain.log2(np.arange(QUALITIES)))[:, 0, 0]
+        self.limit = limit
+
+    def call(self, inputs):
+        """The table that fits the scale, and the mean as whole eighths."""
+        mean, log2_scale, quality = inputs
+        log2_gain = tf.gather(self.log2, tf.cast(quality, tf.int32))[:, None, None]
+        mean = tf.clip_by_value(mean, -self.limit, self.limit) * 2.0**log2_gain
+        return {"index": table_index(log2_scale + log2_gain), "mean": tf.floor(8 * mean + 0.5)}
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Chosen(keras.layers.Layer):
+    """[a, b, number [B]] -> a where the number is 0, else b."""
+
+    def call(self, inputs):
+        """For whole images."""
+        a, b, number = inputs
+        return tf.where(number[:, None, None, None] > 0, b, a)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Stabilise(keras.layers.Layer):
+    """[0, 1] -> [0, 1]: a square root above 1/256, so that shot noise has one strength everywhere.
+
+    (sqrt(x + a) - sqrt(a)) / (sqrt(1 + a) - sqrt(a)), as Anscombe 1948 for a camera of unknown gain.
+    """
+
+    dark = 1 / 256
+    low, high = dark**0.5, (1 + dark) ** 0.5
+
+    def __init__(self, inverse: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.inverse = inverse
+
+    def call(self, x):
+        """There, or back."""
+        if self.inverse:
+            return (x * (self.high - self.low) + self.low) ** 2 - self.dark
+        return (tf.sqrt(x + self.dark) - self.low) / (self.high - self.low)
+
+    def get_config(self):
+        """Keras configuration."""
+        return {**super().get_config(), "inverse": self.inverse}
+
+    def compute_output_shape(self, shape):
+        """The same."""
+        return shape
+
+
+def checkerboard(y: Any) -> Any:
+    """1 where row + column is even, else 0: float32 [1, H, W, 1] for y [B, H, W, C]."""
+    size = tf.shape(y)
+    square = tf.range(size[1])[:, None] + tf.range(size[2])[None]
+    return tf.cast(1 - square % 2, tf.float32)[None, ..., None]
+
+
+def round_through(x: Any) -> Any:
+    """To whole numbers; the gradient passes as if nothing had happened."""
+    return x + tf.stop_gradient(tf.round(x) - x)
+
+
+def logistic_bits(distance: Any, log2_scale: Any) -> Any:
+    """What the symbol costs whose bin of width 1 is so far from the middle of a logistic density.
+
+    -log2 of s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)), s the sigmoid: no difference of near equals.
+    """
+    floor = np.float32(np.log2(NARROWEST))
+    rate = 2.0 ** -tf.maximum(log2_scale, floor)  # 1 / scale
+    far = tf.abs(tf.cast(distance, tf.float32))
+    inside, outside = (far - 0.5) * rate, -(far + 0.5) * rate
+    nats = tf.nn.softplus(inside) + tf.nn.softplus(outside) - tf.math.log(-tf.math.expm1(-rate))
+    return nats * np.float32(1 / np.log(2))
+
+
+def table_index(log2_scale: Any) -> Any:
+    """The probability table 0..63 for a scale, as in the exported file; float32."""
+    index = OCTAVE * (log2_scale - np.float32(np.log2(NARROWEST))) + 1
+    return tf.clip_by_value(tf.floor(index + 0.5), 0.0, QUALITIES - 1.0)
+
+
+def table_scale(index: np.ndarray) -> np.ndarray:
+    """The scale of a table: float64, in steps."""
+    return NARROWEST * 2.0 ** ((np.asarray(index, np.float64) - 1) / OCTAVE)
+
+
+def dct_patches(side: int, channels: int) -> np.ndarray:
+    """Orthonormal DCT of side x side blocks, of orthonormal brightness and two colours.
+
+    float64 [side, side, channels, side * side * channels]: the kernel of a convolution.
+    """
+    k, n = np.arange(side)[:, None], np.arange(side)
+    dct = np.sqrt(2 / side) * np.cos(np.pi * (n + 0.5) * k / side)
+    dct[0] /= np.sqrt(2)
+    colour = np.ones((1, 1))
+    if channels == 3:
+        colour = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+    return np.einsum("uy,vx,dc->yxcduv", dct, dct, colour).reshape(side, side, channels, -1)

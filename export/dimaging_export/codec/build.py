@@ -1,0 +1,173 @@
+"""The three graphs of an image codec and its tables, proven.
+
+    encoder   image, quality -> z symbols, y in 1/256 of a step      float32 inside
+    prior     z, y as far as known, pass, quality -> index, mean     whole numbers: equal everywhere
+    decoder   z, y in 1/8 of a step, quality -> image                float32 inside
+
+Every tensor at their ends is an integer, so any onnxruntime user can hand bytes in and take bytes out.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from dimaging_edge import schema
+from dimaging_edge.codec.prior import PROGRAM
+from onnx import helper
+
+from dimaging_export import graph as graphs
+from dimaging_export import targets
+from dimaging_export.build import Built, Order, describe
+from dimaging_export.codec.ends import TYPES, whole_ends
+from dimaging_export.codec.file import prior_file
+from dimaging_export.codec.prior import prior_program
+from dimaging_export.codec.proof import (
+    as_type,
+    carried,
+    in_floats,
+    prove_decoder,
+    prove_encoder,
+    prove_prior,
+    runner,
+)
+from dimaging_export.codec.tables import scale_counts
+from dimaging_export.errors import ExportError
+from dimaging_export.half_storage import store_in_half
+from dimaging_export.runner import Arrays, Graph, keras_graph
+from dimaging_export.subject import Subject
+from dimaging_export.to_onnx import DIRECT, OPSET, convert
+from dimaging_export.verify import verify
+from dimaging_tf.compression import RUNGS, SYMBOL, LearnedCodec
+from dimaging_tf.layers.codec import QUALITIES, table_index
+
+_NUMPY = {name: helper.tensor_dtype_to_np_dtype(kind) for name, kind in TYPES.items()}
+
+
+def build_codec(subject: Subject, order: Order, calibration: Any, judging: Any) -> dict[str, Built]:
+    """Every graph of `subject`; the tables lie beside the prior.
+
+    calibration, judging: images float32 [N, H, W, C]. Raises ExportError for a precision or target that
+    a codec has not, and where the prior's sums could reach 2^24; ParityError where a file computes
+    something else than Keras.
+    """
+    if order.precision != "fp32" or order.target.static or calibration is None:
+        raise ExportError(
+            f"{subject.name}: a codec is exported as fp32 (its prior in whole numbers), for a target that "
+            f"takes any size, with images to count symbols on; received precision {order.precision!r}, "
+            f"target {order.target.name!r}"
+        )
+    model: LearnedCodec = subject.model
+    program = prior_program(model)
+    stored = _npz(program.stored())
+    z, y = (model.latents[name][1] for name in "zy")
+    files = {"prior": prior_file(program, z, y)}
+    for name in ("encoder", "decoder"):
+        for weight in subject.graphs[name].weights:  # of the copy that is exported
+            weight.assign(np.asarray(weight).astype(np.float16))
+        files[name] = whole_ends(
+            convert(subject.graphs[name], converter="direct"), model.config.bits
+        )
+    for file in files.values():
+        store_in_half(file.graph)
+        verify(file)
+    runs = {name: runner(file) for name, file in files.items()}
+    reference = {name: carried(keras_graph(graph)) for name, graph in subject.graphs.items()}
+    example = _examples(model, runs, judging[:1])
+    reports = {
+        "encoder": prove_encoder(runs["encoder"], reference["encoder"], example["encoder"]),
+        "prior": prove_prior(files["prior"], stored, example["prior"]),
+        "decoder": prove_decoder(runs["decoder"], reference["decoder"], example["decoder"]),
+    }
+    extra = {
+        "scale_counts.bin": scale_counts(_seen(model, runs, calibration)).astype("<u2").tobytes(),
+        "z_index.bin": _z_index(model).tobytes(),
+        PROGRAM: stored,
+    }
+    built = {}
+    for name, file in files.items():
+        feed = example[name]
+        answers = reference[name](feed) if name != "prior" else runs[name](feed)
+        arrays = feed | {k: _as_stored(k, v, model.config.bits) for k, v in answers.items()}
+        ins, outs = (
+            tuple(describe(info, arrays, _ranges(model)) for info in side)
+            for side in (file.graph.input, file.graph.output)
+        )
+        work = None if name == "prior" else _macs(subject.graphs[name], feed)
+        spec = schema.Graph(
+            name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(file), reports[name]
+        )
+        verdict = targets.check(file, order.target)
+        built[name] = Built(
+            file, spec, arrays, reference[name], in_floats(runs[name]), verdict, DIRECT,
+            sizes=(judging.shape[1:3],), files=extra if name == "prior" else {},
+        )  # fmt: skip
+    return built
+
+
+def settings(model: LearnedCodec) -> dict[str, int]:
+    """What bundle.json says of the codec under config.
+
+    halo: pixels that encoder and decoder see beyond a tile, a multiple of 32. A block looks 8 pixels
+    far, the way to the bottleneck 24.
+    """
+    before, behind = model.config.blocks
+    reach = 8 * max(before + 4, behind + 1)
+    return {"halo": -(-reach // 32) * 32, "bit_depth": model.config.bits}
+
+
+def _ranges(model: LearnedCodec) -> dict[str, tuple[float, float] | None]:
+    return {**model.ranges, "image": (0, 2**model.config.bits - 1)}
+
+
+def _as_stored(name: str, x: np.ndarray, bits: int) -> np.ndarray:
+    """What Keras answers, in the type of the file."""
+    if name != "image":
+        return x.astype(_NUMPY[name])
+    levels = np.float32(2**bits - 1)
+    return np.floor(x * levels + np.float32(0.5)).astype(np.uint16 if bits > 8 else np.uint8)
+
+
+def _examples(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> dict[str, Arrays]:
+    """Batch 1, as the files take it: a photograph at a middle quality, and its code."""
+    quality = np.array([32], np.int64)
+    picture = as_type("uint16" if model.config.bits > 8 else "uint8", image)
+    code = runs["encoder"]({"image": picture, "quality": quality})
+    y, _ = model.coded(lambda name, **x: runs[name](x), code, quality)
+    told = {"z": code["z"], "y": y.astype(np.int32), "quality": quality}
+    return {
+        "encoder": {"image": picture, "quality": quality},
+        "prior": {**told, "pass": np.array([1], np.int64)},
+        "decoder": told,
+    }
+
+
+def _seen(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> np.ndarray:
+    """How often each symbol of y was met with each table: [64, 255]."""
+    seen = np.zeros((QUALITIES, 2 * SYMBOL + 1))
+
+    def count(index: np.ndarray, symbol: np.ndarray) -> None:
+        np.add.at(seen, (index.astype(int), symbol.astype(int) + SYMBOL), 1)
+
+    for quality in RUNGS:
+        told = np.full(len(image), quality, np.int64)
+        code = runs["encoder"]({"image": image, "quality": told})
+        model.coded(lambda name, **x: runs[name](x), code, told, count)
+    return seen
+
+
+def _z_index(model: LearnedCodec) -> np.ndarray:
+    """Uint8 [64, Cz]. Never 0: a channel that is silent but for rare events needs those."""
+    scale = np.asarray(model.z_log2_scale(np.arange(QUALITIES)))[:, 0, 0]
+    return np.maximum(np.asarray(table_index(scale)), 1).astype(np.uint8)
+
+
+def _npz(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _macs(graph: Any, feed: Arrays) -> int | None:
+    shapes = [feed[tensor.name].shape for tensor in graph.inputs]
+    file = convert(graph, shapes, "direct")
+    return graphs.macs(graphs.with_shapes(file, {k: v.shape for k, v in feed.items()}))

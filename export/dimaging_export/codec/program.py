@@ -1,0 +1,141 @@
+"""A network of whole numbers as a list of steps, proven while it is written down.
+
+One program, two readers: `file` makes an ONNX file of it, and dimaging_edge/codec/prior.py runs it in
+numpy. Every number is a multiple of a power of two, and no sum of absolute terms reaches 2^24 of its
+smallest steps, so float32 rounds nothing, in whatever order it adds: the same bits on every device.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dimaging_export.errors import ExportError
+from dimaging_export.integer import LIMIT
+
+FINEST = 16
+"""Weights are multiples of 2^-16 or coarser."""
+COARSEST = 4
+"""A channel whose weights would have to be coarser is refused."""
+HALF = 2047
+"""Largest weight in its steps: float16 holds it exactly, which halves the file."""
+DIGITS = 10
+"""Binary digits of a factor from a table."""
+
+Step = list[Any]
+"""[op, output, [inputs], {parameters}]; a parameter that is a text names an array."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A term of a sum: a convolution of the whole-numbered `source`."""
+
+    source: str
+    kernel: np.ndarray
+    """[k, k, in, out], in units of the output for a unit of the input."""
+
+
+class Program:
+    """Inputs: name -> largest absolute value."""
+
+    def __init__(self, inputs: dict[str, float]):
+        self.steps: list[Step] = []
+        self.arrays: dict[str, np.ndarray] = {}
+        self.largest = dict(inputs)
+
+    def sum(self, name: str, parts: list[Part], bias: Any, table: Any = None) -> str:
+        """Convolutions, a bias [out] and perhaps a row of `table` [64, out] by quality.
+
+        Each output channel has weights as fine as its worst case allows. One half is added for the
+        floor that follows. Raises ExportError where no weights are fine enough.
+        """
+        bias = np.asarray(bias, np.float64) + 0.5
+        extra = np.zeros((1, len(bias))) if table is None else np.asarray(table, np.float64)
+        worst = np.abs(bias) + np.abs(extra).max(0)
+        taps = 2.0
+        for part in parts:
+            worst = worst + np.abs(part.kernel).sum((0, 1, 2)) * self.largest[part.source]
+            taps += np.prod(part.kernel.shape[:3]) * self.largest[part.source]
+        # Each rounded weight may be half a step larger.
+        digits = np.floor(np.log2((LIMIT - 1 - taps / 2) / worst)) if taps < LIMIT else worst * 0
+        largest = np.max([np.abs(part.kernel).max((0, 1, 2)) for part in parts], 0)
+        digits = np.minimum(digits, np.floor(np.log2(HALF / (largest + 2.0**-FINEST))))
+        digits = np.minimum(digits, FINEST)
+        if digits.min() < COARSEST:
+            raise ExportError(
+                f"{name}: channel {int(digits.argmin())} could add up to {worst.max():.4g}, expected sums "
+                f"below 2^24 with weights in steps of 2^-{COARSEST} or finer; train with fewer channels"
+            )
+        unit = 2.0**digits
+        total = [
+            self._add("conv", f"{name}_{i}", [part.source], kernel=np.rint(part.kernel * unit) / unit,
+                      **({"bias": np.rint(bias * unit) / unit} if i == 0 else {}))
+            for i, part in enumerate(parts)
+        ]  # fmt: skip
+        if table is not None:
+            total.append(self.row(f"{name}_row", np.rint(extra * unit) / unit))
+        return self._add("add", name, total) if len(total) > 1 else total[0]
+
+    def settle(self, source: str, low: float, high: float) -> str:
+        """Down to whole numbers in [low, high]."""
+        floor = self._add("floor", f"{source}_floor", [source])
+        found = self._add("clip", f"{source}_whole", [floor], low=low, high=high)
+        self.largest[found] = max(abs(low), abs(high))
+        return found
+
+    def row(self, name: str, table: np.ndarray) -> str:
+        """The row of a table [64, n] for the quality."""
+        return self._add("take", name, ["quality"], table=table)
+
+    def scaled(self, name: str, source: str, table: np.ndarray, limit: float) -> str:
+        """`source` times a row of a table [64, n], rounded, in +-limit; factors keep 10 digits."""
+        if self.largest[source] * 2**DIGITS >= LIMIT:
+            raise ExportError(
+                f"{name}: {source} reaches {self.largest[source]:g}, expected less than 2^{24 - DIGITS}, "
+                "so that its product with a factor is exact"
+            )
+        product = self._add(
+            "mul", f"{name}_product", [source, self.row(f"{name}_row", short(table))]
+        )
+        return self.settle(self._add("plus", f"{name}_half", [product], by=0.5), -limit, limit)
+
+    def step(self, op: str, name: str, *sources: str, **parameters: Any) -> str:
+        """Any other op of dimaging_edge/codec/prior.py; the result is as large as its sources."""
+        self._add(op, name, list(sources), **parameters)
+        self.largest[name] = max(self.largest[source] for source in sources)
+        return name
+
+    def rename(self, source: str, name: str) -> None:
+        """Call the output of a step so."""
+        for step in self.steps:
+            step[1] = name if step[1] == source else step[1]
+            step[2] = [name if x == source else x for x in step[2]]
+
+    def stored(self) -> dict[str, np.ndarray]:
+        """The arrays of prior.npz, in float16 where that is exact."""
+        text = json.dumps(self.steps).encode()
+        return {
+            "program": np.frombuffer(text, np.uint8),
+            **{k: _half(v) for k, v in self.arrays.items()},
+        }
+
+    def _add(self, op: str, name: str, sources: list[str], **parameters: Any) -> str:
+        for key, value in parameters.items():
+            if isinstance(value, np.ndarray):
+                self.arrays[f"{name}/{key}"] = value.astype(np.float32)
+                parameters[key] = f"{name}/{key}"
+        self.steps.append([op, name, sources, parameters])
+        return name
+
+
+def _half(x: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        half = x.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), x) else x
+
+
+def short(x: np.ndarray) -> np.ndarray:
+    """The nearest numbers of `DIGITS` binary digits."""
+    mantissa, exponent = np.frexp(np.asarray(x, np.float64))
+    return np.ldexp(np.rint(mantissa * 2**DIGITS), exponent - DIGITS)
