@@ -105,8 +105,8 @@ def _crops() -> Augmentation:
     flips = _flips()
 
     def crops(image, label, seed):
-        if label is not None:
-            raise DataError("the augmentation 'crops' moves images only; received labels too")
+        if label is not None and label.shape.rank > 1:
+            raise DataError("the augmentation 'crops' moves images only; received masks too")
         size = image.shape[1] // 2
         draw = _uniform([4], tf.random.fold_in(seed, 0))
         # Half of the batches keep their pixel grid, and so their noise and sharpness.
@@ -118,7 +118,7 @@ def _crops() -> Augmentation:
         image = image[:, top : top + side, left : left + side]
         # Bilinear with antialiasing: each new pixel is a mean of what it covers.
         image = tf.image.resize(image, [size, size], "bilinear", antialias=True)
-        return flips(tf.clip_by_value(image, 0.0, 1.0), None, tf.random.fold_in(seed, 1))
+        return flips(tf.clip_by_value(image, 0.0, 1.0), label, tf.random.fold_in(seed, 1))
 
     return crops
 

@@ -189,6 +189,12 @@ class UNetCodec(LearnedCodec):
         self.z_scale = self.add_weight(name="z_scale", shape=(c.bottleneck,), initializer="zeros")
         self.latents = {"y": (PATCH, c.skip), "z": (MULTIPLE, c.bottleneck)}
 
+    @classmethod
+    def config_for(cls, shape, changes):
+        """A grey patch has 64 numbers: no more channels of y than that."""
+        skip = min(Config.skip, PATCH * PATCH * shape[2])
+        return super().config_for(shape, {"skip": skip, **changes})
+
     def parts(self):
         """Of the U."""
         return ("skip", "bottleneck")

@@ -49,11 +49,13 @@ def test_a_resumed_run_sees_the_same_pixels(policy):
 
 
 def test_shape_type_range_and_labels_stay(policy):
-    _, vary = policy
+    name, vary = policy
     for image in (IMAGE_TENSOR, tf.ones((2, 9, 9, 3)), tf.zeros((2, 8, 12, 1))):
         label = tf.range(len(image))
         varied, kept = vary(image, label, SEED)
-        assert varied.shape == image.shape
+        half = image.shape[1] // 2
+        assert varied.shape[1:3] == ((half, half) if name == "crops" else image.shape[1:3])
+        assert varied.shape[::3] == image.shape[::3]
         assert varied.dtype == tf.float32
         assert tf.reduce_min(varied) >= 0
         assert tf.reduce_max(varied) <= 1
@@ -145,5 +147,5 @@ def test_policies_work_where_only_deterministic_operations_are_allowed():
 def test_an_unknown_policy():
     with pytest.raises(DataError, match="unknown augmentation 'flip'; did you mean 'flips'"):
         augment("flip")
-    with pytest.raises(DataError, match=r"known: none, flips, microscopy, cells, cutout"):
+    with pytest.raises(DataError, match=r"known: none, flips, microscopy, cells, crops, cutout"):
         augment("rotate")

@@ -219,7 +219,7 @@ def test_crops_are_half_as_large():
     assert 0 <= float(tf.reduce_min(found))
     assert float(tf.reduce_max(found)) <= 1
     with pytest.raises(DataError, match="moves images only"):
-        augment("crops")(image, tf.zeros([3]), tf.constant([1, 2]))
+        augment("crops")(image, tf.zeros([3, 64, 64]), tf.constant([1, 2]))
 
 
 def test_wallpapers_say_what_they_want(tmp_path):
