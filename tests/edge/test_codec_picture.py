@@ -53,6 +53,13 @@ def test_palette_with_transparency(tmp_path: Path) -> None:
     assert set(np.unique(found.alpha)) == {0, 255}
 
 
+def test_the_profile_of_other_colours_is_left_out(tmp_path: Path) -> None:
+    picture = Image.fromarray(RGB).convert("CMYK")
+    found = photo_of(tmp_path, picture, "a.tif", icc_profile=b"of an ink")
+    assert found.image.shape == RGB.shape
+    assert found.icc is None
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_upright(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()

@@ -39,7 +39,9 @@ def read_picture(path: Path) -> Photo:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is our own photo
             with Image.open(path) as stored:
-                profile = stored.info.get("icc_profile")
+                # The profile of CMYK or L*a*b* says nothing about the RGB that they become.
+                foreign = stored.mode in ("CMYK", "LAB", "YCbCr", "HSV")
+                profile = None if foreign else stored.info.get("icc_profile")
                 picture = ImageOps.exif_transpose(stored)
             exif = picture.getexif()
             photo = _from_picture(picture)
