@@ -34,6 +34,11 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
         "--tile", type=int, default=768, metavar="PX",
         help="edge of a tile in pixels, a multiple of 32 up to 1024 (default: 768)",
     )  # fmt: skip
+    one.add_argument(
+        "--effort", type=int, choices=(0, 1), default=0,
+        help="1: send cheaper symbols where little is lost; smaller, and worse, by about as much "
+        "(default: 0)",
+    )  # fmt: skip
     one = _verb(verbs, decompress, "get compressed photographs back", "photo.png", device)
     one.add_argument(
         "--keep-going", action="store_true", help="show what is left of a damaged or cut file"
@@ -59,7 +64,8 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
     one.add_argument(
         "--model",
         metavar="BUNDLE",
-        help="folder of the codec's bundle (default: one that is shipped)",
+        help="folder of a codec's bundle, or name of a shipped one, as unet_codec_msssim (default: the "
+        "one for such pictures, or that which made the file)",
     )
     one.add_argument(
         "--workers", type=int, metavar="N",
@@ -94,11 +100,12 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     quality, target = options.quality, (options.target_bpp, options.target_psnr)
     if target == (None, None):
         data = codec.compress(
-            model, photo, quality, tile=options.tile, workers=options.tiles
+            model, photo, quality, tile=options.tile, effort=options.effort, workers=options.tiles
         )  # fmt: skip
     else:
         data, quality = to_target(
-            model, photo, bpp=target[0], decibel=target[1], tile=options.tile
+            model, photo, bpp=target[0], decibel=target[1], tile=options.tile,
+            effort=options.effort,
         )  # fmt: skip
     write_atomically(out, lambda path: path.write_bytes(data))
     rate = 8 * len(data) / (height * width)
@@ -126,17 +133,19 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
 def info(path: Path) -> str:
     """Return what a compressed file says about itself, and what is damaged."""
     from dimaging_edge.codec.container import RUNGS
+    from dimaging_edge.codec.network import shipped
     from dimaging_edge.codec.reading import read_container
 
     data = path.read_bytes()
     found = read_container(data, 1 << 62, keep_going=True)
-    head = found.header
+    head, known = found.header, shipped()
     rate = 8 / (head.width * head.height)
+    names = [name for name, m in known.items() if m.model_id.startswith(head.model_id.hex())]
     facts = [
         ["picture", f"{head.width} x {head.height}, {head.channels} channels of {head.depth} bits"],
         ["file", f"{len(data)} bytes, {len(data) * rate:.3f} bits a pixel"],
         ["quality", str(head.quality)],
-        ["model", head.model_id.hex()],
+        ["model", f"{head.model_id.hex()} ({(names or ['not one of those that come along'])[0]})"],
         ["tiles", f"{head.columns} x {head.rows} of up to {head.tile} x {head.tile}"],
         ["also", ", ".join(kind.decode() for kind in found.chunks) or "—"],
         ["damage", "; ".join(found.damage) or "none"],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from dimaging_edge.errors import InputError
-from dimaging_edge.noise import bits, philox, uniform
+from dimaging_edge.noise import bits, normal, philox, uniform
 
 # Random123 1.14, tests/kat_vectors, the rows "philox4x32 10": counter, key, answer
 KNOWN = """
@@ -67,6 +67,27 @@ def test_moments(seed: int, stream: int) -> None:
     assert 150 < ((counts - n / 256) ** 2 / (n / 256)).sum() < 370  # chi-square, 255 degrees
     for lag in (1, 4, 28):
         assert abs(np.corrcoef(u[lag:], u[:-lag])[0, 1]) < 4 / np.sqrt(n)
+
+
+def test_normal_is_box_and_mullers() -> None:
+    u, v = uniform(5, (3, 2), 1).astype(np.float64).T
+    angle, radius = 2 * np.pi * v, np.sqrt(-2 * np.log(u))
+    expected = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1).reshape(-1)
+    np.testing.assert_array_equal(normal(5, (5,), 1), expected[:5].astype(np.float32))
+    np.testing.assert_array_equal(normal(5, (2, 2), 1).reshape(-1), normal(5, (5,), 1)[:4])
+    assert normal(5, (0, 3)).shape == (0, 3)
+    with pytest.raises(InputError, match="shape: expected sizes of 0 or more"):
+        normal(5, (2, -1))
+
+
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_normal_has_unit_moments(seed: int) -> None:
+    n = 100_000
+    x = normal(seed, (n,)).astype(np.float64)
+    for power, (moment, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
+        assert abs((x**power).mean() - moment) < 4 * np.sqrt(variance / n)
+    assert abs(np.corrcoef(x[0::2], x[1::2])[0, 1]) < 4 / np.sqrt(n / 2)
+    assert np.abs(x).max() < 5.9
 
 
 @pytest.mark.parametrize("other", [(1, 0), (1 << 32, 0), (0, 1)])

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from dimaging_edge.codec import symbols
+from dimaging_edge.codec.neighbours import NEIGHBOURS
 from dimaging_edge.codec.network import open_model
 from dimaging_edge.codec.photo import compress, decompress
 from dimaging_edge.codec.prior import OPS, PROGRAM, NumpyPrior
@@ -77,7 +78,7 @@ def test_bytes_are_what_the_tables_say(coder, monkeypatch):
     encode = symbols.encode
 
     def spy(scale, rungs):
-        ideal.append(sum(scale.bits(index, symbol) for index, symbol in rungs))
+        ideal.append(sum(scale.bits(*piece) for rung in rungs for piece in rung))
         return encode(scale, rungs)
 
     monkeypatch.setattr(symbols, "encode", spy)
@@ -121,7 +122,7 @@ def test_every_step_has_a_form_in_numpy(model):
 def test_the_bundle_says_what_a_decoder_must_know(bundle, coder):
     manifest = coder.bundle.manifest
     assert manifest.config["codec"] == {"halo": 64, "bit_depth": 8}
-    assert {"scale_counts.bin", "z_index.bin", PROGRAM} <= set(manifest.files)
+    assert {"scale_counts.bin", "z_index.bin", NEIGHBOURS, PROGRAM} <= set(manifest.files)
     assert manifest.graphs["prior"].parity["index"] == {"max_abs": 0.0, "allowed": 0.0}
     assert manifest.quality["loss"] <= manifest.quality["allowed"]
     assert [t.dtype for t in manifest.graphs["decoder"].inputs] == ["int32", "int32", "int64"]
@@ -138,6 +139,33 @@ def test_another_quality_curve_is_another_model(model, bundle, tmp_path):
     model.gains["y"].curve.assign(before)
     ids = [json.loads((x / "bundle.json").read_text())["model_id"] for x in (bundle, other)]
     assert ids[0] != ids[1]
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A codec for 16 bits, adapted to dark pictures."""
+    keras.utils.set_random_seed(0)
+    small = {"skip": 64, "bottleneck": 4, "blocks": (1, 1), "width": 8, "prior": 8}
+    model = UNetCodec(UNetCodec.config_for((SIZE, SIZE, 1), {"bits": 16, **small}))
+    image = pictures()[..., :1] / 16
+    model.adapt(model.varied(image, 0))
+    return export(model, tmp_path_factory.mktemp("deep") / "bundle", data=image, size=SIZE)
+
+
+@pytest.mark.parametrize("gain", [1, 16])
+@pytest.mark.parametrize(("quality", "least"), [(0, 26), (32, 40), (63, 60)])
+def test_sixteen_bits_come_back(deep, gain, quality, least):
+    """Pictures that fill the range too; there some symbols are beyond a byte."""
+    coder = open_model(deep, threads=1)
+    assert (coder.bit_depth, coder.widest) == (16, 4095)
+    picture = np.rint(65535 / 16 * gain * pictures(1)[0, ..., :1]).astype(np.uint16)
+    picture[:8, :8], picture[8:16, :8] = 65535, 0
+    data = compress(coder, Photo(picture), quality)
+    photo, damage = decompress(coder, data)
+    assert damage == []
+    assert photo.image.dtype == np.uint16
+    error = np.mean((photo.image[16:, 16:] - picture[16:, 16:].astype(float)) ** 2)
+    assert 10 * np.log10(65535**2 / error) > least
 
 
 def test_other_precisions_are_refused(model, tmp_path):
@@ -177,10 +205,12 @@ def test_factors_have_ten_digits():
     np.testing.assert_allclose(short(x), x, rtol=1e-3)
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("seen", [0, 1, 1000])
-def test_counts_sum_up_and_have_no_holes(seen):
-    counts = scale_counts(np.full((64, 255), seen))
+def test_counts_sum_up_and_have_no_holes(seen, wide):
+    counts = scale_counts(np.full((64, 256), seen), wide)
     assert counts.shape == (64, 256)
+    assert not wide or (counts[1:, 255] > 0).all()
     assert (counts.sum(1) == SLOTS).all()
     support = counts[:, :255] > 0
     assert np.array_equal(support, support[:, ::-1])

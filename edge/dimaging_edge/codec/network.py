@@ -12,8 +12,11 @@ import numpy as np
 
 from dimaging_edge.bundle import Bundle, open_bundle, read_manifest
 from dimaging_edge.codec.container import QUALITIES, Header
+from dimaging_edge.codec.neighbours import NEIGHBOURS, read_tables
 from dimaging_edge.codec.prior import PROGRAM, NumpyPrior
-from dimaging_edge.errors import BundleError, CodecError, InputError, ProviderError
+from dimaging_edge.codec.symbols import WIDEST
+from dimaging_edge.errors import BundleError, CodecError, InputError, ProviderError, near
+from dimaging_edge.schema import Manifest
 
 SHIPPED = Path(__file__).parents[1] / "models"
 """Bundles that come with the package, a folder each."""
@@ -46,8 +49,12 @@ class BundleModel:
                 f"bundle.json: config.codec.halo: expected a multiple of 32 up to 512, found {halo!r}"
             )
         self.halo = halo
+        self.widest = 127 if self.bit_depth == 8 else WIDEST
         self.counts = _table(bundle, _COUNTS, "<u2", 64)
         self._z_index = _table(bundle, _Z_INDEX, "u1", QUALITIES)
+        self.neighbours = None
+        if NEIGHBOURS in bundle.manifest.files:
+            self.neighbours = read_tables((bundle.path / NEIGHBOURS).read_bytes(), (z, y))
         self._numpy = None if self._prior_agrees() else self._replacement()
 
     def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,21 +115,24 @@ def _table(bundle: Bundle, name: str, kind: str, rows: int) -> np.ndarray:
 
 
 def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> Path:
-    """Return a shipped bundle: the one that made a file, or one for pictures of a kind.
+    """Return a shipped bundle: the one that made a file, or the one for pictures of a kind.
 
-    CodecError or InputError names what was wanted, and what is there.
+    Of several for a kind that with the fewest channels, then the first by name. CodecError or InputError
+    names what was wanted, and what is there.
     """
-    folders = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
-    known = {path: read_manifest(path) for path in folders}
-    for path, manifest in known.items():
+    known = shipped()
+    fitting = []
+    for name, manifest in known.items():
         if header is not None:
             if manifest.model_id.startswith(header.model_id.hex()):
-                return path
+                return SHIPPED / name
             continue
         picture = manifest.graphs["encoder"].inputs[0]
         if picture.example[-1] >= channels and (picture.dtype == "uint16") == (depth == 16):
-            return path
-    there = ", ".join(f"{path.name} ({m.model_id[:32]})" for path, m in known.items()) or "none"
+            fitting.append((picture.example[-1], name))
+    if fitting:
+        return SHIPPED / min(fitting)[1]
+    there = ", ".join(f"{name} ({m.model_id[:32]})" for name, m in known.items()) or "none"
     if header is not None:
         raise CodecError(
             f"the file was compressed with model {header.model_id.hex()}; models here: {there}. "
@@ -130,7 +140,25 @@ def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> 
         )
     raise InputError(
         f"no model for {channels} channels of {depth} bits comes with this package; models here: "
-        f"{there}. Give a bundle: --model BUNDLE"
+        f"{there}. Give one of them, or a bundle of yours: --model BUNDLE"
+    )
+
+
+def shipped() -> dict[str, Manifest]:
+    """Name -> manifest of the bundles that come with the package."""
+    folders = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
+    return {folder.name: read_manifest(folder) for folder in folders}
+
+
+def located(model: str | Path) -> Path:
+    """A bundle's folder: what is there, or the shipped one of that name; InputError for neither."""
+    path, known = Path(model), [folder.parent.name for folder in SHIPPED.glob("*/bundle.json")]
+    if path.exists() or path.name != str(model):
+        return path
+    if path.name in known:
+        return SHIPPED / path.name
+    raise InputError(
+        f"no folder and no shipped model {path.name!r}; {near(path.name, sorted(known))}"
     )
 
 
@@ -141,5 +169,5 @@ def open_model(
     *,
     allow_fallback: bool = False,
 ) -> BundleModel:
-    """Open a bundle and make it a model; arguments and errors as `open_bundle` and `BundleModel`."""
-    return BundleModel(open_bundle(path, provider, threads, allow_fallback=allow_fallback))
+    """Open a bundle, or a shipped one by its name; arguments and errors as `open_bundle`."""
+    return BundleModel(open_bundle(located(path), provider, threads, allow_fallback=allow_fallback))

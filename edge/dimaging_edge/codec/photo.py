@@ -24,9 +24,10 @@ from dimaging_edge.codec.container import (
     Header,
     area,
 )
+from dimaging_edge.codec.optimise import choice
 from dimaging_edge.codec.plane import pack_plane, unpack_plane
 from dimaging_edge.codec.reading import read_container
-from dimaging_edge.codec.symbol_model import Photo, SymbolModel
+from dimaging_edge.codec.symbol_model import Photo, SymbolModel, widest
 from dimaging_edge.codec.symbols import scale_tables
 from dimaging_edge.codec.tiles import Tile, cut, tiles
 from dimaging_edge.errors import CodecError, InputError
@@ -42,17 +43,20 @@ def compress(
     quality: int,
     *,
     tile: int = TILE,
+    effort: int = 0,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> bytes:
     """Return the file of a picture.
 
-    quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. workers: tiles at once, each with
-    memory of its own. progress(done, total) hears of tiles. InputError says which argument does not fit.
+    quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. effort: 1 sends a symbol that costs
+    less than it loses in place of the nearest, see `optimise`. workers: tiles at once, each with memory of
+    its own. progress(done, total) hears of tiles. InputError says which argument does not fit.
     """
     _check(model, photo, quality, tile)
+    choose = choice(effort)
     height, width, channels = photo.image.shape
-    scale = scale_tables(model.counts)
+    scale = scale_tables(model.counts, widest(model))
     grid = tiles(height, width, tile, min(model.halo, tile))
 
     def one(part: Tile) -> tile_codec.Coded:
@@ -63,7 +67,7 @@ def compress(
         rows, columns = part.inside(32)
         z = z[:, rows, columns]
         rows, columns = part.inside(8)
-        return tile_codec.encode_tile(model, scale, z, y[:, rows, columns], quality)
+        return tile_codec.encode_tile(model, scale, z, y[:, rows, columns], quality, choose)
 
     with _workers(workers) as each:
         coded = list(_heard(each(one, grid), len(grid), progress))
@@ -122,7 +126,7 @@ def _decode(
     each: Callable[..., Iterable[Any]],
 ) -> Iterator[tuple[Tile, np.ndarray]]:
     """Yield the pixels of each tile; latents are kept for three rows of tiles, no more."""
-    header, scale = found.header, scale_tables(model.counts)
+    header, scale = found.header, scale_tables(model.counts, widest(model))
 
     def latents(part: Tile) -> tile_codec.Latents:
         mine: list[bytes | None] = [rung[part.number] for rung in found.rungs[:rungs]]

@@ -20,8 +20,11 @@ PROGRAM = "prior.npz"
 OUTPUTS = ("index", "mean")
 
 
-def conv(x: np.ndarray, *, kernel: np.ndarray, bias: Any = None, groups: int = 1) -> np.ndarray:
-    """SAME convolution of stride 1 with a kernel [k, k, Cin / groups, Cout]; k odd."""
+def conv(
+    x: np.ndarray, *, kernel: np.ndarray, bias: Any = None, groups: int = 1, scale: Any = 1.0
+) -> np.ndarray:
+    """SAME convolution of stride 1 with scale [Cout] times a kernel [k, k, Cin / groups, Cout]; k odd."""
+    kernel = kernel * np.asarray(scale, np.float64)
     size, _, inner, outer = kernel.shape
     half = size // 2
     batch, height, width, _ = x.shape

@@ -45,21 +45,25 @@ class Encoder:
         shapes differ or an interval is empty or leaves the slots.
         """
         start, frequency = self._intervals(start, frequency, active)
-        bits, unit, x = self._bits, self._unit, self._state.copy()
-        low_bits = (1 << unit) - 1
-        rooms = [self._width - bits + unit * k for k in range(self._times)][::-1]
-        data = np.empty(self._times * start.size, f"<u{unit // 8}")  # filled from the end
-        at = len(data)
-        for low, wide in zip(start[::-1], frequency[::-1], strict=True):
+        unit, x = np.uint32(self._unit), self._state.copy()
+        rooms = [self._width - self._bits + self._unit * k for k in range(self._times)][::-1]
+        rooms = [np.uint32(room) for room in rooms]
+        data = np.empty(self._times * start.size, f"<u{self._unit // 8}")  # filled from the end
+        at, part, full = len(data), np.empty_like(x), np.empty(len(x), bool)
+        rest = np.uint32(1 << self._bits) - frequency
+        for low, wide, more in zip(start[::-1], frequency[::-1], rest[::-1], strict=True):
             for room in rooms:  # lanes with two units too many; one
-                full = ((x >> room) >= wide).nonzero()[0]
-                if len(full):
-                    over = x[full]
-                    data[at - len(full) : at] = over & low_bits
-                    at -= len(full)
-                    x[full] = over >> unit
-            whole = x // wide
-            x += low + whole * ((1 << bits) - wide)  # whole << bits + x mod wide + low
+                np.greater_equal(np.right_shift(x, room, part), wide, full)
+                lanes = full.nonzero()[0]
+                if lanes.size:
+                    over = x.take(lanes)
+                    data[at - lanes.size : at] = over  # its lowest bits
+                    at -= lanes.size
+                    x[lanes] = over >> unit
+            np.floor_divide(x, wide, part)
+            np.multiply(part, more, part)
+            np.add(part, low, part)
+            np.add(x, part, x)  # (x div wide) << bits + x mod wide + low
         self._state = x
         self._bytes.append(data[at:].tobytes())
 
@@ -160,30 +164,38 @@ class Decoder:
                 x[empty] = x[empty] << self._unit | self._take(len(empty))
         self._state = x
 
-    def read(self, slots: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """Step over T symbols of known tables (`unit=16`): uint32 [K] and [T] -> uint32 [T].
+    def read(self, frequency: np.ndarray, offset: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """Step over T symbols of known tables (`unit=16`); return which entry each found, int64 [T].
 
-        Symbol t lies in lane t mod lanes; its table is the 2^bits entries of `slots` from first[t]
-        on. An entry says, from the lowest bit: frequency - 1 (12 bits), slot - start (12 bits), and
-        what the caller put into the other 8. Returns the entries found. CodecError as `advance`.
+        Symbol t lies in lane t mod lanes; its table are the 2^bits entries from first[t] (int64 [T]) on.
+        Of the symbol that owns a slot an entry says (uint32) its frequency, and slot - start. CodecError as
+        `advance`.
         """
-        lanes, shift, lowest = len(self._state), self._bits, self._lowest
-        low, units, at = np.uint32((1 << shift) - 1), self._units, self._at
-        field, found, x = np.uint32(4095), np.empty(len(first), np.uint32), self._state
-        idle = x[:0]
-        for begin in range(0, len(first), lanes):
-            table = first[begin : begin + lanes]
-            if len(table) < lanes:  # the last step; the other lanes stay
-                x, idle = x[: len(table)], x[len(table) :]
-            entry = slots[table + (x & low)]
-            found[begin : begin + lanes] = entry
-            x = ((entry & field) + 1) * (x >> shift) + ((entry >> 12) & field)
-            empty = (x < lowest).nonzero()[0]
-            if len(empty):
-                end = at + len(empty)
+        lanes, units, at, x = len(self._state), self._units, self._at, self._state.copy()
+        low, bits = np.uint32((1 << self._bits) - 1), np.uint32(self._bits)
+        lowest, unit = np.uint32(self._lowest), np.uint32(self._unit)
+        part, little = np.empty(lanes, np.uint32), np.empty(lanes, bool)
+        found, idle = np.empty(len(first), np.int64), x[:0]
+        for begin in range(
+            0, len(first), lanes
+        ):  # few calls, no new arrays: most of the time is calls
+            entry = found[begin : begin + lanes]
+            if len(entry) < lanes:  # the last step; the other lanes stay
+                lanes = len(entry)
+                x, idle, part, little = x[:lanes], x[lanes:], part[:lanes], little[:lanes]
+            np.bitwise_and(x, low, part)
+            np.add(first[begin : begin + lanes], part, entry)
+            np.right_shift(x, bits, x)
+            frequency.take(entry, None, part, "wrap")
+            np.multiply(x, part, x)
+            offset.take(entry, None, part, "wrap")
+            np.add(x, part, x)
+            empty = np.less(x, lowest, little).nonzero()[0]
+            if empty.size:
+                end = at + empty.size
                 if end > len(units):
                     self._take(len(units) + 1)  # says so
-                x[empty] = (x[empty] << 16) | units[at:end]
+                x[empty] = (x.take(empty) << unit) | units[at:end]
                 at = end
         self._state = np.concatenate([x, idle])
         self._at = at

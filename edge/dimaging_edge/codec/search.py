@@ -26,6 +26,7 @@ def to_target(
     bpp: float | None = None,
     decibel: float | None = None,
     tile: int = TILE,
+    effort: int = 0,
 ) -> tuple[bytes, int]:
     """Return (file, quality): the highest quality within `bpp`, or the lowest that reaches `decibel`.
 
@@ -37,7 +38,7 @@ def to_target(
     found: dict[int, tuple[float, bytes]] = {}
 
     def value(quality: int) -> float:
-        data = compress(model, photo, quality, tile=tile)
+        data = compress(model, photo, quality, tile=tile, effort=effort)
         if bpp is not None:
             now = 8 * len(data) / pixels
         else:

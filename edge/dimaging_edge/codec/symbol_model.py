@@ -10,7 +10,9 @@ class SymbolModel(Protocol):
     """A learned transform with latents z (1/32 of the size) and y (1/8), and a prior of y.
 
     `prior` must give the same integers for the same integers on every machine; `encode` and `decode`
-    may be floats. All arrays have batch 1; H and W are multiples of 32, h = H / 8, w = W / 8.
+    may be floats. All arrays have batch 1; H and W are multiples of 32, h = H / 8, w = W / 8. A model may
+    also have `neighbours`: (tables of z, tables of y), see `neighbours.Tables`; and `widest`, the largest
+    symbol of y where that is not 127.
     """
 
     model_id: bytes  # 16
@@ -41,6 +43,11 @@ class SymbolModel(Protocol):
     def decode(self, z: np.ndarray, y: np.ndarray, quality: int) -> np.ndarray:
         """Z, and y in eighths of a step -> [1, H, W, C]."""
         ...
+
+
+def widest(model: SymbolModel) -> int:
+    """The largest symbol that a model has."""
+    return getattr(model, "widest", 127)
 
 
 @dataclass

@@ -6,7 +6,8 @@ The entropy path sees the core of the tile alone, so a tile is decoded without i
     pass 0    (row + column of y even) scale index and mean from z
     pass 1    (odd) scale index and mean from z and the decoded pass 0
 
-A symbol is s = round(y - mean), 0 where the index is 0; decoded is s + mean, in eighths of a step.
+A symbol is s = round(y - mean), 0 where the index is 0; decoded is s + mean, in eighths of a step. A model
+with tables of `neighbours` corrects scale index and mean of every symbol by those around it.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,13 @@ import numpy as np
 from dimaging_edge.codec import symbols
 from dimaging_edge.codec.container import RUNGS, Entry
 from dimaging_edge.codec.crc32c import crc32c
+from dimaging_edge.codec.neighbours import Field, Where
+from dimaging_edge.codec.optimise import Choice, nearest
 from dimaging_edge.codec.symbol_model import SymbolModel
 from dimaging_edge.errors import CodecError
+
+LARGEST = 127
+"""Of z."""
 
 
 @dataclass
@@ -43,19 +49,34 @@ def encode_tile(
     z: np.ndarray,
     y: np.ndarray,
     quality: int,
+    choose: Choice = nearest,
 ) -> Coded:
-    """Code z [1, h/4, w/4, Cz] symbols and y [1, h, w, Cy] in 1/256 of a step."""
+    """Code z [1, h/4, w/4, Cz] symbols and y [1, h, w, Cy] in 1/256 of a step, as `choose` rounds it."""
+    rungs: list[list[symbols.Piece]] = []
+
+    def coder(exact: np.ndarray, choose: Choice):
+        """Of a rung: what the symbols stand for, in 1/256 of a step, without the prior's mean."""
+        pieces: list[symbols.Piece] = []
+        rungs.append(pieces)
+
+        def code(index: np.ndarray, shift: np.ndarray, where: Where) -> np.ndarray:
+            symbol = scale.clip(choose(scale, exact[where] - 32 * shift, index), index)
+            pieces.append((index, symbol))
+            return symbol
+
+        return code
+
+    field_z, field_y = _fields(model, z.shape, y.shape)
     index = z_index(model, quality, z.shape)
-    z = scale.clip(z, index)
-    rungs = [(index, z)]
+    scale.check(index)
+    z = _whole(field_z.walk(0, index[0], coder(256 * z[0], nearest)))
     known = np.zeros(y.shape, np.int32)
     for pass_ in (0, 1):
         mask = checkerboard(y.shape, pass_)
         index, mean = model.prior(z, known, pass_, quality)
-        index = np.where(mask, index, 0)
-        symbol = scale.clip((y - 32 * mean + 128) >> 8, index)
-        known = known + np.where(mask, 8 * symbol + mean, 0)
-        rungs.append((index, symbol))
+        scale.check(index)
+        found = field_y.walk(1 + pass_, index[0], coder((y - 32 * mean)[0], choose))
+        known = known + np.where(mask, mean + found, 0)
     lanes, parts = symbols.encode(scale, rungs)
     lengths, sums = [len(part) for part in parts], [crc32c(part) for part in parts]
     entry = Entry(lanes, latents_crc(z, known), tuple(lengths), tuple(sums))
@@ -104,31 +125,49 @@ def _decode(
     size: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     reader = symbols.RungReader(scale, entry.lanes)
+    height, width = size
+    z = np.zeros((1, height // 4, width // 4, model.z_channels), np.int32)
+    y = np.zeros((1, height, width, model.y_channels), np.int32)
+    field_z, field_y = _fields(model, z.shape, y.shape)
 
-    def read(rung: int, index: np.ndarray) -> np.ndarray | int:
+    def read(rung: int, field: Field, index: np.ndarray) -> np.ndarray | int:
+        """Deviations; 0 of what was not sent."""
+        scale.check(index)
         part = rungs[rung] if rung < len(rungs) else None
         if part is None:
             return 0
         try:
-            found = reader.read(part, index)
+            reader.begin(part)
+            found = field.walk(rung, index[0], lambda index, shift, where: reader.piece(index))
+            reader.end()
             if rung == len(RUNGS) - 1:
                 reader.finish()
         except CodecError as error:
             raise _RungError(rung, error) from None
         return found
 
-    height, width = size
-    z = np.zeros((1, height // 4, width // 4, model.z_channels), np.int32)
-    y = np.zeros((1, height, width, model.y_channels), np.int32)
     if not rungs:
         return z, y, False
-    z = z + read(0, z_index(model, quality, z.shape))
+    z = z + _whole(read(0, field_z, z_index(model, quality, z.shape)))
     for pass_ in (0, 1):
         mask = checkerboard(y.shape, pass_)
         index, mean = model.prior(z, y, pass_, quality)
-        symbol = read(1 + pass_, np.where(mask, index, 0))
-        y = y + np.where(mask, 8 * symbol + mean, 0)
+        y = y + np.where(mask, mean + read(1 + pass_, field_y, index), 0)
     return z, y, len(rungs) == len(RUNGS)
+
+
+def _fields(model: SymbolModel, *shapes: tuple[int, ...]) -> list[Field]:
+    """Of z and y."""
+    tables = getattr(model, "neighbours", None) or (None, None)
+    return [
+        Field(table, shape[1:], whole=not number)
+        for number, (table, shape) in enumerate(zip(tables, shapes, strict=True))
+    ]
+
+
+def _whole(deviation: np.ndarray | int) -> np.ndarray:
+    """Z [1, h, w, C] from its deviations [h, w, C]; a forged file may hold any."""
+    return (np.asarray(deviation)[None] >> 3).clip(-LARGEST, LARGEST)
 
 
 def z_index(model: SymbolModel, quality: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,13 +11,17 @@ import io
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from dimaging_edge import schema
+from dimaging_edge.codec.neighbours import NEIGHBOURS
 from dimaging_edge.codec.prior import PROGRAM
 from onnx import helper
 
 from dimaging_export import graph as graphs
 from dimaging_export import targets
 from dimaging_export.build import Built, Order, describe
+from dimaging_export.byte_storage import in_bytes, store_in_bytes
+from dimaging_export.codec import neighbours
 from dimaging_export.codec.ends import TYPES, whole_ends
 from dimaging_export.codec.file import prior_file
 from dimaging_export.codec.prior import prior_program
@@ -37,9 +41,11 @@ from dimaging_export.runner import Arrays, Graph, keras_graph
 from dimaging_export.subject import Subject
 from dimaging_export.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.verify import verify
-from dimaging_tf.compression import RUNGS, SYMBOL, LearnedCodec
+from dimaging_tf.compression import SYMBOL, LearnedCodec
 from dimaging_tf.layers.codec import QUALITIES, table_index
 
+SHOWN = 64
+"""Side of the example that travels with the bundle, pixels."""
 _NUMPY = {name: helper.tensor_dtype_to_np_dtype(kind) for name, kind in TYPES.items()}
 
 
@@ -63,11 +69,12 @@ def build_codec(subject: Subject, order: Order, calibration: Any, judging: Any) 
     files = {"prior": prior_file(program, z, y)}
     for name in ("encoder", "decoder"):
         for weight in subject.graphs[name].weights:  # of the copy that is exported
-            weight.assign(np.asarray(weight).astype(np.float16))
+            weight.assign(_short(np.asarray(weight), weight.path))
         files[name] = whole_ends(
             convert(subject.graphs[name], converter="direct"), model.config.bits
         )
     for file in files.values():
+        store_in_bytes(file.graph)
         store_in_half(file.graph)
         verify(file)
     runs = {name: runner(file) for name, file in files.items()}
@@ -78,12 +85,9 @@ def build_codec(subject: Subject, order: Order, calibration: Any, judging: Any) 
         "prior": prove_prior(files["prior"], stored, example["prior"]),
         "decoder": prove_decoder(runs["decoder"], reference["decoder"], example["decoder"]),
     }
-    extra = {
-        "scale_counts.bin": scale_counts(_seen(model, runs, calibration)).astype("<u2").tobytes(),
-        "z_index.bin": _z_index(model).tobytes(),
-        PROGRAM: stored,
-    }
+    extra = {**_tables(model, runs, calibration), PROGRAM: stored}
     built = {}
+    example = _examples(model, runs, judging[:1, :SHOWN, :SHOWN])
     for name, file in files.items():
         feed = example[name]
         answers = reference[name](feed) if name != "prior" else runs[name](feed)
@@ -115,6 +119,17 @@ def settings(model: LearnedCodec) -> dict[str, int]:
     return {"halo": -(-reach // 32) * 32, "bit_depth": model.config.bits}
 
 
+def _short(weight: np.ndarray, path: str) -> np.ndarray:
+    """Bytes for the kernels of the residual blocks, float16 for what all of the picture goes through.
+
+    Together 0.01 to 0.02 dB, for a quarter of the file.
+    """
+    ordinary = "conv2d" in path and "transpose" not in path  # all others have names of their own
+    if ordinary and weight.ndim == 4:
+        return in_bytes(weight)
+    return weight.astype(np.float16)
+
+
 def _ranges(model: LearnedCodec) -> dict[str, tuple[float, float] | None]:
     return {**model.ranges, "image": (0, 2**model.config.bits - 1)}
 
@@ -141,18 +156,21 @@ def _examples(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) ->
     }
 
 
-def _seen(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> np.ndarray:
-    """How often each symbol of y was met with each table: [64, 255]."""
-    seen = np.zeros((QUALITIES, 2 * SYMBOL + 1))
-
-    def count(index: np.ndarray, symbol: np.ndarray) -> None:
-        np.add.at(seen, (index.astype(int), symbol.astype(int) + SYMBOL), 1)
-
-    for quality in RUNGS:
-        told = np.full(len(image), quality, np.int64)
-        code = runs["encoder"]({"image": image, "quality": told})
-        model.coded(lambda name, **x: runs[name](x), code, told, count)
-    return seen
+def _tables(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> dict[str, bytes]:
+    """What the entropy coder reads, fitted to images [N, H, W, C]."""
+    z_index, wide = _z_index(model), model.widest > SYMBOL
+    if wide:
+        image = np.concatenate([image, np.asarray(model.varied(tf.constant(image), 0))])
+    seen = neighbours.latents(runs, z_index, image, model.widest)
+    z, y = (model.latents[name][1] for name in "zy")
+    alone = neighbours.no_tables(z), neighbours.no_tables(y)
+    around = neighbours.fit(seen, scale_counts(neighbours.count(seen, alone), wide))
+    counts = scale_counts(neighbours.count(seen, around), wide)
+    return {
+        "scale_counts.bin": counts.astype("<u2").tobytes(),
+        "z_index.bin": z_index.tobytes(),
+        NEIGHBOURS: b"".join(tables.to_bytes() for tables in around),
+    }
 
 
 def _z_index(model: LearnedCodec) -> np.ndarray:

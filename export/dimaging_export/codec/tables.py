@@ -10,18 +10,24 @@ SHARE = 300
 """The density that the model was trained with counts as much as so many symbols seen."""
 
 
-def scale_counts(seen: np.ndarray) -> np.ndarray:
+def scale_counts(seen: np.ndarray, wide: bool = False) -> np.ndarray:
     """Uint16 [64, 256]: symbols -127..127 and ESCAPE; each row sums to 2^12, row 0 is not used.
 
-    seen: how often each symbol was met with each table, [64, 255]. Real latents are more peaked than
-    the logistic density, so what was seen decides where enough was.
+    seen: how often each symbol was met with each table, [64, 255], or [64, 256] with those outside in the
+    last. Real latents are more peaked than the logistic density, so what was seen decides where enough
+    was. wide: symbols outside can be coded, so ESCAPE has its share of every row; else they are cut.
     """
     counts = np.zeros((QUALITIES, 2 * SYMBOL + 2), np.uint16)
     counts[0, SYMBOL] = SLOTS
     for k in range(1, QUALITIES):
-        expected = logistic(float(table_scale(np.array(k))))
-        both = (seen[k] + seen[k][::-1]) / 2
-        counts[k] = _row((both + SHARE * expected) / (both.sum() + SHARE))
+        inner = seen[k, : 2 * SYMBOL + 1]
+        outside = logistic_outside(float(table_scale(np.array(k)))) if wide else 0.0
+        expected = logistic(float(table_scale(np.array(k)))) * (1 - outside)
+        both, far = (inner + inner[::-1]) / 2, wide * seen[k, 2 * SYMBOL + 1 :].sum()
+        total = both.sum() + far + SHARE
+        counts[k] = _row(
+            (both + SHARE * expected) / total, (far + SHARE * outside) / total if wide else None
+        )
     return counts
 
 
@@ -32,13 +38,23 @@ def logistic(scale: float) -> np.ndarray:
     return mass / mass.sum()
 
 
-def _row(p: np.ndarray) -> np.ndarray:
-    """Whole counts of a symmetric density: at least 1 inside its support, ESCAPE for the rest."""
+def logistic_outside(scale: float) -> float:
+    """Probability of all others."""
+    return float(1 - np.tanh((SYMBOL + 0.5) / scale / 2))
+
+
+def _row(p: np.ndarray, outside: float | None) -> np.ndarray:
+    """Whole counts of a symmetric density: at least 1 inside its support, ESCAPE for the rest.
+
+    outside: probability of symbols beyond +-127; None where there are none.
+    """
     tail = np.array([p[SYMBOL + n + 1 :].sum() for n in range(SYMBOL + 1)])
     reach = int(np.argmax(2 * tail * SLOTS < 0.5))
     inside = np.zeros(len(p), bool)
     inside[SYMBOL - reach : SYMBOL + reach + 1] = True
     escape = 0 if reach == SYMBOL else 1
+    if outside is not None:
+        escape = max(1, round(outside * SLOTS))
     free = SLOTS - escape - inside.sum()
     count = np.where(inside, 1 + np.floor(p / p[inside].sum() * free), 0)
     count[SYMBOL] += SLOTS - escape - count.sum()

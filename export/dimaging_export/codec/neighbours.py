@@ -1,0 +1,170 @@
+"""The tables of dimaging_edge/codec/neighbours.py, from symbols that were seen.
+
+Two passes over the latents of calibration images: first the factors of the shift, channel by channel, as
+weighted least squares; then, with them, the scale index that codes cheapest for each spread.
+A third pass counts the symbols for the final probability tables.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from dimaging_edge.codec.neighbours import FACTOR, LEVELS, SPREADS, Field, Tables
+from dimaging_edge.codec.symbols import ScaleTables
+
+from dimaging_export.runner import Graph
+from dimaging_tf.compression import EIGHTHS, PARTS, RUNGS, SYMBOL
+from dimaging_tf.layers.codec import QUALITIES, table_scale
+
+RIDGE = 200.0
+"""Factors are drawn to 0 as if by so many symbols."""
+LOYALTY = 1.0
+"""Bits that another scale index must save to be chosen."""
+REACH = 2.0
+"""Scale indices learn from neighbours so far away."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A rung of an image: exact values in 1/256 of a step less the prior's mean, and indices; [h, w, C]."""
+
+    rung: int  # 0: z
+    image: int  # passes of one image share a Field
+    exact: np.ndarray
+    index: np.ndarray
+
+
+def latents(
+    runs: dict[str, Graph], z_index: np.ndarray, image: np.ndarray, widest: int
+) -> list[Seen]:
+    """What the three rungs of images [N, H, W, C] look like at the qualities of RUNGS.
+
+    widest: the largest symbol of y.
+    """
+    found: list[Seen] = []
+    for quality in RUNGS:
+        for picture in image:
+            number, told = len(found), {"quality": np.array([quality], np.int64)}
+            code = runs["encoder"]({"image": picture[None], **told})
+            z, y = code["z"][0].astype(np.int32), code["y"].astype(np.int32)
+            index = np.broadcast_to(z_index[quality].astype(np.int32), z.shape)
+            found.append(Seen(0, number, PARTS * z, index))
+            known = np.zeros_like(y)
+            parity = np.add.outer(*map(np.arange, y.shape[1:3]))[None, :, :, None] % 2
+            for rung in (1, 2):
+                told["pass"] = np.array([rung - 1], np.int64)
+                prior = runs["prior"]({"z": code["z"], "y": known, **told})
+                index, mean = (prior[name].astype(np.int32) for name in ("index", "mean"))
+                exact = y - PARTS // EIGHTHS * mean
+                symbol = ((exact + PARTS // 2) // PARTS).clip(-widest, widest) * (index > 0)
+                known = np.where(parity == rung - 1, EIGHTHS * symbol + mean, known)
+                found.append(Seen(rung, number, exact[0], index[0]))
+    return found
+
+
+class _Probe(Field):
+    """Tells what it looked at, before the symbols are coded."""
+
+    mean = spread = None
+    number = 0
+
+    def _factor(self, tables: Tables, number: int, channel: np.ndarray, mean: Any) -> np.ndarray:
+        self.mean, self.number = mean, number
+        return super()._factor(tables, number, channel, mean)
+
+    def _index(self, tables: Tables, number: int, index: np.ndarray, spread: Any) -> np.ndarray:
+        self.spread, self.old = spread, index
+        return super()._index(tables, number, index, spread)
+
+
+def no_tables(channels: int) -> Tables:
+    """Neither shift nor other indices."""
+    remap = np.broadcast_to(np.arange(QUALITIES)[:, None], (LEVELS, QUALITIES, SPREADS))
+    return Tables(np.zeros((LEVELS, channels), np.int8), remap.astype(np.uint8))
+
+
+def fit(seen: Sequence[Seen], counts: np.ndarray) -> tuple[Tables, Tables]:
+    """Tables of z and of y. counts: uint16 [64, 256], what symbols cost."""
+    cost = _cost(counts)
+    found = []
+    for kind in (0, 1):
+        mine = [x for x in seen if (x.rung > 0) == kind]
+        tables = _factors(mine, no_tables(mine[0].exact.shape[-1]))
+        found.append(_remap(mine, tables, cost))
+    return found[0], found[1]
+
+
+def count(seen: Sequence[Seen], both: tuple[Tables, Tables]) -> np.ndarray:
+    """How often each symbol of y is met with each table: [64, 256], those beyond +-127 in the last."""
+    total = np.zeros((QUALITIES, 2 * SYMBOL + 2))
+
+    def note(probe: _Probe, index: np.ndarray, symbol: np.ndarray, *_: np.ndarray) -> None:
+        column = np.where(np.abs(symbol) > SYMBOL, 2 * SYMBOL + 1, symbol + SYMBOL)
+        np.add.at(total, (index, column), 1)
+
+    _walk([x for x in seen if x.rung], both[1], note)
+    return total
+
+
+def _walk(seen: Sequence[Seen], tables: Tables, note: Callable[..., None]) -> None:
+    """note(probe, index, symbol, exact, channel) of every level with neighbours and without."""
+    field, image = None, None
+    for x in seen:
+        if field is None or image != x.image:
+            field, image = _Probe(tables, x.exact.shape, whole=x.rung == 0), x.image
+        probe = field
+
+        def code(index: Any, shift: Any, where: Any, x: Seen = x, probe: _Probe = probe):
+            exact = x.exact[where]
+            symbol = (exact - 32 * shift + 128) >> 8
+            note(probe, index, symbol, exact, where[2])
+            probe.mean = probe.spread = None
+            return symbol
+
+        field.walk(x.rung, x.index, code)
+
+
+def _factors(seen: Sequence[Seen], tables: Tables) -> Tables:
+    """Least squares, symbols weighted by how exactly the prior knows them."""
+    sums = np.zeros((2, *tables.factor.shape))
+
+    def note(probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
+        if probe.mean is None:
+            return
+        near = probe.mean / (12 * EIGHTHS)
+        weight = 1 / (table_scale(index) ** 2 * np.pi**2 / 3 + 1 / 12)
+        np.add.at(sums[0, probe.number], channel, weight * near * exact / PARTS)
+        np.add.at(sums[1, probe.number], channel, weight * near * near)
+
+    _walk(seen, tables, note)
+    factor = np.rint(FACTOR * sums[0] / (sums[1] + RIDGE)).clip(-127, 127)
+    return Tables(factor.astype(np.int8), tables.remap)
+
+
+def _remap(seen: Sequence[Seen], tables: Tables, cost: np.ndarray) -> Tables:
+    """The cheapest shift of the scale index, for each level, index and spread."""
+    met = np.zeros((LEVELS, QUALITIES, SPREADS, 2 * SYMBOL + 1))
+
+    def note(probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
+        if probe.spread is not None:
+            column = symbol.clip(-SYMBOL, SYMBOL) + SYMBOL
+            np.add.at(met[probe.number], (index, probe.spread, column), 1)
+
+    _walk(seen, tables, note)
+    index = np.arange(QUALITIES)
+    moves = np.arange(-24, 25)
+    bits = np.stack(
+        [np.einsum("lksn,kn->lks", met, cost[(index + m).clip(1, QUALITIES - 1)]) for m in moves]
+    )
+    bits += LOYALTY * (moves != 0)[:, None, None, None]
+    near = np.exp(-0.5 * ((index[:, None] - index) / REACH) ** 2)
+    move = moves[np.einsum("mlks,jk->mljs", bits, near).argmin(0)]
+    remap = (index[:, None] + move).clip(1, QUALITIES - 1)
+    remap[:, 0] = 0
+    return Tables(tables.factor, remap.astype(np.uint8))
+
+
+def _cost(counts: np.ndarray) -> np.ndarray:
+    """Bits of the symbols -127..127 with each table, [64, 255]."""
+    return ScaleTables(counts).cost[:, : 2 * SYMBOL + 1] / 256

@@ -1,0 +1,143 @@
+"""The weights that come along: files that they wrote once are read for ever, on any machine.
+
+Latents are equal to the last bit, pixels within what the bundle allows its decoder. The encoder is a float
+network, so another machine may write other files; these are not compared. After a bundle was replaced:
+
+    python tests/edge/test_codec_shipped.py --write
+"""
+
+import hashlib
+import json
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dimaging_edge.codec import tile_codec
+from dimaging_edge.codec.container import RUNGS
+from dimaging_edge.codec.network import SHIPPED, BundleModel, find_bundle, open_model
+from dimaging_edge.codec.photo import compress, decompress
+from dimaging_edge.codec.prior import NumpyPrior
+from dimaging_edge.codec.reading import read_container
+from dimaging_edge.codec.symbol_model import Photo, widest
+from dimaging_edge.codec.symbols import scale_tables
+from dimaging_edge.codec.tiles import tiles
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
+CASES = {  # height, width, quality, edge of a tile
+    "1 x 1": (1, 1, 63, 768),
+    "odd, low": (37, 90, 4, 768),
+    "odd, tiles": (97, 70, 30, 64),
+    "high": (64, 96, 63, 768),
+}
+
+
+def pattern(model: BundleModel, height: int, width: int) -> Photo:
+    """Waves, edges and specks; without a generator that might change."""
+    y, x, c = np.ogrid[:height, :width, : model.channels]
+    value = np.abs((x * (3 + c) + y * (5 - c)) % 256 - 128) + (x * x + 7 * y * y + c) % 13
+    value = np.where((x // 20 + y // 16) % 3 == 0, 190 - 30 * c, value)
+    value = np.where((x * x + 7 * y + c) % 131 == 0, 255, value)
+    return Photo((value << (model.bit_depth - 8)).astype(f"u{model.bit_depth // 8}"))
+
+
+def latents(model: BundleModel, data: bytes) -> list[list[str]]:
+    """SHA-256 of z (int8) and y (int16, in eighths; little-endian) of each tile."""
+    found, sums = read_container(data), []
+    header = found.header
+    for part in tiles(header.height, header.width, header.tile, 0):
+        size = (part.bottom - part.top) // 8, (part.right - part.left) // 8
+        rungs = [found.rungs[r][part.number] for r in range(len(RUNGS))]
+        entry, scale = found.entries[part.number], scale_tables(model.counts, widest(model))
+        one = tile_codec.decode_tile(model, scale, entry, rungs, header.quality, size)
+        assert one.fault == ""
+        parts = one.z.tobytes(), one.y.astype("<i2").tobytes()
+        sums.append([hashlib.sha256(x).hexdigest() for x in parts])
+    return sums
+
+
+def golden(bundle: str) -> dict[str, Any]:
+    path = GOLDEN / f"shipped-{bundle}.json"
+    assert path.exists(), f"no {path.name}: python tests/edge/test_codec_shipped.py --write"
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module", params=BUNDLES)
+def model(request: pytest.FixtureRequest) -> BundleModel:
+    return open_model(SHIPPED / request.param, threads=1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(model: BundleModel, name: str) -> None:
+    stored = golden(model.bundle.path.name)
+    assert stored["model_id"] == model.model_id.hex(), "another model: write the golden files anew"
+    case = stored["files"][name]
+    data = bytes.fromhex(case["file"])
+    assert latents(model, data) == case["latents_sha256"]
+    found, damage = decompress(model, data)
+    assert damage == []
+    pixels = zlib.decompress(bytes.fromhex(case["pixels"]))
+    wanted = np.frombuffer(pixels, found.image.dtype.newbyteorder("<")).reshape(found.image.shape)
+    allowed = model.bundle.graph("decoder").parity["image"]["allowed"]
+    assert np.abs(found.image.astype(int) - wanted).max() <= allowed
+
+
+@pytest.mark.parametrize("name", ["odd, low", "odd, tiles"])
+def test_golden_with_the_prior_in_numpy(model: BundleModel, name: str) -> None:
+    """The reference without an engine decodes the same latents."""
+
+    class Reference(BundleModel):
+        def prior(self, z, y, pass_, quality):
+            found = reference(
+                {"z": z, "y": y, "pass": np.array([pass_]), "quality": np.array([quality])}
+            )
+            return found["index"], found["mean"]
+
+    reference = NumpyPrior(model.bundle.path / "prior.npz")
+    case = golden(model.bundle.path.name)["files"][name]
+    assert latents(Reference(model.bundle), bytes.fromhex(case["file"])) == case["latents_sha256"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 200), (33, 31), (100, 64)])
+def test_round_trip(model: BundleModel, size: tuple[int, int]) -> None:
+    """Any size, and more bytes for a better picture."""
+    photo, errors, sizes = pattern(model, *size), [], []
+    for quality in (10, 60):
+        data = compress(model, photo, quality, tile=64)
+        found, damage = decompress(model, data)
+        assert damage == []
+        assert found.image.shape == photo.image.shape
+        errors.append(np.square(found.image.astype(float) - photo.image).mean())
+        sizes.append(len(data))
+    assert errors[1] < errors[0]
+    assert sizes[1] > sizes[0]
+
+
+def test_each_bundle_is_found_by_what_it_wrote(model: BundleModel) -> None:
+    data = compress(model, pattern(model, 8, 8), 30)
+    assert find_bundle(read_container(data).header) == model.bundle.path
+
+
+def write() -> None:
+    """Run by hand when a bundle was replaced or added."""
+    for bundle in BUNDLES:
+        model = open_model(SHIPPED / bundle, threads=1)
+        files = {}
+        for name, (height, width, quality, tile) in CASES.items():
+            data = compress(model, pattern(model, height, width), quality, tile=tile)
+            image = decompress(model, data)[0].image
+            little = image.astype(image.dtype.newbyteorder("<")).tobytes()
+            files[name] = {
+                "file": data.hex(),
+                "latents_sha256": latents(model, data),
+                "pixels": zlib.compress(little, 9).hex(),
+            }
+        record = {"model_id": model.model_id.hex(), "files": files}
+        (GOLDEN / f"shipped-{bundle}.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__" and "--write" in sys.argv:
+    write()
