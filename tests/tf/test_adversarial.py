@@ -1,0 +1,364 @@
+"""The game: costs against closed forms, who moves whose weights, the average, resuming, warnings, words."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dimaging_tf import costs, metrics
+from dimaging_tf.adversarial import Game, Players
+from dimaging_tf.errors import DataError
+from dimaging_tf.game_watch import GameWarning, GameWatch, findings
+from dimaging_tf.layers.random import step_normal
+from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
+from dimaging_tf.models.dcgan import DCGAN
+from dimaging_tf.models.dcgan import Config as DCGANConfig
+from dimaging_tf.models.gan import GAN, Config
+
+REAL, FAKE, WRONG = (np.array(x, np.float32) for x in ([2.0, -0.5], [-1.0, 3.0], [0.3, -4.0]))
+
+
+def sure(logit):
+    return 1 / (1 + np.exp(-logit.astype(np.float64)))
+
+
+def j_d(real, fake, smoothing=0.0, wrong=None):
+    """The slide's J(D), term by term in float64."""
+    of_real = (1 - smoothing) * np.log(sure(real)) + smoothing * np.log(1 - sure(real))
+    of_fake = np.log(1 - sure(fake)).mean()
+    if wrong is not None:
+        of_fake = (of_fake + np.log(1 - sure(wrong)).mean()) / 2
+    return -(of_real.mean() + of_fake) / 2
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("wrong", [None, WRONG])
+def test_costs_are_the_lectures(smoothing, wrong):
+    expected = j_d(REAL, FAKE, smoothing, wrong)
+    found = costs.discriminator_cost(REAL, FAKE, smoothing, wrong)
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+    found = costs.generator_cost("minimax", REAL, FAKE, smoothing, wrong)
+    assert float(found) == pytest.approx(-expected, rel=1e-6)
+    found = costs.generator_cost("non-saturating", REAL, FAKE, smoothing, wrong)
+    assert float(found) == pytest.approx(-np.log(sure(FAKE)).mean() / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cost", "at", "slope"),
+    [
+        (lambda x: costs.discriminator_cost(x, FAKE), REAL, -(1 - sure(REAL)) / 4),
+        (lambda x: costs.discriminator_cost(x, FAKE, 0.1), REAL, -(0.9 - sure(REAL)) / 4),
+        (lambda x: costs.discriminator_cost(REAL, x), FAKE, sure(FAKE) / 4),
+        (lambda x: costs.discriminator_cost(REAL, FAKE, 0, x), WRONG, sure(WRONG) / 8),
+        (lambda x: costs.generator_cost("minimax", REAL, x), FAKE, -sure(FAKE) / 4),
+        (lambda x: costs.generator_cost("non-saturating", REAL, x), FAKE, -(1 - sure(FAKE)) / 4),
+    ],
+)  # fmt: skip
+def test_slopes_of_the_costs(cost, at, slope):
+    logit = tf.constant(at)
+    with tf.GradientTape() as tape:
+        tape.watch(logit)
+        value = cost(logit)
+    np.testing.assert_allclose(tape.gradient(value, logit), slope, rtol=1e-5)
+
+
+@pytest.mark.parametrize("g_cost", costs.G_COSTS)
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_slope_ratio(g_cost, share):
+    d_slope = share * sure(FAKE) / 4
+    g_slope = -d_slope if g_cost == "minimax" else -(1 - sure(FAKE)) / 4
+    np.testing.assert_allclose(costs.slope_ratio(g_cost, FAKE, share), g_slope / d_slope, rtol=1e-5)
+    assert np.isfinite(costs.slope_ratio(g_cost, np.float32([-1e4, 1e4]))).all()
+
+
+def test_penalties_of_a_linear_judge_are_known():
+    weight = np.float32([[3.0], [4.0]])
+    judge = lambda x: tf.reshape(x @ weight, [-1])  # noqa: E731, its slope is 5 everywhere
+    x, half = tf.ones((6, 2)), tf.fill([6], 0.5)
+    assert float(costs.gradient_penalty("r1", judge, x, -x, half)) == pytest.approx(12.5)
+    assert float(costs.gradient_penalty("wgan-gp", judge, x, -x, half)) == pytest.approx(16.0)
+
+
+SMALL = {"shape": (8, 8, 1), "latent_dim": 5}
+TINY = {**SMALL, "g_hidden": (16,), "d_hidden": (12, 8)}
+
+
+def images(count=10, classes=0, side=8):
+    image = np.random.default_rng(0).random((count, side, side, 1), np.float32)
+    return (image, np.arange(count) % classes) if classes else (image,)
+
+
+def started(make, d=1.0, g=1.0, kind=keras.optimizers.SGD):
+    keras.utils.set_random_seed(1)
+    model = make()
+    model.compile(d_optimizer=kind(d), g_optimizer=kind(g))
+    return model
+
+
+GAMES = {
+    "plain": lambda: GAN(Config(**TINY)),
+    "minimax": lambda: GAN(Config(**TINY, g_cost="minimax", label_smoothing=0.1)),
+    "told": lambda: GAN(Config(**TINY, classes=3)),
+    "r1": lambda: GAN(Config(**TINY, gradient_penalty=2.0)),
+    "wgan-gp": lambda: GAN(Config(**TINY, gradient_penalty=2.0, penalty="wgan-gp")),
+    "spectral": lambda: GAN(Config(**TINY, spectral_normalisation=True)),
+    "dcgan": lambda: DCGAN(DCGANConfig(**SMALL, width=4, classes=3)),
+    "batch norm": lambda: DCGAN(DCGANConfig(**SMALL, width=4, d_batch_norm=True)),
+}  # fmt: skip
+
+
+def by_definition(model, image, label):
+    """Gradients of both costs, each with passes of its own."""
+    image = tf.constant(image)
+    rules, condition = model.config, model.condition_of(label)
+    noise = step_normal(tf.constant([len(image), 5]), rules.seed, 0)
+    at = tf.random.stateless_uniform([len(image)], (rules.seed + 1, 0))
+
+    def logits(fake):
+        apart = [model.judge(x, condition, training=True) for x in (image, fake)]
+        return [tf.reshape(x, [-1]) for x in apart]
+
+    with tf.GradientTape() as tape:
+        fake = tf.stop_gradient(model.generate(noise, condition, training=True)[0])
+        cost = costs.discriminator_cost(*logits(fake), rules.label_smoothing)
+        if rules.gradient_penalty:
+            see = lambda x: tf.reshape(model.judge(x, condition, training=True), [-1])  # noqa: E731
+            cost += rules.gradient_penalty * costs.gradient_penalty(
+                rules.penalty, see, image, fake, at
+            )
+    d_slopes = tape.gradient(cost, model.d_variables)
+    with tf.GradientTape() as tape:
+        fake = model.generate(noise, condition, training=True)[0]
+        cost = costs.generator_cost(rules.g_cost, *logits(fake), rules.label_smoothing)
+    return d_slopes, tape.gradient(cost, model.g_variables)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_step_goes_down_both_costs_at_once(game):
+    """Plain gradient descent of rate 1: the change of the weights is the gradient, by the definition."""
+    model = started(GAMES[game])
+    data = images(classes=model.config.classes)
+    slopes = by_definition(model, data[0], data[1] if len(data) > 1 else None)
+    before = [[v.numpy() for v in player] for player in (model.d_variables, model.g_variables)]
+    model.train_step(data if len(data) > 1 else data[0])
+    for player, old, expected in zip(
+        (model.d_variables, model.g_variables), before, slopes, strict=True
+    ):
+        for variable, start, slope in zip(player, old, expected, strict=True):
+            np.testing.assert_allclose(start - variable.numpy(), slope, rtol=2e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("mover", ["discriminator", "generator"])
+def test_a_players_step_moves_its_weights_alone(game, mover):
+    model = started(GAMES[game], d=float(mover == "discriminator"), g=float(mover == "generator"))
+    before = {n: getattr(model, n).get_weights() for n in ("discriminator", "generator")}
+    trained = {n: len(getattr(model, n).trainable_weights) for n in before}
+    data = images(classes=model.config.classes)
+    model.train_step(data if len(data) > 1 else data[0])
+    for name, old in before.items():
+        network = getattr(model, name)
+        moved = [
+            not np.array_equal(a, w.numpy())
+            for a, w in zip(old, network.weights, strict=True)
+            if w.trainable
+        ]
+        assert len(moved) == trained[name]
+        assert all(moved) if name == mover else not any(moved)
+
+
+def test_wrong_pairs_count_half_of_the_generated():
+    class Told(GAN):
+        def wrong_condition(self, condition, step):
+            return tf.roll(condition, 1, 0)
+
+    model = started(lambda: Told(Config(**TINY, classes=3)), g=0.0)
+    image, label = map(tf.constant, images(classes=3))
+    condition = model.condition_of(label)
+    noise = step_normal(tf.constant([10, 5]), 0, 0)
+    fake, _ = model.generate(noise, condition, training=True)
+    parts = [(image, condition), (fake, condition), (image, tf.roll(condition, 1, 0))]
+    real, made, wrong = (np.ravel(model.judge(*part, training=True)) for part in parts)
+    found = model.train_step((image, label))
+    assert float(found["d_loss"]) == pytest.approx(j_d(real, made, 0, wrong), rel=1e-5)
+    assert float(found["d_real"]) == pytest.approx(sure(real).mean(), rel=1e-5)
+    assert float(found["d_fake"]) == pytest.approx(sure(made).mean(), rel=1e-5)
+
+
+def test_the_average_follows_the_generator():
+    model = started(lambda: GAN(Config(**TINY, ema=0.5)))
+    expected = model.generator.get_weights()
+    for step in range(3):
+        model.train_step(images()[0])
+        decay = min(0.5, (1 + step) / (10 + step))
+        now = model.generator.get_weights()
+        expected = [decay * a + (1 - decay) * b for a, b in zip(expected, now, strict=True)]
+    for found, wanted in zip(model.average.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    assert model.graphs()["generator"] is model.average
+    plain = GAN(Config(**TINY, ema=0.0))
+    assert plain.average is None
+    assert plain.graphs()["generator"] is plain.generator
+
+
+@pytest.mark.parametrize("game", ["plain", "told", "batch norm"])
+def test_save_load_and_continue_with_both_optimizers(game, tmp_path):
+    def fit(model, epochs):
+        data = images(12, model.config.classes)
+        model.fit(*data, epochs=epochs, batch_size=4, shuffle=False, verbose=0)
+
+    whole, part = (started(GAMES[game], 1e-2, 3e-3, keras.optimizers.Adam) for _ in range(2))
+    fit(whole, 2)
+    fit(part, 1)
+    part.save(tmp_path / "game.keras")
+    again = keras.saving.load_model(tmp_path / "game.keras")
+    rates = [float(x.learning_rate) for x in (again.d_optimizer, again.optimizer)]
+    assert rates == pytest.approx([1e-2, 3e-3])
+    fit(again, 1)
+    pairs = [
+        (whole, again),
+        (whole.d_optimizer, again.d_optimizer),
+        (whole.optimizer, again.optimizer),
+    ]
+    for a, b in pairs:
+        for x, y in zip(a.variables, b.variables, strict=True):
+            np.testing.assert_array_equal(x.numpy(), y.numpy(), err_msg=x.path)
+    assert int(again.optimizer.iterations) == int(again.d_optimizer.iterations) == 6
+
+
+def test_one_optimizer_serves_as_the_model_of_both():
+    model = GAN(Config(**TINY))
+    model.compile(optimizer=keras.optimizers.Adam(3e-3, beta_1=0.5))
+    assert model.d_optimizer is not model.optimizer
+    assert model.d_optimizer.get_config() == model.optimizer.get_config()
+    assert model.optimizers == [model.d_optimizer, model.optimizer]
+
+
+def test_mirrored_over_two_devices_is_the_same_game():
+    def trained(strategy):
+        keras.utils.set_random_seed(1)
+        with strategy.scope():
+            model = GAN(Config(**TINY, batch_norm=False))
+            model.compile(
+                d_optimizer=keras.optimizers.SGD(0.1), g_optimizer=keras.optimizers.SGD(0.1)
+            )
+        data = tf.data.Dataset.from_tensor_slices(images(16)[0]).batch(8)
+        model.fit(data, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    devices = [d.name for d in tf.config.list_logical_devices("CPU")]
+    both = tf.distribute.MirroredStrategy(devices, tf.distribute.ReductionToOneDevice())
+    for a, b in zip(trained(tf.distribute.get_strategy()), trained(both), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(SpectralDense(7), (9,)), (SpectralConv2D(5, 3), (8, 8, 4))]
+)
+def test_spectral_normalisation_makes_the_largest_singular_value_one(layer, shape):
+    keras.utils.set_random_seed(2)
+    layer.build((None, *shape))
+    for _ in range(60):
+        layer.update_direction()
+    matrix = np.reshape(layer.kernel, (-1, layer.kernel.shape[-1]))
+    assert np.linalg.svd(matrix)[1][0] == pytest.approx(1, abs=1e-3)
+    before = layer._kernel.numpy()
+    layer(np.zeros((2, *shape), np.float32), training=True)
+    np.testing.assert_array_equal(before, layer._kernel.numpy())
+
+
+def test_frechet_distance_of_gaussians():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((20_000, 3))
+    assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert metrics.frechet_distance(a + np.array([1, 2, 0]), a) == pytest.approx(5, rel=1e-6)
+    # Diagonal covariances: sum of (difference of the deviations)^2.
+    assert metrics.frechet_distance(a * [1, 3, 2], a) == pytest.approx(4 + 1, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("logs", "kinds"),
+    [
+        ((0.6, 0.4, 0.9), []),
+        ((0.999, 0.001, 0.9), ["discriminator"]),
+        ((0.95, 0.95, 0.9), ["generator"]),
+        ((0.6, 0.4, 0.1), ["collapse"]),
+        ((0.999, 0.001, 0.1), ["discriminator", "collapse"]),
+    ],
+)
+def test_what_is_said_of_a_game(logs, kinds):
+    found = findings(dict(zip(("d_real", "d_fake", "diversity"), logs, strict=True)))
+    assert [kind for kind, _ in found] == kinds
+
+
+def test_a_collapsed_generator_is_reported_once():
+    model = started(lambda: GAN(Config(**TINY)), 0.0, 0.0)
+    for network in (model.generator, model.average):
+        network.set_weights([0 * w for w in network.get_weights()])
+    watch = GameWatch(images(50)[0], patience=1)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", GameWarning)
+        history = model.fit(images()[0], epochs=3, batch_size=5, verbose=0, callbacks=[watch])
+    (message,) = [str(x.message) for x in said if x.category is GameWarning]
+    assert "modes collapse: samples differ by 0.00 of what" in message
+    assert history.history["diversity"] == [0, 0, 0]
+
+
+class Bare(Players):
+    """No more than the game asks for."""
+
+    def __init__(self):
+        super().__init__(name="bare")
+        self.config = Game(ema=0.0)
+        z, image = keras.Input((3,), name="z"), keras.Input((2,), name="image")
+        self.generator = keras.Model(z, {"image": keras.layers.Dense(2)(z)})
+        self.discriminator = keras.Model(image, {"logit": keras.layers.Dense(1)(image)})
+        self.set_players()
+
+    noise_size = 3
+
+
+def test_a_bare_game_trains():
+    game = started(Bare, 0.1, 0.1)
+    history = game.fit(np.ones((8, 2), np.float32), batch_size=4, verbose=0)
+    assert set(history.history) == {"d_loss", "g_loss", "d_real", "d_fake"}
+
+
+class Few:
+    name = "digits"
+
+    class train:
+        image, label = np.zeros((60, 8, 8, 1)), np.arange(60)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: Game(g_cost="minmax"), "no g_cost 'minmax'; did you mean 'minimax'?"),
+        (lambda: Game(penalty="r2"), "no penalty 'r2'; known: r1, wgan-gp"),
+        (lambda: Game(label_smoothing=0.5), "label_smoothing must be in [0, 0.5). Received: 0.5"),
+        (lambda: Game(ema=1.0), "ema must be in [0, 1). Received: 1.0"),
+        (lambda: Game(gradient_penalty=-1.0), "gradient_penalty must be 0 or more. Received: -1.0"),
+        (lambda: Bare().compile(), "bare: each player needs an optimizer: compile(d_optimizer="),
+        (
+            lambda: Bare().compile(
+                **dict.fromkeys(("d_optimizer", "g_optimizer"), keras.optimizers.Adam())
+            ),
+            "the players need an optimizer each. Received the same one twice",
+        ),
+        (
+            lambda: GAN().check_batch(Few, 64),
+            "digits has 60 training images, fewer than the 64 of one batch",
+        ),
+        (
+            lambda: GAN(Config(**TINY, classes=10)).check_data(Few),
+            "digits has labels 0 to 59; expected 0 to 9: --set classes=60",
+        ),
+    ],
+)
+def test_errors_say_what_is_wrong(build, words):
+    with pytest.raises((ValueError, DataError)) as error:
+        build()
+    assert words in str(error.value)
