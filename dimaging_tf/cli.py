@@ -116,6 +116,9 @@ def train(
         list[str] | None,
         typer.Option("--set", help="A setting of the model, as latent_dim=2; repeat."),
     ] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Run, or .keras file, whose weights it starts with.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")
     ] = False,
@@ -154,7 +157,7 @@ def train(
             model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
             learning_rate=learning_rate, augment=augment, strategy=strategy,
             data_options={k: v for k, v in options.items() if v is not None},
-            changes=parse_changes(set_ or []),
+            changes=parse_changes(set_ or []), init=init and str(init),
         )  # fmt: skip
     load_tensorflow()
     from dimaging_tf.progress import Progress
@@ -172,16 +175,41 @@ def sample(
     ] = None,
     n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
     seed: Seed = 0,
+    attribute: Annotated[
+        str | None, typer.Option(help="Put it on and take it off faces: glasses, or a label.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="Of the attribute's vector.")] = 1.0,
+    analogy: Annotated[
+        str | None, typer.Option(help="Numbers of pictures, as '3,7 - 1 + 20,21'.")
+    ] = None,
+    interpolate: Annotated[str | None, typer.Option(help="Between two pictures, as 3,17.")] = None,
+    traverse: Annotated[
+        int | None, typer.Option(min=1, help="That many latents, the strongest, one at a time.")
+    ] = None,
+    label: Annotated[
+        int | None, typer.Option(help="Class that a conditional generator draws.")
+    ] = None,
 ) -> None:
-    """Draw samples, or show validation images.
+    """Draw samples, show validation images, or do arithmetic on codes.
 
-    A generative model draws; through any other validation images are sent.
+    A generative model draws; through any other validation images are sent. Numbers count, from 0, the
+    validation images where the model has an encoder, and otherwise the samples drawn with this seed.
     """
     from dimaging_tf import plots, runs
 
     load_tensorflow()
     model = runs.load_model(run)
-    if model.draws:
+    given = {
+        "attribute": attribute, "analogy": analogy, "interpolate": interpolate,
+        "traverse": traverse,
+    }  # fmt: skip
+    if any(value is not None for value in given.values()):
+        from dimaging_tf import latent_pictures
+
+        cells = latent_pictures.asked(
+            model, runs.read_settings(run), seed=seed, label=label, scale=scale, **given
+        )
+    elif model.draws:
         cells = plots.tile(model.sample(n, seed=seed))
     else:
         cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run))), seed=seed)

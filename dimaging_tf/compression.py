@@ -8,6 +8,7 @@ disturbed by uniform noise where its bits are counted, and rounded where it is d
 image: float32 [B, H, W, C] in [0, 1]; quality: whole numbers [B].
 """
 
+import warnings
 from abc import abstractmethod
 from typing import Any
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from dimaging_tf.deploy import DeployableModel, Quality
 from dimaging_tf.errors import DataError
-from dimaging_tf.layers.codec import QUALITIES, Stabilise, logistic_bits, table_scale
+from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
 from dimaging_tf.layers.random import step_uniform
 
 SYMBOL = 127
@@ -26,6 +27,8 @@ EIGHTHS = 8
 """Parts of a step in which y travels, for its predicted mean is no whole step."""
 PARTS, FINEST = 256, 1 << 15
 """Parts of a step in which an encoder answers, and the largest number of them."""
+WIDEST = 4095
+"""Largest symbol, and latent in steps, of a codec for 16 bits; others have SYMBOL and 128."""
 RUNGS = (4, 18, 32, 46, 60)
 """Qualities that validation and `score` measure."""
 LEGAL = {
@@ -33,6 +36,8 @@ LEGAL = {
     "bits": (8, 16),
     "compute": ("float32", "mixed_bfloat16"),
 }
+_EXPOSURES = 1 << 20
+"""Stream of random numbers far from those of noise."""
 _SSIM = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the five scales (Wang et al. 2003)."""
 
@@ -74,6 +79,8 @@ class LearnedCodec(DeployableModel):
         self.adapted = self.add_weight(
             name="adapted", shape=(), initializer="zeros", trainable=False
         )
+        if self.config.bits > 8:
+            self.ranges = {**self.ranges, "y": (-PARTS * WIDEST, PARTS * WIDEST)}
         names = ("loss", "bpp", "psnr", *self.parts())
         self.trackers = {n: keras.metrics.Mean(n) for n in names}
         rungs = [f"{name}_{q}" for q in RUNGS for name in ("bpp", "psnr")]
@@ -85,7 +92,15 @@ class LearnedCodec(DeployableModel):
         return (None, None, shape[2])
 
     def check_data(self, dataset):
-        """DataError for patches whose halves, which training cuts out, are no multiples of 32."""
+        """DataError for patches whose halves, which training cuts out, are no multiples of 32.
+
+        A warning where the pictures have more bits than the codec will have.
+        """
+        if dataset.train.image.dtype == np.uint16 and self.config.bits == 8:
+            warnings.warn(
+                "the pictures have 16 bits, the codec will be one for 8; for 16 say --set bits=16",
+                stacklevel=2,
+            )
         height, width, _ = dataset.shape
         if height % 64 or width % 64:
             raise DataError(
@@ -113,10 +128,15 @@ class LearnedCodec(DeployableModel):
         """Reset by Keras at the start of each epoch."""
         return [*self.trackers.values(), *self.rungs.values()]
 
+    @property
+    def widest(self) -> int:
+        """Largest symbol of y."""
+        return WIDEST if self.config.bits > 8 else SYMBOL
+
     def fit(self, x: Any = None, *args, **kwargs):
         """As Keras does; a new model first looks at one batch (see `adapt`)."""
         if not float(self.adapted):
-            self.adapt(next(iter(x)) if isinstance(x, tf.data.Dataset) else x[:64])
+            self.adapt(self.varied(next(iter(x)) if isinstance(x, tf.data.Dataset) else x[:64], 0))
             self.adapted.assign(1.0)
         return super().fit(x, *args, **kwargs)
 
@@ -155,6 +175,7 @@ class LearnedCodec(DeployableModel):
     def train_step(self, image):
         """One step at qualities of its own for every image. [B, H, W, C]."""
         step, batch = self.optimizer.iterations.value, tf.shape(image)[0]
+        image = self.varied(image, step)
         quality = self._uniform([batch], 0, step) * QUALITIES
         quality = tf.floor(quality)
         noise = {
@@ -174,6 +195,12 @@ class LearnedCodec(DeployableModel):
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return self._track(self.trackers, found)
+
+    def varied(self, image, step):
+        """With 16 bits, pictures as other cameras would store them; else as they are. [B, H, W, C]."""
+        if self.config.bits == 8:
+            return image
+        return exposed(image, self._uniform([3, tf.shape(image)[0]], _EXPOSURES, step))
 
     def _uniform(self, shape, stream: int, step):
         return step_uniform(tf.stack(shape), self.config.seed, 3 * step + stream)
@@ -217,7 +244,7 @@ class LearnedCodec(DeployableModel):
             found = run("prior", z=code["z"], y=y, **told)
             coded = mask & (found["index"] > 0)
             symbol = np.floor(code["y"] / PARTS - found["mean"] / EIGHTHS + 0.5) * coded
-            symbol = np.clip(symbol, -SYMBOL, SYMBOL)
+            symbol = np.clip(symbol, -self.widest, self.widest)
             cost = logistic_bits(symbol, np.float32(np.log2(table_scale(found["index"]))))
             bits = bits + np.sum(cost * coded, (1, 2, 3))
             if count is not None:

@@ -25,10 +25,19 @@ class Quality:
     higher_is_better: bool
     allowed_loss: Mapping[str, float]
     """precision ("fp16", "int8") -> largest loss, in `unit`."""
+    relative: bool = False
+    """`allowed_loss` is a share of the model's own score."""
 
     def loss(self, reference: float, score: float) -> float:
         """How much worse `score` is than `reference`, in `unit`; negative means better."""
         return reference - score if self.higher_is_better else score - reference
+
+    def allowed(self, precision: str, reference: float, otherwise: float) -> float:
+        """The largest loss in `unit` of a model that scores `reference`; `otherwise`: none is stated."""
+        share = self.allowed_loss.get(precision)
+        if share is None:
+            return otherwise
+        return share * abs(reference) if self.relative else share
 
 
 class DeployableModel(keras.Model, ABC):
@@ -80,9 +89,20 @@ class DeployableModel(keras.Model, ABC):
     def check_data(self, dataset: Any) -> None:
         """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
 
+    def check_batch(self, dataset: Any, batch: int) -> None:
+        """DataError where it cannot learn from batches of that many images."""
+
+    def callbacks(self, dataset: Any) -> list[keras.callbacks.Callback]:
+        """What else `dimaging train` does at the end of an epoch; may add figures to its logs."""
+        return []
+
     @abstractmethod
     def graphs(self) -> dict[str, keras.Model]:
         """Functional sub-models worth deploying, by name; noise is always an input."""
+
+    def files(self) -> dict[str, bytes]:
+        """What a bundle holds beside the graphs, such as a vocabulary: name -> contents."""
+        return {}
 
     def objective(self) -> dict[str, Any]:
         """Keyword arguments of `compile` that train this model as the lecture does."""

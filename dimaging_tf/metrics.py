@@ -45,3 +45,37 @@ def gaussian_kl(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
     """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, summed over the latents; [N, D] -> [N]."""
     m, v = mean.astype(np.float64), log_variance.astype(np.float64)
     return 0.5 * (np.square(m) + np.exp(v) - 1 - v).sum(-1)
+
+
+def frechet_distance(found: np.ndarray, real: np.ndarray) -> float:
+    """Frechet distance of two clouds of features [N, D], [M, D] as if both were Gaussian.
+
+    |mean difference|^2 + trace(A + B - 2 (A B)^(1/2)) with the covariances A, B (Heusel et al. 2017,
+    arXiv 1706.08500), in float64. It is biased upwards for few images: compare figures of equal N, M.
+    """
+    a, b = found.astype(np.float64), real.astype(np.float64)
+    difference = a.mean(0) - b.mean(0)
+    cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
+    # tr (A B)^(1/2) = tr (R B R)^(1/2) with R = A^(1/2): symmetric, so its eigenvalues are real.
+    values, vectors = np.linalg.eigh(cov_a)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_b @ root), 0)).sum()
+    return float(difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap)
+
+
+def random_features(image: np.ndarray, count: int = 48) -> np.ndarray:
+    """[N, H, W, C] in [0, 1] -> [N, count]: a rectified random projection of the pixels, always the same.
+
+    For comparing two versions of a generator without a trained judge: every pixel counts, and a change
+    of any kind moves some of the features.
+    """
+    flat = image.reshape(len(image), -1).astype(np.float64) - 0.5
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((flat.shape[1], count)) / np.sqrt(flat.shape[1])
+    return np.maximum(flat @ weight + 0.1 * rng.standard_normal(count), 0)
+
+
+def diversity(image: np.ndarray) -> float:
+    """Root mean square difference of a pixel between two different images of [N, ...]."""
+    flat = image.reshape(len(image), -1).astype(np.float64)
+    return float(np.sqrt(2 * flat.var(0, ddof=1).mean()))

@@ -37,6 +37,26 @@ def save_grid(cells: np.ndarray, path: str | Path) -> None:
         Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary)
 
 
+def save_animation(pictures: Sequence[Path], path: str | Path, most: int = 48) -> None:
+    """Picture files of one size -> an animation, endless; the suffix of `path` chooses WebP or GIF.
+
+    The last picture stays longest. Of more than `most` pictures some between are left out.
+    """
+    from PIL import Image
+
+    places = np.linspace(0, len(pictures) - 1, min(len(pictures), most)).astype(int)
+    frames = []
+    for place in places:
+        with Image.open(pictures[place]) as picture:
+            frames.append(picture.convert("RGB"))
+    frames = [frame for frame in frames if frame.size == frames[-1].size]
+    duration = [120] * (len(frames) - 1) + [1500]  # milliseconds
+    with whole_file(path) as temporary:
+        frames[0].save(
+            temporary, save_all=True, append_images=frames[1:], duration=duration, loop=0
+        )
+
+
 def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
     """Every training loss in metrics.jsonl (one record or more) over epochs, validation dashed."""
     figure, axes = _figure(title)

@@ -42,6 +42,18 @@ _ENTRIES = (
         lecture="autoencoder", paper="Hinton and Salakhutdinov 2006", data="mnist5k",
     ),
     Entry(
+        "compressive_autoencoder", "compressive_autoencoder:CompressiveAutoencoder",
+        "an autoencoder whose code costs bits: learned compression, plainly",
+        lecture="learned compression", paper="arXiv 1611.01704", data="photos",
+        learning_rate=3e-3, batch=16, epochs=30, augment="flips", size=64,
+        optimizer={"global_clipnorm": 1.0},
+    ),
+    Entry(
+        "dcgan", "dcgan:DCGAN", "generates images: transposed convolutions against a discriminator",
+        lecture="DCGAN", paper="arXiv 1511.06434", data="mnist5k", learning_rate=1e-3, batch=16,
+        epochs=40, optimizer={"beta_1": 0.0, "beta_2": 0.99},
+    ),
+    Entry(
         "denoiser", "denoiser:Denoiser", "noisy image in, noiseless image out, blind to the level",
         lecture="denoising autoencoder", paper="Vincent et al. 2008; arXiv 1608.03981",
         data="photos", learning_rate=3e-3, batch=8, epochs=40, augment="flips",
@@ -54,6 +66,11 @@ _ENTRIES = (
         learning_rate=4e-3, epochs=20, optimizer={"weight_decay": 0.05},
     ),
     Entry(
+        "gan", "gan:GAN", "generates images: two dense networks play against each other",
+        lecture="GAN", paper="arXiv 1406.2661", data="mnist5k", learning_rate=5e-4, batch=64,
+        epochs=60, optimizer={"beta_1": 0.5},
+    ),
+    Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
         lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
         learning_rate=3e-3, batch=32, epochs=20,
@@ -62,6 +79,11 @@ _ENTRIES = (
         "pixelrnn", "pixelrnn:PixelRNN", "explicit density by Row LSTM or Diagonal BiLSTM",
         lecture="PixelRNN", paper="arXiv 1601.06759", data="mnist5k",
         learning_rate=5e-3, batch=32, epochs=20,
+    ),
+    Entry(
+        "stackgan", "stackgan:StackGAN", "text to image in two stages: captions to 64x64 pictures",
+        lecture="StackGAN", paper="arXiv 1612.03242", data="shapes",
+        learning_rate=2e-3, batch=64, epochs=120,
     ),
     Entry(
         "super_resolution", "super_resolution:SuperResolution", "8x8 in, several possible 32x32 out",
@@ -82,6 +104,13 @@ _ENTRIES = (
     Entry(
         "vae", "vae:VAE", "variational autoencoder with a Bernoulli or Gaussian likelihood",
         lecture="VAE", paper="arXiv 1312.6114", data="mnist5k", learning_rate=3e-3, epochs=40,
+    ),
+    Entry(
+        "vae_faces", "vae_faces:FaceVAE", "convolutional VAE of faces, to be edited: glasses on, off",
+        lecture="latent arithmetic", paper="arXiv 1312.6114, 1609.04468", data="avatars",
+        learning_rate=5e-3, batch=32, epochs=40, augment="faces",
+        # The first gradients are a thousand times the later ones; cut, they let Adam go on fast.
+        optimizer={"global_clipnorm": 1000.0},
     ),
 )  # fmt: skip
 REGISTRY = {entry.name: entry for entry in _ENTRIES}

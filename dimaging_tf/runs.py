@@ -1,5 +1,7 @@
 """A training run: settings in, a run folder out; a killed run goes on where its last epoch ended."""
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ class Settings:
     seed: int = 0
     augment: str = "none"
     strategy: str = "single"  # "single" | "mirrored"
+    init: str | None = None  # run, or .keras file, whose weights it starts with
 
 
 def default_settings(model: str, **given: Any) -> Settings:
@@ -81,8 +84,11 @@ def load_data(settings: Settings) -> Any:
     return data.load(settings.data, seed=settings.seed, **settings.data_options)
 
 
-def train(settings: Settings, out: str | Path, *, resume: bool = False, callbacks: Any = ()) -> Any:
-    """Train into the run folder `out` and return the Keras model.
+def train(
+    settings: Settings, out: str | Path, *, resume: bool = False, callbacks: Any = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> Any:  # fmt: skip
+    """Train into the run folder `out` and return the Keras model; `clock`, in s, ends one by minutes.
 
     Two calls with the same settings on one machine give the same weights, also when the second was
     killed and resumed; a run by `minutes` is the exception. Raises UserError where `out` holds a run
@@ -101,6 +107,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
 
     from dimaging_tf import training
     from dimaging_tf.data import pipeline
+    from dimaging_tf.rate_distortion_plot import RateDistortionPlot
 
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
@@ -110,6 +117,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
         model = _start(settings, dataset, steps, out, resume)
         done = training.steps_done(model)
     model.check_data(dataset)
+    model.check_batch(dataset, settings.batch)
     augmented = _augmented(settings, model)
     train_batches = pipeline.batches(
         dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented
@@ -123,7 +131,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
         "seed": settings.seed,
         "data": {"name": settings.data, "licence": dataset.licence, **settings.data_options},
     }
-    clock, epochs = [], settings.epochs
+    budget, epochs = [], settings.epochs
     if settings.minutes is not None:
         past = training.epochs_done(out, done) if resume else []
         spent = past[-1]["seconds"] if past else 0.0
@@ -132,7 +140,7 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
                 f"{out} has trained its {settings.minutes:g} minutes; nothing is left to do. "
                 f"Export it: dimaging export {out}"
             )
-        clock = [training.TimeBudget(settings.minutes, spent)]
+        budget = [training.TimeBudget(settings.minutes, spent, clock)]
         epochs = 10**6
     with training.StopOnInterrupt() as stop:
         model.fit(
@@ -145,10 +153,13 @@ def train(settings: Settings, out: str | Path, *, resume: bool = False, callback
             verbose=0,
             callbacks=[
                 training.StopOnNaN(),
+                *model.callbacks(dataset),  # before the record, which keeps what they find
                 training.RunRecord(out, **facts),
-                *clock,  # after the record, whose seconds are then never fewer
+                *budget,  # after the record, whose seconds are then never fewer
                 training.Checkpoint(out),
                 training.SampleGrid(out, image, label),
+                RateDistortionPlot(out),
+                *([training.Animation(out)] if model.draws else []),
                 *callbacks,
                 stop,
             ],
@@ -171,15 +182,20 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
     """A compiled model: new, or the last checkpoint with its optimizer."""
     import keras
 
+    from dimaging_tf import training
+
     model_class = registry.find(settings.model).model_class()
     if resume and (out / "last.keras").exists():
         model = keras.saving.load_model(out / "last.keras")
         if settings.minutes is not None:
-            model.optimizer.learning_rate = settings.learning_rate
+            for optimizer in training.optimizers(model):
+                optimizer.learning_rate = settings.learning_rate
         return model
-    changes = settings.changes
-    if any(f.name == "seed" for f in fields(model_class.config_class)):
-        changes = {"seed": settings.seed, **changes}
+    told = {"seed": settings.seed}
+    if dataset.words:
+        told |= {"words": dataset.words, "length": dataset.train.label.shape[1]}
+    names = {f.name for f in fields(model_class.config_class)}
+    changes = {**{n: value for n, value in told.items() if n in names}, **settings.changes}
     model = model_class(model_class.config_for(dataset.shape, changes))
     rate = settings.learning_rate
     if settings.minutes is None:
@@ -187,7 +203,24 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
             0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
         )
     model.compile(optimizer=keras.optimizers.Adam(rate, **settings.optimizer), **model.objective())
+    if settings.init:
+        _take_weights(model, settings.init)
     return model
+
+
+def _take_weights(model: Any, source: str) -> None:
+    """Those of another run's best model, whose networks must be alike."""
+    import keras
+
+    path = Path(source)
+    other = keras.saving.load_model(path if path.suffix == ".keras" else latest(path))
+    shapes = [[tuple(w.shape) for w in x.weights] for x in (model, other)]
+    if type(other) is not type(model) or shapes[0] != shapes[1]:
+        raise UserError(
+            f"{source} is a {getattr(other, 'registry_name', other.name)} with other weights; expected "
+            f"a {model.registry_name} of the same sizes: say with --set what it was trained with"
+        )
+    model.set_weights(other.get_weights())
 
 
 def _augmented(settings: Settings, model: Any) -> Any:

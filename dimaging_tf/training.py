@@ -1,6 +1,7 @@
 """Keras callbacks of a training run; a user's own `fit` script adds the ones it wants.
 
-    runs/<name>/  run.json  metrics.jsonl  last.keras  best.keras  samples/epoch-0001.png
+    runs/<name>/  run.json  metrics.jsonl  last.keras  best.keras
+                  samples/epoch-0001.png ... training.webp
 
 Every file is replaced whole, so a kill at any moment leaves a folder that `dimaging train --resume`
 continues.
@@ -163,6 +164,21 @@ class SampleGrid(keras.callbacks.Callback):
         save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png")
 
 
+class Animation(keras.callbacks.Callback):
+    """`samples/training.webp` of the pictures of all epochs so far; comes after `SampleGrid`."""
+
+    def __init__(self, folder: str | Path):
+        super().__init__()
+        self.folder = Path(folder) / "samples"
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Make it anew: a resumed run goes on with it."""
+        from dimaging_tf.plots import save_animation
+
+        frames = sorted(self.folder.glob("epoch-*.png"))[: epoch + 1]
+        save_animation(frames, self.folder / "training.webp")
+
+
 class TimeBudget(keras.callbacks.Callback):
     """Stop after `minutes`; the learning rate falls to zero by a half cosine of the time used.
 
@@ -177,20 +193,26 @@ class TimeBudget(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Start the clock."""
-        self.peak = float(self.model.optimizer.learning_rate)
+        self.peaks = [float(x.learning_rate) for x in optimizers(self.model)]
         self.start = self.clock() - self.spent
 
     def on_train_batch_begin(self, batch, logs=None):
         """Set the learning rate for this step."""
         fraction = min(1.0, (self.clock() - self.start) / self.seconds)
         warm = min(1.0, (steps_done(self.model) + 1) / 100)
-        rate = self.peak * warm * 0.5 * (1 + math.cos(math.pi * fraction))
-        self.model.optimizer.learning_rate = rate
+        share = warm * 0.5 * (1 + math.cos(math.pi * fraction))
+        for optimizer, peak in zip(optimizers(self.model), self.peaks, strict=True):
+            optimizer.learning_rate = peak * share
 
     def on_train_batch_end(self, batch, logs=None):
         """Stop in the middle of an epoch if need be."""
         if self.clock() - self.start >= self.seconds:
             self.model.stop_training = True
+
+
+def optimizers(model: keras.Model) -> list[Any]:
+    """Of each player of a game, or the one that a model has."""
+    return getattr(model, "optimizers", None) or [model.optimizer]
 
 
 def steps_done(model: keras.Model) -> int:

@@ -40,10 +40,25 @@ _SOURCES = {
     "faces": _Source(
         "2,200 synthetic faces, some with glasses, 32 x 32", "faces:load_faces", ("size", "seed")
     ),
+    "avatars": _Source(
+        "2,200 cartoon faces, half with glasses, 32 x 32 (python-avatars)",
+        "avatars:load_avatars",
+        ("size", "seed"),
+    ),
+    "shapes": _Source(
+        "6,540 synthetic coloured shapes with captions, 64 x 64",
+        "shapes:load_shapes",
+        ("size", "seed"),
+    ),
     "wallpapers": _Source(
         "65 free photographs in patches of 256 (files)",
         "wallpapers:load_wallpapers",
         ("data_dir", "size", "channels"),
+    ),
+    "nuclei": _Source(
+        "40 fields of fluorescent nuclei of 16 bits in patches of 256 (files)",
+        "nuclei:load_nuclei",
+        ("data_dir", "size"),
     ),
     "mnist": _Source("70,000 handwritten digits, 28 x 28 (file)", "mnist:load_mnist", _FILE),
     "fashion_mnist": _Source(
@@ -79,9 +94,9 @@ def load(
 
     data_dir  where the files of mnist, fashion_mnist, binarized_mnist, olivetti and cifar10 are
     size      side of the square images in pixels: of a patch (photos, folder), a field (cells) or a
-              face (faces, olivetti); other data sets are padded with black to it
+              face (faces, avatars, olivetti) or canvas (shapes); other data sets are padded with black to it
     channels  1 grey, 3 RGB; None as it is (photos: 1)
-    seed      draws the cells and faces; chooses the patches and the valid split of a folder
+    seed      draws the cells, faces, avatars and shapes; chooses the patches and the valid split of a folder
     skip_bad  folder: leave out unreadable files, with a warning that lists them
     cut       folder: "patches" of the size, or "resize" the central square to it
     white     folder: the value that is full scale in 16-bit files of fewer bits, such as 4095

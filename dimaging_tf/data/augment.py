@@ -5,6 +5,7 @@
     microscopy    flips, and half of the images turned by up to 20 degrees and zoomed by up to 15 %
                   (the other half keep their pixel grid, and so their noise)       also: cells
     crops         squares of half the side to the whole, scaled to half the side; then flips
+    faces         mirrored left to right, moved by up to 1/16 of the side, a little lighter or darker
     cutout        a black rectangle of 1/8 to 1/2 of each side, for completion
 
     vary = augment("microscopy")
@@ -123,6 +124,33 @@ def _crops() -> Augmentation:
     return crops
 
 
+def _faces() -> Augmentation:
+    import tensorflow as tf
+
+    def faces(image, label, seed):
+        batch = tf.shape(image)[0]
+        draw = _uniform([3, batch], tf.random.fold_in(seed, 0))
+        light = tf.random.stateless_normal([2, batch, 1, 1, 1], tf.random.fold_in(seed, 1))
+
+        def move(x):
+            x = tf.where(draw[0][:, None, None, None] < 0.5, tf.reverse(x, [2]), x)
+            for axis in (1, 2):
+                size = tf.shape(x)[axis]
+                most = size // 16
+                by = tf.cast(draw[axis] * tf.cast(2 * most + 1, tf.float32), tf.int32) - most
+                # An index beyond the picture is that of its edge.
+                index = tf.clip_by_value(tf.range(size)[None] + by[:, None], 0, size - 1)
+                x = tf.gather(x, index, axis=axis, batch_dims=1)
+            return x
+
+        def lit(x):
+            return tf.clip_by_value(move(x) * (1 + 0.05 * light[0]) + 0.025 * light[1], 0.0, 1.0)
+
+        return _jointly(image, label, lit, move)
+
+    return faces
+
+
 def _cutout() -> Augmentation:
     import keras_cv
     import tensorflow as tf
@@ -148,6 +176,7 @@ POLICIES: dict[str, Callable[[], Augmentation]] = {
     "microscopy": _microscopy,
     "cells": _microscopy,
     "crops": _crops,
+    "faces": _faces,
     "cutout": _cutout,
 }
 

@@ -2,7 +2,7 @@
 
     Dataset ─ train ─┐
             └ valid ─┴─ Split: image [N, H, W, C] uint8 | uint16 | float32
-                               label None | [N] | [N, H, W] integers
+                               label None | [N] | [N, H, W] | captions [N, T], integers
 
 Images keep their storage type (a quarter of the memory of float32); `to_float` says how they map to
 the range [0, 1] in which every model of the package works.
@@ -33,9 +33,10 @@ def to_float(image: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images [N, H, W, C], perhaps with a label each ([N]) or a mask each ([N, H, W]), integers.
+    """Images [N, H, W, C], perhaps with a label, a mask or a caption each, integers.
 
-    A float32 image lies in [0, 1]. DataError when shape, type or range is another.
+    Labels are [N], masks [N, H, W], captions [N, T] (see `dimaging_tf.text`). A float32 image lies in
+    [0, 1]. DataError when shape, type or range is another.
     """
 
     image: np.ndarray
@@ -59,10 +60,12 @@ class Split:
             )
         if label is None:
             return
-        if label.shape not in (image.shape[:1], image.shape[:3]):
+        captions = label.ndim == 2 and len(label) == len(image)
+        if label.shape not in (image.shape[:1], image.shape[:3]) and not captions:
             raise DataError(
-                f"labels have the shape {list(image.shape[:1])} (one an image) or "
-                f"{list(image.shape[:3])} (one a pixel); received {list(label.shape)}"
+                f"labels have the shape {list(image.shape[:1])} (one an image), "
+                f"{list(image.shape[:3])} (one a pixel) or [{len(image)}, words] (a caption an "
+                f"image); received {list(label.shape)}"
             )
         if not np.issubdtype(label.dtype, np.integer):
             raise DataError(f"labels are integers; received {label.dtype}")
@@ -81,6 +84,8 @@ class Dataset:
     licence: str
     source: str
     summary: str
+    words: tuple[str, ...] = ()
+    """The vocabulary of captions; empty where labels are no captions."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

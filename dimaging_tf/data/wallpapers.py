@@ -4,6 +4,7 @@
 
 Eight photographs, chosen by name, are for validation and for measured curves; none of their pixels is
 in train. uint8 [N, size, size, 1 or 3], sRGB 0..255, no label; patches overlap by half in train.
+Author and licence of each photograph: `credits`, or docs/photographs.md.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from dimaging_tf.data.files import SUFFIXES, read_image
 from dimaging_tf.errors import DataError
 
 LICENCES = {
-    "backgrounds": "lomiri-wallpapers (Debian), Creative Commons by photograph",
+    "backgrounds": "lomiri-wallpapers (Debian), CC BY, CC BY-SA or CC0 by photograph",
     "budgie": "budgie-backgrounds, CC0",
     "nature": "mate-backgrounds (Debian), GPL-2+",
     "popos": "pop-os wallpapers, Unsplash and NASA, public domain by their README",

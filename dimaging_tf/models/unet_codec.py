@@ -22,7 +22,15 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from dimaging_tf.compression import EIGHTHS, FINEST, PARTS, SYMBOL, LearnedCodec, check_config
+from dimaging_tf.compression import (
+    EIGHTHS,
+    FINEST,
+    PARTS,
+    SYMBOL,
+    WIDEST,
+    LearnedCodec,
+    check_config,
+)
 from dimaging_tf.layers.codec import (
     Chosen,
     Dequantise,
@@ -48,6 +56,17 @@ WIDE = 32.0
 """Latents are cut to -32..32 where the prior reads or predicts them."""
 
 
+TRADEOFFS = {
+    ("mse", 8): (0.0008, 0.08),
+    ("ms-ssim", 8): (1.5, 150.0),
+    ("mse", 16): (0.002, 25.0),
+    ("ms-ssim", 16): (1.5, 150.0),
+}
+"""(distortion, bits) -> lambda at quality 0 and 63, where a run of `dimaging train` says no other."""
+GREY = {"skip": 64, "bottleneck": 32, "blocks": (3, 4), "width": 64, "prior": 48}
+"""A third of the weights: what `dimaging train` makes for one channel unless told otherwise."""
+
+
 @dataclass(frozen=True)
 class Config:
     """About 14,000 multiplications a pixel to decode."""
@@ -59,7 +78,7 @@ class Config:
     width: int = 96  # channels inside a block
     prior: int = 96  # channels of the prior
     distortion: str = "mse"  # "mse" | "ms-ssim"
-    tradeoff: tuple[float, float] = (0.0008, 0.08)  # lambda at quality 0 and 63
+    tradeoff: tuple[float, float] = (0.0008, 0.08)  # lambda at quality 0 and 63; see TRADEOFFS
     bits: int = 8  # of a pixel: 8 | 16; with 16, errors count after a square root (shot noise)
     compute: str = "float32"  # "mixed_bfloat16": convolutions between the float32 sums, in training
     seed: int = 0  # of the training noise
@@ -191,9 +210,10 @@ class UNetCodec(LearnedCodec):
 
     @classmethod
     def config_for(cls, shape, changes):
-        """A grey patch has 64 numbers: no more channels of y than that."""
-        skip = min(Config.skip, PATCH * PATCH * shape[2])
-        return super().config_for(shape, {"skip": skip, **changes})
+        """A smaller network for grey, lambdas that fit the distortion and the bits."""
+        kind = changes.get("distortion", Config.distortion), changes.get("bits", Config.bits)
+        told = {"tradeoff": TRADEOFFS.get(kind, Config.tradeoff)}
+        return super().config_for(shape, {**told, **(GREY if shape[2] == 1 else {}), **changes})
 
     def parts(self):
         """Of the U."""
@@ -206,21 +226,23 @@ class UNetCodec(LearnedCodec):
         """
         c, image = self.config, self.stabilise(tf.convert_to_tensor(image))
         dct = dct_patches(PATCH, c.shape[2])
-        found = np.asarray(tf.nn.conv2d(image - 0.5, dct.astype(np.float32), PATCH, "VALID"))
+        # With 16 bits most pictures are dark, but a white one must stay within WIDEST steps.
+        middle = 0.5 if c.bits == 8 else max(0.25, float(tf.reduce_mean(image)))
+        found = np.asarray(tf.nn.conv2d(image - middle, dct.astype(np.float32), PATCH, "VALID"))
         spread = found.reshape(-1, c.trunk).std(0) + 1e-4
         order = np.argsort(-spread)
         dct, spread = dct[..., order], spread[order]
         patches, pixels = self.encoder.get_layer("patches"), self.decoder.get_layer("pixels")
         patches.kernel.assign(dct / spread)
-        patches.bias.assign(-0.5 * dct.sum((0, 1, 2)) / spread)
+        patches.bias.assign(-middle * dct.sum((0, 1, 2)) / spread)
         pixels.kernel.assign(dct * spread)
-        pixels.bias.assign(np.full(c.shape[2], 0.5))
+        pixels.bias.assign(np.full(c.shape[2], middle))
         some = np.eye(c.trunk, c.skip)
         self.encoder.get_layer("skip").kernel.assign(some[None, None])
         self.decoder.get_layer("merge").kernel.assign(some.T[None, None])
         # Where a finer step costs as much as it gains: step^2 = 6 C / (lambda ln 2), in levels.
-        middle = np.sqrt(c.tradeoff[0] * c.tradeoff[1]) if c.distortion == "mse" else 0.008
-        step = np.sqrt(6 * c.shape[2] / (middle * np.log(2))) / 255
+        usual = np.sqrt(c.tradeoff[0] * c.tradeoff[1]) if c.distortion == "mse" else 0.008
+        step = np.sqrt(6 * c.shape[2] / (usual * np.log(2))) / 255
         self.gains["y"].start(np.log2(spread[: c.skip] / step))
         self.gains["z"].start(-1.0)
         for network in (self.prior, self.context):  # photographs are peaked: most lie within 1/4
@@ -281,7 +303,9 @@ class UNetCodec(LearnedCodec):
         code = nets["encoder"]([Stabilise()(image) if deep else image, quality])
         whole = {
             "z": Quantise(self.gains["z"], 1, SYMBOL)([code["z"], quality]),
-            "y": Quantise(self.gains["y"], PARTS, FINEST)([code["y"], quality]),
+            "y": Quantise(self.gains["y"], PARTS, PARTS * WIDEST if deep else FINEST)(
+                [code["y"], quality]
+            ),
         }
         y_units = Dequantise(self.gains["y"], EIGHTHS)([y, quality])
         z_units = Dequantise(self.gains["z"], 1)([z, quality])

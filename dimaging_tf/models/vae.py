@@ -2,6 +2,9 @@
 
     image --encoder--> mean, log_variance --> z = mean + exp(log_variance / 2) noise --decoder--> image
 
+Dense by default. Convolutional (`channels` given, for faces of 32x32 or 64x64, grey or RGB): stride-2
+convolutions down to a map, dense mean and log variance, and transposed convolutions up again.
+
 Training maximises a lower bound of the likelihood (the ELBO), two tracked losses in nats per image:
     reconstruction   -E_q log p(image | z), Bernoulli or Gaussian with a known sigma
     kl               KL(q(z | image) || N(0, 1)) = 1/2 sum(mean^2 + variance - 1 - log variance)
@@ -24,7 +27,7 @@ from dimaging_tf.layers.random import step_normal
 
 @dataclass(frozen=True)
 class Config:
-    """A multilayer perceptron for 28x28 digits."""
+    """A multilayer perceptron for 28x28 digits; `channels=(32, 64, 128)` makes it convolutional."""
 
     shape: tuple[int, int, int] = (28, 28, 1)
     latent_dim: int = 40
@@ -33,8 +36,16 @@ class Config:
     sigma: float = 0.1  # of the Gaussian likelihood, full scale = 1
     kl_warmup: int = 1000  # steps in which the KL's weight in the gradient grows from 0 to 1
     seed: int = 0  # of the training noise
+    # Of each stride-2 convolution; () is the dense network. `hidden` then follows the last map.
+    channels: tuple[int, ...] = ()
 
     def __post_init__(self):
+        step = 2 ** len(self.channels)
+        if self.shape[0] % step or self.shape[1] % step:
+            raise ValueError(
+                f"vae: {len(self.channels)} stride-2 convolutions need height and width "
+                f"divisible by {step}. Received: {self.shape[0]}x{self.shape[1]}"
+            )
         if self.likelihood not in ("bernoulli", "gaussian"):
             raise ValueError(
                 f"vae: likelihood must be bernoulli or gaussian. Received: {self.likelihood!r}"
@@ -44,7 +55,10 @@ class Config:
 def build_encoder(config: Config) -> keras.Model:
     """Image -> {"mean", "log_variance"} of the approximate posterior."""
     image = keras.Input(config.shape, name="image")
-    x = layers.Flatten()(image)
+    x = image
+    for channels in config.channels:
+        x = layers.Conv2D(channels, 3, 2, padding="same", activation="silu")(x)
+    x = layers.Flatten()(x)
     for units in config.hidden:
         x = layers.Dense(units, activation="silu")(x)
     outputs = {k: layers.Dense(config.latent_dim, name=k)(x) for k in ("mean", "log_variance")}
@@ -54,11 +68,20 @@ def build_encoder(config: Config) -> keras.Model:
 def build_decoder(config: Config) -> keras.Model:
     """Z -> {"logits"}: of the pixel probabilities (Bernoulli), or the pixel means (Gaussian)."""
     z = keras.Input((config.latent_dim,), name="z")
+    height, width, depth = config.shape
+    step = 2 ** len(config.channels)
+    # The map that the dense layers give, and the channels of each transposed convolution after it.
+    *rest, first = (depth, *config.channels)
+    small = (height // step, width // step, first)
     x = z
     for units in reversed(config.hidden):
         x = layers.Dense(units, activation="silu")(x)
-    x = layers.Dense(math.prod(config.shape))(x)
-    return keras.Model(z, {"logits": layers.Reshape(config.shape)(x)}, name="decoder")
+    x = layers.Dense(math.prod(small), activation="silu" if rest else None)(x)
+    x = layers.Reshape(small)(x)
+    for index, channels in reversed(list(enumerate(rest))):
+        activation = "silu" if index else None
+        x = layers.Conv2DTranspose(channels, 4, 2, padding="same", activation=activation)(x)
+    return keras.Model(z, {"logits": x}, name="decoder")
 
 
 @keras.saving.register_keras_serializable("dimaging")

@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge import __version__, codec_cli, density_cli
+from dimaging_edge import __version__, captions_cli, codec_cli, density_cli
 from dimaging_edge.errors import DimagingError, InputError
 from dimaging_edge.text import number, table, write_text
 
@@ -177,7 +177,8 @@ def _parser() -> argparse.ArgumentParser:
     _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
     codec_cli.add_verbs(verbs, _device)
-    density_cli.add_verbs(lambda function, text: verb(_opened(function), text), _device)
+    for module in (density_cli, captions_cli):
+        module.add_verbs(lambda function, text: verb(_opened(function), text), _device)
     return parser
 
 

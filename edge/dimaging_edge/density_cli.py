@@ -1,4 +1,4 @@
-"""The verbs of explicit densities: sample, complete, upscale, pack, unpack."""
+"""The verbs of models that generate: sample; and of explicit densities: complete, upscale, pack, unpack."""
 
 import argparse
 import sys
@@ -19,8 +19,8 @@ _HALVES = ("upper", "lower", "left", "right")
 
 def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> None:
     """Describe the verbs to the parser of `dimaging-edge`."""
-    one = verb(sample, "draw images from a PixelCNN or another explicit density")
-    _drawing(one, n=16, out="sample.png")
+    one = verb(sample, "draw images from a GAN, a VAE, a PixelCNN or another model that generates")
+    drawing(one, n=16, out="sample.png")
     one.add_argument("--label", type=int, help="class to draw, of a model that is told one")
     device(one)
     one = verb(complete, "fill in the occluded part of an image, several times")
@@ -30,12 +30,12 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
     known = one.add_mutually_exclusive_group(required=True)
     known.add_argument("--mask", metavar="FILE", help="picture or .npy; white (1) is known")
     known.add_argument("--keep", choices=_HALVES, help="the half that is known")
-    _drawing(one, n=4, out="complete.png")
+    drawing(one, n=4, out="complete.png")
     one.add_argument("--label", type=int, help="class of the image, of a model that is told one")
     device(one)
     one = verb(upscale, "enlarge a small image, several times (super-resolution)")
     one.add_argument("image", metavar="IMAGE", help="small picture or .npy of the model's size")
-    _drawing(one, n=4, out="upscale.png")
+    drawing(one, n=4, out="upscale.png")
     device(one)
     one = verb(pack, "compress images without loss; needs a bundle of precision integer")
     one.add_argument(
@@ -54,13 +54,18 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
 
 def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Draw and write a grid."""
-    from dimaging_edge import samplers
+    from dimaging_edge import generators, samplers
 
+    if "density" not in bundle.graphs:
+        images = generators.draw(
+            bundle, options.n, options.seed, label=options.label, progress=_progress("images")
+        )
+        return write(images, options.out)
     told = _label(bundle, options.label, options.n)
     images = samplers.sample(
         bundle, options.n, options.seed, condition=told, progress=_progress("images")
     )
-    return _write(images, options.out)
+    return write(images, options.out)
 
 
 def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -80,7 +85,7 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
         bundle, image, mask, options.n, options.seed, condition=told, progress=_progress("images")
     )
     occluded = image * mask + np.float32(0.5) * (1 - mask)
-    return _write(np.concatenate([occluded[None], found]), options.out)
+    return write(np.concatenate([occluded[None], found]), options.out)
 
 
 def _half(keep: str, height: int, width: int) -> "np.ndarray":
@@ -111,7 +116,7 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
     images = samplers.sample(
         bundle, options.n, options.seed, condition=low, progress=_progress("images")
     )
-    return _write(images, options.out)
+    return write(images, options.out)
 
 
 def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -158,11 +163,12 @@ def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
         progress=_progress("images unpacked"),
     )  # fmt: skip
     if Path(options.out).suffix == ".npy":
-        return _write(symbols, options.out)
-    return _write((symbols[..., None] / np.float32(predictor.levels - 1)), options.out)
+        return write(symbols, options.out)
+    return write((symbols[..., None] / np.float32(predictor.levels - 1)), options.out)
 
 
-def _drawing(one: argparse.ArgumentParser, n: int, out: str) -> None:
+def drawing(one: argparse.ArgumentParser, n: int, out: str) -> None:
+    """Options of every verb that draws."""
     one.add_argument("--n", type=int, default=n, help=f"how many (default: {n})")
     one.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     one.add_argument(
@@ -220,7 +226,7 @@ def _label(bundle: "Bundle", label: int | None, n: int) -> Any:
     return np.eye(classes, dtype=np.float32)[chosen]
 
 
-def _write(images: "np.ndarray", out: str) -> int:
+def write(images: "np.ndarray", out: str) -> int:
     """A grid of pictures, or the array as it is."""
     import numpy as np
 

@@ -77,7 +77,9 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     base = convert(keras_model, list(example.values()) if static else None, order.converter)
     batches = STATIC_BATCHES if static else BATCHES
     reference = keras_graph(keras_model)
-    inputs = Inputs(example, subject.ranges, real, _free(base), batches).accepted(reference)
+    inputs = Inputs(
+        example, subject.ranges, real, _free(base), batches, integers=_integers(base)
+    ).accepted(reference)
     feeds = inputs.feeds()
     answers = [reference(feed) for feed in feeds]
     report = parity.prove(name, onnx_graph(base), feeds, answers)
@@ -150,6 +152,11 @@ def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:
         for info in side
         if uint8.is_image(_shape(info), ranges.get(info.name), as_input=as_input)
     )
+
+
+def _integers(model: onnx.ModelProto) -> frozenset[str]:
+    whole = onnx.TensorProto.INT32
+    return frozenset(x.name for x in model.graph.input if x.type.tensor_type.elem_type == whole)
 
 
 def _free(model: onnx.ModelProto) -> dict[str, tuple[bool, bool]]:

@@ -1,6 +1,7 @@
 """CARD.md: what a bundle is, for the person who opens the folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from dimaging_edge import schema
 
@@ -10,8 +11,11 @@ from dimaging_export.realdata import RealData
 from dimaging_tf import registry
 
 
-def card(m: schema.Manifest, built: dict[str, Built], real: RealData | None, command: str) -> str:
-    """The text; `command` repeats the export."""
+def card(
+    m: schema.Manifest, built: dict[str, Built], real: RealData | None, command: str,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
+    """The text; `command` repeats the export, `more`: sections by title, from `origin`."""
     entry = registry.REGISTRY.get(m.model)
     origin = [
         ("Lecture", m.lecture),
@@ -28,6 +32,7 @@ def card(m: schema.Manifest, built: dict[str, Built], real: RealData | None, com
         "## Size and work": _work(m),
         "## Accelerators of the phone": _verdicts(built),
         "## Limits": _limits(m, built),
+        **more,
         "## Make it again": f"    {command}\n\n" + _list(sorted(m.tools.items())),
     }
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items() if text) + "\n"

@@ -22,6 +22,7 @@ from dimaging_export.codec.build import build_codec
 from dimaging_export.codec.build import settings as codec_settings
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.graph import annotate
+from dimaging_export.origin import sections
 from dimaging_export.precision import FLOAT_TAILS
 from dimaging_export.realdata import RealData, real_data
 from dimaging_export.samplers.build import build_samplers, prepared
@@ -99,7 +100,7 @@ def export(
     command = _command(subject.source, precision, target, uint8, flags)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
-        text = card(manifest, built, real, command)
+        text = card(manifest, built, real, command, sections(model_or_path))
         (folder / "CARD.md").write_text(text, encoding="utf-8")
     log.info("wrote %s", out)
     return out
@@ -135,6 +136,7 @@ def _build_all(
         built[name] = build(subject, name, order, calibration.get(name, {}), judging.get(name, {}))
     if isinstance(subject.model, ExplicitDensity):
         built |= build_samplers(subject, order, judging.get("density", {}))
+    next(iter(built.values())).files.update(getattr(subject.model, "files", dict)())
     return built, _quality(subject, order, built, real)
 
 

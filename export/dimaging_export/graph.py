@@ -103,6 +103,7 @@ _WORK = {
     "Conv": lambda x, w, y: math.prod(y) * math.prod(w[1:]),
     "ConvTranspose": lambda x, w, y: math.prod(x) * math.prod(w[1:]),
     "Gemm": lambda x, w, y: math.prod(y) * x[-1],
+    "GRU": lambda x, w, y: math.prod(x[:2]) * w[1] * (x[2] + w[1] // 3),
     "MatMul": lambda x, w, y: math.prod(y) * x[-1],
 }
 

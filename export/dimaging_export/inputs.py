@@ -33,6 +33,8 @@ class Inputs:
     """Images whose height or width is free in the file, and which of them."""
     batches: tuple[int, ...] = BATCHES
     changes: tuple[tuple[int, int], ...] = CHANGES
+    integers: frozenset[str] = frozenset()
+    """Inputs in int32, such as the numbers of words; they have a range."""
 
     def accepted(self, keras: Graph) -> "Inputs":
         """Without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
@@ -85,11 +87,19 @@ class Inputs:
             full, legal = (batch, *shape), self.ranges.get(name)
             if name in byte_names:
                 feed[name] = rng.integers(0, 256, full).astype(np.uint8)
+            elif name in self.integers:
+                feed[name] = self._whole(name, full, rng)
             elif legal is None:
                 feed[name] = rng.standard_normal(full).astype(np.float32)
             else:
                 feed[name] = rng.uniform(*legal, full).astype(np.float32).clip(*legal)
         return feed
+
+    def _whole(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        legal = self.ranges.get(name)
+        if legal is None:
+            raise ExportError(f"input {name!r} holds whole numbers; state their range in `ranges`")
+        return rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
 
 
 def example_shapes(

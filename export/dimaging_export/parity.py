@@ -117,7 +117,7 @@ def judge_quality(quality: Any, precision: str, keras: float, onnx: float) -> di
     quality: a dimaging_tf.deploy.Quality. float32 may lose what its arithmetic may differ by.
     """
     loss = quality.loss(keras, onnx)
-    allowed = quality.allowed_loss.get(precision, RELATIVE * max(abs(keras), 1.0))
+    allowed = quality.allowed(precision, keras, RELATIVE * max(abs(keras), 1.0))
     if not loss <= allowed:
         raise (ParityError if precision == "fp32" else PrecisionError)(
             f"{quality.name} goes from {keras:.4g} to {onnx:.4g} {quality.unit} in {precision}, a "

@@ -44,6 +44,8 @@ class Subject:
     @property
     def image_shape(self) -> tuple[int | None, ...]:
         """[H, W, C] (None where free) of the images it works on; of a plain model: its input."""
+        if said := getattr(self.model, "image_shape", None):
+            return said
         shapes = [tuple(tensor.shape) for graph in self.graphs.values() for tensor in graph.inputs]
         return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
 
@@ -68,11 +70,19 @@ class Subject:
         if self.model is not None:
             found = self.model.examples(image, label)
             return {
-                graph: {n: _f32(x) for n, x in inputs.items()} for graph, inputs in found.items()
+                graph: {n: np.asarray(x, kinds.get(n, "float32")) for n, x in inputs.items()}
+                for graph, inputs in found.items()
+                for kinds in [self._kinds(graph)]
             }
         ((name, graph),) = self.graphs.items()
         inputs = interface(graph).inputs
         return {name: {inputs[0][0]: image}} if len(inputs) == 1 else {}
+
+    def _kinds(self, graph: str) -> dict[str, str]:
+        """Input -> type, as Keras has it."""
+        model = self.graphs[graph]
+        names = [name for name, _ in interface(model).inputs]
+        return dict(zip(names, (tensor.dtype for tensor in model.inputs), strict=True))
 
     def score(self, run: Run, image: np.ndarray, label: np.ndarray | None) -> float:
         """The figure of merit of whatever `run(graph, **inputs)` computes."""
@@ -126,7 +136,3 @@ def _subject(model: Any, **more: Any) -> Subject:
 def portable(path: Path) -> str:
     """A path that means something on another machine: relative as it was given, or its name."""
     return path.name if path.is_absolute() or path.parts[:1] == ("~",) else path.as_posix()
-
-
-def _f32(x: Any) -> np.ndarray:
-    return np.asarray(x, np.float32)

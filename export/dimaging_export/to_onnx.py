@@ -23,12 +23,15 @@ from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph import clean
 from dimaging_export.interface import Interface, interface
 from dimaging_export.verify import verify
+from dimaging_export.walk import trace
 
 OPSET = 18
 """The newest that tf2onnx writes, and old enough for every runtime in `targets`."""
 
 DIRECT = "dimaging direct"
 """`producer_name` of a model that the direct road wrote."""
+
+_TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 
 CONVERTERS = ("auto", "direct", "tf2onnx")
 
@@ -62,9 +65,7 @@ def convert(
 
 
 def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
-    for tensor in graph.inputs:
-        if tensor.dtype != "float32":
-            raise Unsupported(f"input {tensor.name!r} is {tensor.dtype}, emitters know float32")
+    _check_types(graph)
     builder = Builder()
     values = [last_value(name, shape) for name, shape in face.inputs]
     results = emit_model(builder, graph, values)
@@ -78,9 +79,25 @@ def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
     for node in builder.nodes:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    proto = helper.make_graph(builder.nodes, graph.name, [], [], builder.initializers)
+    inputs = [
+        helper.make_tensor_value_info(name, _TYPES[tensor.dtype], None)
+        for (name, _), tensor in zip(face.inputs, graph.inputs, strict=True)
+    ]
+    proto = helper.make_graph(builder.nodes, graph.name, inputs, [], builder.initializers)
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(proto, opset_imports=[opset], producer_name=DIRECT)
+
+
+def _check_types(graph: keras.Model) -> None:
+    """Emitters know float32, and int32 where words are looked up."""
+    walk = trace(graph)
+    for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
+        readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
+        words = all(isinstance(reader, keras.layers.Embedding) for reader in readers)
+        if tensor.dtype != "float32" and not (tensor.dtype == "int32" and words):
+            raise Unsupported(
+                f"input {given.name!r} is {tensor.dtype}, emitters know float32, and int32 for an Embedding"
+            )
 
 
 def _finish(model: onnx.ModelProto, face: Interface) -> onnx.ModelProto:

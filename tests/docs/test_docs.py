@@ -91,6 +91,7 @@ EXAMPLES = {
     "vae": ["--epochs", "1"],
     "pixelcnn": ["--epochs", "1"],
     "autoencoder": ["--epochs", "1", "--convolutional"],
+    "compressive_autoencoder": ["--minutes", "0.05"],
     "unet": ["--epochs", "1", "--width", "4"],
     "denoiser": ["--minutes", "0.05", "--width", "4"],
     "unet_codec": ["--minutes", "0.05", "--width", "8"],

@@ -1,12 +1,12 @@
 """The gate itself: what it lets through, what it refuses, and the figures that it names."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 from dimaging_export.errors import ExportError, ParityError
 from dimaging_export.inputs import Inputs, example_shapes
 from dimaging_export.parity import Difference, judge_quality, prove
+
+from dimaging_tf.deploy import Quality
 
 FEEDS = [{"x": np.full((1, 4), value, np.float32)} for value in (1.0, 2.0, 3.0)]
 
@@ -75,15 +75,8 @@ def test_signal_to_noise():
     assert seen.sqnr == pytest.approx(20)
 
 
-@dataclass
-class Merit:
-    higher_is_better: bool
-    name: str = "PSNR"
-    unit: str = "dB"
-    allowed_loss: dict = field(default_factory=lambda: {"int8": 0.1})
-
-    def loss(self, reference, score):
-        return reference - score if self.higher_is_better else score - reference
+def Merit(higher_is_better, **more):
+    return Quality("PSNR", "dB", higher_is_better, {"int8": 0.1}, **more)
 
 
 @pytest.mark.parametrize(("higher", "score"), [(True, 29.95), (True, 31.0), (False, 30.05)])
@@ -97,6 +90,12 @@ def test_quality_passes(higher, score):
 def test_quality_refuses(higher, score):
     with pytest.raises(ParityError, match=r"PSNR goes from 30 to .* dB in int8.*allowed 0.1"):
         judge_quality(Merit(higher), "int8", 30.0, score)
+
+
+def test_a_relative_loss_is_a_share_of_the_models_own_score():
+    assert judge_quality(Merit(False, relative=True), "int8", 20.0, 21.9)["allowed"] == 2.0
+    with pytest.raises(ParityError, match="allowed 2"):
+        judge_quality(Merit(False, relative=True), "int8", 20.0, 22.1)
 
 
 def test_float32_may_lose_nothing_to_speak_of():

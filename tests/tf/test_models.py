@@ -11,6 +11,8 @@ from dimaging_tf.compression import LearnedCodec
 from dimaging_tf.density import ExplicitDensity
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.compressive_autoencoder import CompressiveAutoencoder
+from dimaging_tf.models.compressive_autoencoder import Config as CompressiveConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
 from dimaging_tf.models.pixelcnn import Config as PixelCNNConfig
@@ -42,6 +44,14 @@ ROWS = [
     Row(VAE, VAEConfig(SHAPE, 3, (), "gaussian", 0.2), POSTERIOR),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4), CODE),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4, (4, 8)), CODE),
+    *(
+        Row(
+            CompressiveAutoencoder,
+            CompressiveConfig((None, None, channels), (4, 4), 3),
+            {"compress": ({"image"}, {"code"}), "decompress": ({"symbols"}, {"image"})},
+        )
+        for channels in (1, 3)
+    ),
     Row(Denoiser, DenoiserConfig(depth=2, width=4), {"denoiser": ({"noisy"}, {"image"})}),
     Row(
         Denoiser,

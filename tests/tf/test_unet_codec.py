@@ -17,13 +17,14 @@ from dimaging_tf.layers.codec import (
     Stabilise,
     checkerboard,
     dct_patches,
+    exposed,
     logistic_bits,
     table_index,
     table_scale,
 )
 from dimaging_tf.metrics import psnr
-from dimaging_tf.models.unet_codec import Config, UNetCodec
-from dimaging_tf.runs import default_settings
+from dimaging_tf.models.unet_codec import GREY, Config, UNetCodec
+from dimaging_tf.runs import default_settings, train
 
 SMALL = {"skip": 24, "bottleneck": 4, "blocks": (1, 1), "width": 8, "prior": 8}
 
@@ -209,6 +210,50 @@ def test_stabilise_there_and_back():
     np.testing.assert_allclose(Stabilise(inverse=True)(middle), x, atol=1e-6)
 
 
+def test_exposures_cut_nothing_off():
+    image = tf.constant(0.1 * pictures(6, 32, 1))
+    draw = tf.constant([[0.0, 0.4, 0.75, 1.0, 1.0, 0.5], [0.9, 0.9, 0.9, 0.9, 0.1, 0.1], [0.5] * 6])
+    found = exposed(image, draw).numpy()
+    np.testing.assert_array_equal(found[:2], image[:2])
+    np.testing.assert_allclose(found[2], 4 * image[2], rtol=1e-5)
+    assert found[3].max() == pytest.approx(1)
+    assert found.max() <= 1
+    assert found[5].min() > image[5].numpy().max()  # a pedestal
+    contrast = [x.max() - x.min() for x in (found[5], image[5].numpy())]
+    assert contrast[0] == pytest.approx(contrast[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "expected"),
+    [
+        ((256, 256, 3), {}, {"skip": 128, "width": 96, "tradeoff": (0.0008, 0.08)}),
+        ((256, 256, 3), {"distortion": "ms-ssim"}, {"width": 96, "tradeoff": (1.5, 150.0)}),
+        ((256, 256, 1), {}, {**GREY, "tradeoff": (0.0008, 0.08)}),
+        ((256, 256, 1), {"bits": 16}, {**GREY, "tradeoff": (0.002, 25.0)}),
+        ((256, 256, 1), {"bits": 16, "width": 32, "tradeoff": (1, 2)}, {"width": 32, "skip": 64}),
+    ],
+)
+def test_a_run_has_the_network_that_fits_the_data(shape, changes, expected):
+    config = UNetCodec.config_for(shape, changes)
+    assert {k: getattr(config, k) for k in expected} == expected
+    assert config.tradeoff == tuple(changes.get("tradeoff", expected.get("tradeoff")))
+
+
+def test_sixteen_bits_reach_far():
+    """The finest steps, of a picture that fills the range: nothing is cut."""
+    keras.utils.set_random_seed(0)
+    model = UNetCodec(small(1, bits=16, tradeoff=(0.002, 25.0), skip=64))
+    image = pictures(2, 64, 1)
+    image = (image - image.min()) / np.ptp(image)
+    model.adapt(0.05 * image)
+    quality = np.array([63, 63], np.float32)
+    code = model.run("encoder", image=image, quality=quality)
+    y, _ = model.coded(model.run, code, quality)
+    assert 8 * 127 < np.abs(y).max() < 8 * 4000
+    again = model.run("decoder", z=code["z"], y=y, quality=quality)["image"]
+    assert psnr(again, image) > 55
+
+
 def test_crops_are_half_as_large():
     image = tf.constant(pictures(3))
     found, label = augment("crops")(image, None, tf.constant([1, 2]))
@@ -240,6 +285,41 @@ def test_wallpapers_hold_eight_back(tmp_path):
     assert found.valid.image.shape == (3, 32, 32, 3)
     assert "CC0" in found.licence
     assert "GPL" in found.licence
+
+
+def test_a_folder_of_sixteen_bits_trains(tmp_path):
+    """As `dimaging train unet_codec --data folder --set bits=16` does; without that, a warning."""
+    from PIL import Image
+
+    folder = tmp_path / "fields"
+    folder.mkdir()
+    for number, picture in enumerate(pictures(3, 96, 1)):
+        values = np.rint(65535 * picture[..., 0]).astype(np.uint16)
+        Image.fromarray(values).save(folder / f"{number}.png")
+    told = {"data": str(folder), "epochs": 1, "batch": 2, "data_options": {"size": 64}}
+    changes = {**SMALL, "bits": 16}
+    model = train(default_settings("unet_codec", changes=changes, **told), tmp_path / "run")
+    assert (model.config.bits, model.config.shape[2]) == (16, 1)
+    assert model.config.tradeoff == (0.002, 25.0)
+    assert float(model.adapted) == 1
+    split = Split(np.zeros((1, 64, 64, 1), np.uint16))
+    with pytest.warns(UserWarning, match="for 16 say --set bits=16"):
+        UNetCodec(small(1)).check_data(Dataset("x", split, split, "", "", ""))
+
+
+def test_nuclei_hold_eight_back(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "nuclei16").mkdir()
+    for name in ("001", "001_mask", "004", "007"):
+        values = np.full((64, 96), 4000 + int(name[:3]), np.uint16)
+        Image.fromarray(values).save(tmp_path / "nuclei16" / f"{name}.png")
+    found = data.load("nuclei", data_dir=tmp_path, size=32)
+    assert found.train.image.shape == (2 * 5 * 9, 32, 32, 1)
+    assert found.valid.image.shape == (1, 32, 32, 1)
+    assert set(np.unique(found.train.image)) == {4001, 4007}
+    with pytest.raises(DataError, match="holds no fields; expected 16-bit files 001.png"):
+        data.load("nuclei", data_dir=tmp_path / "nuclei16")
 
 
 def test_patches_of_another_size_are_refused(model):

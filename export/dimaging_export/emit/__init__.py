@@ -13,6 +13,7 @@ from dimaging_export.emit import (
     pooling,
     recurrent,
     shape,
+    text,
 )
 from dimaging_export.emit.table import emit_model, emits
 
@@ -31,4 +32,5 @@ __all__ = [
     "pooling",
     "recurrent",
     "shape",
+    "text",
 ]

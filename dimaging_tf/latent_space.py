@@ -1,0 +1,143 @@
+"""The latent space of a model: decode, and encode by its encoder or else by inversion.
+
+    VAE, autoencoder    encoder: image -> mean (or code)          decoder: z (or code) -> image
+    GAN, DCGAN          inversion: min_z |G(z) - image|^2         generator: z -> image
+
+Inversion (lecture: a GAN has no way back from a picture to its code): Adam on the code from several
+starts, the best kept; Zhu et al. 2016, arXiv 1609.03552; Creswell and Bharath 2016, arXiv 1611.05644.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dimaging_tf.errors import DataError
+
+
+@dataclass(frozen=True)
+class Space:
+    """Codes float32 [N, size] and images float32 [N, h, w, C] in [0, 1]."""
+
+    size: int
+    decode: Callable[[np.ndarray], np.ndarray]
+    encode: Callable[[np.ndarray], np.ndarray]
+    has_encoder: bool  # otherwise `encode` inverts, which takes seconds
+
+    def draw(self, n: int, seed: int = 0) -> np.ndarray:
+        """Codes from the prior; code i does not depend on n, and is that of `model.sample`."""
+        return np.random.default_rng(seed).standard_normal((n, self.size), np.float32)
+
+
+def open_space(model: Any, label: int | None = None, *, seed: int = 0) -> Space:
+    """The space of a `DeployableModel` or anything else with `graphs()`.
+
+    label    the class that a conditional generator draws
+    seed     of the starts of an inversion
+
+    DataError where the model has neither a decoder nor a generator.
+    """
+    import tensorflow as tf
+
+    graphs = model.graphs()
+    name = next((n for n in ("decoder", "generator") if n in graphs), None)
+    if name is None:
+        raise DataError(
+            f"latent arithmetic needs a graph called decoder or generator; this model has "
+            f"{', '.join(graphs)}"
+        )
+    graph = graphs[name]
+    code, condition = _inputs(graph, label)
+    size = int(code.shape[-1])
+
+    def image_of(z: Any) -> Any:
+        z = inputs = tf.convert_to_tensor(z)
+        if condition is not None:
+            inputs = {code.name: z, "label": condition[None] * tf.ones_like(z[:, :1])}
+        return graph(inputs, training=False)["image"]
+
+    def decode(z: np.ndarray) -> np.ndarray:
+        z = check_code(z, size)
+        # At most 256 pictures at once: a grid of many large ones would not fit.
+        parts = [np.asarray(image_of(z[k : k + 256])) for k in range(0, len(z), 256)]
+        return np.concatenate(parts)
+
+    def encode(image: np.ndarray) -> np.ndarray:
+        if "encoder" in graphs:
+            found = graphs["encoder"](image, training=False)
+            return np.asarray(found["mean" if "mean" in found else "code"])
+        return invert(image_of, size, image, seed=seed)[0]
+
+    return Space(size, decode, encode, "encoder" in graphs)
+
+
+def check_code(code: np.ndarray, size: int) -> np.ndarray:
+    """The codes as float32 [N, size]; DataError for another size."""
+    code = np.asarray(code, np.float32)
+    if code.ndim != 2 or code.shape[1] != size:
+        raise DataError(
+            f"codes of this model are [N, {size}]; received {list(code.shape)} (the latent of "
+            "another model, or of another setting of it?)"
+        )
+    return code
+
+
+def invert(
+    generate: Callable[[Any], Any], size: int, image: np.ndarray, *,
+    starts: int = 4, steps: int = 300, rate: float = 0.05, prior: float = 1e-3, seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Codes whose pictures come nearest to the images, and the mean squared error of each.
+
+    generate    differentiable, codes [n, size] -> images [n, h, w, C]
+    image       float32 [N, h, w, C] in [0, 1]
+    starts      random codes for each image, of which the one that ends nearest is kept
+    prior       weight of |z|^2 / size beside the mean squared error: keeps codes where the
+                generator was trained
+
+    Returns float32 [N, size] and [N].
+    """
+    import keras
+    import tensorflow as tf
+
+    count = len(image)
+    target = tf.repeat(tf.constant(image), starts, 0)
+    first = np.random.default_rng(seed).standard_normal((count * starts, size), np.float32)
+    z = keras.Variable(first, name="z")
+    falling = keras.optimizers.schedules.CosineDecay(rate, steps)
+    optimizer = keras.optimizers.Adam(falling, beta_2=0.99)
+    optimizer.build([z])  # its variables may not be made inside the compiled step
+
+    def error_of(code: Any) -> Any:
+        return tf.reduce_mean((generate(code) - target) ** 2, [1, 2, 3])
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(z.value)
+            code = tf.convert_to_tensor(z)
+            # A sum over the rows, so that no image's step depends on the others.
+            loss = tf.reduce_sum(error_of(code) + prior * tf.reduce_mean(code**2, 1))
+        optimizer.apply([tape.gradient(loss, z.value)], [z])
+
+    for _ in range(steps):
+        step()
+    error = np.asarray(error_of(tf.convert_to_tensor(z))).reshape(count, starts)
+    best = error.argmin(1)
+    codes = np.asarray(z).reshape(count, starts, size)[np.arange(count), best]
+    return codes, error[np.arange(count), best]
+
+
+def _inputs(graph: Any, label: int | None) -> tuple[Any, np.ndarray | None]:
+    """The code's input, and the one-hot row of the class that a conditional generator asks for."""
+    inputs = {tensor.name: tensor for tensor in graph.inputs}
+    code = inputs.get("z", inputs.get("code", graph.inputs[0]))
+    if "label" not in inputs:
+        return code, None
+    classes = int(inputs["label"].shape[-1])
+    if label is None or not 0 <= label < classes:
+        raise DataError(
+            f"this generator draws one of {classes} classes; expected a label from 0 to "
+            f"{classes - 1}, received {label}"
+        )
+    return code, np.eye(classes, dtype=np.float32)[label]

@@ -1,0 +1,85 @@
+"""Captions and pictures in one space: the text encoder of StackGAN, and what it is trained with.
+
+    tokens [B, T] ──embedding──GRU──dense, tanh──> text [B, D]  ┐
+                                                                ├─ similarity: 10 cos(feature, text)
+    image [B, H, W, C] ──strided convolutions──dense──> feature ┘
+
+Each picture has to find its caption among those of the batch, and each caption its picture. StackGAN
+(Zhang et al. 2017, arXiv 1612.03242) takes a text encoder trained by such a loss (Reed et al. 2016,
+arXiv 1605.05395); the symmetrical softmax over the batch is that of AttnGAN's DAMSM (arXiv 1711.10485),
+which also hands the finished loss on to the generator, as is done here.
+
+tokens: int32, 0 in front of the words; image: float32 in [0, 1].
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+SHARPNESS = 10.0
+"""Factor of the cosine in a logit."""
+SAME = 0.97
+"""Captions with a cosine above this say the same in other words."""
+
+
+def build_text_encoder(config: Any) -> keras.Model:
+    """Tokens -> {"text"}."""
+    tokens = keras.Input((config.length,), dtype="int32", name="tokens")
+    x = layers.Embedding(len(config.words) + 1, config.embedding)(tokens)
+    x = layers.GRU(config.recurrent)(x)
+    text = layers.Dense(config.text_dim, activation="tanh")(x)
+    return keras.Model(tokens, {"text": text}, name="text_encoder")
+
+
+def build_image_encoder(config: Any) -> keras.Model:
+    """Image -> {"feature"}."""
+    image = keras.Input(config.shape, name="image")
+    x = layers.Rescaling(2.0, -1.0)(image)
+    for filters in doubled(config.encoder, config.shape[0]):
+        x = layers.LeakyReLU(0.2)(layers.Conv2D(filters, 4, 2, padding="same")(x))
+    feature = layers.Dense(config.text_dim)(layers.Flatten()(x))
+    return keras.Model(image, {"feature": feature}, name="image_encoder")
+
+
+def doubled(filters: int, side: int) -> list[int]:
+    """Filters of the layers of stride 2 that bring `side` down to 4: doubled, up to four times the first."""
+    return [min(filters << k, 4 * filters) for k in range((side // 4).bit_length() - 1)]
+
+
+def similarity(feature, text):
+    """Logits [N, M] of N pictures with M captions."""
+    feature, text = (tf.math.l2_normalize(x, -1) for x in (feature, text))
+    return SHARPNESS * tf.matmul(feature, text, transpose_b=True)
+
+
+def matching_loss(feature, text, both: bool = True):
+    """Mean of -log p(own caption | picture) in nats over a batch; `both`: and of the reverse.
+
+    feature, text: [B, D]; row i of one belongs to row i of the other.
+    """
+    logits = similarity(feature, text)
+    own = tf.range(tf.shape(logits)[0])
+    sides = (logits, tf.transpose(logits)) if both else (logits,)
+    losses = [tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=x) for x in sides]
+    return tf.add_n([tf.reduce_mean(x) for x in losses]) / len(losses)
+
+
+def hits(feature, text):
+    """Which pictures find a caption that says the same as their own: float32 [B] of 0 and 1."""
+    chosen = tf.argmax(similarity(feature, text), -1)
+    text = tf.math.l2_normalize(text, -1)
+    return tf.cast(tf.reduce_sum(text * tf.gather(text, chosen), -1) > SAME, tf.float32)
+
+
+def near_miss(text, draw):
+    """For each caption [B, D] another one of the batch, rather a similar one: what a matching-aware
+    discriminator learns most from.
+
+    draw: float32 [B, B] in [0, 1), the chance in the choice.
+    """
+    unit = tf.math.l2_normalize(text, -1)
+    cosine = tf.matmul(unit, unit, transpose_b=True)
+    chosen = tf.argmax(tf.where(cosine > SAME, -3.0, cosine + 0.3 * draw), -1)
+    return tf.gather(text, chosen)

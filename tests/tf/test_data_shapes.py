@@ -1,0 +1,106 @@
+"""Captioned shapes: what a caption says is what is drawn, and what training never shows."""
+
+import numpy as np
+import pytest
+
+from dimaging_tf import text
+from dimaging_tf.data import load, shapes
+from dimaging_tf.data.dataset import Split
+from dimaging_tf.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return shapes.load_shapes(32, train=432, valid=108)
+
+
+def test_pictures_come_from_their_seed_whatever_their_number(dataset):
+    few = shapes.load_shapes(32, train=3, valid=1)
+    assert dataset.shape == (32, 32, 3)
+    assert np.array_equal(few.train.image, dataset.train.image[:3])
+    assert np.array_equal(few.train.label, dataset.train.label[:3])
+    assert np.array_equal(few.valid.image, dataset.valid.image[:1])
+    other = shapes.load_shapes(32, train=3, valid=1, seed=1)
+    assert not np.array_equal(few.train.image, other.train.image)
+
+
+def test_one_combination_in_five_is_held_out_and_every_pair_is_seen(dataset):
+    seen, held = (
+        {tuple(a) for a in shapes.attributes_of(split.label)}
+        for split in (dataset.train, dataset.valid)
+    )
+    assert len(seen) == 216
+    assert len(held) == 54
+    assert not seen & held
+    for i, j in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)):
+        assert {(a[i], a[j]) for a in held} <= {(a[i], a[j]) for a in seen}
+
+
+def test_captions_use_the_vocabulary_and_read_back():
+    assert len(shapes.WORDS) == len(set(shapes.WORDS)) == 29
+    every = [c for a in shapes.COMBINATIONS for c in shapes.captions(tuple(a))]
+    assert "a small red circle at the top left" in every
+    tokens = text.encode(every, shapes.WORDS, shapes.LENGTH)
+    assert text.decode(tokens, shapes.WORDS) == [c.replace(",", "") for c in every]
+    assert len({c: None for c in every}) == len(every)
+
+
+@pytest.mark.parametrize("attributes", [(0, 0, 2, 0), (1, 2, 0, 3), (2, 4, 1, 4), (1, 5, 2, 1)])
+def test_the_picture_shows_what_the_caption_says(attributes):
+    """Colour, place and area are those of the attributes; a shape fills its own share of its box."""
+    shape, colour, extent, position = attributes
+    image = shapes.draw(attributes, 64, np.random.default_rng(3)) / 255
+    paint = np.array(list(shapes.COLOURS.values())[colour])
+    inside = np.abs(image - paint).max(-1) < 0.2
+    y, x = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    centre = np.array([x[0] + x[-1] + 1, y[0] + y[-1] + 1]) / 128
+    assert np.abs(centre - list(shapes.POSITIONS.values())[position]).max() < 0.08
+    reach = list(shapes.SIZES.values())[extent]
+    share = inside.sum() / 64**2 / (2 * reach) ** 2
+    low, high = {0: (0.6, 0.95), 1: (0.6, 1.0), 2: (0.3, 0.7)}[shape]
+    assert low < share < high
+
+
+def test_load_by_name_and_too_small():
+    assert load("shapes", size=16).words == shapes.WORDS
+    with pytest.raises(DataError, match="at least 16 pixels a side; received size=8"):
+        load("shapes", size=8)
+
+
+def test_a_split_takes_captions():
+    image = np.zeros((3, 4, 4, 1), np.uint8)
+    assert len(Split(image, np.zeros((3, 7), np.int32))) == 3
+    with pytest.raises(
+        DataError, match=r"or \[3, words\] \(a caption an image\); received \[2, 7\]"
+    ):
+        Split(image, np.zeros((2, 7), np.int32))
+
+
+ENCODED = [
+    ("red circle", [0, 0, 2, 1]),
+    ("Red, CIRCLE!", [0, 0, 2, 1]),
+    ("a well-known red circle", [3, 4, 2, 1]),
+]
+
+
+@pytest.mark.parametrize(("caption", "numbers"), ENCODED)
+def test_tokens(caption, numbers):
+    words = ("circle", "red", "a", "well-known")
+    np.testing.assert_array_equal(text.encode([caption], words, 4), [numbers])
+
+
+WRONG = [
+    (
+        "a rad circle",
+        "unknown word 'rad' in 'a rad circle'; did you mean 'red'? known: a, circle, red",
+    ),
+    ("...", "a caption has 1 to 4 words; received 0: '...'"),
+    ("a red red red circle", "a caption has 1 to 4 words; received 5"),
+]
+
+
+@pytest.mark.parametrize(("caption", "words"), WRONG)
+def test_a_wrong_caption_is_named(caption, words):
+    with pytest.raises(DataError) as caught:
+        text.encode([caption], ("a", "circle", "red"), 4)
+    assert words in str(caught.value)

@@ -1,0 +1,171 @@
+"""StackGAN: losses against closed forms, the three phases, save and continue, errors."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dimaging_tf import matching
+from dimaging_tf.data import shapes
+from dimaging_tf.data.dataset import to_float
+from dimaging_tf.errors import DataError
+from dimaging_tf.models.stackgan import Config, StackGAN
+
+SMALL = Config(
+    shape=(16, 16, 3), words=shapes.WORDS, factor=2, embedding=4, recurrent=6, text_dim=5,
+    condition_dim=4, noise_dim=3, encoder=4, generator1=8, generator2=6, discriminator1=4,
+    discriminator2=4, matching_steps=3, stage1_steps=3, seed=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    split = shapes.load_shapes(16, train=12, valid=8).train
+    return to_float(split.image), split.label
+
+
+def compiled(config=SMALL, **more):
+    keras.utils.set_random_seed(1)
+    model = StackGAN(config)
+    model.compile(keras.optimizers.Adam(1e-2), **more)
+    return model
+
+
+def fit(model, pairs, epochs):
+    """Twelve pictures in fours: an epoch is three steps, one phase of SMALL."""
+    return model.fit(*pairs, batch_size=4, shuffle=False, verbose=0, epochs=epochs).history
+
+
+def parts(model):
+    """Weights of what each of the three phases moves."""
+    return [
+        [w.numpy() for part in group for w in part.weights]
+        for group in (
+            (model.text_encoder, model.image_encoder),
+            (model.stage1.generator, model.stage1.discriminator, model.stage1.average),
+            (model.stage2.generator, model.stage2.discriminator, model.stage2.average),
+        )
+    ]
+
+
+def moved(before, after):
+    return [
+        any(not np.array_equal(a, b) for a, b in zip(*both, strict=True))
+        for both in zip(before, after, strict=True)
+    ]
+
+
+def test_each_phase_moves_its_own_part(pairs):
+    model = compiled()
+    for phase in range(3):
+        before = parts(model)
+        history = fit(model, pairs, 1)
+        assert moved(before, parts(model)) == [phase == k for k in range(3)]
+        assert set(history) == {"matching"} | {
+            f"stage{k}_{name}" for k in (1, 2) for name in ("d_loss", "g_loss", "d_real", "d_fake")
+        }
+
+
+def test_save_load_and_continue_equals_no_interruption(pairs, tmp_path):
+    """A step of each phase and one more; not traced, for that takes long."""
+    config = replace(SMALL, matching_steps=1, stage1_steps=1)
+
+    def step(model, epochs):
+        model.fit(*pairs, batch_size=12, shuffle=False, verbose=0, epochs=epochs)
+
+    whole = compiled(config, run_eagerly=True)
+    step(whole, 4)
+    model = compiled(config, run_eagerly=True)
+    step(model, 3)
+    model.save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    model.run_eagerly = True
+    step(model, 1)
+    assert int(model.optimizer.iterations) == 4
+    assert [int(stage.optimizer.iterations) for stage in (model.stage1, model.stage2)] == [1, 2]
+    for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_matching_loss_of_two_pairs():
+    """Cosines 1 and 0: each picture finds its caption by e^10 against 1."""
+    unit = tf.eye(2)
+    expected = np.log(1 + np.exp(-matching.SHARPNESS))
+    assert float(matching.matching_loss(unit, 3 * unit)) == pytest.approx(expected, abs=1e-7)
+    assert float(matching.matching_loss(unit, tf.reverse(unit, [0]))) == pytest.approx(
+        expected + matching.SHARPNESS, rel=1e-5
+    )
+    np.testing.assert_array_equal(matching.hits(unit, tf.reverse(unit, [0])), [0, 0])
+    np.testing.assert_array_equal(matching.hits(unit, unit), [1, 1])
+
+
+def test_the_wrong_caption_is_a_similar_one_that_says_something_else():
+    texts = tf.constant([[1.0, 0.0], [1.0, 0.1], [1.0, 0.5], [-1.0, 0.0]])
+    wrong = matching.near_miss(texts, tf.zeros((4, 4))).numpy()
+    np.testing.assert_array_equal(wrong, texts.numpy()[[2, 2, 1, 2]])
+
+
+def test_the_condition_pays_its_kl(pairs):
+    model = compiled(replace(SMALL, match=0.0, kl=2.0))
+    stage, count = model.stage1, 4
+    found = 30 * model.text_encoder(pairs[1][:count])["text"]
+    noise = tf.zeros((count, stage.noise_size))
+    outputs = stage.draw(noise, found)
+    mean, log_variance = (outputs[n].numpy() for n in ("mean", "log_variance"))
+    kl = 0.5 * np.mean(mean**2 + np.exp(log_variance) - 1 - log_variance)
+    assert float(stage.generate(noise, found, False)[1]) == pytest.approx(2 * kl, rel=1e-4)
+
+
+def test_graphs_take_their_own_examples_and_chain_to_a_picture(pairs):
+    model = compiled()
+    examples = model.examples(*pairs)
+    assert {n: set(x) for n, x in examples.items()} == {
+        "text_encoder": {"tokens"},
+        "stage1": {"text", "condition_noise", "noise"},
+        "stage2": {"low", "text", "condition_noise"},
+    }
+    image = model.run("stage2", **examples["stage2"])["image"]
+    assert image.shape == (12, 16, 16, 3)
+    np.testing.assert_allclose(image, model.draw(pairs[1]), atol=1e-6)
+    assert model.run("stage1", **examples["stage1"])["low"].shape == (12, 8, 8, 3)
+    for name, graph in model.graphs().items():
+        assert {t.name for t in graph.inputs} == set(examples[name]) <= set(model.ranges)
+
+
+def test_imagine_score_and_picture(pairs):
+    model = compiled()
+    drawn = model.imagine("a small red circle at the top left", 2, seed=3)
+    assert drawn.shape == (2, 16, 16, 3)
+    np.testing.assert_array_equal(drawn, model.imagine("a small red circle at the top left", 2, 3))
+    assert 0 <= model.score(model.run, *pairs) <= 1
+    assert model.picture(*pairs).shape == (5, 8, 16, 16, 3)
+    assert model.files()["words.txt"].decode().split() == list(shapes.WORDS)
+
+
+WRONG = [
+    (lambda: Config(shape=(48, 48, 3)), "stackgan: factor and side / factor must be powers of 2"),
+    (lambda: Config(shape=(64, 32, 3)), "images must be square"),
+    (lambda: Config(factor=3), "Received: 64 x 64, factor 3"),
+    (lambda: Config(g_cost="hinge"), "no g_cost 'hinge'"),
+    (lambda: StackGAN(SMALL).imagine("a small rad circle"), "unknown word 'rad'"),
+    (lambda: StackGAN(SMALL).score(None, None), "expected captions, int32 [N, words]"),
+]
+
+
+@pytest.mark.parametrize(("build", "words"), WRONG)
+def test_errors_say_what_is_wrong(build, words):
+    with pytest.raises(ValueError, match=".") as caught:
+        build()
+    assert words in str(caught.value)
+
+
+def test_data_without_captions_or_with_others_is_refused(digits):
+    model = StackGAN(SMALL)
+    with pytest.raises(DataError, match="digits has no captions, and stackgan learns from them"):
+        model.check_data(digits)
+    dataset = shapes.load_shapes(16, train=2, valid=1)
+    model.check_data(dataset)
+    with pytest.raises(DataError, match="the captions of shapes have 2 words, at most 12"):
+        model.check_data(replace(dataset, words=("a", "b")))
