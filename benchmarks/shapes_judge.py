@@ -30,7 +30,7 @@ def build() -> keras.Model:
         x = layers.Conv2D(filters, 4, 2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
     features = layers.Dense(64, activation="relu")(layers.Flatten()(x))
-    counts = shapes.COMBINATIONS.max(0) + 1
+    counts = (shapes.COMBINATIONS.max(0) + 1).tolist()
     heads = {
         n: layers.Dense(k, name=n)(features) for n, k in zip(shapes.ATTRIBUTES, counts, strict=True)
     }

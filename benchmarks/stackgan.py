@@ -137,7 +137,7 @@ def _time(out, model) -> None:
     config, done = model.config, int(model.optimizer.iterations)
     first, second = config.matching_steps, config.stage1_steps
     counts = (first, second, max(0, done - first - second))
-    step, seconds = tf.function(model.train_step), 0.0
+    step, seconds = tf.function(model.train_step, autograph=False), 0.0
     for start, count in zip((0, first, first + second), counts, strict=True):
         times = []
         for _ in range(6):

@@ -25,6 +25,7 @@ from keras import layers
 from dimaging_tf import costs
 from dimaging_tf.deploy import DeployableModel
 from dimaging_tf.errors import DataError, near
+from dimaging_tf.game_tools import passes_of, slower_copy
 from dimaging_tf.layers.random import step_normal, step_uniform
 
 
@@ -38,6 +39,7 @@ class Game:
     penalty: str = "r1"  # which: "r1" | "wgan-gp"
     spectral_normalisation: bool = False  # of every layer of the discriminator
     ema: float = 0.999  # decay of the averaged generator, per step; 0: off
+    d_rate: float = 1.0  # learning rate of the discriminator over the generator's; see `compile`
     seed: int = 0  # of the training noise
 
     def __post_init__(self):
@@ -47,6 +49,8 @@ class Game:
         for name, low, high in (("label_smoothing", 0, 0.5), ("ema", 0, 1)):
             if not low <= (value := getattr(self, name)) < high:
                 raise ValueError(f"{name} must be in [{low}, {high}). Received: {value!r}")
+        if self.d_rate <= 0:
+            raise ValueError(f"d_rate must be more than 0. Received: {self.d_rate!r}")
         if self.gradient_penalty < 0:
             raise ValueError(
                 f"gradient_penalty must be 0 or more. Received: {self.gradient_penalty!r}"
@@ -114,7 +118,7 @@ class Players(keras.Model):
         self.rows_apart = not any(isinstance(x, layers.BatchNormalization) for x in inner)
         self.spectral = [x for x in inner if hasattr(x, "update_direction")]
         plain = self.rows_apart and type(self).judge is Players.judge
-        self._judge_images = _by_halves(self.discriminator) if plain else None
+        self._judge_images = passes_of(self.discriminator) if plain else None
         if self.config.ema:
             average: Any = keras.models.clone_model(self.generator)
             average.trainable = False
@@ -122,14 +126,16 @@ class Players(keras.Model):
             self.average = average
 
     def compile(self, optimizer=None, *, d_optimizer=None, g_optimizer=None, **more) -> None:
-        """One optimizer for each player; `optimizer`: for both, the discriminator's is a copy.
+        """One optimizer for each player; `optimizer`: for both.
 
+        The discriminator's is then a copy whose learning rate is `config.d_rate` times as large: a small
+        one keeps it from winning (two time scales: Heusel et al. 2017, arXiv 1706.08500).
         The generator's counts the steps (`model.optimizer`).
         """
         optimizer = None if optimizer is None else keras.optimizers.get(optimizer)
         g_optimizer = optimizer if g_optimizer is None else keras.optimizers.get(g_optimizer)
         if d_optimizer is None and optimizer is not None:
-            d_optimizer = type(optimizer).from_config(optimizer.get_config())
+            d_optimizer = slower_copy(optimizer, self.config.d_rate)
         if g_optimizer is None or d_optimizer is None:
             raise ValueError(
                 f"{self.name}: each player needs an optimizer: compile(d_optimizer=..., "
@@ -145,6 +151,11 @@ class Players(keras.Model):
         # Built now, so that a file restores both.
         self.optimizer.build(self.g_variables)
         self.d_optimizer.build(self.d_variables)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The generator's; the discriminator's is `config.d_rate` times that."""
+        self.optimizer.learning_rate = rate
+        self.d_optimizer.learning_rate = rate * self.config.d_rate
 
     @property
     def optimizers(self) -> list[Any]:
@@ -299,26 +310,6 @@ class Players(keras.Model):
     def noise(self, n: int, seed: int = 0) -> np.ndarray:
         """Unit Gaussian float32 [n, noise_size], always the same of a seed."""
         return np.random.default_rng(seed).standard_normal((n, self.noise_size), np.float32)
-
-
-def _by_halves(discriminator: Any) -> Any:
-    """(lists of images, training) -> logits of all, by one pass of everything but the first layer.
-
-    The backward pass needs the slope at generated images alone, and a framework computes that of a layer
-    for its whole input: so real and generated images go through the first layer apart. None where the
-    network is told more than an image.
-    """
-    first = next((x for x in discriminator.layers if x.weights), None)
-    if first is None or len(discriminator.inputs) > 1:
-        return None
-    stem = keras.Model(discriminator.input, first.output)
-    rest = keras.Model(first.output, discriminator.output["logit"])
-
-    def judge(images, training):
-        seen = tf.concat([stem(x, training=training) for x in images], 0)
-        return rest(seen, training=training)
-
-    return judge
 
 
 class TwoPlayer(Players, DeployableModel):

@@ -49,7 +49,7 @@ class DeployableModel(keras.Model, ABC):
 
     config_class: ClassVar[type]
     registry_name: ClassVar[str]
-    ranges: ClassVar[Mapping[str, tuple[float, float] | None]]
+    ranges: Mapping[str, tuple[float, float] | None]
     """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
     quality: Quality
     draws: ClassVar[bool] = False

@@ -51,7 +51,7 @@ _ENTRIES = (
     Entry(
         "dcgan", "dcgan:DCGAN", "generates images: transposed convolutions against a discriminator",
         lecture="DCGAN", paper="arXiv 1511.06434", data="mnist5k", learning_rate=1e-3, batch=16,
-        epochs=40, optimizer={"beta_1": 0.0, "beta_2": 0.99},
+        epochs=40, optimizer={"beta_1": 0.0, "beta_2": 0.99}, changes={"d_rate": 0.3},
     ),
     Entry(
         "denoiser", "denoiser:Denoiser", "noisy image in, noiseless image out, blind to the level",
@@ -83,7 +83,7 @@ _ENTRIES = (
     Entry(
         "stackgan", "stackgan:StackGAN", "text to image in two stages: captions to 64x64 pictures",
         lecture="StackGAN", paper="arXiv 1612.03242", data="shapes",
-        learning_rate=2e-3, batch=64, epochs=120,
+        learning_rate=2e-3, batch=64, epochs=100,
     ),
     Entry(
         "super_resolution", "super_resolution:SuperResolution", "8x8 in, several possible 32x32 out",

@@ -188,8 +188,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
     if resume and (out / "last.keras").exists():
         model = keras.saving.load_model(out / "last.keras")
         if settings.minutes is not None:
-            for optimizer in training.optimizers(model):
-                optimizer.learning_rate = settings.learning_rate
+            training.set_learning_rate(model, settings.learning_rate)
         return model
     told = {"seed": settings.seed}
     if dataset.words:

@@ -45,4 +45,4 @@ def encode(captions: Sequence[str], words: Sequence[str], length: int) -> np.nda
 
 def decode(tokens: np.ndarray, words: Sequence[str]) -> list[str]:
     """The captions of int [N, length], their words joined by spaces."""
-    return [" ".join(words[k - 1] for k in row if k) for row in tokens]
+    return [" ".join(words[int(k) - 1] for k in row if k) for row in tokens]

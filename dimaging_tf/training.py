@@ -215,6 +215,14 @@ def optimizers(model: keras.Model) -> list[Any]:
     return getattr(model, "optimizers", None) or [model.optimizer]
 
 
+def set_learning_rate(model: keras.Model, rate: float) -> None:
+    """Of all optimizers; a game has its own way."""
+    if hasattr(model, "set_learning_rate"):
+        model.set_learning_rate(rate)
+    else:
+        model.optimizer.learning_rate = rate
+
+
 def steps_done(model: keras.Model) -> int:
     """Optimizer steps so far, on one device or mirrored over several."""
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))

@@ -176,8 +176,8 @@ POLICIES: dict[str, Callable[[], Augmentation]] = {
     "microscopy": _microscopy,
     "cells": _microscopy,
     "crops": _crops,
-    "faces": _faces,
     "cutout": _cutout,
+    "faces": _faces,
 }
 
 

@@ -86,21 +86,21 @@ class StackGAN(DeployableModel):
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)
-        config = self.config
-        self.ranges = {**type(self).ranges, "tokens": (0.0, float(len(config.words)))}
-        self.text_encoder = matching.build_text_encoder(config)
-        self.image_encoder = matching.build_image_encoder(config)
-        low, side = config.low_side, config.shape[0]
+        rules = self.config
+        self.ranges = {**type(self).ranges, "tokens": (0.0, float(len(rules.words)))}
+        self.text_encoder = matching.build_text_encoder(rules)
+        self.image_encoder = matching.build_image_encoder(rules)
+        low, side = rules.low_side, rules.shape[0]
         self.stage1 = stages.Stage(
-            config,
-            stages.build_stage1(config),
-            stages.build_discriminator(config, low, config.discriminator1, "discriminator1"),
+            rules,
+            stages.build_stage1(rules),
+            stages.build_discriminator(rules, low, rules.discriminator1, "discriminator1"),
             self._match,
         )
         self.stage2 = stages.Stage(
-            config,
-            stages.build_stage2(config),
-            stages.build_discriminator(config, side, config.discriminator2, "discriminator2"),
+            rules,
+            stages.build_stage2(rules),
+            stages.build_discriminator(rules, side, rules.discriminator2, "discriminator2"),
             self._match,
             self._low,
         )

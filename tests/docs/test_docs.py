@@ -89,7 +89,10 @@ def test_figures_name_the_arguments_of_their_command_but_no_place_of_the_machine
 
 EXAMPLES = {
     "vae": ["--epochs", "1"],
+    "latent": ["--epochs", "1"],
+    "dcgan": ["--epochs", "1"],
     "pixelcnn": ["--epochs", "1"],
+    "stackgan": ["--epochs", "2", "--pictures", "192"],
     "autoencoder": ["--epochs", "1", "--convolutional"],
     "compressive_autoencoder": ["--minutes", "0.05"],
     "unet": ["--epochs", "1", "--width", "4"],

@@ -1,6 +1,7 @@
 """Captions on a device: the tokenizer of the bundle, three graphs in a row, the verb `imagine`."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_a_wrong_caption_is_named(caption, words):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 def test_a_seed_gives_the_same_pictures_whatever_their_number(tmp_path, dtype):
-    bundle = Toy(tmp_path, dtype)
+    bundle: Any = Toy(tmp_path, dtype)
     found = captions.imagine(bundle, "a small red circle", 3, seed=7)
     assert found.shape == (3, 2, 2, 3)
     assert found.dtype == np.float32
@@ -92,8 +93,9 @@ def test_a_seed_gives_the_same_pictures_whatever_their_number(tmp_path, dtype):
 
 
 def test_the_command_writes_a_grid(tmp_path, capsys):
-    options = SimpleNamespace(caption="a red circle", n=4, seed=0, out=str(tmp_path / "x.png"))
-    assert captions_cli.imagine(options, Toy(tmp_path)) == 0
+    options: Any = SimpleNamespace(caption="a red circle", n=4, seed=0, out=str(tmp_path / "x.png"))
+    bundle: Any = Toy(tmp_path)
+    assert captions_cli.imagine(options, bundle) == 0
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out.strip() == options.out
 

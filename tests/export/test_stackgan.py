@@ -61,8 +61,8 @@ def model():
     keras.utils.set_random_seed(0)
     return StackGAN(
         Config(
-            (16, 16, 3),
-            shapes.WORDS,
+            shape=(16, 16, 3),
+            words=shapes.WORDS,
             factor=2,
             embedding=4,
             recurrent=6,

@@ -236,6 +236,24 @@ def test_one_optimizer_serves_as_the_model_of_both():
     assert model.optimizers == [model.d_optimizer, model.optimizer]
 
 
+@pytest.mark.parametrize(
+    "rate", [1e-2, keras.optimizers.schedules.CosineDecay(0.0, 100, 0.0, "c", 1e-2, 10)]
+)
+def test_two_time_scales(rate, tmp_path):
+    """The discriminator's rate is a share of the generator's, in a schedule and after loading too."""
+    model = GAN(Config(**TINY, d_rate=0.25))
+    model.compile(optimizer=keras.optimizers.Adam(rate))
+    model.fit(*images(), batch_size=2, verbose=0)
+    model.save(tmp_path / "game.keras")
+    for game in (model, keras.saving.load_model(tmp_path / "game.keras")):
+        d, g = (float(x.learning_rate) for x in game.optimizers)
+        assert d == pytest.approx(0.25 * g)
+        assert g > 0
+    if rate == 1e-2:
+        model.set_learning_rate(2e-3)
+        assert [float(x.learning_rate) for x in model.optimizers] == pytest.approx([5e-4, 2e-3])
+
+
 def test_mirrored_over_two_devices_is_the_same_game():
     def trained(strategy):
         keras.utils.set_random_seed(1)
@@ -340,6 +358,7 @@ class Few:
         (lambda: Game(penalty="r2"), "no penalty 'r2'; known: r1, wgan-gp"),
         (lambda: Game(label_smoothing=0.5), "label_smoothing must be in [0, 0.5). Received: 0.5"),
         (lambda: Game(ema=1.0), "ema must be in [0, 1). Received: 1.0"),
+        (lambda: Game(d_rate=0.0), "d_rate must be more than 0. Received: 0.0"),
         (lambda: Game(gradient_penalty=-1.0), "gradient_penalty must be 0 or more. Received: -1.0"),
         (lambda: Bare().compile(), "bare: each player needs an optimizer: compile(d_optimizer="),
         (

@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_pixels_also_inside_tf_data(policy):
     inside = tf.data.Dataset.from_tensors((IMAGE, SEED)).map(lambda x, s: vary(x, None, s)[0])
     # A graph fuses multiplications and additions, so interpolated values differ in the last bits.
     assert np.abs(next(iter(inside)) - image).max() <= (
-        1e-6 if name in ("microscopy", "cells") else 0
+        1e-6 if name in ("microscopy", "cells", "faces") else 0
     )
     assert np.array_equal(next(iter(inside)), next(iter(inside)))
     other = vary(IMAGE_TENSOR, None, tf.constant([1, 3]))[0]
@@ -133,6 +133,25 @@ def test_cutout_makes_one_black_rectangle_of_the_stated_size():
         assert 4 <= len(columns) <= 33
     mask = tf.ones((2, 8, 8), tf.int32)
     assert np.array_equal(vary(tf.ones((2, 8, 8, 1)), mask, SEED)[1], mask)
+
+
+def test_faces_are_mirrored_moved_and_lit():
+    """A step in each direction tells mirror and move; its heights tell the light."""
+    picture = np.zeros((32, 32), np.float32)
+    picture[10:, 20:] = 0.5
+    picture[:, 31] = 0.25
+    many = tf.constant(np.tile(picture[None, ..., None], (400, 1, 1, 1)))
+    mask = tf.cast(many[..., 0] == 0.5, tf.int32)
+    seen, moved = (part.numpy() for part in augment("faces")(many, mask, SEED))
+    assert np.corrcoef(seen[..., 0].ravel(), moved.ravel())[0, 1] > 0.8
+    columns = [int(np.flatnonzero(m.any(0))[0]) for m in moved]
+    left = np.array(columns) < 10  # mirrored, the step begins at column 1
+    assert left.mean() == pytest.approx(0.5, abs=0.11)
+    rows = {int(np.flatnonzero(m.any(1))[0]) for m in moved}
+    assert rows == {8, 9, 10, 11, 12}
+    assert {c for c in columns if c >= 10} == {18, 19, 20, 21, 22}
+    assert 0.45 < np.median(seen[moved == 1]) < 0.55
+    assert seen[moved == 1].std() > 0.02
 
 
 def test_policies_work_where_only_deterministic_operations_are_allowed():

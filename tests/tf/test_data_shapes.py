@@ -18,7 +18,7 @@ def test_pictures_come_from_their_seed_whatever_their_number(dataset):
     few = shapes.load_shapes(32, train=3, valid=1)
     assert dataset.shape == (32, 32, 3)
     assert np.array_equal(few.train.image, dataset.train.image[:3])
-    assert np.array_equal(few.train.label, dataset.train.label[:3])
+    assert np.array_equal(np.asarray(few.train.label), dataset.train.label[:3])
     assert np.array_equal(few.valid.image, dataset.valid.image[:1])
     other = shapes.load_shapes(32, train=3, valid=1, seed=1)
     assert not np.array_equal(few.train.image, other.train.image)

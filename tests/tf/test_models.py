@@ -13,13 +13,19 @@ from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
 from dimaging_tf.models.compressive_autoencoder import CompressiveAutoencoder
 from dimaging_tf.models.compressive_autoencoder import Config as CompressiveConfig
+from dimaging_tf.models.dcgan import DCGAN
+from dimaging_tf.models.dcgan import Config as DCGANConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
+from dimaging_tf.models.gan import GAN
+from dimaging_tf.models.gan import Config as GANConfig
 from dimaging_tf.models.pixelcnn import Config as PixelCNNConfig
 from dimaging_tf.models.pixelcnn import PixelCNN
 from dimaging_tf.models.unet import UNet, padded
 from dimaging_tf.models.vae import VAE
 from dimaging_tf.models.vae import Config as VAEConfig
+from dimaging_tf.models.vae_faces import Config as FaceConfig
+from dimaging_tf.models.vae_faces import FaceVAE
 from dimaging_tf.registry import REGISTRY
 
 SIZE = 16
@@ -39,9 +45,14 @@ class Row:
 CODE = {"encoder": ({"image"}, {"code"}), "decoder": ({"code"}, {"image"})}
 POSTERIOR = {"encoder": ({"image"}, {"mean", "log_variance"}), "decoder": ({"z"}, {"image"})}
 SHAPE = (SIZE, SIZE, 1)
+GAME = {"generator": ({"z"}, {"image"}), "discriminator": ({"image"}, {"logit"})}
 ROWS = [
+    Row(GAN, GANConfig(shape=SHAPE, latent_dim=3, g_hidden=(8,), d_hidden=(8,)), GAME),
+    Row(DCGAN, DCGANConfig(shape=SHAPE, latent_dim=3, width=4, d_hidden=4), GAME),
     Row(VAE, VAEConfig(SHAPE, 3, (8,)), POSTERIOR),
     Row(VAE, VAEConfig(SHAPE, 3, (), "gaussian", 0.2), POSTERIOR),
+    Row(VAE, VAEConfig((SIZE, SIZE, 3), 3, (8,), channels=(4, 8)), POSTERIOR),
+    Row(FaceVAE, FaceConfig(SHAPE, 3, channels=(4,)), POSTERIOR),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4), CODE),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4, (4, 8)), CODE),
     *(
@@ -178,6 +189,7 @@ def test_registry_entry(entry):
             lambda: VAEConfig(likelihood="poisson"),
             "vae: likelihood must be bernoulli or gaussian. Received: 'poisson'",
         ),
+        (lambda: VAEConfig((30, 30, 1), channels=(4, 8)), "divisible by 4. Received: 30x30"),
         (
             lambda: AutoencoderConfig((30, 30, 1), channels=(4, 8)),
             "divisible by 4. Received: 30x30",

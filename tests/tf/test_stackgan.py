@@ -150,7 +150,10 @@ WRONG = [
     (lambda: Config(factor=3), "Received: 64 x 64, factor 3"),
     (lambda: Config(g_cost="hinge"), "no g_cost 'hinge'"),
     (lambda: StackGAN(SMALL).imagine("a small rad circle"), "unknown word 'rad'"),
-    (lambda: StackGAN(SMALL).score(None, None), "expected captions, int32 [N, words]"),
+    (
+        lambda: StackGAN(SMALL).score(StackGAN.run, np.zeros(0)),
+        "expected captions, int32 [N, words]",
+    ),
 ]
 
 

@@ -7,6 +7,8 @@ from scipy.stats import multivariate_normal
 
 from dimaging_tf import metrics
 from dimaging_tf.models.vae import VAE, Config
+from dimaging_tf.models.vae_faces import Config as FaceConfig
+from dimaging_tf.models.vae_faces import FaceVAE
 
 
 def test_kl_against_the_closed_form():
@@ -35,6 +37,32 @@ def test_training_loss_is_the_metric(likelihood):
     reconstruction, kl = model.losses_of(image, noise)
     score = model.score(model.run, image, seed=7)
     assert float(np.mean(reconstruction + kl)) == pytest.approx(score, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (64, 64, 3)])
+def test_the_convolutional_network_halves_and_doubles(shape):
+    model = VAE(Config(shape, 5, (7,), channels=(4, 6, 8)))
+    small = shape[0] // 8
+    maps = [layer.output.shape[1:] for layer in model.encoder.layers if "conv" in layer.name]
+    assert maps == [(small * 4, small * 4, 4), (small * 2, small * 2, 6), (small, small, 8)]
+    wide = [layer.output.shape[1:] for layer in model.decoder.layers if "conv" in layer.name]
+    assert wide == [(small * 2, small * 2, 6), (small * 4, small * 4, 4), shape]
+    assert model.sample(2).shape == (2, *shape)
+
+
+def test_a_network_without_channels_is_the_dense_one():
+    """Files and seeds of before stay valid: the same layers in the same order."""
+    model = VAE(Config((4, 4, 1), 3, (8,)))
+    shapes = [w.shape for w in model.get_weights()]
+    dense = [(16, 8), (8,), (8, 3), (3,), (8, 3), (3,), (3, 8), (8,), (8, 16), (16,)]
+    assert shapes == dense
+
+
+def test_faces_are_judged_by_psnr():
+    model = FaceVAE(FaceConfig((8, 8, 1), 3, channels=(4,)))
+    image = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
+    again = np.clip(np.asarray(model(image)), 0, 1)
+    assert model.score(model.run, image) == pytest.approx(metrics.psnr(again, image), rel=1e-5)
 
 
 def test_the_seed_draws_the_training_noise():

@@ -144,7 +144,7 @@ def encode(scale: ScaleTables, rungs: Sequence[Piece | list[Piece]]) -> tuple[in
 
 def lanes_for(size: float) -> int:
     """How many lanes a tile of so many bytes gets: numpy takes as long for 8 as for 20 of them."""
-    return int(min(max(1, min(size // 128, 12 + size // 1024)), MOST_LANES))
+    return int(min(max(1, min(size // 192, 24 + size // 1024)), MOST_LANES))
 
 
 class RungReader:

@@ -1,5 +1,6 @@
 """The prior of a U-Net codec in whole numbers, from its trained networks."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,23 @@ from dimaging_tf.compression import EIGHTHS, FINEST, SYMBOL
 from dimaging_tf.layers.codec import NARROWEST, OCTAVE, QUALITIES, QualityBias
 from dimaging_tf.models.unet_codec import REACH, WIDE, UNetCodec
 
-ACTIVATION = 64
-"""Parts of a unit in which activations and predictions are counted."""
-NEIGHBOUR = 16
-"""The same for y where the context reads it."""
-TOP = int(REACH * ACTIVATION)
+
+@dataclass(frozen=True)
+class Units:
+    """Parts of a unit in which things are counted, and where they are cut."""
+
+    parts: int  # of activations and predictions
+    neighbour: int  # of y, where the context reads it
+    widest: float  # units of y there
+
+    @property
+    def top(self) -> int:
+        """Largest activation."""
+        return int(REACH * self.parts)
+
+
+UNITS = {8: Units(64, 16, WIDE), 16: Units(256, 256, 8.0)}
+"""By bits of a pixel. A unit is what y varies by; dark pictures of 16 bits vary by a twentieth of it."""
 MEAN = FINEST // 2 - 1
 """Largest mean, in eighths of a step."""
 
@@ -29,37 +42,36 @@ def prior_program(model: UNetCodec) -> Program:
         for name, gain in model.gains.items()
     }
     gain_y, gain_z = 2.0 ** log2["y"], 2.0 ** log2["z"]
+    u = UNITS[c.bits]
     p = Program({"z": SYMBOL, "y": MEAN + EIGHTHS * SYMBOL, "pass": 1, "quality": QUALITIES - 1})
 
     convs = _convolutions(model.prior)
     biases = [x for x in model.prior.layers if isinstance(x, QualityBias)]
-    z = p.scaled("bottleneck", "z", ACTIVATION / gain_z, TOP)
-    x = _activation(p, "deep", [(z, convs[0])])
-    x = _up(p, "middle", x, convs[1])
-    x = _activation(p, "middle_3x3", [(x, convs[2])])
-    state = _up(p, "state", x, convs[3], ACTIVATION * biases[0].table())
-    even = _prediction(p, "even", state, convs[4], model.prior)
+    z = p.scaled("bottleneck", "z", u.parts / gain_z, u.top)
+    x = _activation(p, u, "deep", [(z, convs[0])])
+    x = _up(p, u, "middle", x, convs[1])
+    x = _activation(p, u, "middle_3x3", [(x, convs[2])])
+    state = _up(p, u, "state", x, convs[3], u.parts * biases[0].table())
+    even = _prediction(p, u, "even", state, convs[4], model.prior)
 
     convs = _convolutions(model.context)
     y = p.step("clip", "y_near", "y", low=-float(1 << 13) + 1, high=float(1 << 13) - 1)
     p.largest[y] = (1 << 13) - 1
-    y = p.scaled("neighbours", y, NEIGHBOUR / (EIGHTHS * gain_y), WIDE * NEIGHBOUR)
+    y = p.scaled("neighbours", y, u.neighbour / (EIGHTHS * gain_y), u.widest * u.neighbour)
     y = p.step("checkerboard", "known", y, odd=0)
     near, far = convs[:2]
-    x = _activation(p, "context", [(y, near), (state, far)], units=(NEIGHBOUR, ACTIVATION))
-    odd = _prediction(p, "odd", x, convs[2], model.context)
+    x = _activation(p, u, "context", [(y, near), (state, far)], (u.neighbour, u.parts))
+    odd = _prediction(p, u, "odd", x, convs[2], model.context)
 
     found = p.step("where", "found", "pass", odd, even)
     mean = p.step("slice", "mean_units", found, start=0, stop=c.skip)
     scale = p.step("slice", "scale_units", found, start=c.skip, stop=2 * c.skip)
-    mean = p.scaled("mean_eighths", mean, EIGHTHS * gain_y / ACTIVATION, MEAN)
+    mean = p.scaled("mean_eighths", mean, EIGHTHS * gain_y / u.parts, MEAN)
     p.rename(mean, "mean")
-    shift = np.rint(ACTIVATION * (log2["y"] - np.log2(NARROWEST)))
+    shift = np.rint(u.parts * (log2["y"] - np.log2(NARROWEST)))
     row = p.row("octaves_row", shift)
     p.largest[row] = float(np.abs(shift).max())
-    table = p.step(
-        "mul", "table_exact", p.step("add", "octaves", scale, row), by=OCTAVE / ACTIVATION
-    )
+    table = p.step("mul", "table_exact", p.step("add", "octaves", scale, row), by=OCTAVE / u.parts)
     table = p.step("plus", "table_half", table, by=1.5)
     p.rename(p.settle(table, 0, QUALITIES - 1), "index")
     return p
@@ -75,30 +87,34 @@ def _weights(layer: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(layer.kernel, np.float64), np.asarray(layer.bias, np.float64)
 
 
-def _activation(p: Program, name: str, parts: list[tuple[str, Any]], units: Any = None) -> str:
+def _activation(
+    p: Program, u: Units, name: str, parts: list[tuple[str, Any]], units: Any = None
+) -> str:
     """The sum of convolutions, cut to [0, REACH]."""
-    units = units or (ACTIVATION,) * len(parts)
+    units = units or (u.parts,) * len(parts)
     weights = [_weights(layer) for _, layer in parts]
     scaled = [
-        Part(source, kernel * (ACTIVATION / unit))
+        Part(source, kernel * (u.parts / unit))
         for (source, _), (kernel, _), unit in zip(parts, weights, units, strict=True)
     ]
-    return p.settle(p.sum(name, scaled, ACTIVATION * sum(bias for _, bias in weights)), 0, TOP)
+    return p.settle(p.sum(name, scaled, u.parts * sum(bias for _, bias in weights)), 0, u.top)
 
 
-def _up(p: Program, name: str, source: str, layer: Any, table: np.ndarray | None = None) -> str:
+def _up(
+    p: Program, u: Units, name: str, source: str, layer: Any, table: np.ndarray | None = None
+) -> str:
     """A transposed 2x2 convolution of stride 2 as a product and depth_to_space."""
     kernel, bias = _weights(layer)  # [2, 2, out, in]
     kernel = kernel.transpose(3, 0, 1, 2).reshape(1, 1, kernel.shape[3], -1)
     table = None if table is None else np.tile(table, 4)
-    x = p.sum(name, [Part(source, kernel)], ACTIVATION * np.tile(bias, 4), table)
-    return p.step("depth_to_space", f"{name}_up", p.settle(x, 0, TOP), by=2)
+    x = p.sum(name, [Part(source, kernel)], u.parts * np.tile(bias, 4), table)
+    return p.step("depth_to_space", f"{name}_up", p.settle(x, 0, u.top), by=2)
 
 
-def _prediction(p: Program, name: str, source: str, layer: Any, network: Any) -> str:
+def _prediction(p: Program, u: Units, name: str, source: str, layer: Any, network: Any) -> str:
     """Means, then log2 scales, in one product."""
-    x = _activation(p, name, [(source, layer)])
+    x = _activation(p, u, name, [(source, layer)])
     last = [_weights(network.get_layer(kind)) for kind in ("mean", "log2_scale")]
     kernel, bias = (np.concatenate(both, -1) for both in zip(*last, strict=True))
-    x = p.sum(f"{name}_predicted", [Part(x, kernel)], ACTIVATION * bias)
-    return p.settle(x, -WIDE * ACTIVATION, WIDE * ACTIVATION)
+    x = p.sum(f"{name}_predicted", [Part(x, kernel)], u.parts * bias)
+    return p.settle(x, -WIDE * u.parts, WIDE * u.parts)

@@ -1,0 +1,47 @@
+"""DCGAN: two networks play on 5,000 MNIST digits; the generator goes out as int8, onnxruntime draws with it.
+
+python examples/dcgan.py --epochs 40
+"""
+
+import argparse
+from pathlib import Path
+
+import dimaging_edge as edge
+import keras
+from dimaging_edge import generators
+from dimaging_export import export
+
+from dimaging_tf import data, plots
+from dimaging_tf.data.dataset import to_float
+from dimaging_tf.game_watch import GameWatch
+from dimaging_tf.models import dcgan
+from dimaging_tf.training import Animation, RunRecord, SampleGrid, StopOnNaN
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--epochs", type=int, default=40)
+parser.add_argument("--out", type=Path, default=Path("runs/example-dcgan"))
+args = parser.parse_args()
+
+keras.utils.set_random_seed(0)
+digits = data.load("mnist5k")
+train, valid = to_float(digits.train.image), to_float(digits.valid.image)
+
+model = dcgan.DCGAN(dcgan.Config(width=32))
+model.compile(
+    d_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
+    g_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
+)
+model.fit(
+    train, batch_size=16, epochs=args.epochs, verbose=2,
+    callbacks=[
+        StopOnNaN(), GameWatch(train[:1000]), RunRecord(args.out),
+        SampleGrid(args.out, valid[:8]), Animation(args.out),
+    ],
+)  # fmt: skip
+model.save(args.out / "model.keras")
+
+folder = export(model, args.out / "bundle", precision="int8", data=digits.valid.image, force=True)
+drawn = generators.draw(edge.open_bundle(folder), 64, seed=0)
+plots.save_grid(plots.tile(drawn), args.out / "drawn.png")
+print(f"64 new digits: {args.out / 'drawn.png'}")
+print(f"from first to last epoch: {args.out / 'samples/training.webp'}")

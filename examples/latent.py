@@ -1,0 +1,52 @@
+"""Latent arithmetic: a VAE of drawn faces, the vector of glasses, and faces that put them on, in onnxruntime.
+
+python examples/latent.py --epochs 40
+"""
+
+import argparse
+from pathlib import Path
+
+import dimaging_edge as edge
+import keras
+import numpy as np
+from dimaging_export import export
+
+from dimaging_tf import data, latent, plots
+from dimaging_tf.data.dataset import to_float
+from dimaging_tf.models import vae_faces
+from dimaging_tf.training import RunRecord, SampleGrid, StopOnNaN
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--epochs", type=int, default=40)
+parser.add_argument("--data", default="faces", help="faces, avatars or olivetti")
+parser.add_argument("--out", type=Path, default=Path("runs/example-latent"))
+args = parser.parse_args()
+
+keras.utils.set_random_seed(0)
+faces = data.load(args.data)
+train, valid = to_float(faces.train.image), to_float(faces.valid.image)
+glasses = faces.train.label
+
+model = vae_faces.FaceVAE(vae_faces.Config(faces.shape))
+model.compile(optimizer=keras.optimizers.Adam(2e-3, global_clipnorm=1000.0))
+model.fit(
+    train, validation_data=valid, batch_size=32, epochs=args.epochs, verbose=2,
+    callbacks=[StopOnNaN(), RunRecord(args.out), SampleGrid(args.out, valid[:8])],
+)  # fmt: skip
+model.save(args.out / "model.keras")
+
+# From here on, no Keras: two ONNX files, and means of codes.
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=faces.valid.image, force=True))
+
+
+def decode(code: np.ndarray) -> np.ndarray:
+    return bundle.run("decoder", z=code.astype(np.float32))["image"]
+
+
+vector = latent.attribute_vector(bundle.run("encoder", image=train)["mean"], glasses)
+without = valid[faces.valid.label == 0][:8]
+code = bundle.run("encoder", image=without)["mean"]
+rows = latent.attribute_grid(decode, code, vector, [0, 0.75, 1.5])
+plots.save_grid(np.concatenate([without[None], rows]), args.out / "glasses.png")
+plots.save_grid(latent.interpolation_grid(decode, code[0], code[1]), args.out / "between.png")
+print(f"between two faces: {args.out / 'between.png'}; glasses, put on: {args.out / 'glasses.png'}")
