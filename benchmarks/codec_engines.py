@@ -170,9 +170,13 @@ def other(out: figures.Figures, name: str, bundle: Path, work: Path, count: int)
             found["same file"] += (
                 bytes.fromhex(answer["file"]) == path.with_suffix(".dimg").read_bytes()
             )
-    out.facts[name] = dict(found)
-    said = f"{name}, {found['images']} images"
-    out.add(f"{said}: exit code", code, "<= 0")
+    out.facts[name] = {**found, "asked": count, "exit code": code}
+    if not found["images"]:
+        print(f"{name}: nothing was done, exit code {code}", file=sys.stderr)
+        return
+    if code:
+        print(f"{name}: stopped by {code} after {found['images']} of {count}", file=sys.stderr)
+    said = f"{name}, {found['images']} of {count} images"
     out.add(f"{said}: written there, read here", found["written"])
     judge(out, said, found)
     out.add(f"{said}: largest difference of a pixel", levels, "", "levels")

@@ -35,7 +35,7 @@ def main() -> int:
 
     load_tensorflow()
     from dimaging_tf import plots
-    from dimaging_tf.cli import learned_codec
+    from dimaging_tf.cli_rd import learned_codec
     from dimaging_tf.data.wallpapers import HELD_BACK
     from dimaging_tf.rate_distortion import QUALITIES, measure, read_folder, rivals, summary
 

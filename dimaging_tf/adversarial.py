@@ -67,7 +67,7 @@ class Players(keras.Model):
     config: Any
     generator: keras.Model
     discriminator: keras.Model
-    average: keras.Model | None = None
+    average: Any = None
     """The moving average of the generator, which is sampled and exported; None without it."""
 
     # ---- hooks -----------------------------------------------------------------------------------

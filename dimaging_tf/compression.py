@@ -25,10 +25,12 @@ SYMBOL = 127
 """Largest symbol."""
 EIGHTHS = 8
 """Parts of a step in which y travels, for its predicted mean is no whole step."""
-PARTS, FINEST = 256, 1 << 15
-"""Parts of a step in which an encoder answers, and the largest number of them."""
+PARTS = 256
+"""Parts of a step in which an encoder answers."""
+FINEST = 1 << 15
+"""Largest number of eighths of a step."""
 WIDEST = 4095
-"""Largest symbol, and latent in steps, of a codec for 16 bits; others have SYMBOL and 128."""
+"""Largest latent in steps; also the largest symbol of a codec for 16 bits, others have SYMBOL."""
 RUNGS = (4, 18, 32, 46, 60)
 """Qualities that validation and `score` measure."""
 LEGAL = {
@@ -66,7 +68,7 @@ class LearnedCodec(DeployableModel):
 
     ranges = {
         "image": (0.0, 1.0), "quality": (0, QUALITIES - 1), "pass": (0, 1), "z": (-SYMBOL, SYMBOL),
-        "y": (-FINEST, FINEST), "index": (0, QUALITIES - 1), "mean": (-FINEST, FINEST),
+        "y": (-PARTS * WIDEST, PARTS * WIDEST), "index": (0, QUALITIES - 1), "mean": (-FINEST, FINEST),
     }  # fmt: skip
     quality = Quality("rate-distortion loss", "bits/pixel", False, {"fp32": 0.02})
     example_size = 128
@@ -79,8 +81,6 @@ class LearnedCodec(DeployableModel):
         self.adapted = self.add_weight(
             name="adapted", shape=(), initializer="zeros", trainable=False
         )
-        if self.config.bits > 8:
-            self.ranges = {**self.ranges, "y": (-PARTS * WIDEST, PARTS * WIDEST)}
         names = ("loss", "bpp", "psnr", *self.parts())
         self.trackers = {n: keras.metrics.Mean(n) for n in names}
         rungs = [f"{name}_{q}" for q in RUNGS for name in ("bpp", "psnr")]

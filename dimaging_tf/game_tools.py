@@ -44,14 +44,19 @@ def passes_of(discriminator: Any) -> Any:
     """(lists of images, training) -> logits of all, by one pass of everything but the first layer.
 
     The backward pass needs the slope at generated images alone, and a framework computes that of a layer
-    for its whole input: so real and generated images go through the first layer apart. None where the
-    network is told more than an image.
+    for its whole input: so real and generated images go through the first layer apart. None where that
+    cannot be, as in a network that is told more than an image.
     """
     first = next((x for x in discriminator.layers if x.weights), None)
     if first is None or len(discriminator.inputs) > 1:
         return None
-    stem = keras.Model(discriminator.input, first.output)
-    rest = keras.Model(first.output, discriminator.output["logit"])
+    try:
+        stem = keras.Model(discriminator.input, first.output)
+        rest = keras.Model(first.output, discriminator.output["logit"])
+    except (
+        ValueError
+    ):  # there is another way from the image to the logit, or no layer behind the first
+        return None
 
     def judge(images, training):
         seen = tf.concat([stem(x, training=training) for x in images], 0)

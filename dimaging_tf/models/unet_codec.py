@@ -24,7 +24,6 @@ from keras import layers, ops
 
 from dimaging_tf.compression import (
     EIGHTHS,
-    FINEST,
     PARTS,
     SYMBOL,
     WIDEST,
@@ -263,6 +262,7 @@ class UNetCodec(LearnedCodec):
 
         def symbols(predicted):
             mean = tf.clip_by_value(predicted["mean"], -WIDE, WIDE) * gains["y"]
+            mean = round_through(EIGHTHS * mean) / EIGHTHS  # as it travels
             log2_scale = predicted["log2_scale"] + log2_gain
             rest = round_through(y - mean)
             if noise is None:
@@ -303,9 +303,7 @@ class UNetCodec(LearnedCodec):
         code = nets["encoder"]([Stabilise()(image) if deep else image, quality])
         whole = {
             "z": Quantise(self.gains["z"], 1, SYMBOL)([code["z"], quality]),
-            "y": Quantise(self.gains["y"], PARTS, PARTS * WIDEST if deep else FINEST)(
-                [code["y"], quality]
-            ),
+            "y": Quantise(self.gains["y"], PARTS, PARTS * WIDEST)([code["y"], quality]),
         }
         y_units = Dequantise(self.gains["y"], EIGHTHS)([y, quality])
         z_units = Dequantise(self.gains["z"], 1)([z, quality])

@@ -45,6 +45,8 @@ def training_command(settings: dict[str, Any]) -> str:
         words += ["--minutes", settings["minutes"]]
     elif settings["epochs"] != entry.epochs:
         words += ["--epochs", settings["epochs"]]
+    if settings.get("init"):
+        words += ["--init", settings["init"]]
     for key in ("batch", "learning_rate", "augment"):
         if settings[key] != getattr(entry, key):
             words += [f"--{key.replace('_', '-')}", settings[key]]

@@ -1,5 +1,7 @@
 """Generators as files: every precision and target proves itself, the averaged weights go out, the command draws."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -54,8 +56,7 @@ def test_every_file_is_proven(name, target, precision, digits, tmp_path):
     assert set(bundle.graphs) == {"generator", "discriminator"}
     assert bundle.manifest.tools["converter"] == "dimaging direct"
     assert all(check.ok for checks in bundle.check().values() for check in checks.values())
-    quality = bundle.manifest.quality
-    assert quality is not None
+    quality: Any = bundle.manifest.quality
     assert quality["loss"] <= quality["allowed"]
     if precision == "int8":
         assert quality["allowed"] == pytest.approx(0.1 * quality["keras"])

@@ -1,6 +1,7 @@
 """The game: costs against closed forms, who moves whose weights, the average, resuming, warnings, words."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -61,7 +62,8 @@ def test_slopes_of_the_costs(cost, at, slope):
     with tf.GradientTape() as tape:
         tape.watch(logit)
         value = cost(logit)
-    np.testing.assert_allclose(tape.gradient(value, logit), slope, rtol=1e-5)
+    found: Any = tape.gradient(value, logit)
+    np.testing.assert_allclose(found, slope, rtol=1e-5)
 
 
 @pytest.mark.parametrize("g_cost", costs.G_COSTS)
@@ -70,11 +72,11 @@ def test_slope_ratio(g_cost, share):
     d_slope = share * sure(FAKE) / 4
     g_slope = -d_slope if g_cost == "minimax" else -(1 - sure(FAKE)) / 4
     np.testing.assert_allclose(costs.slope_ratio(g_cost, FAKE, share), g_slope / d_slope, rtol=1e-5)
-    assert np.isfinite(costs.slope_ratio(g_cost, np.float32([-1e4, 1e4]))).all()
+    assert np.isfinite(costs.slope_ratio(g_cost, np.array([-1e4, 1e4], np.float32))).all()
 
 
 def test_penalties_of_a_linear_judge_are_known():
-    weight = np.float32([[3.0], [4.0]])
+    weight = np.array([[3.0], [4.0]], np.float32)
     judge = lambda x: tf.reshape(x @ weight, [-1])  # noqa: E731, its slope is 5 everywhere
     x, half = tf.ones((6, 2)), tf.fill([6], 0.5)
     assert float(costs.gradient_penalty("r1", judge, x, -x, half)) == pytest.approx(12.5)
@@ -122,7 +124,7 @@ def by_definition(model, image, label):
 
     with tf.GradientTape() as tape:
         fake = tf.stop_gradient(model.generate(noise, condition, training=True)[0])
-        cost = costs.discriminator_cost(*logits(fake), rules.label_smoothing)
+        cost = costs.discriminator_cost(*logits(fake), smoothing=rules.label_smoothing)
         if rules.gradient_penalty:
             see = lambda x: tf.reshape(model.judge(x, condition, training=True), [-1])  # noqa: E731
             cost += rules.gradient_penalty * costs.gradient_penalty(
@@ -131,7 +133,7 @@ def by_definition(model, image, label):
     d_slopes = tape.gradient(cost, model.d_variables)
     with tf.GradientTape() as tape:
         fake = model.generate(noise, condition, training=True)[0]
-        cost = costs.generator_cost(rules.g_cost, *logits(fake), rules.label_smoothing)
+        cost = costs.generator_cost(rules.g_cost, *logits(fake), smoothing=rules.label_smoothing)
     return d_slopes, tape.gradient(cost, model.g_variables)
 
 
@@ -335,7 +337,9 @@ class Bare(Players):
         self.discriminator = keras.Model(image, {"logit": keras.layers.Dense(1)(image)})
         self.set_players()
 
-    noise_size = 3
+    @property
+    def noise_size(self) -> int:
+        return 3
 
 
 def test_a_bare_game_trains():

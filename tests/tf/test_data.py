@@ -157,7 +157,11 @@ SPLITS = [
     (_image(2, 3, 3, 1, kind=np.int64), None, "uint8, uint16 or float32 in [0, 1]; received int64"),
     (_image(2, 3, 3, 1, kind=np.float32) + 2, None, "lie in [0, 1]; received 2 to 2 (divide by"),
     (_image(2, 3, 3, 1, kind=np.float32) * np.nan, None, "lie in [0, 1]; received nan to nan"),
-    (_image(2, 3, 3, 1), _image(3), "the shape [2] (one an image) or [2, 3, 3] (one a pixel); re"),
+    (
+        _image(2, 3, 3, 1),
+        _image(3),
+        "the shape [2] (one an image), [2, 3, 3] (one a pixel) or [2, words]",
+    ),
     (_image(2, 3, 3, 1), _image(2, kind=np.float32), "labels are integers; received float32"),
 ]
 

@@ -120,7 +120,7 @@ def test_a_run_resumes_and_tells_its_story(tmp_path):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
     folder = tmp_path / "part"
     with Image.open(folder / "samples/training.webp") as film:
-        assert film.n_frames == 3
+        assert getattr(film, "n_frames", 0) == 3
     records = (folder / "metrics.jsonl").read_text()
     for name in ("d_loss", "g_loss", "d_real", "d_fake", "diversity", "val_d_real"):
         assert f'"{name}":' in records
