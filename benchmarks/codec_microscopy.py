@@ -107,7 +107,8 @@ def main() -> int:
         for target in (GOAL,) if args.quick else targets:
             name, pixels = f"{form}, {target} dB", sum(x.size for x in images)
             found = [one.reach(target) for one in coded]
-            out.add(f"{name}, fields that reach it", sum(x is not None for x in found))
+            goal = f">= {len(images)}" if target == GOAL else ""
+            out.add(f"{name}, fields that reach it", sum(x is not None for x in found), goal)
             if None in found:
                 continue
             ours, reached = zip(*(x for x in found if x), strict=True)

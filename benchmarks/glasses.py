@@ -103,7 +103,7 @@ def trained(image: np.ndarray, steps: int, fold: int, keep: Path | None) -> Any:
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1000.0))
     model.fit(batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
     if path:
-        keep.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
     return model
 

@@ -97,8 +97,7 @@ def having(dataset: Dataset, attribute: str, seed: int = 0, stream: int = 0) -> 
     if attribute == "glasses" and dataset.name in GLASSES:
         return split.label == 1
     if not attribute.isdigit():
-        labels = np.unique(dataset.train.label)
-        known = f"a label from {labels.min()} to {labels.max()}"
+        known = f"a label from {split.label.min()} to {split.label.max()}"
         known += ", or glasses" if dataset.name in GLASSES else ""
         raise DataError(f"an attribute of {dataset.name} is {known}; received {attribute!r}")
     return split.label == int(attribute)

@@ -25,7 +25,7 @@ args = parser.parse_args()
 keras.utils.set_random_seed(0)
 faces = data.load(args.data)
 train, valid = to_float(faces.train.image), to_float(faces.valid.image)
-glasses = faces.train.label
+glasses, wearing = np.asarray(faces.train.label), np.asarray(faces.valid.label)
 
 model = vae_faces.FaceVAE(vae_faces.Config(faces.shape))
 model.compile(optimizer=keras.optimizers.Adam(2e-3, global_clipnorm=1000.0))
@@ -44,7 +44,7 @@ def decode(code: np.ndarray) -> np.ndarray:
 
 
 vector = latent.attribute_vector(bundle.run("encoder", image=train)["mean"], glasses)
-without = valid[faces.valid.label == 0][:8]
+without = valid[wearing == 0][:8]
 code = bundle.run("encoder", image=without)["mean"]
 rows = latent.attribute_grid(decode, code, vector, [0, 0.75, 1.5])
 plots.save_grid(np.concatenate([without[None], rows]), args.out / "glasses.png")

@@ -129,8 +129,9 @@ def _faces() -> Augmentation:
 
     def faces(image, label, seed):
         batch = tf.shape(image)[0]
-        draw = _uniform([3, batch], tf.random.fold_in(seed, 0))
-        light = tf.random.stateless_normal([2, batch, 1, 1, 1], tf.random.fold_in(seed, 1))
+        seeds: Any = [tf.random.fold_in(seed, k) for k in range(2)]
+        draw = _uniform([3, batch], seeds[0])
+        light = tf.random.stateless_normal(tf.stack([2, batch, 1, 1, 1]), seeds[1])
 
         def move(x):
             x = tf.where(draw[0][:, None, None, None] < 0.5, tf.reverse(x, [2]), x)
