@@ -81,12 +81,14 @@ def load_binarized_mnist(data_dir: Folder = None) -> Dataset:
     )
 
 
-def _labelled(name, x_train, y_train, x_valid, y_valid, **about: str) -> Dataset:
+def _labelled(name, x_train, y_train, x_valid, y_valid, *, licence, source, summary) -> Dataset:
     return Dataset(
         name=name,
         train=Split(x_train[..., None], y_train.astype(np.int32)),
         valid=Split(x_valid[..., None], y_valid.astype(np.int32)),
-        **about,
+        licence=licence,
+        source=source,
+        summary=summary,
     )
 
 
