@@ -65,6 +65,26 @@ def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(model, tmp_path):
     assert [r["epoch"] for r in records[1]] == [1, 2, 3]
 
 
+def test_a_run_may_start_with_the_weights_of_another(tmp_path):
+    runs.train(small("vae", epochs=1), tmp_path / "first")
+    # A rate of 0 keeps what it began with.
+    settings = replace(small("vae", epochs=1), init=str(tmp_path / "first"), learning_rate=0.0)
+    second = runs.train(settings, tmp_path / "second")
+    first = keras.saving.load_model(tmp_path / "first" / "best.keras")
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert runs.read_settings(tmp_path / "second").init == str(tmp_path / "first")
+
+
+@pytest.mark.parametrize(
+    "other", [small("vae", changes={"latent_dim": 3, "hidden": (16,)}), small("autoencoder")]
+)
+def test_weights_of_another_network_are_refused(other, tmp_path):
+    runs.train(small("vae", epochs=1), tmp_path / "first")
+    with pytest.raises(UserError, match="with other weights; expected a .* of the same sizes"):
+        runs.train(replace(other, init=str(tmp_path / "first")), tmp_path / "second")
+
+
 def test_command_killed_by_the_system_resumes(tmp_path):
     """The real thing: SIGKILL to the command after two epochs, --resume, equal weights."""
     env = {
