@@ -1,7 +1,8 @@
 """What GAN and DCGAN have in common beside the game: graphs, classes, samples, the sample score."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -42,20 +43,15 @@ class ImageGame(TwoPlayer):
         {"fp16": 0.02, "int8": 0.1}, relative=True,
     )  # fmt: skip
 
-    @staticmethod
-    def build_generator(config: Any) -> keras.Model:
-        """Z [, label] -> {"image"}."""
-        raise NotImplementedError
-
-    @staticmethod
-    def build_discriminator(config: Any) -> keras.Model:
-        """Image [, label] -> {"logit"}."""
-        raise NotImplementedError
+    build_generator: ClassVar[Callable[[Any], keras.Model]]
+    """Config -> z [, label] -> {"image"}."""
+    build_discriminator: ClassVar[Callable[[Any], keras.Model]]
+    """Config -> image [, label] -> {"logit"}."""
 
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(config, **kwargs)
-        self.generator = self.build_generator(self.config)
-        self.discriminator = self.build_discriminator(self.config)
+        self.generator = type(self).build_generator(self.config)
+        self.discriminator = type(self).build_discriminator(self.config)
         self.set_players()
 
     def transform(self, image, label, seed):

@@ -17,7 +17,7 @@ import hashlib
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -225,3 +225,16 @@ def _hash(seed: int, file: Path) -> int:
     So adding a file moves no other between the splits, except out of one that had to be filled.
     """
     return int.from_bytes(hashlib.sha256(f"{seed}/{file.as_posix()}".encode()).digest()[:8])
+
+
+def held_apart(
+    files: list[Path], held: Collection[str], what: str
+) -> tuple[list[Path], list[Path]]:
+    """(free, held back) of files, by their names without suffix; DataError where one of both is empty."""
+    parts = [file for file in files if file.stem not in held], [f for f in files if f.stem in held]
+    if not all(parts):
+        raise DataError(
+            f"{files[0].parent} holds {len(files)} {what}, {len(parts[1])} of them held back; expected "
+            "some of both"
+        )
+    return parts

@@ -15,6 +15,7 @@ from dimaging_tf.data import images
 from dimaging_tf.data.cache import Folder
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.files import read_image
+from dimaging_tf.data.folder import held_apart
 from dimaging_tf.errors import DataError
 
 HELD_BACK = ("004", "011", "018", "024", "029", "036", "042", "048")
@@ -24,13 +25,8 @@ def load_nuclei(data_dir: Folder = None, size: int | None = None) -> Dataset:
     """Patches of `size` pixels (default 256): all of train, the middle one of a held-back field."""
     size = 256 if size is None else size
     files = find(data_dir)
-    held = [file for file in files if file.stem in HELD_BACK]
-    if not held or len(held) == len(files):
-        raise DataError(
-            f"{files[0].parent} holds {len(files)} fields, {len(held)} of them held back; expected "
-            "some of both"
-        )
-    train = [_patches(file, size, size // 4) for file in files if file not in held]
+    free, held = held_apart(files, HELD_BACK, "fields")
+    train = [_patches(file, size, size // 4) for file in free]
     patches = [_patches(file, size, size // 4) for file in held]
     valid = [x[len(x) // 2][None] for x in patches]
     return Dataset(

@@ -15,6 +15,7 @@ from dimaging_tf.data import images
 from dimaging_tf.data.cache import Folder
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.files import SUFFIXES, read_image
+from dimaging_tf.data.folder import held_apart
 from dimaging_tf.errors import DataError
 
 LICENCES = {
@@ -37,13 +38,8 @@ def load_wallpapers(
     """Patches of `size` pixels (default 256): all of train, the middle three of each held-back one."""
     size, channels = 256 if size is None else size, 3 if channels is None else channels
     files = find(data_dir)
-    held = [file for file in files if file.stem in HELD_BACK]
-    if not held or len(held) == len(files):
-        raise DataError(
-            f"{files[0].parent} holds {len(files)} free photographs, {len(held)} of them held back; "
-            "expected some of both"
-        )
-    train = [_patches(file, size, channels, size // 2) for file in files if file not in held]
+    free, held = held_apart(files, HELD_BACK, "free photographs")
+    train = [_patches(file, size, channels, size // 2) for file in free]
     valid = [_middle(_patches(file, size, channels, size)) for file in held]
     used = sorted({file.name.split("_")[0] for file in files})
     return Dataset(

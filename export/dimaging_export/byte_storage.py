@@ -8,6 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from dimaging_export.graph import put_first
+from dimaging_export.verify import graphs_of
+
 MOST = 127
 LEAST = 1024
 """Numbers in a kernel that is worth two nodes."""
@@ -27,6 +30,12 @@ def in_bytes(kernel: np.ndarray) -> np.ndarray:
 
 def store_in_bytes(graph: onnx.GraphProto) -> None:
     """Keep each float32 kernel [out, ...] that bytes and a scale a channel hold exactly so; in place."""
+    for part in graphs_of(graph):
+        put_first(part, _multiplied(part))
+
+
+def _multiplied(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """What makes the graph's kernels out of bytes from now on."""
     nodes = []
     for tensor in list(graph.initializer):
         array = numpy_helper.to_array(tensor)
@@ -40,13 +49,7 @@ def store_in_bytes(graph: onnx.GraphProto) -> None:
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
         cast = helper.make_node("Cast", [tensor.name], [f"{name}/whole"], to=TensorProto.FLOAT)
         nodes += [cast, helper.make_node("Mul", [f"{name}/whole", f"{name}/scale"], [name])]
-    nodes += graph.node
-    del graph.node[:]
-    graph.node.extend(nodes)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                store_in_bytes(attribute.g)
+    return nodes
 
 
 def byte_scale(kernel: np.ndarray) -> np.ndarray:

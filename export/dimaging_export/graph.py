@@ -57,6 +57,11 @@ def sort_nodes(model: onnx.ModelProto) -> None:
     _replace(graph.node, ordered)
 
 
+def put_first(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    """Nodes ahead of those of the graph; in place."""
+    _replace(graph.node, [*nodes, *graph.node])
+
+
 def count(model: onnx.ModelProto) -> dict[str, int]:
     """Op type -> number of nodes, most frequent first."""
     return dict(Counter(node.op_type for node in nodes_of(model.graph)).most_common())

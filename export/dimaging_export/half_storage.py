@@ -4,6 +4,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from dimaging_export.graph import put_first
+from dimaging_export.verify import graphs_of
+
 LEAST = 256
 """Numbers in a tensor that is worth a node."""
 
@@ -13,6 +16,12 @@ def store_in_half(graph: onnx.GraphProto) -> None:
 
     A runtime casts once, when it loads the file; what it computes stays the same to the last bit.
     """
+    for part in graphs_of(graph):
+        put_first(part, _cast(part))
+
+
+def _cast(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The casts that the graph's constants need from now on."""
     casts = []
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
@@ -24,10 +33,4 @@ def store_in_half(graph: onnx.GraphProto) -> None:
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(half, f"{name}/half"))
             casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                store_in_half(attribute.g)
+    return casts

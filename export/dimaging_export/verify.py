@@ -30,13 +30,19 @@ def verify(model: onnx.ModelProto) -> None:
         raise ExportError(f"graph {model.graph.name!r} is not valid ONNX: {error}") from error
 
 
-def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Every node, those of loops and branches included."""
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph, and those of loops and branches inside it."""
+    yield graph
     for node in graph.node:
-        yield node
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from nodes_of(attribute.g)
+                yield from graphs_of(attribute.g)
+
+
+def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node, those of loops and branches included."""
+    for part in graphs_of(graph):
+        yield from part.node
 
 
 def _in_opset(op: str, opset: int) -> bool:
