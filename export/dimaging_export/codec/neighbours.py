@@ -5,8 +5,9 @@ weighted least squares; then, with them, the scale index that codes cheapest for
 A third pass counts the symbols for the final probability tables.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ LOYALTY = 1.0
 """Bits that another scale index must save to be chosen."""
 REACH = 2.0
 """Scale indices learn from neighbours so far away."""
+STEADY = 300
+"""An image with so few symbols that are not 0 counts half as much as one with none."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Seen:
     image: int  # passes of one image share a Field
     exact: np.ndarray
     index: np.ndarray
+    weight: float = 1.0  # of its symbols
 
 
 def latents(
@@ -40,7 +44,8 @@ def latents(
 ) -> list[Seen]:
     """What the three rungs of images [N, H, W, C] look like at the qualities of RUNGS.
 
-    widest: the largest symbol of y.
+    A percent counts the same in a picture of few symbols and in one of many, as in training: else the
+    busy ones at high rates would have all the say. widest: the largest symbol of y.
     """
     found: list[Seen] = []
     for quality in RUNGS:
@@ -60,7 +65,12 @@ def latents(
                 symbol = ((exact + PARTS // 2) // PARTS).clip(-widest, widest) * (index > 0)
                 known = np.where(parity == rung - 1, EIGHTHS * symbol + mean, known)
                 found.append(Seen(rung, number, exact[0], index[0]))
-    return found
+    spent = Counter[int]()
+    for x in found:
+        spent[x.image] += np.count_nonzero((np.abs(x.exact) > PARTS // 2) & (x.index > 0))
+    weight = {image: 1 / (STEADY + n) for image, n in spent.items()}
+    even = sum(spent.values()) / max(1e-9, sum(weight[k] * n for k, n in spent.items()))
+    return [replace(x, weight=even * weight[x.image]) for x in found]
 
 
 class _Probe(Field):
@@ -99,16 +109,16 @@ def count(seen: Sequence[Seen], both: tuple[Tables, Tables]) -> np.ndarray:
     """How often each symbol of y is met with each table: [64, 256], those beyond +-127 in the last."""
     total = np.zeros((QUALITIES, 2 * SYMBOL + 2))
 
-    def note(probe: _Probe, index: np.ndarray, symbol: np.ndarray, *_: np.ndarray) -> None:
+    def note(x: Seen, probe: _Probe, index: np.ndarray, symbol: np.ndarray, *_: np.ndarray) -> None:
         column = np.where(np.abs(symbol) > SYMBOL, 2 * SYMBOL + 1, symbol + SYMBOL)
-        np.add.at(total, (index, column), 1)
+        np.add.at(total, (index, column), x.weight)
 
     _walk([x for x in seen if x.rung], both[1], note)
     return total
 
 
 def _walk(seen: Sequence[Seen], tables: Tables, note: Callable[..., None]) -> None:
-    """note(probe, index, symbol, exact, channel) of every level with neighbours and without."""
+    """note(seen, probe, index, symbol, exact, channel) of every level with neighbours and without."""
     field, image = None, None
     for x in seen:
         if field is None or image != x.image:
@@ -118,7 +128,7 @@ def _walk(seen: Sequence[Seen], tables: Tables, note: Callable[..., None]) -> No
         def code(index: Any, shift: Any, where: Any, x: Seen = x, probe: _Probe = probe):
             exact = x.exact[where]
             symbol = (exact - 32 * shift + 128) >> 8
-            note(probe, index, symbol, exact, where[2])
+            note(x, probe, index, symbol, exact, where[2])
             probe.mean = probe.spread = None
             return symbol
 
@@ -129,11 +139,11 @@ def _factors(seen: Sequence[Seen], tables: Tables) -> Tables:
     """Least squares, symbols weighted by how exactly the prior knows them."""
     sums = np.zeros((2, *tables.factor.shape))
 
-    def note(probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
+    def note(x: Seen, probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
         if probe.mean is None:
             return
         near = probe.mean / (12 * EIGHTHS)
-        weight = 1 / (table_scale(index) ** 2 * np.pi**2 / 3 + 1 / 12)
+        weight = x.weight / (table_scale(index) ** 2 * np.pi**2 / 3 + 1 / 12)
         np.add.at(sums[0, probe.number], channel, weight * near * exact / PARTS)
         np.add.at(sums[1, probe.number], channel, weight * near * near)
 
@@ -146,10 +156,10 @@ def _remap(seen: Sequence[Seen], tables: Tables, cost: np.ndarray) -> Tables:
     """The cheapest shift of the scale index, for each level, index and spread."""
     met = np.zeros((LEVELS, QUALITIES, SPREADS, 2 * SYMBOL + 1))
 
-    def note(probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
+    def note(x: Seen, probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
         if probe.spread is not None:
             column = symbol.clip(-SYMBOL, SYMBOL) + SYMBOL
-            np.add.at(met[probe.number], (index, probe.spread, column), 1)
+            np.add.at(met[probe.number], (index, probe.spread, column), x.weight)
 
     _walk(seen, tables, note)
     index = np.arange(QUALITIES)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_export.codec.program import Part, Program
+from dimaging_export.codec.program import BYTE, HALF, Part, Program
 from dimaging_tf.compression import EIGHTHS, FINEST, SYMBOL
 from dimaging_tf.layers.codec import NARROWEST, OCTAVE, QUALITIES, QualityBias
 from dimaging_tf.models.unet_codec import REACH, WIDE, UNetCodec
@@ -18,6 +18,7 @@ class Units:
     parts: int  # of activations and predictions
     neighbour: int  # of y, where the context reads it
     widest: float  # units of y there
+    heaviest: int  # weight in its steps
 
     @property
     def top(self) -> int:
@@ -25,8 +26,12 @@ class Units:
         return int(REACH * self.parts)
 
 
-UNITS = {8: Units(64, 16, WIDE), 16: Units(256, 256, 8.0)}
-"""By bits of a pixel. A unit is what y varies by; dark pictures of 16 bits vary by a twentieth of it."""
+UNITS = {8: Units(64, 16, WIDE, BYTE), 16: Units(256, 256, 8.0, HALF)}
+"""By bits of a pixel. A unit is what y varies by; dark pictures of 16 bits vary by a twentieth of it.
+
+With 16 bits a channel may have 40 steps a unit where most have less than one, so that weights of a byte
+mistook its mean by half a step: pass 1 cost twice as much (nuclei at 60 dB).
+"""
 MEAN = FINEST // 2 - 1
 """Largest mean, in eighths of a step."""
 
@@ -43,7 +48,8 @@ def prior_program(model: UNetCodec) -> Program:
     }
     gain_y, gain_z = 2.0 ** log2["y"], 2.0 ** log2["z"]
     u = UNITS[c.bits]
-    p = Program({"z": SYMBOL, "y": MEAN + EIGHTHS * SYMBOL, "pass": 1, "quality": QUALITIES - 1})
+    inputs = {"z": SYMBOL, "y": MEAN + EIGHTHS * SYMBOL, "pass": 1, "quality": QUALITIES - 1}
+    p = Program(inputs, u.heaviest)
 
     convs = _convolutions(model.prior)
     biases = [x for x in model.prior.layers if isinstance(x, QualityBias)]

@@ -21,6 +21,8 @@ COARSEST = 4
 """A channel whose weights would have to be coarser is refused."""
 BYTE = 127
 """Largest weight in its steps, so that files hold bytes: costs 0.2 % of the rate, saves half of a file."""
+HALF = 2047
+"""The same for files that hold float16."""
 DIGITS = 10
 """Binary digits of a factor from a table."""
 
@@ -38,9 +40,10 @@ class Part:
 
 
 class Program:
-    """Inputs: name -> largest absolute value."""
+    """Inputs: name -> largest absolute value. heaviest: largest weight in its steps, BYTE or HALF."""
 
-    def __init__(self, inputs: dict[str, float]):
+    def __init__(self, inputs: dict[str, float], heaviest: int = BYTE):
+        self.heaviest = heaviest
         self.steps: list[Step] = []
         self.arrays: dict[str, np.ndarray] = {}
         self.largest = dict(inputs)
@@ -61,7 +64,7 @@ class Program:
         # Each rounded weight may be half a step larger.
         digits = np.floor(np.log2((LIMIT - 1 - taps / 2) / worst)) if taps < LIMIT else worst * 0
         largest = np.max([np.abs(part.kernel).max((0, 1, 2)) for part in parts], 0)
-        digits = np.minimum(digits, np.floor(np.log2(BYTE / (largest + 2.0**-FINEST))))
+        digits = np.minimum(digits, np.floor(np.log2(self.heaviest / (largest + 2.0**-FINEST))))
         digits = np.minimum(digits, FINEST)
         if digits.min() < COARSEST:
             raise ExportError(
@@ -114,10 +117,10 @@ class Program:
             step[2] = [name if x == source else x for x in step[2]]
 
     def stored(self) -> dict[str, np.ndarray]:
-        """The arrays of prior.npz: kernels as bytes and scales, float16 where that is exact."""
+        """The arrays of prior.npz: light kernels as bytes and scales, float16 where that is exact."""
         steps, arrays = [], dict(self.arrays)
         for op, output, sources, given in self.steps:
-            if op == "conv":
+            if op == "conv" and self.heaviest <= BYTE:
                 name = given["kernel"]
                 kernel = arrays[name]
                 scale = byte_scale(kernel)
