@@ -58,9 +58,8 @@ def demo(
 ) -> None:
     """Train, export, run, time and report, all in 3 minutes.
 
-    Three models on real data; the exported files run where TensorFlow cannot be imported.
+    Five models on real data; the exported files run where TensorFlow cannot be imported.
     """
-    load_tensorflow()
     from dimaging_tf import demo as story
 
     story.tell(out, seed=seed, quick=quick)
@@ -77,6 +76,10 @@ def sample(
     ] = None,
     n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
     seed: Seed = 0,
+    reconstruct: Annotated[
+        int | None,
+        typer.Option(min=1, help="Find codes of that many images (a GAN searches), and decode."),
+    ] = None,
     attribute: Annotated[
         str | None, typer.Option(help="Put it on and take it off faces: glasses, or a label.")
     ] = None,
@@ -102,15 +105,16 @@ def sample(
     load_tensorflow()
     model = runs.load_model(run)
     given = {
-        "attribute": attribute, "analogy": analogy, "interpolate": interpolate,
-        "traverse": traverse,
+        "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
+        "interpolate": interpolate, "traverse": traverse,
     }  # fmt: skip
     if any(value is not None for value in given.values()):
         from dimaging_tf import latent_pictures
 
         cells = latent_pictures.asked(
-            model, runs.read_settings(run), seed=seed, label=label, scale=scale, **given
-        )
+            model, runs.read_settings(run), seed=seed, label=label, scale=scale, say=typer.echo,
+            **given,
+        )  # fmt: skip
     elif model.draws:
         cells = plots.tile(model.sample(n, seed=seed))
     else:

@@ -1,4 +1,4 @@
-"""Tools of `adversarial`: an optimizer at another rate, the cheapest passes of a discriminator."""
+"""Tools of `adversarial`: an optimizer at another rate, Adam in one operation, cheap passes of a judge."""
 
 from typing import Any
 
@@ -36,30 +36,130 @@ def slower_copy(optimizer: Any, factor: float) -> Any:
         # Nothing stands in for the schedule of a built optimizer: so the configuration is changed.
         config = {**optimizer.get_config(), "learning_rate": Scaled(rate, factor)}
         return type(optimizer).from_config(config)
-    copy.learning_rate = float(rate) * factor
+    copy.learning_rate = float(keras.ops.convert_to_numpy(rate)) * factor
     return copy
 
 
-def passes_of(discriminator: Any) -> Any:
-    """(lists of images, training) -> logits of all, by one pass of everything but the first layer.
+def apply_adam(optimizer: Any, slopes: list[Any], variables: list[Any]) -> bool:
+    """Keras' Adam with one operation a variable instead of a dozen; False where it is not plain Adam.
 
-    The backward pass needs the slope at generated images alone, and a framework computes that of a layer
-    for its whole input: so real and generated images go through the first layer apart. None where that
-    cannot be, as in a network that is told more than an image.
+    The formula, the state and its place in a file are Keras'.
+    """
+    extras = ("amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
+              "gradient_accumulation_steps", "loss_scale_factor")  # fmt: skip
+    plain = type(optimizer) is keras.optimizers.Adam and not tf.distribute.has_strategy()
+    if not plain or any(getattr(optimizer, name) for name in extras):
+        return False
+    if any(not isinstance(x, tf.Tensor) for x in slopes) or any(
+        v.constraint is not None or v.overwrite_with_gradient for v in variables
+    ):
+        return False
+    steps = tf.cast(optimizer.iterations.value + 1, tf.float32)
+    rate = tf.cast(optimizer._get_current_learning_rate(), tf.float32)
+    for slope, variable in zip(slopes, variables, strict=True):
+        place, kind = optimizer._get_variable_index(variable), slope.dtype
+        first, second = optimizer._momentums[place], optimizer._velocities[place]
+        one, two = (tf.constant(x, kind) for x in (optimizer.beta_1, optimizer.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.value.handle, m=first.value.handle, v=second.value.handle,
+            beta1_power=one ** tf.cast(steps, kind), beta2_power=two ** tf.cast(steps, kind),
+            lr=tf.cast(rate, kind), beta1=one, beta2=two,
+            epsilon=tf.constant(optimizer.epsilon, kind), grad=slope,
+        )  # fmt: skip
+    optimizer.iterations.assign_add(1)
+    return True
+
+
+def passes_of(discriminator: Any) -> Any:
+    """(lists of images, training) -> logits of all; the second list's images alone may have a slope.
+
+    The first layer, whose input is the images, costs much in the backward pass: the slope at generated
+    images is wanted and a framework computes that for all of them. So a convolution has a backward pass
+    of its own here, and through another layer real and generated images go apart. None where that cannot
+    be, as in a network that is told more than an image.
     """
     first = next((x for x in discriminator.layers if x.weights), None)
     if first is None or len(discriminator.inputs) > 1:
         return None
     try:
-        stem = keras.Model(discriminator.input, first.output)
+        before = keras.Model(discriminator.input, first.input)
         rest = keras.Model(first.output, discriminator.output["logit"])
     except (
         ValueError
     ):  # there is another way from the image to the logit, or no layer behind the first
         return None
+    plain = type(first) is keras.layers.Conv2D and _is_plain(first)
 
     def judge(images, training):
-        seen = tf.concat([stem(x, training=training) for x in images], 0)
+        if plain:
+            count = tf.shape(images[1])[0]
+            seen = before(tf.concat(images, 0), training=training)
+            kernel, bias = (tf.convert_to_tensor(x.value) for x in (first.kernel, first.bias))
+            rows = tf.shape(images[0])[0], count
+            seen = _convolution(seen, kernel, bias, rows, first.strides[0], first.padding.upper())
+        else:
+            see = lambda x: first(before(x, training=training), training=training)  # noqa: E731
+            seen = tf.concat([see(x) for x in images], 0)
         return rest(seen, training=training)
 
     return judge
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether `_convolution` is all that this one does."""
+    plain = {"groups": 1, "dilation_rate": (1, 1), "data_format": "channels_last",
+             "use_bias": True, "activation": "linear"}  # fmt: skip
+    found, (down, across) = layer.get_config(), layer.strides
+    return all(found[k] == v for k, v in plain.items()) and (
+        down == across and layer.compute_dtype == "float32" and not layer.quantization_mode
+    )
+
+
+def _convolution(image, kernel, bias, rows, stride: int, padding: Any):
+    """Convolution whose slope at the image is that of rows = (first, count), and 0 at the others."""
+    side, _, channels, filters = kernel.shape
+    few = (side, kernel.shape[1], stride, padding) == (4, 4, 2, "SAME") and channels <= 4
+
+    @tf.custom_gradient
+    def convolution(image, kernel, bias):
+        def slopes(slope):
+            start, count = rows
+            some = slope[start : start + count]
+            if few and image.shape[1] % 2 == image.shape[2] % 2 == 0:
+                at_image = _from_patches(some, kernel)
+            else:
+                at_image = tf.nn.conv2d_transpose(
+                    some, kernel, tf.shape(image[start : start + count]), stride, padding
+                )
+            after = tf.shape(image)[0] - start - count
+            at_image = tf.pad(at_image, [[start, after], [0, 0], [0, 0], [0, 0]])
+            at_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=image, filter_sizes=kernel.shape, out_backprop=slope,
+                strides=[1, stride, stride, 1], padding=padding,
+            )  # fmt: skip
+            # As a product: a sum would be fused with the operation above, which doubles its time.
+            flat = tf.reshape(slope, [-1, filters])
+            at_bias = tf.linalg.matvec(flat, tf.ones(tf.shape(flat)[:1]), transpose_a=True)
+            return at_image, at_kernel, at_bias
+
+        return tf.nn.bias_add(tf.nn.conv2d(image, kernel, stride, padding), bias), slopes
+
+    return convolution(image, kernel, bias)
+
+
+def _from_patches(slope, kernel):
+    """`conv2d_transpose` of a 4x4 kernel, stride 2, to few channels: a product, then four sums."""
+    height, width, channels = 2 * slope.shape[1], 2 * slope.shape[2], kernel.shape[2]
+    filters = kernel.shape[3]
+    found = tf.matmul(
+        tf.reshape(slope, [-1, filters]), tf.reshape(kernel, [-1, filters]), transpose_b=True
+    )
+    # Row 2i + 2p + r and column 2j + 2q + s of a picture with a border of one pixel.
+    found = tf.reshape(found, [-1, height // 2, width // 2, 2, 2, 2, 2 * channels])
+    found = tf.transpose(found, [3, 5, 0, 1, 4, 2, 6])
+    found = tf.reshape(found, [2, 2, -1, height, width, channels])
+    place = [[0, 2], [2, 0]]
+    parts = [
+        tf.pad(found[p, q], [[0, 0], place[p], place[q], [0, 0]]) for p in (0, 1) for q in (0, 1)
+    ]
+    return tf.add_n(parts)[:, 1:-1, 1:-1]

@@ -1,4 +1,4 @@
-"""The pictures of `dimaging sample --attribute`, `--analogy`, `--interpolate` and `--traverse`.
+"""The pictures of `dimaging sample --reconstruct`, `--attribute`, `--analogy`, `--interpolate`, `--traverse`.
 
 Pictures are numbered from 0: the validation images where the model has an encoder, else what
 `dimaging sample` draws with the same seed, in reading order. All functions return cells
@@ -6,11 +6,12 @@ Pictures are numbered from 0: the validation images where the model has an encod
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dimaging_tf import latent
+from dimaging_tf import latent, metrics
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.latent_space import Space, open_space
@@ -24,23 +25,26 @@ GLASSES = ("faces", "olivetti", "avatars")
 
 def asked(
     model: Any, settings: Any, *, seed: int = 0, label: int | None = None, scale: float = 1.0,
-    attribute: str | None = None, analogy: str | None = None, interpolate: str | None = None,
-    traverse: int | None = None,
+    reconstruct: int | None = None, attribute: str | None = None, analogy: str | None = None,
+    interpolate: str | None = None, traverse: int | None = None, say: Callable[[str], Any] = print,
 ) -> np.ndarray:  # fmt: skip
     """The one picture that is asked for, of a model and the `runs.Settings` that trained it.
 
     label    the class that a conditional generator draws
+    say      takes the figures of a reconstruction
     """
     from dimaging_tf.runs import load_data
 
     given = {
-        "attribute": attribute, "analogy": analogy, "interpolate": interpolate,
-        "traverse": traverse,
+        "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
+        "interpolate": interpolate, "traverse": traverse,
     }  # fmt: skip
     words = [f"--{name}" for name, value in given.items() if value is not None]
     if len(words) != 1:
         raise UserError(f"One picture at a time: {' or '.join(words or given)}.")
     space = open_space(model, label, seed=seed)
+    if reconstruct is not None:
+        return reconstructed(space, load_data(settings), reconstruct, say, seed)
     if attribute is not None:
         return edited(space, load_data(settings), attribute, scale, settings.seed)
     codes = numbered(space, load_data(settings) if space.has_encoder else None, seed)
@@ -49,6 +53,31 @@ def asked(
     if interpolate is not None:
         return interpolated(space, codes, interpolate)
     return traversed(space, codes, traverse or 1)
+
+
+def reconstructed(
+    space: Space, dataset: Dataset, count: int, say: Callable[[str], Any] = print, seed: int = 0
+) -> np.ndarray:
+    """Validation images, below them what their codes decode to; of a model without an encoder, whose
+    codes are searched for, the same for pictures that it drew itself: those have a code.
+    """
+    index = np.linspace(0, len(dataset.valid) - 1, min(count, len(dataset.valid))).astype(int)
+    sets = {f"images of {dataset.name}": to_float(dataset.valid.image[index])}
+    if not space.has_encoder:
+        sets["its own pictures"] = space.decode(space.draw(count, seed + 1))
+    rows = []
+    for name, image in sets.items():
+        found = space.decode(space.encode(image))
+        error = ((found - image) ** 2).mean((1, 2, 3))
+        say(
+            f"{name}: PSNR {metrics.psnr(found, image):.2f} dB, "
+            f"RMS error {np.median(error) ** 0.5:.4f} (median), {error.max() ** 0.5:.4f} (worst)"
+        )
+        for first in range(0, len(image), COLUMNS):
+            part = slice(first, first + COLUMNS)
+            width = min(COLUMNS, count)
+            rows += [_padded(image[part], width), _padded(found[part], width)]
+    return np.stack(rows)
 
 
 def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: int) -> np.ndarray:

@@ -15,6 +15,9 @@ import numpy as np
 
 from dimaging_tf.errors import DataError
 
+CANDIDATES = 256
+"""Random codes among which an inversion begins at the best."""
+
 
 @dataclass(frozen=True)
 class Space:
@@ -67,7 +70,8 @@ def open_space(model: Any, label: int | None = None, *, seed: int = 0) -> Space:
         if "encoder" in graphs:
             found = graphs["encoder"](image, training=False)
             return np.asarray(found["mean" if "mean" in found else "code"])
-        return invert(image_of, size, image, seed=seed)[0]
+        parts = [image[k : k + 64] for k in range(0, len(image), 64)]  # what memory holds
+        return np.concatenate([invert(image_of, size, part, seed=seed)[0] for part in parts])
 
     return Space(size, decode, encode, "encoder" in graphs)
 
@@ -85,15 +89,16 @@ def check_code(code: np.ndarray, size: int) -> np.ndarray:
 
 def invert(
     generate: Callable[[Any], Any], size: int, image: np.ndarray, *,
-    starts: int = 4, steps: int = 300, rate: float = 0.05, prior: float = 1e-3, seed: int = 0,
+    starts: int = 4, steps: int = 400, rate: float = 0.3, prior: float = 1e-3, seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Codes whose pictures come nearest to the images, and the mean squared error of each.
 
     generate    differentiable, codes [n, size] -> images [n, h, w, C]
     image       float32 [N, h, w, C] in [0, 1]
-    starts      random codes for each image, of which the one that ends nearest is kept
-    prior       weight of |z|^2 / size beside the mean squared error: keeps codes where the
-                generator was trained
+    starts      codes for each image, of CANDIDATES random ones those that begin nearest; the one
+                that ends nearest is kept
+    prior       weight of |z|^2 / size beside the mean squared error, at the start; it falls to 0.
+                Keeps codes where the generator was trained
 
     Returns float32 [N, size] and [N].
     """
@@ -102,17 +107,21 @@ def invert(
 
     count = len(image)
     target = tf.repeat(tf.constant(image), starts, 0)
-    first = np.random.default_rng(seed).standard_normal((count * starts, size), np.float32)
+    tried = np.random.default_rng(seed).standard_normal((CANDIDATES, size), np.float32)
+    drawn = np.asarray(generate(tf.constant(tried))).reshape(len(tried), -1)
+    # Of |image - drawn|^2 what depends on the candidate.
+    far = (drawn**2).sum(1) - 2 * image.reshape(count, -1) @ drawn.T
+    first = tried[far.argsort(1)[:, :starts]].reshape(-1, size)
     z = keras.Variable(first, name="z")
     falling = keras.optimizers.schedules.CosineDecay(rate, steps)
-    optimizer = keras.optimizers.Adam(falling, beta_2=0.99)
+    optimizer = keras.optimizers.Adam(falling, beta_2=0.95)
     optimizer.build([z])  # its variables may not be made inside the compiled step
 
     def error_of(code: Any) -> Any:
         return tf.reduce_mean((generate(code) - target) ** 2, [1, 2, 3])
 
     @tf.function
-    def step() -> None:
+    def step(prior: Any) -> None:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(z.value)
             code = tf.convert_to_tensor(z)
@@ -120,8 +129,8 @@ def invert(
             loss = tf.reduce_sum(error_of(code) + prior * tf.reduce_mean(code**2, 1))
         optimizer.apply([tape.gradient(loss, z.value)], [z])
 
-    for _ in range(steps):
-        step()
+    for k in range(steps):
+        step(tf.constant(prior * (1 - k / steps), tf.float32))
     error = np.asarray(error_of(tf.convert_to_tensor(z))).reshape(count, starts)
     best = error.argmin(1)
     codes = np.asarray(z).reshape(count, starts, size)[np.arange(count), best]

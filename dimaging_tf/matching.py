@@ -18,6 +18,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from dimaging_tf.layers import replicas
+from dimaging_tf.layers.random import step_uniform
+
 SHARPNESS = 10.0
 """Factor of the cosine in a logit."""
 SAME = 0.97
@@ -57,9 +60,9 @@ def similarity(feature, text):
 def matching_loss(feature, text, both: bool = True):
     """Mean of -log p(own caption | picture) in nats over a batch; `both`: and of the reverse.
 
-    feature, text: [B, D]; row i of one belongs to row i of the other.
+    feature, text: [B, D]; row i of one belongs to row i of the other. The batch is that of all replicas.
     """
-    logits = similarity(feature, text)
+    logits = similarity(replicas.whole(feature), replicas.whole(text))
     own = tf.range(tf.shape(logits)[0])
     sides = (logits, tf.transpose(logits)) if both else (logits,)
     losses = [tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=x) for x in sides]
@@ -68,18 +71,56 @@ def matching_loss(feature, text, both: bool = True):
 
 def hits(feature, text):
     """Which pictures find a caption that says the same as their own: float32 [B] of 0 and 1."""
-    chosen = tf.argmax(similarity(feature, text), -1)
-    text = tf.math.l2_normalize(text, -1)
-    return tf.cast(tf.reduce_sum(text * tf.gather(text, chosen), -1) > SAME, tf.float32)
+    among = replicas.whole(text)
+    chosen = tf.gather(among, tf.argmax(similarity(feature, among), -1))
+    own, chosen = (tf.math.l2_normalize(x, -1) for x in (text, chosen))
+    return tf.cast(tf.reduce_sum(own * chosen, -1) > SAME, tf.float32)
 
 
-def near_miss(text, draw):
-    """For each caption [B, D] another one of the batch, rather a similar one: what a matching-aware
-    discriminator learns most from.
-
-    draw: float32 [B, B] in [0, 1), the chance in the choice.
+def near_miss(text, seed, step):
+    """For each caption [B, D] another one of the whole batch, by chance, but rather a similar one: what
+    a matching-aware discriminator learns most from.
     """
-    unit = tf.math.l2_normalize(text, -1)
-    cosine = tf.matmul(unit, unit, transpose_b=True)
+    among = replicas.whole(text)
+    cosine = similarity(text, among) / SHARPNESS
+    draw = step_uniform(tf.shape(cosine), seed, step)
     chosen = tf.argmax(tf.where(cosine > SAME, -3.0, cosine + 0.3 * draw), -1)
-    return tf.gather(text, chosen)
+    return tf.gather(among, chosen)
+
+
+class Matcher:
+    """Both encoders at work. picture, image: [B, H, W, C] of any size; text: [B, D]."""
+
+    def __init__(self, text_encoder: keras.Model, image_encoder: keras.Model, side: int):
+        self.text_encoder, self.image_encoder, self.side = text_encoder, image_encoder, side
+
+    @property
+    def variables(self) -> list[Any]:
+        """What `learn` moves."""
+        return self.text_encoder.trainable_variables + self.image_encoder.trainable_variables
+
+    def text(self, tokens):
+        """Tokens [B, T] -> [B, D]."""
+        return self.text_encoder(tokens)["text"]
+
+    def feature(self, picture):
+        """[B, D]."""
+        if picture.shape[1] != self.side:
+            picture = tf.image.resize(picture, [self.side, self.side], "bilinear")
+        return self.image_encoder(picture)["feature"]
+
+    def loss(self, picture, text, both=False):
+        """Matching loss of pictures with their texts."""
+        return matching_loss(self.feature(picture), text, both)
+
+    def hits(self, picture, text):
+        """Which pictures find their texts, as `hits`."""
+        return hits(self.feature(picture), text)
+
+    def learn(self, image, tokens, optimizer):
+        """One step of the optimizer; the loss before it."""
+        with tf.GradientTape() as tape:
+            loss = self.loss(image, self.text(tokens), both=True)
+            share = loss / replicas.count()
+        optimizer.apply(tape.gradient(share, self.variables), self.variables)
+        return loss

@@ -10,11 +10,12 @@ class Progress(keras.callbacks.Callback):
     """A bar over the steps of the epoch with the losses so far, then one line per finished epoch.
 
     `with Progress("vae") as bar: model.fit(..., callbacks=[bar])`: an error gives the cursor back too.
+    Without `bars` only the lines, for two trainings on one terminal.
     """
 
-    def __init__(self, title: str):
+    def __init__(self, title: str, bars: bool = True):
         super().__init__()
-        self.title = title
+        self.title, self.shown = title, bars and sys.stderr.isatty()
         self.bars: Any = None
 
     def __enter__(self):
@@ -33,7 +34,7 @@ class Progress(keras.callbacks.Callback):
         self.bars = Bars(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),
-            console=self.console, transient=True, disable=not sys.stderr.isatty(),
+            console=self.console, transient=True, disable=not self.shown,
         )  # fmt: skip
         self.bars.start()
 

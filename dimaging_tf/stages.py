@@ -23,7 +23,7 @@ from keras import layers, ops
 
 from dimaging_tf import matching
 from dimaging_tf.adversarial import Players
-from dimaging_tf.layers.random import step_uniform
+from dimaging_tf.layers import replicas
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 
@@ -164,6 +164,9 @@ class Stage(Players):
 
     def wrong_condition(self, condition, step):
         """Texts of other pictures of the batch."""
-        count = tf.shape(condition)[0]
-        draw = step_uniform(tf.stack([count, count]), self.config.seed + 2, step)
-        return matching.near_miss(condition, draw)
+        return matching.near_miss(condition, self.config.seed + 2, step)
+
+    def compile(self, *optimizers, **more):
+        """As the game; replicas normalise their batch together."""
+        replicas.normalise_together(self.generator)
+        super().compile(*optimizers, **more)

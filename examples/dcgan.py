@@ -26,7 +26,7 @@ keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
 train, valid = to_float(digits.train.image), to_float(digits.valid.image)
 
-model = dcgan.DCGAN(dcgan.Config(width=32))
+model = dcgan.DCGAN(dcgan.Config(width=32, gradient_penalty=0.1))
 model.compile(
     d_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
     g_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),

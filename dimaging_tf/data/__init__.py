@@ -45,6 +45,11 @@ _SOURCES = {
         "avatars:load_avatars",
         ("size", "seed"),
     ),
+    "avatar_captions": _Source(
+        "7,128 cartoon faces with captions, 64 x 64 (python-avatars)",
+        "avatar_captions:load_avatar_captions",
+        ("size", "seed"),
+    ),
     "shapes": _Source(
         "6,540 synthetic coloured shapes with captions, 64 x 64",
         "shapes:load_shapes",
@@ -93,8 +98,9 @@ def load(
     """A data set of NAMES, or the images of a folder (of the same name as a data set: ./NAME).
 
     data_dir  where the files of mnist, fashion_mnist, binarized_mnist, olivetti and cifar10 are
-    size      side of the square images in pixels: of a patch (photos, folder), a field (cells) or a
-              face (faces, avatars, olivetti) or canvas (shapes); other data sets are padded with black to it
+    size      side of the square images in pixels: of a patch (photos, folder), a field (cells), a face
+              (faces, avatars, avatar_captions, olivetti) or canvas (shapes); other data sets are padded
+              with black to it
     channels  1 grey, 3 RGB; None as it is (photos: 1)
     seed      draws the cells, faces, avatars and shapes; chooses the patches and the valid split of a folder
     skip_bad  folder: leave out unreadable files, with a warning that lists them

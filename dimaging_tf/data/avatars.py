@@ -30,6 +30,7 @@ from dimaging_tf.errors import DataError
 from dimaging_tf.files import whole_file
 
 PACKAGES = ("python-avatars", "resvg-py")
+LICENCE = "free for personal and commercial use (Avataaars, Pablo Stanley); code MIT"
 FRAME = "36 12 192 192"
 """What is shown of the drawing, which is 264 wide and 280 high: the head and the collar."""
 
@@ -146,21 +147,28 @@ def portraits(
 ) -> tuple[np.ndarray, list[Look]]:
     """`count` faces uint8 [count, size, size, 3] and the `Look` of each; face i never changes.
 
-    Drawn once (20 ms a face) and kept as avatars-*.npz in Keras's folder of data sets.
+    Drawn once (6 ms a face) and kept as avatars-*.npz in Keras's folder of data sets.
     """
-    if size < 16:
-        raise DataError(f"avatars have at least 16 pixels a side; received size={size}")
     if count < 1:
         raise DataError(f"there is at least 1 face to draw; received {count}")
     looks = [look(seed, stream, index) for index in range(count)]
+    return pictures(looks, size, f"{seed}-{stream}"), looks
+
+
+def pictures(looks: Sequence[Look], size: int, keep: str | None = None) -> np.ndarray:
+    """uint8 [N, size, size, 3]; those of a name `keep` begin with the same looks whatever their number."""
+    if size < 16:
+        raise DataError(f"avatars have at least 16 pixels a side; received size={size}")
     check_installed()
-    path = _folder() / f"avatars-{size}-{seed}-{stream}-{_versions()}.npz"
-    image = _kept(path, size)[:count]
-    if len(image) < count:
+    if keep is None:
+        return np.stack([draw(face, size) for face in looks])
+    path = _folder() / f"avatars-{size}-{keep}-{_versions()}.npz"
+    image = _kept(path, size)[: len(looks)]
+    if len(image) < len(looks):
         more = [draw(face, size) for face in looks[len(image) :]]
         image = np.concatenate([image, np.stack(more)])
         _keep(path, image)
-    return image, looks
+    return image
 
 
 def load_avatars(
@@ -176,7 +184,7 @@ def load_avatars(
         name="avatars",
         train=splits[0],
         valid=splits[1],
-        licence="free for personal and commercial use (Avataaars, Pablo Stanley); code MIT",
+        licence=LICENCE,
         source=f"drawn by python-avatars with seed {seed}",
         summary=f"{size} x {size} cartoon faces, half of them with glasses",
     )

@@ -3,20 +3,16 @@
     shape x colour x size x position ─┬─ distance to the outline ─ coverage of each pixel ─> image
          3       6      3       5     └─ one of several phrasings ─────────────────────────> caption
 
-Place, size, angle, tint and canvas vary a little from picture to picture. One combination in five is
-never shown in training (the attributes' indices sum to a multiple of 5): every word, every pair of
-attributes and most triples are seen, so that a model can compose what it never saw together.
-
-image uint8 [N, S, S, 3]; label int32 [N, LENGTH]: the caption, as `dimaging_tf.text` numbers it.
+Place, size, angle, tint and canvas vary a little from picture to picture; one combination in five is
+never shown in training (`captioned`).
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
-from dimaging_tf import text
-from dimaging_tf.data.dataset import Dataset, Split
-from dimaging_tf.errors import DataError
+from dimaging_tf.data.captioned import Attributes, Captioned
 
 SHAPES = ("circle", "square", "triangle")
 COLOURS = {
@@ -38,88 +34,17 @@ PHRASINGS = (
     "{size} {colour} {shape}, {position}",
     "a {shape} {at} the {position}, {size} and {colour}",
 )
-ATTRIBUTES = ("shape", "colour", "size", "position")
-COMBINATIONS = np.array(
-    list(itertools.product(*map(range, map(len, (SHAPES, COLOURS, SIZES, POSITIONS)))))
-)
-"""int [270, 4]: every combination, as indices in the order of ATTRIBUTES."""
-HELD_OUT = COMBINATIONS.sum(1) % 5 == 0
-"""bool [270]: the combinations of the valid split, absent from training."""
-LENGTH = 12
-"""Words of the longest caption, and some room."""
 
 
-def _names(attributes: tuple[int, ...]) -> list[dict[str, str]]:
-    """All ways to name a combination."""
+def _names(attributes: Attributes) -> list[dict[str, str]]:
     shape, colour, size, position = attributes
     ways = itertools.product(list(SIZES)[size], list(POSITIONS)[position])
     at = "in" if position == 4 else "at"
-    return [
-        {
-            "shape": SHAPES[shape],
-            "colour": list(COLOURS)[colour],
-            "size": s,
-            "position": p,
-            "at": at,
-        }
-        for s, p in ways
-    ]
+    named = {"shape": SHAPES[shape], "colour": list(COLOURS)[colour], "at": at}
+    return [{**named, "size": s, "position": p} for s, p in ways]
 
 
-def captions(attributes: tuple[int, ...]) -> list[str]:
-    """Every caption of a combination of attributes."""
-    return [phrase.format(**n) for n in _names(attributes) for phrase in PHRASINGS]
-
-
-WORDS = text.vocabulary(c for a in COMBINATIONS for c in captions(tuple(a)))
-"""The closed vocabulary."""
-
-
-def load_shapes(
-    size: int | None = None, *, train: int = 6000, valid: int = 540, seed: int = 0
-) -> Dataset:
-    """`train` pictures of seen combinations and `valid` of held-out ones, drawn from `seed`.
-
-    Picture i is the same however many there are.
-    """
-    size = 64 if size is None else size
-    if size < 16:
-        raise DataError(f"shapes have at least 16 pixels a side; received size={size}")
-    kinds = ((train, COMBINATIONS[~HELD_OUT]), (valid, COMBINATIONS[HELD_OUT]))
-    splits = []
-    for stream, (count, combinations) in enumerate(kinds):
-        chosen = np.array([combinations[i % len(combinations)] for i in range(count)])
-        rngs = [np.random.default_rng([seed, stream, i]) for i in range(count)]
-        told = [_caption(tuple(a), rng) for a, rng in zip(chosen, rngs, strict=True)]
-        image = np.stack([draw(tuple(a), size, rng) for a, rng in zip(chosen, rngs, strict=True)])
-        splits.append(Split(image, text.encode(told, WORDS, LENGTH)))
-    return Dataset(
-        name="shapes",
-        train=splits[0],
-        valid=splits[1],
-        licence="synthetic, free",
-        source=f"drawn by dimaging_tf.data.shapes with seed {seed}",
-        summary=f"{size} x {size} coloured shapes with captions",
-        words=WORDS,
-    )
-
-
-def attributes_of(label: np.ndarray) -> np.ndarray:
-    """What captions say: int32 [N, LENGTH] -> indices [N, 4] in the order of ATTRIBUTES."""
-    known = {c: a for a in map(tuple, COMBINATIONS) for c in map(_plain, captions(a))}
-    return np.array([known[caption] for caption in text.decode(label, WORDS)])
-
-
-def _plain(caption: str) -> str:
-    return " ".join(text.split_words(caption))
-
-
-def _caption(attributes: tuple[int, ...], rng: np.random.Generator) -> str:
-    names = _names(attributes)
-    return PHRASINGS[rng.integers(len(PHRASINGS))].format(**names[rng.integers(len(names))])
-
-
-def draw(attributes: tuple[int, ...], size: int, rng: np.random.Generator) -> np.ndarray:
+def draw(attributes: Attributes, size: int, rng: np.random.Generator) -> np.ndarray:
     """One picture [S, S, 3] uint8 of a combination of attributes."""
     shape, colour, extent, position = attributes
     reach = list(SIZES.values())[extent] * rng.uniform(0.92, 1.08)
@@ -144,3 +69,26 @@ def _distance(shape: str, u: np.ndarray, v: np.ndarray, reach: float) -> np.ndar
     # Equilateral, a vertex on top; moved down, so that it fills its box.
     v = v - 0.2 * reach
     return np.maximum(v, 0.5 * (np.sqrt(3) * abs(u) - v)) - 0.66 * reach
+
+
+def _render(
+    combinations: np.ndarray, size: int, rngs: Sequence[np.random.Generator], _: str | None
+) -> np.ndarray:
+    return np.stack([draw(tuple(a), size, rng) for a, rng in zip(combinations, rngs, strict=True)])
+
+
+CAPTIONED = Captioned(
+    name="shapes",
+    counts={
+        "shape": len(SHAPES), "colour": len(COLOURS), "size": len(SIZES), "position": len(POSITIONS),
+    },
+    phrasings=PHRASINGS,
+    names=_names,
+    render=_render,
+    length=12,
+    train=6000,
+    valid=540,
+    licence="synthetic, free",
+    summary="coloured shapes with captions",
+)  # fmt: skip
+load_shapes = CAPTIONED.load

@@ -27,7 +27,7 @@ UPSAMPLINGS = ("transposed", "resize")
 class Config(ImageRules):
     """28x28 grey to 64x64 RGB."""
 
-    latent_dim: int = 64
+    latent_dim: int = 24  # length of z; digits come out sooner than with 64
     width: int = 64  # channels at half the image's size; twice as many at each smaller one
     max_width: int = 256  # channels at most
     kernel: int = 4  # side of every kernel, pixels

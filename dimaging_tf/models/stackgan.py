@@ -14,19 +14,19 @@ image: float32 [B, H, H, C] in [0, 1]; tokens: int32 [B, length], 0 in front of 
 [B, text_dim] in [-1, 1]; noise and condition_noise: float32, unit Gaussian.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from dimaging_tf import matching, stages, text
+from dimaging_tf import matching, stages
 from dimaging_tf.adversarial import Game
-from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.deploy import Quality
 from dimaging_tf.errors import DataError
+from dimaging_tf.imagining import Imagining
 from dimaging_tf.layers.random import step_normal
+from dimaging_tf.phases import Phased
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Config(Game):
 
 
 @keras.saving.register_keras_serializable("dimaging")
-class StackGAN(DeployableModel):
+class StackGAN(Phased, Imagining):
     """`compile(optimizer)` and `fit(images, tokens)`; `imagine(captions)` draws."""
 
     config_class = Config
@@ -90,18 +90,19 @@ class StackGAN(DeployableModel):
         self.ranges = {**type(self).ranges, "tokens": (0.0, float(len(rules.words)))}
         self.text_encoder = matching.build_text_encoder(rules)
         self.image_encoder = matching.build_image_encoder(rules)
+        self.matcher = matching.Matcher(self.text_encoder, self.image_encoder, rules.shape[0])
         low, side = rules.low_side, rules.shape[0]
         self.stage1 = stages.Stage(
             rules,
             stages.build_stage1(rules),
             stages.build_discriminator(rules, low, rules.discriminator1, "discriminator1"),
-            self._match,
+            self.matcher.loss,
         )
         self.stage2 = stages.Stage(
             rules,
             stages.build_stage2(rules),
             stages.build_discriminator(rules, side, rules.discriminator2, "discriminator2"),
-            self._match,
+            self.matcher.loss,
             self._low,
         )
         self.trackers = {n: keras.metrics.Mean(n) for n in ("matching", "r_precision")}
@@ -110,20 +111,18 @@ class StackGAN(DeployableModel):
 
     def compile(self, optimizer: Any = "adam", **more) -> None:
         """optimizer: of the matching; it counts all steps. The players' are Adam, as Config says."""
-        # XLA would compile all three phases, for convolutions that it makes slower on a CPU.
+        # XLA makes the convolutions slower on a CPU.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **more})
-        self.optimizer.build(self._matched)
+        self.optimizer.build(self.matcher.variables)
+        rate, d_rate = self.config.learning_rate, self.config.d_rate
         for stage in (self.stage1, self.stage2):
             # beta_1 as in DCGAN (arXiv 1511.06434); beta_2 forgets the other player's past sooner.
-            stage.compile(keras.optimizers.Adam(self.config.learning_rate, 0.5, 0.99))
+            players = [keras.optimizers.Adam(r, 0.5, 0.99) for r in (rate * d_rate, rate)]
+            stage.compile(d_optimizer=players[0], g_optimizer=players[1])
 
     def compile_from_config(self, config):
         """The optimizer of the matching; the players' follow from the Config."""
         self.compile(keras.optimizers.deserialize(config["optimizer"]))
-
-    @property
-    def _matched(self) -> list[Any]:
-        return self.text_encoder.trainable_variables + self.image_encoder.trainable_variables
 
     @property
     def metrics(self):
@@ -136,65 +135,45 @@ class StackGAN(DeployableModel):
             found |= {f"{stage.name}_{name}": tracker for name, tracker in stage.trackers.items()}
         return {**found, "r_precision": self.trackers["r_precision"]}
 
-    def train_step(self, data):
-        """One step of the phase that the count of steps says. data: images, tokens."""
-        image, tokens, _ = keras.utils.unpack_x_y_sample_weight(data)
-        config, step = self.config, self.optimizer.iterations.value
-        ends = [config.matching_steps, config.matching_steps + config.stage1_steps]
-        phase = tf.add_n([tf.cast(step >= end, tf.int32) for end in ends])
-        phases = [
-            lambda: self._learn_matching(image, tokens),
-            lambda: self._play(self.stage1, self._shrunk(image), tokens),
-            lambda: self._play(self.stage2, image, tokens),
+    def phases(self):
+        """Matching, stage I, stage II."""
+        config = self.config
+        shrink = lambda image: tf.nn.avg_pool2d(image, config.factor, config.factor, "VALID")  # noqa: E731
+        return [
+            (self._learn_matching, config.matching_steps),
+            (
+                lambda image, tokens: self._play(self.stage1, shrink(image), tokens),
+                config.stage1_steps,
+            ),
+            (lambda image, tokens: self._play(self.stage2, image, tokens), 0),
         ]
-        tf.switch_case(phase, phases)
-        found = {n: x.result() for n, x in self._results().items() if n != "r_precision"}
-        return found
 
     def _learn_matching(self, image, tokens):
-        with tf.GradientTape() as tape:
-            found = self.text_encoder(tokens, training=True)["text"]
-            loss = matching.matching_loss(self._feature(image, training=True), found)
-        self.optimizer.apply(tape.gradient(loss, self._matched), self._matched)
+        loss = self.matcher.learn(image, tokens, self.optimizer)
         self.trackers["matching"].update_state(loss)
-        return tf.constant(0)
+        return self._told()
 
     def _play(self, stage, picture, tokens):
-        stage.train_step((picture, self.text_encoder(tokens)["text"]))
+        stage.train_step((picture, self.matcher.text(tokens)))
         self.optimizer.iterations.assign_add(1)
-        return tf.constant(0)
+        return self._told()
+
+    def _told(self):
+        return {n: x.result() for n, x in self._results().items() if n != "r_precision"}
 
     def test_step(self, data):
         """Matching loss of the pictures; R-precision of as many drawn ones, the same noise always."""
         image, tokens, _ = keras.utils.unpack_x_y_sample_weight(data)
-        found = self.text_encoder(tokens)["text"]
+        found = self.matcher.text(tokens)
         noise = step_normal(tf.stack([tf.shape(tokens)[0], self.stage2.noise_size]), -1, 0)
-        drawn = self._drawn(noise, found)
-        hits = matching.hits(self._feature(drawn), found)
-        self.trackers["matching"].update_state(matching.matching_loss(self._feature(image), found))
-        self.trackers["r_precision"].update_state(hits)
+        drawn = self.stage2.draw(noise, found, generator=self.stage2.average)["image"]
+        self.trackers["matching"].update_state(self.matcher.loss(image, found, both=True))
+        self.trackers["r_precision"].update_state(self.matcher.hits(drawn, found))
         return {n: x.result() for n, x in self.trackers.items()}
-
-    def _feature(self, image, training=False):
-        return self.image_encoder(image, training=training)["feature"]
-
-    def _match(self, picture, found):
-        """Matching loss of pictures of any size with their texts."""
-        side = self.config.shape[0]
-        if picture.shape[1] != side:
-            picture = tf.image.resize(picture, [side, side], "bilinear")
-        return matching.matching_loss(self._feature(picture), found, both=False)
-
-    def _shrunk(self, image):
-        factor = self.config.factor
-        return tf.nn.avg_pool2d(image, factor, factor, "VALID")
 
     def _low(self, found, noise):
         """What the averaged stage I draws."""
         return self.stage1.draw(noise, found, generator=self.stage1.average)["low"]
-
-    def _drawn(self, noise, found):
-        return self.stage2.draw(noise, found, generator=self.stage2.average)["image"]
 
     # ---- data ------------------------------------------------------------------------------------
 
@@ -207,7 +186,8 @@ class StackGAN(DeployableModel):
         label = dataset.train.label
         if not dataset.words or label is None or label.ndim != 2:
             raise DataError(
-                f"{dataset.name} has no captions, and stackgan learns from them: --data shapes"
+                f"{dataset.name} has no captions, and stackgan learns from them: --data shapes, "
+                "or avatar_captions"
             )
         if tuple(dataset.words) != tuple(self.config.words) or label.shape[1] != self.config.length:
             raise DataError(
@@ -221,8 +201,6 @@ class StackGAN(DeployableModel):
         """Of the pictures that captions belong to; no graph takes them."""
         return self.config.shape
 
-    # ---- use -------------------------------------------------------------------------------------
-
     def graphs(self):
         """{"text_encoder": tokens -> text; "stage1": .. -> low; "stage2": .. -> image}."""
         found = {"text_encoder": self.text_encoder}
@@ -232,66 +210,3 @@ class StackGAN(DeployableModel):
                 network.input, {output: network.output[output]}, name=stage.name
             )
         return found
-
-    def files(self):
-        """words.txt: the vocabulary, word k in line k."""
-        return {"words.txt": "".join(f"{word}\n" for word in self.config.words).encode()}
-
-    def examples(self, image, label=None, seed=0):
-        """Tokens; their texts and noise; what stage I makes of them."""
-        return self.inputs(self.run, _captions(label), seed)
-
-    def inputs(self, run: Any, tokens: np.ndarray, seed: int) -> dict[str, Any]:
-        """Inputs of every graph, each made of what the ones before it answered."""
-        config, count = self.config, len(tokens)
-        rng = np.random.default_rng(seed)
-        noise = [
-            rng.standard_normal((count, n), np.float32)
-            for n in (config.noise_dim, config.condition_dim, config.condition_dim)
-        ]
-        found = run("text_encoder", tokens=tokens)["text"]
-        one = {"text": found, "condition_noise": noise[1], "noise": noise[0]}
-        low = run("stage1", **one)["low"]
-        two = {"text": found, "condition_noise": noise[2], "low": low}
-        return {"text_encoder": {"tokens": tokens}, "stage1": one, "stage2": two}
-
-    def draw(self, tokens: np.ndarray, seed: int = 0, run: Any = None) -> np.ndarray:
-        """A picture for each row of tokens int32 [N, length]: float32 [N, H, W, C] in [0, 1]."""
-        run = run or self.run
-        parts = np.array_split(tokens, max(1, len(tokens) // 256))
-        inputs = (self.inputs(run, part, seed + i) for i, part in enumerate(parts))
-        return np.concatenate([run("stage2", **x["stage2"])["image"] for x in inputs])
-
-    def imagine(self, captions: str | Sequence[str], n: int = 1, seed: int = 0) -> np.ndarray:
-        """Draw each caption n times: [captions * n, H, W, C] in [0, 1].
-
-        DataError for a word that the model does not know; it says which are known.
-        """
-        captions = [captions] if isinstance(captions, str) else captions
-        tokens = text.encode(captions, self.config.words, self.config.length)
-        return self.draw(np.repeat(tokens, n, 0), seed)
-
-    def score(self, run, image, label=None, seed=0):
-        """R-precision: the share of drawn pictures whose own caption fits best among all of `label`."""
-        tokens = _captions(label)
-        drawn = self.draw(tokens, seed, run)
-        found = self.run("text_encoder", tokens=tokens)["text"]
-        return float(np.mean(matching.hits(self._feature(drawn), found)))
-
-    def picture(self, image, label=None, seed=0):
-        """Rows: pictures, stage I enlarged, stage II for their captions, drawn twice."""
-        tokens = _captions(label)[:8]
-        rows = [image[:8]]
-        for i in range(2):
-            inputs = self.inputs(self.run, tokens, seed + i)["stage2"]
-            low = inputs["low"].repeat(self.config.factor, 1).repeat(self.config.factor, 2)
-            rows += [low, self.run("stage2", **inputs)["image"]]
-        return np.stack(rows)
-
-
-def _captions(label: Any) -> np.ndarray:
-    if label is None or np.ndim(label) != 2:
-        raise ValueError(
-            "stackgan: expected captions, int32 [N, words] (such as those of --data shapes)"
-        )
-    return np.asarray(label, np.int32)

@@ -61,7 +61,7 @@ def model():
     return StackGAN(
         Config(
             shape=(16, 16, 3),
-            words=shapes.WORDS,
+            words=shapes.CAPTIONED.words,
             factor=2,
             embedding=4,
             recurrent=6,
@@ -87,7 +87,7 @@ def dataset():
 def test_a_bundle_draws_what_keras_draws(model, dataset, tmp_path, precision, target):
     folder = export(model, tmp_path / "b", precision=precision, target=target, data=dataset)
     bundle = open_bundle(folder, threads=1)
-    assert captions.read_words(bundle) == shapes.WORDS
+    assert captions.read_words(bundle) == shapes.CAPTIONED.words
     assert all(one.ok for outputs in bundle.check().values() for one in outputs.values())
     tokens = bundle.graph("text_encoder").inputs[0]
     assert (tokens.dtype, tokens.range) == ("int32", (0, 29))
@@ -106,7 +106,7 @@ def by_keras(model, caption):
     """The first picture of seed 0, with the noise that a device takes."""
     from dimaging_edge.noise import normal
 
-    told = captions.encode(caption, shapes.WORDS, 12)
+    told = captions.encode(caption, shapes.CAPTIONED.words, 12)
     text = model.run("text_encoder", tokens=told)["text"]
     noise = [normal(0, (1, size), stream) for stream, size in enumerate((4, 4, 3))]
     low = model.run("stage1", text=text, condition_noise=noise[0], noise=noise[2])["low"]

@@ -1,4 +1,4 @@
-"""Captioned shapes: what a caption says is what is drawn, and what training never shows."""
+"""Shapes show what their captions say; captions become numbers."""
 
 import numpy as np
 import pytest
@@ -7,42 +7,6 @@ from dimaging_tf import text
 from dimaging_tf.data import load, shapes
 from dimaging_tf.data.dataset import Split
 from dimaging_tf.errors import DataError
-
-
-@pytest.fixture(scope="module")
-def dataset():
-    return shapes.load_shapes(32, train=432, valid=108)
-
-
-def test_pictures_come_from_their_seed_whatever_their_number(dataset):
-    few = shapes.load_shapes(32, train=3, valid=1)
-    assert dataset.shape == (32, 32, 3)
-    assert np.array_equal(few.train.image, dataset.train.image[:3])
-    assert np.array_equal(np.asarray(few.train.label), dataset.train.label[:3])
-    assert np.array_equal(few.valid.image, dataset.valid.image[:1])
-    other = shapes.load_shapes(32, train=3, valid=1, seed=1)
-    assert not np.array_equal(few.train.image, other.train.image)
-
-
-def test_one_combination_in_five_is_held_out_and_every_pair_is_seen(dataset):
-    seen, held = (
-        {tuple(a) for a in shapes.attributes_of(split.label)}
-        for split in (dataset.train, dataset.valid)
-    )
-    assert len(seen) == 216
-    assert len(held) == 54
-    assert not seen & held
-    for i, j in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)):
-        assert {(a[i], a[j]) for a in held} <= {(a[i], a[j]) for a in seen}
-
-
-def test_captions_use_the_vocabulary_and_read_back():
-    assert len(shapes.WORDS) == len(set(shapes.WORDS)) == 29
-    every = [c for a in shapes.COMBINATIONS for c in shapes.captions(tuple(a))]
-    assert "a small red circle at the top left" in every
-    tokens = text.encode(every, shapes.WORDS, shapes.LENGTH)
-    assert text.decode(tokens, shapes.WORDS) == [c.replace(",", "") for c in every]
-    assert len({c: None for c in every}) == len(every)
 
 
 @pytest.mark.parametrize("attributes", [(0, 0, 2, 0), (1, 2, 0, 3), (2, 4, 1, 4), (1, 5, 2, 1)])
@@ -61,10 +25,8 @@ def test_the_picture_shows_what_the_caption_says(attributes):
     assert low < share < high
 
 
-def test_load_by_name_and_too_small():
-    assert load("shapes", size=16).words == shapes.WORDS
-    with pytest.raises(DataError, match="at least 16 pixels a side; received size=8"):
-        load("shapes", size=8)
+def test_load_by_name():
+    assert load("shapes", size=16).words == shapes.CAPTIONED.words
 
 
 def test_a_split_takes_captions():

@@ -11,6 +11,8 @@ from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.latent_space import check_code, invert, open_space
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.dcgan import DCGAN
+from dimaging_tf.models.dcgan import Config as DCGANConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
 from dimaging_tf.models.gan import GAN
@@ -194,6 +196,19 @@ def test_inversion_finds_the_code_of_a_generated_picture(spaces):
     assert error.max() < 1e-4
 
 
+def test_a_dcgan_finds_its_own_pictures_again_and_no_others():
+    keras.utils.set_random_seed(3)
+    model = DCGAN(DCGANConfig(shape=SHAPE, latent_dim=5, width=8, d_hidden=0))
+    for network in (model.generator, model.average):  # as contrasty as a trained one
+        network.set_weights([3 * w if w.ndim > 1 else w for w in network.get_weights()])
+    space = open_space(model)
+    own = space.decode(space.draw(3, 1))
+    error = [((space.decode(space.encode(x)) - x) ** 2).mean() for x in (own, IMAGE)]
+    assert own.std() > 0.1
+    assert error[0] < 1e-4
+    assert error[1] > 1e-2
+
+
 def test_an_inverted_image_does_not_depend_on_its_neighbours(spaces):
     encode = spaces["gan"].encode
     np.testing.assert_allclose(encode(IMAGE)[:1], encode(IMAGE[:1]), atol=1e-3)
@@ -244,6 +259,15 @@ def test_an_attribute_is_put_on_and_taken_off(spaces, name):
     assert not np.allclose(cells[1, 0], cells[2, 0])
 
 
+@pytest.mark.parametrize(("name", "rows"), [("vae", 2), ("gan", 4)])
+def test_what_is_reconstructed_and_how_well(spaces, name, rows):
+    said = []
+    cells = latent_pictures.reconstructed(spaces[name], dataset(), 3, said.append)
+    assert cells.shape == (rows, 3, *SHAPE)
+    assert said[0].startswith("images of digits: PSNR ")
+    assert [line.split(":")[0] for line in said[1:]] == ["its own pictures"][: rows // 2 - 1]
+
+
 @pytest.mark.parametrize(
     ("text", "terms"),
     [
@@ -291,6 +315,7 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize(
     "words",
     [
+        ["--reconstruct", "11"],
         ["--attribute", "3", "--scale", "1.5"],
         ["--analogy", "0,1 - 2 + 3"],
         ["--interpolate", "0,5"],

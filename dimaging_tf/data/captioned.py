@@ -1,0 +1,114 @@
+"""Captioned pictures of every combination of a few attributes; one combination in five is held out.
+
+    attributes (2, 0, 1, ..) ─┬─ render ─────────────────────────> image
+                              └─ names, put into a phrasing ─────> caption
+
+Held out are the combinations whose indices sum to a multiple of 5: every word, every pair of attributes
+and most triples are seen in training, so that a model can compose what it never saw together.
+
+image uint8 [N, S, S, 3]; label int32 [N, length]: the caption, as `dimaging_tf.text` numbers it.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dimaging_tf import text
+from dimaging_tf.data.dataset import Dataset, Split
+from dimaging_tf.errors import DataError
+
+Attributes = tuple[int, ...]
+"""A combination: the index of each attribute's value."""
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """What is said and what is drawn."""
+
+    name: str
+    counts: Mapping[str, int]  # attribute -> how many values it has
+    phrasings: Sequence[str]
+    names: Callable[[Attributes], list[dict[str, str]]]  # all ways to fill a phrasing
+    render: Callable[[np.ndarray, int, Sequence[np.random.Generator], str | None], np.ndarray]
+    """(combinations [N, attributes], side in pixels, a generator each, a name to keep them by)."""
+    length: int  # words of the longest caption, and some room
+    train: int
+    valid: int
+    licence: str
+    summary: str
+
+    @cached_property
+    def combinations(self) -> np.ndarray:
+        """Int [combinations, attributes]: all of them."""
+        return np.array(list(itertools.product(*map(range, self.counts.values()))))
+
+    @cached_property
+    def held_out(self) -> np.ndarray:
+        """Bool [combinations]: those of the valid split, absent from training."""
+        return self.combinations.sum(1) % 5 == 0
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The closed vocabulary."""
+        return text.vocabulary(c for a in self.combinations for c in self.captions(tuple(a)))
+
+    def captions(self, attributes: Attributes) -> list[str]:
+        """Every caption of a combination."""
+        return [p.format(**names) for names in self.names(attributes) for p in self.phrasings]
+
+    def caption(self, attributes: Attributes, rng: np.random.Generator) -> str:
+        """One of them."""
+        names = self.names(attributes)
+        phrasing = self.phrasings[int(rng.integers(len(self.phrasings)))]
+        return phrasing.format(**names[rng.integers(len(names))])
+
+    def tokens(self, captions: Sequence[str]) -> np.ndarray:
+        """int32 [N, length]."""
+        return text.encode(captions, self.words, self.length)
+
+    def attributes_of(self, label: np.ndarray) -> np.ndarray:
+        """What captions say: int32 [N, length] -> combinations [N, attributes]."""
+        known = {
+            " ".join(text.split_words(caption)): attributes
+            for attributes in map(tuple, self.combinations)
+            for caption in self.captions(attributes)
+        }
+        return np.array([known[caption] for caption in text.decode(label, self.words)])
+
+    def load(
+        self,
+        size: int | None = None,
+        *,
+        train: int | None = None,
+        valid: int | None = None,
+        seed: int = 0,
+    ) -> Dataset:
+        """`train` pictures of seen combinations and `valid` of held-out ones, drawn from `seed`.
+
+        Picture i is the same however many there are.
+        """
+        size = 64 if size is None else size
+        if size < 16:
+            raise DataError(f"{self.name} have at least 16 pixels a side; received size={size}")
+        kinds = (
+            (train or self.train, self.combinations[~self.held_out]),
+            (valid or self.valid, self.combinations[self.held_out]),
+        )
+        splits = []
+        for stream, (count, combinations) in enumerate(kinds):
+            chosen = combinations[np.arange(count) % len(combinations)]
+            rngs = [np.random.default_rng([seed, stream, i]) for i in range(count)]
+            told = [self.caption(tuple(a), rng) for a, rng in zip(chosen, rngs, strict=True)]
+            image = self.render(chosen, size, rngs, f"{self.name}-{seed}-{stream}")
+            splits.append(Split(image, self.tokens(told)))
+        return Dataset(
+            self.name,
+            *splits,
+            licence=self.licence,
+            source=f"drawn by dimaging_tf.data with seed {seed}",
+            summary=f"{size} x {size} {self.summary}",
+            words=self.words,
+        )

@@ -1,0 +1,80 @@
+"""Tools of the game against what they stand for: Keras' Adam, a convolution's slopes, singular values."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dimaging_tf.game_tools import apply_adam, passes_of
+from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
+
+
+@pytest.mark.parametrize(
+    "rate", [1e-2, keras.optimizers.schedules.CosineDecay(1e-2, 30)], ids=["constant", "schedule"]
+)
+@pytest.mark.parametrize(
+    ("more", "taken"),
+    [({"beta_1": 0.3}, True), ({"clipnorm": 1.0}, False), ({"use_ema": True}, False)],
+)
+def test_adam_in_one_operation_is_keras_adam(rate, more, taken):
+    def after_steps(ours):
+        variables = [keras.Variable(np.ones((3, 4), np.float32)), keras.Variable(np.ones(5))]
+        optimizer, rng = keras.optimizers.Adam(rate, **more), np.random.default_rng(0)
+        optimizer.build(variables)
+        for _ in range(20):
+            slopes = [tf.constant(rng.standard_normal(v.shape), v.dtype) for v in variables]
+            if not ours:
+                optimizer.apply(slopes, variables)
+            else:
+                assert apply_adam(optimizer, slopes, variables) == taken
+        return [x.numpy() for x in (*variables, *optimizer.variables)]
+
+    if taken:
+        for a, b in zip(after_steps(True), after_steps(False), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    else:
+        after_steps(True)
+
+
+@pytest.mark.parametrize("first", [
+    keras.layers.Conv2D(5, 4, 2, padding="same"),
+    keras.layers.Conv2D(5, 3, 1, padding="valid"),
+    keras.layers.Conv2D(5, 4, 2, padding="same", activation="relu"),
+    SpectralConv2D(5, 4, 2, padding="same"),
+])  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3])
+def test_cheap_passes_have_the_slopes_of_the_network(first, channels):
+    """At generated images and at the weights, as by a pass of all images at a time."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((8, 6, channels))
+    x = keras.layers.Rescaling(2.0, -1.0)(image)
+    x = type(first).from_config(first.get_config())(x)
+    logit = keras.layers.Dense(1)(keras.layers.Flatten()(keras.layers.LeakyReLU()(x)))
+    network = keras.Model(image, {"logit": logit})
+    real, fake = tf.random.stateless_uniform([2, 4, 8, 6, channels], (1, 2))
+
+    def slopes(judge):
+        with tf.GradientTape() as tape:
+            tape.watch(fake)
+            value = tf.reduce_sum(judge() * tf.reshape(tf.range(8.0), [8, 1]) ** 2)
+        return [value, *tape.gradient(value, [fake, *network.trainable_variables])]
+
+    cheap = slopes(lambda: passes_of(network)([real, fake], True))
+    usual = slopes(lambda: network(tf.concat([real, fake], 0), training=True)["logit"])
+    for a, b in zip(cheap, usual, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(SpectralDense(7), (9,)), (SpectralConv2D(5, 3), (8, 8, 4))]
+)
+def test_spectral_normalisation_makes_the_largest_singular_value_one(layer, shape):
+    keras.utils.set_random_seed(2)
+    layer.build((None, *shape))
+    for _ in range(60):
+        layer.update_direction()
+    matrix = np.reshape(layer.kernel, (-1, layer.kernel.shape[-1]))
+    assert np.linalg.svd(matrix)[1][0] == pytest.approx(1, abs=1e-3)
+    before = layer._kernel.numpy()
+    layer(np.zeros((2, *shape), np.float32), training=True)
+    np.testing.assert_array_equal(before, layer._kernel.numpy())
