@@ -25,7 +25,7 @@ from typing import Any
 import figures
 import numpy as np
 
-FOLDS, SCALES, DRAWS = 5, (1.0, 1.5), 10
+FOLDS, SCALES, DRAWS = 5, (1.0, 1.5), 100
 
 
 def main() -> int:

@@ -23,7 +23,6 @@ from keras import layers, ops
 
 from dimaging_tf import matching
 from dimaging_tf.adversarial import Players
-from dimaging_tf.layers import replicas
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 
@@ -165,8 +164,3 @@ class Stage(Players):
     def wrong_condition(self, condition, step):
         """Texts of other pictures of the batch."""
         return matching.near_miss(condition, self.config.seed + 2, step)
-
-    def compile(self, *optimizers, **more):
-        """As the game; replicas normalise their batch together."""
-        replicas.normalise_together(self.generator)
-        super().compile(*optimizers, **more)

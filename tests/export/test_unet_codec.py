@@ -10,6 +10,7 @@ from dimaging_edge.codec.photo import compress, decompress
 from dimaging_edge.codec.prior import OPS, PROGRAM, NumpyPrior
 from dimaging_edge.codec.symbol_model import Photo
 from dimaging_export import export
+from dimaging_export.codec.build import _npz
 from dimaging_export.codec.prior import prior_program
 from dimaging_export.codec.program import Part, Program, short
 from dimaging_export.codec.tables import SLOTS, logistic, scale_counts
@@ -164,7 +165,7 @@ def test_means_are_exact_where_a_channel_has_many_steps_a_unit(tmp_path):
     model, quality = deep_model(), np.array([40], np.float32)
     kernel = model.context.get_layer("mean").kernel
     kernel.assign(np.random.default_rng(0).normal(0, 0.3, kernel.shape))
-    np.savez(tmp_path / PROGRAM, **prior_program(model).stored())
+    (tmp_path / PROGRAM).write_bytes(_npz(prior_program(model).stored()))
     code = model.run("encoder", image=DARK[:1], quality=quality)
     y, _ = model.coded(model.run, code, quality)
     told = {"z": code["z"], "y": y, "pass": np.ones(1, np.float32), "quality": quality}

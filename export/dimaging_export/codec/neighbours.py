@@ -67,7 +67,7 @@ def latents(
                 found.append(Seen(rung, number, exact[0], index[0]))
     spent = Counter[int]()
     for x in found:
-        spent[x.image] += np.count_nonzero((np.abs(x.exact) > PARTS // 2) & (x.index > 0))
+        spent[x.image] += int(np.count_nonzero((np.abs(x.exact) > PARTS // 2) & (x.index > 0)))
     weight = {image: 1 / (STEADY + n) for image, n in spent.items()}
     even = sum(spent.values()) / max(1e-9, sum(weight[k] * n for k, n in spent.items()))
     return [replace(x, weight=even * weight[x.image]) for x in found]

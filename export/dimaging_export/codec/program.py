@@ -6,6 +6,7 @@ smallest steps, so float32 rounds nothing, in whatever order it adds: the same b
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +43,11 @@ class Part:
 class Program:
     """Inputs: name -> largest absolute value. heaviest: largest weight in its steps, BYTE or HALF."""
 
-    def __init__(self, inputs: dict[str, float], heaviest: int = BYTE):
+    def __init__(self, inputs: Mapping[str, float], heaviest: int = BYTE):
         self.heaviest = heaviest
         self.steps: list[Step] = []
         self.arrays: dict[str, np.ndarray] = {}
-        self.largest = dict(inputs)
+        self.largest: dict[str, float] = dict(inputs)
 
     def sum(self, name: str, parts: list[Part], bias: Any, table: Any = None) -> str:
         """Convolutions, a bias [out] and perhaps a row of `table` [64, out] by quality.
