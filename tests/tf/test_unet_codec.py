@@ -197,7 +197,7 @@ def test_variants_learn(channels, changes, size):
     model.adapt(image)
     model.adapted.assign(1.0)
     before = model.evaluate(image, batch_size=2, verbose=0, return_dict=True)["loss"]
-    batches = tf.data.Dataset.from_tensors(image).repeat(40)
+    batches = tf.data.Dataset.from_tensors(image).repeat(100)
     model.fit(batches, verbose=0, shuffle=False)
     assert model.evaluate(image, batch_size=2, verbose=0, return_dict=True)["loss"] < before
 
