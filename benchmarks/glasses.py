@@ -94,7 +94,7 @@ def trained(image: np.ndarray, steps: int, fold: int, keep: Path | None) -> Any:
     if path and path.exists():
         return keras.saving.load_model(path)
     keras.utils.set_random_seed(fold)
-    vary = augment("faces")
+    vary = augment("joined_faces")
     batches = pipeline.batches(
         Split(image), 32, seed=fold, transform=lambda x, y, seed: vary(x, y, seed)[0]
     )

@@ -110,7 +110,7 @@ _ENTRIES = (
     Entry(
         "vae_faces", "vae_faces:FaceVAE", "convolutional VAE of faces, to be edited: glasses on, off",
         lecture="latent arithmetic", paper="arXiv 1312.6114, 1609.04468", data="avatars",
-        learning_rate=5e-3, batch=32, epochs=40, augment="faces",
+        learning_rate=5e-3, batch=32, epochs=40, augment="joined_faces",
         # The first gradients are a thousand times the later ones; cut, they let Adam go on fast.
         optimizer={"global_clipnorm": 1000.0},
     ),

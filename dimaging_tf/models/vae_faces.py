@@ -3,7 +3,7 @@
     image ──conv /2──conv /2──dense── mean, log variance ── z ──dense──deconv x2──deconv x2── image
 
 It is `vae.VAE` with other settings: few latents keep no person's face and no glasses, and neither does
-a wide likelihood. So: 192 latents, sigma 1/40. Stored codes are edited by `dimaging_tf.latent`.
+a wide likelihood. So: 256 latents, sigma 1/40. Stored codes are edited by `dimaging_tf.latent`.
 
 image: float32 [B, H, W, C] in [0, 1], 32x32 or 64x64, grey or RGB; z: float32 [B, latent_dim].
 """
@@ -22,12 +22,12 @@ class Config(vae.Config):
     """Faces of 32x32 in colour; a side must be divisible by 4."""
 
     shape: tuple[int, int, int] = (32, 32, 3)
-    latent_dim: int = 192
+    latent_dim: int = 256
     hidden: tuple[int, ...] = ()
     likelihood: str = "gaussian"
     sigma: float = 0.025
     kl_warmup: int = 500
-    channels: tuple[int, ...] = (16, 32)
+    channels: tuple[int, ...] = (32, 64)
 
 
 @keras.saving.register_keras_serializable("dimaging", name="FaceVAE")

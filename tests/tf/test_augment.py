@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_pixels_also_inside_tf_data(policy):
     inside = tf.data.Dataset.from_tensors((IMAGE, SEED)).map(lambda x, s: vary(x, None, s)[0])
     # A graph fuses multiplications and additions, so interpolated values differ in the last bits.
     assert np.abs(next(iter(inside)) - image).max() <= (
-        1e-6 if name in ("microscopy", "cells", "faces") else 0
+        1e-6 if name in ("microscopy", "cells", "faces", "joined_faces") else 0
     )
     assert np.array_equal(next(iter(inside)), next(iter(inside)))
     other = vary(IMAGE_TENSOR, None, tf.constant([1, 3]))[0]
@@ -152,6 +152,25 @@ def test_faces_are_mirrored_moved_and_lit():
     assert {c for c in columns if c >= 10} == {18, 19, 20, 21, 22}
     assert 0.45 < np.median(seen[moved == 1]) < 0.55
     assert seen[moved == 1].std() > 0.02
+
+
+def test_a_quarter_of_the_joined_faces_continue_as_another():
+    """Grey pictures of rising brightness: a row tells its face, and where another one begins."""
+    grey = np.linspace(0.2, 0.8, 400, dtype=np.float32)
+    image = tf.constant(np.ones((400, 32, 32, 1), np.float32) * grey[:, None, None, None])
+    mask = tf.tile(tf.range(400)[:, None, None], [1, 32, 32])
+    alone = augment("faces")(image, mask, SEED)[0].numpy()
+    seen, moved = (part.numpy() for part in augment("joined_faces")(image, mask, SEED))
+    changed = (moved != mask.numpy()).any((1, 2))
+    assert changed.mean() == pytest.approx(0.25, abs=4.5 * np.sqrt(3 / 16 / 400))
+    assert np.array_equal(seen[~changed], alone[~changed])
+    for k in np.flatnonzero(changed):
+        rows = moved[k, :, 0]
+        begins = int(np.argmax(rows != k))
+        assert 5 <= begins <= 28
+        assert (rows[begins:] == 399 - k).all()
+        if abs(grey[k] - grey[399 - k]) > 0.1:
+            assert abs(seen[k, 0, 0, 0] - alone[k, 0, 0, 0]) < 0.3 * abs(grey[k] - grey[399 - k])
 
 
 def test_policies_work_where_only_deterministic_operations_are_allowed():
