@@ -25,9 +25,10 @@ from keras import layers
 from dimaging_tf import costs
 from dimaging_tf.deploy import DeployableModel
 from dimaging_tf.errors import DataError, near
-from dimaging_tf.game_tools import apply_adam, passes_of, slower_copy
+from dimaging_tf.game_optimizers import apply_adam, slower_copy
+from dimaging_tf.game_passes import passes_of
+from dimaging_tf.layers import replicas
 from dimaging_tf.layers.random import step_normal, step_uniform
-from dimaging_tf.layers.replicas import normalise_together
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Players(keras.Model):
                 f"{self.name}: the players need an optimizer each. Received the same one twice"
             )
         for network in (self.generator, self.discriminator):
-            normalise_together(network)
+            replicas.normalise_together(network)
         super().compile(optimizer=g_optimizer, auto_scale_loss=False, **more)
         self.d_optimizer = d_optimizer
         # Built now, so that a file restores both.
@@ -286,9 +287,8 @@ class Players(keras.Model):
 
     def _apply(self, optimizer, slopes, variables) -> None:
         # Replicas add their gradients up; each holds only its share of the batch.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if replicas > 1:
-            slopes = [x / replicas for x in slopes]
+        if replicas.count() > 1:
+            slopes = [x / replicas.count() for x in slopes]
         if not apply_adam(optimizer, slopes, variables):
             optimizer.apply(slopes, variables)
 
@@ -302,7 +302,7 @@ class Players(keras.Model):
             (a.value, w.value)
             for a, w in zip(self.average.weights, self.generator.weights, strict=True)
         ]
-        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        if replicas.count() == 1:
             for a, w in pairs:
                 a.assign_add(tf.cast(rate, a.dtype) * (w - a))
             return

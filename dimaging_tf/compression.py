@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from dimaging_tf.deploy import DeployableModel, Quality
 from dimaging_tf.errors import DataError
+from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
 from dimaging_tf.layers.random import step_uniform
 
@@ -195,7 +196,7 @@ class LearnedCodec(DeployableModel):
             )
             # A percent counts the same in a smooth picture and a busy one, at a low rate and a high one.
             loss = tf.reduce_mean(tf.math.log(found["loss"] + 0.002))
-            loss = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            loss = loss / replicas.count()
             loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)

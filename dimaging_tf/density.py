@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.layers import replicas
 from dimaging_tf.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.likelihoods_integer import IntegerLikelihood
 
@@ -106,7 +107,7 @@ class ExplicitDensity(DeployableModel):
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             losses = self.losses_of(image, condition, training=True)
-            share = tf.reduce_mean(sum(losses)) / tf.distribute.get_strategy().num_replicas_in_sync
+            share = tf.reduce_mean(sum(losses)) / replicas.count()
             share = self.optimizer.scale_loss(share)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(share, variables), variables)

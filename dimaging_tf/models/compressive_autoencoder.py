@@ -25,6 +25,7 @@ from keras import layers, ops
 from dimaging_tf.compression import SYMBOL
 from dimaging_tf.deploy import DeployableModel, Quality
 from dimaging_tf.errors import DataError
+from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import logistic_bits, round_through
 from dimaging_tf.layers.random import step_uniform
 
@@ -148,7 +149,7 @@ class CompressiveAutoencoder(DeployableModel):
         with tf.GradientTape() as tape:
             found = self.losses_of(image, noise)
             loss = tf.reduce_mean(found["loss"])
-            loss = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            loss = loss / replicas.count()
             loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)

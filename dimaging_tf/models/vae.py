@@ -22,6 +22,7 @@ from keras import layers
 
 from dimaging_tf import metrics
 from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.layers import replicas
 from dimaging_tf.layers.random import step_normal
 
 
@@ -127,7 +128,7 @@ class VAE(DeployableModel):
             weight = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
             loss = tf.reduce_mean(reconstruction + weight * kl)
             # Replicas add their gradients up; each holds only its share of the batch.
-            share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            share = loss / replicas.count()
             share = self.optimizer.scale_loss(share)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(share, variables), variables)
