@@ -46,10 +46,10 @@ def draw(
     """
     name = graph_of(bundle)
     if name is None:
-        known = ", ".join(bundle.graphs)
+        known, told = ", ".join(bundle.graphs), "text_encoder" in bundle.graphs
         raise InputError(
-            f"{bundle.path.name} makes no images of noise, it has the graphs {known}; "
-            "export one that does: dimaging train dcgan"
+            f"{bundle.path.name} makes no images of noise alone, it has the graphs {known}; "
+            + ("give it a caption: dimaging-edge imagine" if told else "dimaging train dcgan does")
         )
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")

@@ -5,11 +5,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from dimaging_edge import cli, generators, open_bundle
+from dimaging_edge import captions, cli, generators, open_bundle
 from dimaging_edge.errors import InputError
 from dimaging_export import export
 from PIL import Image
 
+from dimaging_tf.models.autoencoder import Autoencoder
+from dimaging_tf.models.autoencoder import Config as CodeConfig
 from dimaging_tf.models.dcgan import DCGAN
 from dimaging_tf.models.dcgan import Config as DCGANConfig
 from dimaging_tf.models.gan import GAN, Config
@@ -89,6 +91,14 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn(told):
     bundle = open_bundle(told)
     few, many = (generators.draw(bundle, n, seed=2, label=1) for n in (2, 70))
     np.testing.assert_allclose(few, many[:2], atol=1e-6)
+
+
+def test_a_bundle_that_draws_nothing_says_what_does(digits, tmp_path):
+    bundle = open_bundle(export(Autoencoder(CodeConfig((8, 8, 1))), tmp_path / "a", data=digits))
+    with pytest.raises(InputError, match="no images of noise alone, .* dimaging train dcgan does"):
+        generators.draw(bundle, 1)
+    with pytest.raises(InputError, match="draws no captions; .* dimaging train stackgan"):
+        captions.imagine(bundle, "a red circle")
 
 
 def test_the_decoder_of_a_vae_draws_too(digits, tmp_path):

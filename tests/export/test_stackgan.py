@@ -5,7 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from dimaging_edge import captions, open_bundle
+from dimaging_edge import captions, generators, open_bundle
+from dimaging_edge.errors import InputError
 from dimaging_export import export
 from dimaging_export.errors import ExportError
 from dimaging_export.to_onnx import convert
@@ -100,6 +101,8 @@ def test_a_bundle_draws_what_keras_draws(model, dataset, tmp_path, precision, ta
     if (precision, target) == ("fp32", "cpu"):
         np.testing.assert_allclose(drawn[:1], by_keras(model, caption), atol=1e-4)
     assert json.loads((folder / "bundle.json").read_text())["quality"]["name"] == "R-precision"
+    with pytest.raises(InputError, match="no images of noise alone.*dimaging-edge imagine"):
+        generators.draw(bundle, 1)
 
 
 def by_keras(model, caption):
