@@ -95,7 +95,12 @@ def _maker(split: Split, transform: Transform | None):
 def _mapped(steps: tf.data.Dataset, batch) -> tf.data.Dataset:
     # Autograph has nothing to convert here, and would only blur a transform's error messages.
     batch = tf.autograph.experimental.do_not_convert(batch)
-    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    # The tuner's thread sleeps for up to a minute, and now and then misses that its iterator is
+    # collected: then whatever Python does waits for it. Without it a map uses every core.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def _words(seed: int) -> tf.Tensor:

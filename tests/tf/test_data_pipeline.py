@@ -121,6 +121,12 @@ ERRORS = [
 ]
 
 
+def test_no_thread_tunes_them():
+    """TensorFlow's tuner made trainings wait for up to a minute when an iterator was collected."""
+    for found in (batches(SPLIT, 3, seed=0), valid_batches(SPLIT, 3, seed=0)):
+        assert found.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize(("changes", "words"), ERRORS)
 def test_numbers_are_checked(changes, words):
     options = {"batch_size": 4, "seed": 0} | changes
