@@ -3,7 +3,7 @@
     python benchmarks/glasses.py --data DIR      DIR holds olivetti.npz (or set DIMAGING_DATA)
 
 Olivetti, 40 people, 32x32. Five folds by person: a convolutional VAE learns 32 people, and the other 8 are
-edited with the mean difference of the 32 people's codes. A fold takes 8000 steps of 32 pictures, two minutes of one core.
+edited with the mean difference of the 32 people's codes. A fold takes 8000 steps of 32 pictures, three minutes of one core.
 
 Judges are trained apart, on photographs only:
     glasses    photographs of the 32 people, mirrored and moved; unseen people are judged by the mean of two
