@@ -1,5 +1,6 @@
 """The `dimaging` command: one thin function per verb. Heavy imports stay inside the functions."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -207,21 +208,33 @@ def _edge(verb: str, context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point: an error is one message, not a traceback; exit 1, or 130 on Ctrl-C."""
+    status = _status()
+    gc.collect()
+    sys.exit(status)
+
+
+def _status() -> Any:
+    """Run the command. No error outlives this function: it would hold the frames of `fit` and with
+    them a tf.data iterator, whose threads now and then abort a Python that ends under them.
+    """
     from dimaging_edge.errors import DimagingError
 
     try:
         app()
+    except SystemExit as end:
+        return end.code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except ModuleNotFoundError as missing:
         if (missing.name or "dimaging").startswith("dimaging"):
             raise
         install = "pip install 'dimaging[train,export,cpu]'"
         typer.echo(f"error: this needs {missing.name}: {install}", err=True)
-        sys.exit(1)
+        return 1
     except (UserError, DimagingError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dimaging_tf import cli, data, registry
+from dimaging_tf.errors import UserError
 
 runner = CliRunner()
 
@@ -172,14 +174,28 @@ def test_export_suggests_the_near_name(trained, words, expected, capsys, monkeyp
     assert not (tmp_path / "b").exists()
 
 
-def test_ctrl_c_exits_130(monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(KeyboardInterrupt, 130), (SystemExit, 2), (UserError, 1)],
+)
+def test_an_exit_lets_go_of_what_the_command_held(monkeypatch, kind, code):
+    """An iterator of tf.data has threads, which abort a Python that ends before it is destroyed."""
+    held = []
+
+    class Held:
+        itself: "Held"
+
     def stop():
-        raise KeyboardInterrupt
+        iterator = Held()
+        iterator.itself = iterator  # as Keras does
+        held.append(weakref.ref(iterator))
+        raise kind(code)
 
     monkeypatch.setattr(cli, "app", stop)
     with pytest.raises(SystemExit) as exit_:
         cli.main()
-    assert exit_.value.code == 130
+    assert exit_.value.code == code
+    assert held[0]() is None
 
 
 def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
@@ -214,7 +230,7 @@ def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate()
-    assert process.returncode == 130
+    said = process.communicate()[1].decode()
+    assert process.returncode == 130, said
     assert not [p for p in (tmp_path / "run").rglob(".*")]
     assert runs.load_model(tmp_path / "run").config.shape == (8, 8, 1)
