@@ -14,6 +14,7 @@ import numpy as np
 from dimaging_tf import latent, metrics
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.errors import DataError, UserError
+from dimaging_tf.latent_faces import glasses_vector
 from dimaging_tf.latent_space import Space, open_space
 
 COLUMNS = 8
@@ -83,8 +84,8 @@ def reconstructed(
 def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: int) -> np.ndarray:
     """Validation images without the attribute: as they are, reconstructed, with it; then the reverse.
 
-    The vector is the mean difference of the training images' codes. DataError where no training
-    image has the attribute, or all have it.
+    The vector is the mean difference of the training images' codes, that of `latent_faces` for
+    glasses. DataError where no training image has the attribute, or all have it.
     """
     has, valid_has = (having(dataset, attribute, seed, stream) for stream in range(2))
     if not has.any() or has.all():
@@ -94,8 +95,11 @@ def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: i
         )
     most = len(has) if space.has_encoder else INVERTED
     index = np.sort(np.concatenate([np.where(has)[0][:most], np.where(~has)[0][:most]]))
-    code = space.encode(to_float(dataset.train.image[index]))
-    vector = latent.attribute_vector(code, has[index])
+    image = to_float(dataset.train.image[index])
+    if attribute == "glasses":
+        vector = glasses_vector(space, image, has[index])
+    else:
+        vector = latent.attribute_vector(space.encode(image), has[index])
     rows = []
     for wearing, sign in ((False, 1.0), (True, -1.0)):
         chosen = np.where(valid_has == wearing)[0]

@@ -251,9 +251,12 @@ def test_who_has_an_attribute(name, attribute, expected):
     np.testing.assert_array_equal(found, np.array(expected, bool))
 
 
-@pytest.mark.parametrize("name", ["vae", "gan"])
-def test_an_attribute_is_put_on_and_taken_off(spaces, name):
-    cells = latent_pictures.edited(spaces[name], dataset(), "1", 1.5, 0)
+@pytest.mark.parametrize(
+    ("name", "of", "attribute"),
+    [("vae", "digits", "1"), ("gan", "digits", "1"), ("vae", "olivetti", "glasses")],
+)
+def test_an_attribute_is_put_on_and_taken_off(spaces, name, of, attribute):
+    cells = latent_pictures.edited(spaces[name], dataset(of), attribute, 1.5, 0)
     assert cells.shape == (6, 8, *SHAPE)
     np.testing.assert_array_equal(cells[:, 2:], 1)  # two images on each side
     assert not np.allclose(cells[1, 0], cells[2, 0])
