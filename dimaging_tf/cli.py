@@ -215,7 +215,7 @@ def main() -> None:
 
 def _status() -> Any:
     """Run the command. No error outlives this function: it would hold the frames of `fit` and with
-    them a tf.data iterator, whose threads now and then abort a Python that ends under them.
+    them a tf.data iterator, whose threads may abort a Python that ends under them.
     """
     from dimaging_edge.errors import DimagingError
 

@@ -179,7 +179,7 @@ def test_export_suggests_the_near_name(trained, words, expected, capsys, monkeyp
     [(KeyboardInterrupt, 130), (SystemExit, 2), (UserError, 1)],
 )
 def test_an_exit_lets_go_of_what_the_command_held(monkeypatch, kind, code):
-    """An iterator of tf.data has threads, which abort a Python that ends before it is destroyed."""
+    """An iterator of tf.data has threads, which may abort a Python that ends before it is destroyed."""
     held = []
 
     class Held:
