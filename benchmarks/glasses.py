@@ -20,7 +20,6 @@ names the true person of an edited face.
 """
 
 import sys
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ FOLDS, SCALES, DRAWS = 5, (1.0, 1.5), 100
 def main() -> int:
     """Train a VAE for each seed and fold, edit, judge."""
     p = figures.parser("glasses", __doc__, "olivetti.npz")
-    p.add_argument("--steps", type=int, default=8000, help="of training in each fold")
+    p.add_argument("--steps", type=int, default=8000, help="of each training (default: 8000)")
     p.add_argument("--seeds", type=int, default=3, help="trainings of each fold (default: 3)")
     p.add_argument("--keep", type=Path, help="folder of the trained models, used again if there")
     args = p.parse_args()
@@ -44,13 +43,17 @@ def main() -> int:
     load_tensorflow()
     image, glasses, person = faces(args.data)
     found: dict[str, list[float]] = {}
-    for seed, (fold, unseen) in product(range(seeds), enumerate(split(glasses, person)[:folds])):
+    for fold, unseen in enumerate(split(glasses, person)[:folds]):
         test = np.isin(person, unseen)
-        model = trained(image[~test], steps, 10 * seed + fold, args.keep)
-        for name, value in measure(model, image, glasses, person, test, fold).items():
-            found.setdefault(name, []).append(value)
-        now = {name: round(values[-1], 2) for name, values in found.items()}
-        print(f"seed {seed} fold {fold}", now, file=sys.stderr)
+        judges = glasses_judges(image[~test], glasses[~test])
+        who = identity_judge(image[test], person[test])
+        for seed in range(seeds):
+            model = trained(image[~test], steps, 10 * seed + fold, args.keep)
+            figure = measure(model, image, glasses, test, judges, who, fold)
+            for name, value in figure.items():
+                found.setdefault(name, []).append(value)
+            now = {name: round(value, 2) for name, value in figure.items()}
+            print(f"fold {fold} seed {seed}", now, file=sys.stderr)
 
     out = figures.Figures("glasses", args.quick, args.json)
     people = "32 seen, 8 unseen in each fold"
@@ -62,8 +65,8 @@ def main() -> int:
     for name, values in found.items():
         unit = "dB" if "PSNR" in name else "%"
         out.add(name, float(np.nanmean(values)), goals.get(name, ""), unit)
-    by_seed = np.array(found["adds, scale 1.5"]).reshape(seeds, folds)
-    out.add("adds, scale 1.5, worst seed", float(np.nanmean(by_seed, 1).min()), "", "%")
+    by_seed = np.array(found["adds, scale 1.5"]).reshape(folds, seeds)
+    out.add("adds, scale 1.5, worst seed", float(np.nanmean(by_seed, 0).min()), "", "%")
     return out.finish()
 
 
@@ -89,7 +92,7 @@ def split(glasses: np.ndarray, person: np.ndarray) -> list[np.ndarray]:
 
 
 def trained(image: np.ndarray, steps: int, seed: int, keep: Path | None) -> Any:
-    """The VAE of a fold."""
+    """The VAE of these people."""
     import keras
 
     from dimaging_tf.data import pipeline
@@ -117,27 +120,18 @@ def trained(image: np.ndarray, steps: int, seed: int, keep: Path | None) -> Any:
 
 
 def measure(
-    model: Any,
-    image: np.ndarray,
-    glasses: np.ndarray,
-    person: np.ndarray,
-    test: np.ndarray,
-    fold: int,
-) -> dict[str, float]:
-    """Every figure of one fold, in percent but for the PSNR."""
+    model: Any, image: np.ndarray, glasses: np.ndarray, test: np.ndarray,
+    judges: dict[str, Any], who: Any, fold: int,
+) -> dict[str, float]:  # fmt: skip
+    """Every figure of one training, in percent but for the PSNR."""
     from dimaging_tf import latent, metrics
     from dimaging_tf.latent_faces import glasses_vector
     from dimaging_tf.latent_space import open_space
 
     space = open_space(model)
-    seen, has = image[~test], glasses[~test]
-    vector = glasses_vector(space, seen, has)
-    judges = glasses_judges(seen, has)
-    judges["both"] = lambda x: judges["edges"](x) + judges["slopes"](x)
+    vector = glasses_vector(space, image[~test], glasses[~test])
     truth, photo, z = glasses[test] == 1, image[test], space.encode(image[test])
     plain = space.decode(z)
-    who = identity_judge(photo, person[test])
-
     both = judges["both"]
     out = {
         "PSNR of reconstructions, unseen people": metrics.psnr(plain, photo),
@@ -183,7 +177,7 @@ def glasses_judges(image: np.ndarray, glasses: np.ndarray) -> dict[str, Any]:
         judge = make_pipeline(StandardScaler(), PCA(80, random_state=0), machine)
         judge.fit(see(more), label)
         found[name] = lambda x, judge=judge, see=see: judge.decision_function(see(x))
-    return found
+    return found | {"both": lambda x: found["edges"](x) + found["slopes"](x)}
 
 
 def identity_judge(image: np.ndarray, person: np.ndarray) -> Any:

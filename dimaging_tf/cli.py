@@ -213,7 +213,7 @@ def main() -> None:
     sys.exit(status)
 
 
-def _status() -> Any:
+def _status() -> int | str | None:
     """Run the command. No error outlives this function: it would hold the frames of `fit` and with
     them a tf.data iterator, whose threads may abort a Python that ends under them.
     """

@@ -3,9 +3,10 @@
     faces ── moved by whole pixels until their eyes are alike ── and their mirror images ── encode
           ── mean code with glasses - mean code without = vector
 
-A mean over faces that are a pixel apart blurs the thin frames, and a blurred vector adds faint glasses:
-congealing (Learned-Miller 2006) before the mean of White 2016, arXiv 1609.04468. Only the faces that
-the vector is made of are moved, not those that it is added to. benchmarks/glasses.py measures it.
+A mean over faces that are a pixel apart blurs the thin frames, and a blurred vector adds faint glasses. So
+one round of joint alignment by translation (Learned-Miller 2006 calls many rounds congealing) precedes
+the mean of White 2016, arXiv 1609.04468. Only the faces that the vector is made of are moved, not those
+that it is added to. benchmarks/glasses.py measures it.
 """
 
 from itertools import product
@@ -42,19 +43,18 @@ def aligned(image: np.ndarray, has: np.ndarray) -> np.ndarray:
     span = range(-reach, reach + 1)
     moves = sorted(product(span, span), key=lambda move: np.hypot(*move))  # the least one of equals
 
+    rows = slice(*(round(share * height) for share in EYES))
+
     def moved(faces: slice | int, y: int, x: int) -> np.ndarray:
         return padded[faces, reach + y : reach + y + height, reach + x : reach + x + width]
 
-    def eyes(faces: np.ndarray) -> np.ndarray:
-        rows = slice(*(round(share * height) for share in EYES))
-        flat = faces[:, rows].reshape(len(faces), -1)
+    def eyes(y: int, x: int) -> np.ndarray:
+        flat = moved(slice(None), y, x)[:, rows].reshape(len(image), -1)
         flat = flat - flat.mean(1, keepdims=True)
         return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
 
-    has, still = np.asarray(has).astype(bool), eyes(image)
-    mean = np.empty_like(still)
-    for side in (has, ~has):
-        mean[side] = still[side].mean(0) if side.any() else 0
-    likeness = [(eyes(moved(slice(None), *move)) * mean).sum(1) for move in moves]
-    best = np.argmax(np.stack(likeness), 0)
+    has, mean = np.asarray(has), eyes(0, 0)
+    for side in np.unique(has):
+        mean[has == side] = mean[has == side].mean(0)
+    best = np.argmax([(eyes(*move) * mean).sum(1) for move in moves], 0)
     return np.stack([moved(face, *moves[k]) for face, k in enumerate(best)])

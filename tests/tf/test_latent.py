@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from dimaging_tf import cli, latent, latent_pictures
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError, UserError
+from dimaging_tf.latent_faces import glasses_vector
 from dimaging_tf.latent_space import check_code, invert, open_space
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
@@ -251,15 +252,21 @@ def test_who_has_an_attribute(name, attribute, expected):
     np.testing.assert_array_equal(found, np.array(expected, bool))
 
 
-@pytest.mark.parametrize(
-    ("name", "of", "attribute"),
-    [("vae", "digits", "1"), ("gan", "digits", "1"), ("vae", "olivetti", "glasses")],
-)
-def test_an_attribute_is_put_on_and_taken_off(spaces, name, of, attribute):
-    cells = latent_pictures.edited(spaces[name], dataset(of), attribute, 1.5, 0)
+@pytest.mark.parametrize("name", ["vae", "gan"])
+def test_an_attribute_is_put_on_and_taken_off(spaces, name):
+    cells = latent_pictures.edited(spaces[name], dataset(), "1", 1.5, 0)
     assert cells.shape == (6, 8, *SHAPE)
     np.testing.assert_array_equal(cells[:, 2:], 1)  # two images on each side
     assert not np.allclose(cells[1, 0], cells[2, 0])
+
+
+def test_glasses_are_put_on_by_the_vector_of_aligned_faces(spaces):
+    space, faces = spaces["vae"], dataset("olivetti")
+    has = faces.train.label == 1
+    code = space.encode(faces.valid.image[~has])
+    expected = space.decode(code + 1.5 * glasses_vector(space, faces.train.image, has))
+    cells = latent_pictures.edited(space, faces, "glasses", 1.5, 0)
+    np.testing.assert_allclose(cells[2, :2], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "rows"), [("vae", 2), ("gan", 4)])
