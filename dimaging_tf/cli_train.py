@@ -102,10 +102,16 @@ def train(
             changes=parse_changes(set_ or []), init=init and str(init),
         )  # fmt: skip
     load_tensorflow()
+    from dimaging_tf.phases import Phased
     from dimaging_tf.progress import Progress
 
     with Progress(settings.model) as bar:
-        runs.train(settings, out, resume=resume, callbacks=[bar])
+        trained = runs.train(settings, out, resume=resume, callbacks=[bar])
+    if isinstance(trained, Phased) and (left := trained.steps_to_last_phase()):
+        typer.echo(
+            f"note: it ended {left} steps before the last phase of {settings.model}, which has learned "
+            "nothing; train anew with more --minutes or --epochs"
+        )
     typer.echo(f"{out}  next: dimaging export {out}")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from dimaging_tf.deploy import DeployableModel
+from dimaging_tf.training import steps_done
 
 
 class Phased(DeployableModel):
@@ -30,6 +31,11 @@ class Phased(DeployableModel):
         step, _ = self.phases()[self.phase]
         return step(image, label)
 
+    def steps_to_last_phase(self) -> int:
+        """How many are left before the last phase begins, which has learned nothing until then."""
+        before = sum(count for _, count in self.phases()[:-1])
+        return max(0, before - steps_done(self))
+
     def make_train_function(self, force=False):
         """One for each phase, traced in its first step."""
         if self.train_function is not None and not force:
@@ -41,7 +47,7 @@ class Phased(DeployableModel):
         ends = list(accumulate(count for _, count in self.phases()))[:-1]
 
         def step(iterator):
-            done = int(keras.ops.convert_to_numpy(self.optimizer.iterations))
+            done = steps_done(self)
             self.phase = sum(done >= end for end in ends)
             return steps[self.phase](iterator)
 

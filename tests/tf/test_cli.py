@@ -198,6 +198,11 @@ def test_an_exit_lets_go_of_what_the_command_held(monkeypatch, kind, code):
     assert held[0]() is None
 
 
+def test_a_training_that_ends_before_its_last_phase_says_so(tmp_path):
+    said = run("train", "stackgan", "--minutes", "0.01", "--out", tmp_path / "run")
+    assert "steps before the last phase of stackgan, which has learned nothing" in said
+
+
 def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
     """The real signal, in the middle of a run: what is there loads, nothing temporary is left."""
     import signal

@@ -60,6 +60,7 @@ def moved(before, after):
 def test_each_phase_moves_its_own_part(pairs):
     model = compiled()
     for phase in range(3):
+        assert model.steps_to_last_phase() == (6, 3, 0)[phase]
         before = parts(model)
         history = fit(model, pairs, 1)
         assert moved(before, parts(model)) == [phase == k for k in range(3)]
