@@ -35,14 +35,14 @@ def main() -> int:
     p.add_argument("--model", type=Path, help="bundle (default: the one that comes along)")
     args = p.parse_args()
 
-    from dimaging_edge.codec.network import find_bundle, open_model
-    from dimaging_edge.codec.photo import compress, decompress
-    from dimaging_edge.codec.search import psnr
-    from dimaging_edge.codec.symbol_model import Photo
+    from dimaging_edge.photo.bundle_model import find_bundle, open_model
+    from dimaging_edge.photo.codec import compress, decompress
+    from dimaging_edge.photo.search import psnr
+    from dimaging_edge.photo.symbol_model import Photo
 
     from dimaging_tf.data.files import read_image
     from dimaging_tf.data.wallpapers import HELD_BACK
-    from dimaging_tf.rate_distortion import bd_rate, rivals
+    from dimaging_tf.evaluation.rate_distortion import bd_rate, rivals
 
     names = (SMOOTHEST,) if args.quick else HELD_BACK
     images = {f.stem: middle(read_image(f)[0]) for f in args.data.iterdir() if f.stem in names}

@@ -21,8 +21,8 @@ from pathlib import Path
 import engines
 import figures
 import numpy as np
-from dimaging_edge.codec.network import SHIPPED
-from dimaging_edge.codec.picture import SUFFIXES, read_picture
+from dimaging_edge.photo.bundle_model import SHIPPED
+from dimaging_edge.photo.picture import SUFFIXES, read_picture
 
 LARGE = 512
 

@@ -76,8 +76,8 @@ def subject(bundle: str):
     """(model, Damage) of a picture of 20 x 40 in two tiles, or 70 x 90 in four."""
     from codec_damage import Damage
     from codec_dct import Dct, picture
-    from dimaging_edge.codec.network import open_model
-    from dimaging_edge.codec.photo import compress
+    from dimaging_edge.photo.bundle_model import open_model
+    from dimaging_edge.photo.codec import compress
 
     model = open_model(bundle, threads=1) if bundle else Dct(channels=1)
     photo, quality, tile = (picture(70, 90), 30, 64) if bundle else (picture(20, 40, 1), 12, 32)
@@ -101,8 +101,8 @@ def chunk(bundle: str, seed: int, size: int) -> tuple[Counter[str], float, int]:
 
 def one(bundle: str, rng: np.random.Generator, number: int) -> str:
     """What became of one file."""
-    from dimaging_edge.codec.photo import decompress
-    from dimaging_edge.errors import CodecError
+    from dimaging_edge.common.errors import CodecError
+    from dimaging_edge.photo.codec import decompress
 
     model, damage = subject(bundle)
     data, forged = damage.one(rng)

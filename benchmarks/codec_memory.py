@@ -28,9 +28,9 @@ def peak():
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 found = {"start": peak()}
 if task != "nothing":
-    from dimaging_edge.codec.network import open_model
-    from dimaging_edge.codec.photo import compress, decompress
-    from dimaging_edge.codec.symbol_model import Photo
+    from dimaging_edge.photo.bundle_model import open_model
+    from dimaging_edge.photo.codec import compress, decompress
+    from dimaging_edge.photo.symbol_model import Photo
     net = open_model(model, threads=1)
     found["model"] = peak()
     if task == "compress":
@@ -59,8 +59,8 @@ def main() -> int:
     )
     args = p.parse_args()
 
-    from dimaging_edge.codec.network import find_bundle
-    from dimaging_edge.codec.search import psnr
+    from dimaging_edge.photo.bundle_model import find_bundle
+    from dimaging_edge.photo.search import psnr
 
     model = str(args.model or find_bundle(None))
     height, width = (600, 800) if args.quick else (HEIGHT, WIDTH)
@@ -93,7 +93,7 @@ def main() -> int:
 
 def mosaic(folder: Path, height: int, width: int) -> np.ndarray:
     """Photographs side by side until the picture is full."""
-    from dimaging_edge.codec.picture import SUFFIXES, read_picture
+    from dimaging_edge.photo.picture import SUFFIXES, read_picture
 
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     rng = np.random.default_rng(0)
@@ -118,9 +118,9 @@ def child(task: str, path: str, model: str, workers: int) -> dict[str, Any]:
 
 def hundred(out: figures.Figures) -> None:
     """10,000 x 10,000: within the reader's limit; what its directory and the rows of latents take."""
-    from dimaging_edge.codec.container import ENTRY, MOST_PIXELS, Header, area
-    from dimaging_edge.codec.photo import TILE
-    from dimaging_edge.codec.tiles import padded, tiles
+    from dimaging_edge.photo.codec import TILE
+    from dimaging_edge.photo.container import ENTRY, MOST_PIXELS, Header, area
+    from dimaging_edge.photo.tiles import padded, tiles
 
     side = 10_000
     header = Header(3, 8, side, side, TILE, QUALITY, bytes(16))

@@ -25,7 +25,7 @@ GOAL = 60
 
 def jpeg2000(image: np.ndarray, decibel: float) -> tuple[bytes, float]:
     """The file of uint16 [H, W] that OpenJPEG makes for so many dB, and the PSNR that it has."""
-    from dimaging_edge.codec.search import psnr
+    from dimaging_edge.photo.search import psnr
     from PIL import Image
 
     file = io.BytesIO()
@@ -64,8 +64,8 @@ class Ours:
         self.known: dict[int, tuple[int, float]] = {}
 
     def __getitem__(self, quality: int) -> tuple[int, float]:
-        from dimaging_edge.codec.photo import Photo, compress, decompress
-        from dimaging_edge.codec.search import psnr
+        from dimaging_edge.photo.codec import Photo, compress, decompress
+        from dimaging_edge.photo.search import psnr
 
         if quality not in self.known:
             data = compress(self.model, Photo(self.image), quality)
@@ -90,8 +90,8 @@ def main() -> int:
     p.add_argument("--model", type=Path, help="bundle (default: the one that comes along)")
     args = p.parse_args()
 
-    from dimaging_edge.codec.network import find_bundle, open_model
-    from dimaging_edge.codec.photo import Photo, compress, decompress
+    from dimaging_edge.photo.bundle_model import find_bundle, open_model
+    from dimaging_edge.photo.codec import Photo, compress, decompress
 
     from dimaging_tf.data.files import read_image
     from dimaging_tf.data.nuclei import HELD_BACK, find

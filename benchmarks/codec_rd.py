@@ -34,10 +34,16 @@ def main() -> int:
     from dimaging_tf.quiet import load_tensorflow
 
     load_tensorflow()
-    from dimaging_tf import plots
-    from dimaging_tf.cli_rd import learned_codec
+    from dimaging_tf.commands.rate_distortion import learned_codec
     from dimaging_tf.data.wallpapers import HELD_BACK
-    from dimaging_tf.rate_distortion import QUALITIES, measure, read_folder, rivals, summary
+    from dimaging_tf.evaluation import plots
+    from dimaging_tf.evaluation.rate_distortion import (
+        QUALITIES,
+        measure,
+        read_folder,
+        rivals,
+        summary,
+    )
 
     images = {name: x for name, x in read_folder(args.data).items() if Path(name).stem in HELD_BACK}
     if args.quick:

@@ -24,9 +24,9 @@ import numpy as np
 OURS = """
 import json, sys, time
 import numpy as np
-from dimaging_edge.codec.network import find_bundle, open_model
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.codec.symbol_model import Photo
+from dimaging_edge.photo.bundle_model import find_bundle, open_model
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.symbol_model import Photo
 model = open_model(find_bundle(None), threads=1)
 data = compress(model, Photo(np.load(sys.argv[1])), int(sys.argv[2]))
 print(json.dumps({"bytes": len(data)}), flush=True)
@@ -71,7 +71,7 @@ def main() -> int:
     args = p.parse_args()
     out = figures.Figures("codec_rival", args.quick, args.json)
 
-    from dimaging_edge.codec.picture import read_picture
+    from dimaging_edge.photo.picture import read_picture
 
     from dimaging_tf.data.wallpapers import HELD_BACK
 

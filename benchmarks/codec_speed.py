@@ -18,11 +18,10 @@ from typing import Any
 
 import figures
 import numpy as np
-from dimaging_edge.codec import photo as codec
-from dimaging_edge.codec import symbols
-from dimaging_edge.codec.network import SHIPPED, open_model
-from dimaging_edge.codec.picture import read_picture
-from dimaging_edge.codec.symbol_model import Photo
+from dimaging_edge.photo import codec, symbols
+from dimaging_edge.photo.bundle_model import SHIPPED, open_model
+from dimaging_edge.photo.picture import read_picture
+from dimaging_edge.photo.symbol_model import Photo
 
 HEIGHT, WIDTH = 512, 768
 QUALITIES = (5, 20, 35, 50)

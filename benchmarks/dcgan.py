@@ -38,8 +38,9 @@ def main() -> int:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(2)
-    from dimaging_tf import data, runs
+    from dimaging_tf import data
     from dimaging_tf.data.dataset import to_float
+    from dimaging_tf.training import runs
 
     mnist = data.load("mnist", data_dir=str(args.data))
     judge = Judge(args.judge, mnist, quick=args.quick)
@@ -139,7 +140,7 @@ class Judge:
 
     def fid(self, seen: tuple[np.ndarray, np.ndarray]) -> float:
         """To the training images."""
-        from dimaging_tf.metrics import frechet_distance
+        from dimaging_tf.evaluation.metrics import frechet_distance
 
         return frechet_distance(seen[0], self.real)
 

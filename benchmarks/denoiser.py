@@ -68,7 +68,7 @@ def main() -> int:
 
 def train(folder: Path, minutes: float, data: str) -> Any:
     """`dimaging train denoiser --minutes`, in grey."""
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     settings = runs.default_settings(
         "denoiser", data=data, minutes=minutes, data_options={"channels": 1}
@@ -112,7 +112,7 @@ def non_local_means(noisy: np.ndarray) -> np.ndarray:
 
 def psnr(clean: np.ndarray, estimates: list[np.ndarray]) -> float:
     """Mean over the photographs, dB."""
-    from dimaging_tf import metrics
+    from dimaging_tf.evaluation import metrics
 
     return metrics.psnr(np.stack(estimates)[..., None], clean[..., None])
 

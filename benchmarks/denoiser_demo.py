@@ -19,7 +19,8 @@ def main() -> int:
     """Train, compare, judge."""
     args = figures.parser("denoiser_demo", __doc__).parse_args()
 
-    from dimaging_tf import demo, runs
+    from dimaging_tf.commands import demo
+    from dimaging_tf.training import runs
 
     demo.take_half()
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from dimaging_edge.bundle import Bundle, open_bundle
-from dimaging_edge.codec.network import BundleModel
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.codec.symbol_model import Photo
-from dimaging_edge.errors import CodecError
+from dimaging_edge.bundle.open import Bundle, open_bundle
+from dimaging_edge.common.errors import CodecError
+from dimaging_edge.photo.bundle_model import BundleModel
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.symbol_model import Photo
 
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
 EMULATED = {  # name -> (program, its -cpu)

@@ -3,7 +3,7 @@
     python benchmarks/gan_modes.py
 
 The usual toy (Metz et al. 2017, arXiv 1611.02163; PacGAN, arXiv 1712.04086): centres at -4, -2, 0, 2, 4 in
-both axes, standard deviation 0.05. Dense networks of three layers, the game of `dimaging_tf.adversarial`
+both axes, standard deviation 0.05. Dense networks of three layers, the game of `dimaging_tf.gan.base`
 with noise of many sizes on what the discriminator sees (`Game.instance_noise`); what seed 0 does without it
 is stated. A sample is of high quality within 3 standard deviations of its centre; a mode is covered where a
 high-quality sample lies. 2,500 samples of the averaged generator, as in the papers. Of exact samples of the
@@ -50,7 +50,7 @@ def trained(seed: int, steps: int, noise: float) -> np.ndarray:
     import tensorflow as tf
     from keras import layers
 
-    from dimaging_tf.adversarial import Game, Players
+    from dimaging_tf.gan.base import Game, Players
 
     class Plane(Players):
         """Dense networks over points of the plane."""

@@ -124,9 +124,10 @@ def measure(
     judges: dict[str, Any], who: Any, fold: int,
 ) -> dict[str, float]:  # fmt: skip
     """Every figure of one training, in percent but for the PSNR."""
-    from dimaging_tf import latent, metrics
-    from dimaging_tf.latent_faces import glasses_vector
-    from dimaging_tf.latent_space import open_space
+    from dimaging_tf.evaluation import metrics
+    from dimaging_tf.latent import arithmetic as latent
+    from dimaging_tf.latent.faces import glasses_vector
+    from dimaging_tf.latent.space import open_space
 
     space = open_space(model)
     vector = glasses_vector(space, image[~test], glasses[~test])

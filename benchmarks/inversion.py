@@ -26,9 +26,10 @@ def main() -> int:
     from dimaging_tf.quiet import load_tensorflow
 
     load_tensorflow()
-    from dimaging_tf import metrics, runs
     from dimaging_tf.data.dataset import to_float
-    from dimaging_tf.latent_space import CANDIDATES, open_space
+    from dimaging_tf.evaluation import metrics
+    from dimaging_tf.latent.space import CANDIDATES, open_space
+    from dimaging_tf.training import runs
 
     with tempfile.TemporaryDirectory() as folder:
         run = args.run or Path(folder) / "run"

@@ -41,7 +41,7 @@ def ours_openvino(request: dict[str, Any], feed: Any) -> Run:
 def direct(request: dict[str, Any], feed: Any) -> Run:
     """The graph written by hand: images channels first in and out."""
     import numpy as np
-    from dimaging_edge.session import make_session
+    from dimaging_edge.bundle.session import make_session
 
     session: Any = make_session(request["path"], threads=1)
     if feed.ndim != 4:

@@ -49,7 +49,7 @@ def train(
     folder: Path, minutes: float, data: Path, model: str = "pixelcnn", changes: dict | None = None
 ) -> Any:
     """`dimaging train MODEL --data binarized_mnist --minutes ...`."""
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     options = {"data_dir": str(data)}
     settings = runs.default_settings(
@@ -67,7 +67,7 @@ def long_training(model: str, description: str | None, goal: str) -> int:
     from dimaging_tf.quiet import load_tensorflow
 
     load_tensorflow()
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     out = figures.Figures(model, args.quick, args.json)
     with tempfile.TemporaryDirectory() as folder:
@@ -97,8 +97,8 @@ def nats(model: Any, image: np.ndarray) -> float:
 def lossless(out: Any, scratch: Path, model: Any, image: np.ndarray, float_nats: float) -> None:
     """The integer variant: its cost, its files, its rivals."""
     from dimaging_edge import open_bundle
-    from dimaging_edge.codec import pack, unpack
-    from dimaging_edge.codec.model import BundlePredictor
+    from dimaging_edge.lossless import pack, unpack
+    from dimaging_edge.lossless.bundle_predictor import BundlePredictor
     from dimaging_export import export
 
     bundle = open_bundle(export(model, scratch / "integer", precision="integer", data=image[:1000]))

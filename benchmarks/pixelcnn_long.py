@@ -31,7 +31,7 @@ def main() -> int:
     load_tensorflow()
     import keras
 
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     out = figures.Figures("pixelcnn_long", args.quick, args.json)
     with tempfile.TemporaryDirectory() as folder:

@@ -53,7 +53,7 @@ def ours() -> tuple[Any, Any]:
     import keras
     from keras import layers
 
-    from dimaging_tf.density import ExplicitDensity
+    from dimaging_tf.density.base import ExplicitDensity
     from dimaging_tf.layers.masked import MaskedConv2D
     from dimaging_tf.models.pixelcnn import Config
 

@@ -54,7 +54,7 @@ def main() -> int:
 
 def trained(name: str, changes: dict[str, Any], minutes: float) -> Any:
     """A network after a short training."""
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     settings = runs.default_settings(name, minutes=minutes, changes=changes, data="mnist5k")
     with tempfile.TemporaryDirectory() as folder:
@@ -63,10 +63,10 @@ def trained(name: str, changes: dict[str, Any], minutes: float) -> Any:
 
 def measure(out: Any, name: str, model: Any, rounds: int) -> None:
     """Speed-up over naive sampling, and how many passes one image costs."""
+    from dimaging_export.convert.to_onnx import convert
     from dimaging_export.samplers.build import LOOPS, sampler_files
-    from dimaging_export.to_onnx import convert
 
-    from dimaging_tf.density import uniform
+    from dimaging_tf.density.base import uniform
 
     files = sampler_files(model)
     full = session(convert(model.network, None, "direct"))
@@ -132,12 +132,12 @@ def session(model: Any, threads: int = 1, level: str = "ORT_ENABLE_ALL") -> Any:
 
 def same_bits(out: Any, run: Path, images: int) -> None:
     """The integer variant at 1 and 2 threads and every optimisation level."""
-    from dimaging_export.integer import integer_twin
+    from dimaging_export.integer.twin import integer_twin
     from dimaging_export.samplers.build import sampler_files
 
-    from dimaging_tf import runs
     from dimaging_tf.data.dataset import to_float
-    from dimaging_tf.density import uniform
+    from dimaging_tf.density.base import uniform
+    from dimaging_tf.training import runs
 
     model = runs.load_model(run)
     real = to_float(runs.load_data(runs.read_settings(run)).train.image[:64])

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 PATHS = [ROOT, ROOT / "export", ROOT / "edge"]
 RUNTIME = "import numpy, onnxruntime"
 EDGE = f"{RUNTIME}, dimaging_edge; dimaging_edge.open_bundle"
-HELP = "import sys; sys.argv[1:] = ['--help']; from dimaging_tf.cli import main; main()"
+HELP = "import sys; sys.argv[1:] = ['--help']; from dimaging_tf.commands.app import main; main()"
 SOURCE = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "dimaging_tf", "export", "edge")
 
 

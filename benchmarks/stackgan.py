@@ -34,7 +34,7 @@ def main() -> int:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     data = importlib.import_module(f"dimaging_tf.data.{args.data}").CAPTIONED
     goals: dict[str, str] = dict.fromkeys(("judge", "seen", "held-out", "stage II"), "")
@@ -94,7 +94,7 @@ def _distances(out, judge, model, data, truth, goal) -> None:
     import captions_judge
     import tensorflow as tf
 
-    from dimaging_tf import metrics
+    from dimaging_tf.evaluation import metrics
 
     side = model.config.shape[0]
     inputs = [

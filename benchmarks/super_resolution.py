@@ -27,8 +27,8 @@ def main() -> int:
     load_tensorflow()
     import tensorflow as tf
 
-    from dimaging_tf import runs
     from dimaging_tf.data.dataset import to_float
+    from dimaging_tf.training import runs
 
     settings = runs.default_settings(
         "super_resolution", data="olivetti", data_options={"data_dir": str(args.data)},

@@ -22,8 +22,8 @@ def main() -> int:
     from dimaging_tf.quiet import load_tensorflow
 
     load_tensorflow()
-    from dimaging_tf import runs
     from dimaging_tf.data.dataset import to_float
+    from dimaging_tf.training import runs
 
     minutes = 0.05 if args.quick else 2.0
     settings = runs.default_settings(

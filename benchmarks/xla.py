@@ -27,7 +27,7 @@ def main() -> int:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     from dimaging_export.samplers.build import sampler_files
 
-    from dimaging_tf.density import uniform
+    from dimaging_tf.density.base import uniform
 
     model = trained("pixelcnn", {}, 0.05 if args.quick else 1.0)
     files = sampler_files(model)
@@ -60,7 +60,7 @@ def cached(model: Any) -> Any:
     """Noise [B, H, W, 1] -> image, by a compiled loop with caches [B, rows, columns, C] in place."""
     import keras
     import tensorflow as tf
-    from dimaging_export.walk import trace
+    from dimaging_export.graph.trace import trace
     from tensorflow.compiler.tf2xla.python import xla
 
     from dimaging_tf.layers.masked import MaskedConv2D, PositionBias

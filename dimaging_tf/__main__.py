@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Say what to install where only the edge part is."""
     try:
-        from dimaging_tf.cli import main as command
+        from dimaging_tf.commands.app import main as command
     except ModuleNotFoundError as missing:
         if missing.name not in ("typer", "rich"):
             raise

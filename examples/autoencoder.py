@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data, metrics, plots
+from dimaging_tf import data
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.evaluation import metrics, plots
 from dimaging_tf.models import autoencoder
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import dimaging_edge as edge
 import keras
-from dimaging_edge import generators
+from dimaging_edge.generate import latent as generators
 from dimaging_export import export
 
-from dimaging_tf import data, plots
+from dimaging_tf import data
 from dimaging_tf.data.dataset import to_float
-from dimaging_tf.game_watch import GameWatch
+from dimaging_tf.evaluation import plots
+from dimaging_tf.gan.monitor import GameWatch
 from dimaging_tf.models import dcgan
-from dimaging_tf.training import Animation, RunRecord, SampleGrid, StopOnNaN
+from dimaging_tf.training.callbacks import Animation, RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=40)

@@ -11,11 +11,12 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data, metrics, plots
+from dimaging_tf import data
 from dimaging_tf.data import pipeline
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.evaluation import metrics, plots
 from dimaging_tf.models import denoiser
-from dimaging_tf.training import TimeBudget
+from dimaging_tf.training.callbacks import TimeBudget
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--minutes", type=float, default=2.0)

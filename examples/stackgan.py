@@ -9,14 +9,14 @@ from pathlib import Path
 import dimaging_edge as edge
 import keras
 import numpy as np
-from dimaging_edge import captions
+from dimaging_edge.generate import captions
 from dimaging_export import export
 
-from dimaging_tf import plots
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.data.shapes import load_shapes
+from dimaging_tf.evaluation import plots
 from dimaging_tf.models import stackgan
-from dimaging_tf.training import RunRecord, SampleGrid, StopOnNaN
+from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=100)

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data, plots
+from dimaging_tf import data
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.evaluation import plots
 from dimaging_tf.models import unet
 
 parser = argparse.ArgumentParser(description=__doc__)

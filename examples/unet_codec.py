@@ -8,17 +8,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from dimaging_edge.codec.network import open_model
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.codec.symbol_model import Photo
+from dimaging_edge.photo.bundle_model import open_model
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.symbol_model import Photo
 from dimaging_export import export
 
-from dimaging_tf import data, metrics, plots
+from dimaging_tf import data
 from dimaging_tf.data import pipeline
 from dimaging_tf.data.augment import augment
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.evaluation import metrics, plots
 from dimaging_tf.models import unet_codec
-from dimaging_tf.training import TimeBudget
+from dimaging_tf.training.callbacks import TimeBudget
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--minutes", type=float, default=10.0)

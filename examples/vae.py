@@ -11,10 +11,11 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data, plots
+from dimaging_tf import data
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.evaluation import plots
 from dimaging_tf.models import vae
-from dimaging_tf.training import RunRecord, SampleGrid, StopOnNaN
+from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=20)

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from dimaging_edge.codec.crc32c import crc32c
+from dimaging_edge.entropy.crc32c import crc32c
 
 _HEADER, _CHUNK, _ENTRY = 44, 12, 30
 

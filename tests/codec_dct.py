@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from math import isqrt
 
 import numpy as np
-from dimaging_edge.codec.symbol_model import Photo
-from dimaging_edge.codec.tables import normalise
+from dimaging_edge.entropy.frequencies import normalise
+from dimaging_edge.photo.symbol_model import Photo
 
 _PRECISION = 10
 _K = np.arange(8)

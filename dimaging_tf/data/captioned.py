@@ -6,7 +6,7 @@
 Held out are the combinations whose indices sum to a multiple of 5: every word, every pair of attributes
 and most triples are seen in training, so that a model can compose what it never saw together.
 
-image uint8 [N, S, S, 3]; label int32 [N, length]: the caption, as `dimaging_tf.text` numbers it.
+image uint8 [N, S, S, 3]; label int32 [N, length]: the caption, as `dimaging_tf.data.words` numbers it.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dimaging_tf import text
+from dimaging_tf.data import words as text
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
 

@@ -35,7 +35,7 @@ def to_float(image: np.ndarray) -> np.ndarray:
 class Split:
     """Images [N, H, W, C], perhaps with a label, a mask or a caption each, integers.
 
-    Labels are [N], masks [N, H, W], captions [N, T] (see `dimaging_tf.text`). A float32 image lies in
+    Labels are [N], masks [N, H, W], captions [N, T] (see `dimaging_tf.data.words`). A float32 image lies in
     [0, 1]. DataError when shape, type or range is another.
     """
 

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from dimaging_tf import metrics
-from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.evaluation import metrics
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from dimaging_tf.compression import SYMBOL
-from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.compression.base import SYMBOL
+from dimaging_tf.deployable import DeployableModel, Quality
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import logistic_bits, round_through

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from dimaging_tf.image_game import ImageGame, ImageRules
+from dimaging_tf.gan.image_gan import ImageGame, ImageRules
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 UPSAMPLINGS = ("transposed", "resize")

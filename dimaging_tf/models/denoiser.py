@@ -17,8 +17,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from dimaging_tf import metrics
-from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.evaluation import metrics
 from dimaging_tf.models import unet
 from dimaging_tf.physics import noise
 

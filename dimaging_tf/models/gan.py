@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from dimaging_tf.image_game import ImageGame, ImageRules
+from dimaging_tf.gan.image_gan import ImageGame, ImageRules
 from dimaging_tf.layers.spectral import SpectralDense
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity, check_levels, likelihood_of
+from dimaging_tf.density.base import ExplicitDensity, check_levels, likelihood_of
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 

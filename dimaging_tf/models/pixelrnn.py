@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity
+from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
 from dimaging_tf.models.pixelcnn import Raster, conv, network, placed, told
 

@@ -20,13 +20,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dimaging_tf import matching, stages
-from dimaging_tf.adversarial import Game
-from dimaging_tf.deploy import Quality
+from dimaging_tf.deployable import Quality
 from dimaging_tf.errors import DataError
-from dimaging_tf.imagining import Imagining
+from dimaging_tf.gan import caption_matching as matching
+from dimaging_tf.gan import stackgan_stages as stages
+from dimaging_tf.gan.base import Game
+from dimaging_tf.gan.text_to_image import Imagining
 from dimaging_tf.layers.random import step_normal
-from dimaging_tf.phases import Phased
+from dimaging_tf.training.phases import Phased
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.density import ExplicitDensity, check_levels, likelihood_of
+from dimaging_tf.density.base import ExplicitDensity, check_levels, likelihood_of
 from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
 
 

@@ -22,14 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from dimaging_tf.compression import (
-    EIGHTHS,
-    PARTS,
-    SYMBOL,
-    WIDEST,
-    LearnedCodec,
-    check_config,
-)
+from dimaging_tf.compression.base import EIGHTHS, PARTS, SYMBOL, WIDEST, LearnedCodec, check_config
 from dimaging_tf.layers.codec import (
     Chosen,
     Dequantise,

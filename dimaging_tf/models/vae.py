@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf import metrics
-from dimaging_tf.deploy import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.evaluation import metrics
 from dimaging_tf.layers import replicas
 from dimaging_tf.layers.random import step_normal
 

@@ -3,7 +3,7 @@
     image ──conv /2──conv /2──dense── mean, log variance ── z ──dense──deconv x2──deconv x2── image
 
 It is `vae.VAE` with other settings: few latents keep no person's face and no glasses, and neither does
-a wide likelihood. So: 256 latents, sigma 1/40. Stored codes are edited by `dimaging_tf.latent`.
+a wide likelihood. So: 256 latents, sigma 1/40. Stored codes are edited by `dimaging_tf.latent.arithmetic`.
 
 image: float32 [B, H, W, C] in [0, 1], 32x32 or 64x64, grey or RGB; z: float32 [B, latent_dim].
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import keras
 
-from dimaging_tf import metrics
-from dimaging_tf.deploy import Quality
+from dimaging_tf.deployable import Quality
+from dimaging_tf.evaluation import metrics
 from dimaging_tf.models import vae
 
 

@@ -9,10 +9,10 @@ Names load on first use (PEP 562), so `dimaging-edge --help` does not wait for n
 
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.errors import BundleError, DimagingError, InputError, ProviderError
+from dimaging_edge.common.errors import BundleError, DimagingError, InputError, ProviderError
 
 if TYPE_CHECKING:
-    from dimaging_edge.bundle import Bundle, open_bundle
+    from dimaging_edge.bundle.open import Bundle, open_bundle
 
 __all__ = [
     "Bundle",
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name in ("Bundle", "open_bundle"):
-        from dimaging_edge import bundle
+        from dimaging_edge.bundle import open as bundle
 
         return getattr(bundle, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

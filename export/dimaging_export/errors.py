@@ -1,6 +1,6 @@
 """What export raises, written for the user: what is wrong, what was expected, what mends it."""
 
-from dimaging_edge.errors import DimagingError
+from dimaging_edge.common.errors import DimagingError
 
 
 class ExportError(DimagingError):

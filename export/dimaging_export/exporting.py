@@ -13,24 +13,26 @@ from typing import Any
 
 import numpy as np
 import onnx
-from dimaging_edge import __version__, schema
+from dimaging_edge import __version__
+from dimaging_edge.bundle import schema
 
-from dimaging_export import parity, targets
-from dimaging_export.build import Built, Order, build
-from dimaging_export.card import card
+from dimaging_export.bundle import targets
+from dimaging_export.bundle.build import Built, Order, build
+from dimaging_export.bundle.card import card
+from dimaging_export.bundle.provenance import sections
+from dimaging_export.bundle.real_images import RealData, real_data
+from dimaging_export.bundle.subject import Subject, load_subject, portable
+from dimaging_export.bundle.write import check_place, file_entry, new_bundle
 from dimaging_export.codec.build import build_codec
 from dimaging_export.codec.build import settings as codec_settings
 from dimaging_export.errors import ExportError, PrecisionError
-from dimaging_export.graph import annotate
-from dimaging_export.origin import sections
-from dimaging_export.precision import FLOAT_TAILS
-from dimaging_export.realdata import RealData, real_data
+from dimaging_export.graph.passes import annotate
+from dimaging_export.precision.reduced import FLOAT_TAILS
+from dimaging_export.prove import parity
 from dimaging_export.samplers.build import build_samplers, prepared
-from dimaging_export.subject import Subject, load_subject, portable
-from dimaging_export.write import check_place, file_entry, new_bundle
 from dimaging_tf import registry
-from dimaging_tf.compression import LearnedCodec
-from dimaging_tf.density import ExplicitDensity
+from dimaging_tf.compression.base import LearnedCodec
+from dimaging_tf.density.base import ExplicitDensity
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ ENV = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "COLUMNS": "300",  # of --help
 }
-CLI = {"dimaging": "dimaging_tf.cli", "dimaging-edge": "dimaging_edge.cli"}
+CLI = {"dimaging": "dimaging_tf.commands.app", "dimaging-edge": "dimaging_edge.commands.main"}
 
 
 def blocks(language: str) -> list[str]:

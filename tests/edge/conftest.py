@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from dimaging_edge.schema import File, Graph, Manifest, Tensor
+from dimaging_edge.bundle.schema import File, Graph, Manifest, Tensor
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET, IR = 17, 8

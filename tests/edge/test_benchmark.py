@@ -10,13 +10,13 @@ import onnxruntime
 import pytest
 from dimaging_edge import DimagingError, InputError, open_bundle
 from dimaging_edge.benchmark import Budget, BudgetError, Report, Settings, bench, memory
-from dimaging_edge.benchmark.child import measure, nodes_by_provider
+from dimaging_edge.benchmark.cold_start import Fresh, measure_fresh
+from dimaging_edge.benchmark.cold_start_child import measure, nodes_by_provider
 from dimaging_edge.benchmark.environment import Environment, environment
-from dimaging_edge.benchmark.fresh import Fresh, measure_fresh
 from dimaging_edge.benchmark.report import GraphReport
 from dimaging_edge.benchmark.timing import WarmUp
-from dimaging_edge.bundle import REFERENCE
-from dimaging_edge.session import make_session
+from dimaging_edge.bundle.open import REFERENCE
+from dimaging_edge.bundle.session import make_session
 
 MEGA = 10**6
 
@@ -62,8 +62,8 @@ def test_the_first_session_of_a_fresh_process_is_the_one_timed(
         made.append((Path(model).name, provider))
         return make_session(model, "cpu", threads, **options)
 
-    monkeypatch.setattr("dimaging_edge.bundle.make_session", on_the_cpu)
-    monkeypatch.setattr("dimaging_edge.benchmark.child.make_session", on_the_cpu)
+    monkeypatch.setattr("dimaging_edge.bundle.open.make_session", on_the_cpu)
+    monkeypatch.setattr("dimaging_edge.benchmark.cold_start_child.make_session", on_the_cpu)
     measure(str(toy), "decoder", "cuda", 1, 1, False)
     assert made == [("decoder.onnx", "cuda")] * 2  # timed, then profiled
 

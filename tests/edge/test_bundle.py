@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from dimaging_edge import BundleError, DimagingError, InputError, open_bundle
-from dimaging_edge.external import external_locations
+from dimaging_edge.bundle.external_data import external_locations
 from onnx import TensorProto, helper
 
 

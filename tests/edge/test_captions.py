@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dimaging_edge import captions, captions_cli
-from dimaging_edge.cli import main
-from dimaging_edge.errors import InputError
+from dimaging_edge.commands import captions as captions_cli
+from dimaging_edge.commands.main import main
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.generate import captions
 
 WORDS = ("a", "at", "circle", "left", "red", "small", "the", "top", "well-known")
 

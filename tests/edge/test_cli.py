@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from dimaging_edge.benchmark import bench, budget, gate, pairs, suite
-from dimaging_edge.cli import main
+from dimaging_edge.benchmark import bench, budget, gate, suite
+from dimaging_edge.benchmark import paired_ratio as pairs
+from dimaging_edge.commands.main import main
 from PIL import Image
 
 

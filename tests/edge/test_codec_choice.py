@@ -4,9 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from dimaging_edge.codec import network
-from dimaging_edge.codec.container import Header
-from dimaging_edge.errors import CodecError, InputError
+from dimaging_edge.common.errors import CodecError, InputError
+from dimaging_edge.photo import bundle_model as network
+from dimaging_edge.photo.container import Header
 
 KNOWN = {
     "colour": ("aa", 3, "uint8"),

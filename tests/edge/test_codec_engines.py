@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge.codec.network import SHIPPED
+from dimaging_edge.photo.bundle_model import SHIPPED
 
 from benchmarks import engines
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from codec_damage import Damage
 from codec_dct import Dct, picture
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.errors import CodecError
+from dimaging_edge.common.errors import CodecError
+from dimaging_edge.photo.codec import compress, decompress
 
 MODEL = Dct(channels=1)
 MOST = 1 << 14  # pixels

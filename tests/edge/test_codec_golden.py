@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codec_dct import Dct
-from dimaging_edge.codec.crc32c import crc32c
-from dimaging_edge.codec.photo import Photo, compress, decompress
+from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.photo.codec import Photo, compress, decompress
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "codec-v1.json"
 CASES = {

@@ -6,8 +6,10 @@ from math import floor
 import numpy as np
 import pytest
 from codec_dct import Dct, picture
-from dimaging_edge.codec import neighbours
-from dimaging_edge.codec.neighbours import (
+from dimaging_edge.common.errors import BundleError
+from dimaging_edge.photo import neighbours
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.neighbours import (
     LEVELS,
     RUNG_LEVELS,
     SPREADS,
@@ -16,8 +18,6 @@ from dimaging_edge.codec.neighbours import (
     level,
     read_tables,
 )
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.errors import BundleError
 
 SIZES = [(1, 1), (1, 9), (8, 8), (13, 6), (24, 16)]
 

@@ -9,15 +9,15 @@ import numpy as np
 import onnx
 import pytest
 from codec_dct import counts, picture, psnr
-from dimaging_edge.bundle import open_bundle
-from dimaging_edge.cli import main
-from dimaging_edge.codec import network
-from dimaging_edge.codec import prior as prior_ops
-from dimaging_edge.codec.container import read_header
-from dimaging_edge.codec.network import BundleModel, find_bundle, open_model
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.errors import BundleError, CodecError, InputError, ProviderError
-from dimaging_edge.schema import Graph, Manifest, Tensor
+from dimaging_edge.bundle.open import open_bundle
+from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
+from dimaging_edge.commands.main import main
+from dimaging_edge.common.errors import BundleError, CodecError, InputError, ProviderError
+from dimaging_edge.photo import bundle_model as network
+from dimaging_edge.photo import prior as prior_ops
+from dimaging_edge.photo.bundle_model import BundleModel, find_bundle, open_model
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.container import read_header
 from onnx import TensorProto, helper, numpy_helper
 
 F, I32, I64, U8 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8

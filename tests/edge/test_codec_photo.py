@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codec_dct import Dct, picture, psnr
-from dimaging_edge.codec import tile_codec
-from dimaging_edge.codec.crc32c import crc32c
-from dimaging_edge.codec.photo import Photo, compress, decompress
-from dimaging_edge.codec.reading import read_container
-from dimaging_edge.codec.search import to_target
-from dimaging_edge.codec.symbols import ScaleTables
-from dimaging_edge.codec.tiles import cut, tiles
-from dimaging_edge.errors import CodecError, InputError
+from dimaging_edge.common.errors import CodecError, InputError
+from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.photo import tile_codec
+from dimaging_edge.photo.codec import Photo, compress, decompress
+from dimaging_edge.photo.reading import read_container
+from dimaging_edge.photo.search import to_target
+from dimaging_edge.photo.symbols import ScaleTables
+from dimaging_edge.photo.tiles import cut, tiles
 
 RGB, GREY, DEEP = Dct(), Dct(channels=1), Dct(channels=1, bit_depth=16)
 SIZES = [(1, 1), (1, 90), (33, 7), (64, 64), (65, 129), (97, 31)]
@@ -324,7 +324,7 @@ MEMORY = """
 import resource, sys
 import numpy as np
 from codec_dct import Dct
-from dimaging_edge.codec.photo import Photo, compress, decompress
+from dimaging_edge.photo.codec import Photo, compress, decompress
 x = np.arange(4000, dtype=np.uint32)
 image = np.empty((3000, 4000, 3), np.uint8)
 for y in range(3000):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge.codec.picture import read_picture, to_depth, write_picture
-from dimaging_edge.codec.plane import pack_plane, unpack_plane
-from dimaging_edge.codec.symbol_model import Photo
-from dimaging_edge.errors import CodecError, InputError
+from dimaging_edge.common.errors import CodecError, InputError
+from dimaging_edge.photo.picture import read_picture, to_depth, write_picture
+from dimaging_edge.photo.plane import pack_plane, unpack_plane
+from dimaging_edge.photo.symbol_model import Photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dimaging_edge.codec.network import SHIPPED, BundleModel, open_model
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.codec.symbol_model import Photo
+from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, open_model
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.symbol_model import Photo
 
 BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
 CORE = slice(128, 192)  # of a picture of 320 x 320: its middle 64 x 64

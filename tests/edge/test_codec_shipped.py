@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dimaging_edge.codec import tile_codec
-from dimaging_edge.codec.container import RUNGS
-from dimaging_edge.codec.network import SHIPPED, BundleModel, find_bundle, open_model
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.codec.prior import NumpyPrior
-from dimaging_edge.codec.reading import read_container
-from dimaging_edge.codec.symbol_model import Photo, widest
-from dimaging_edge.codec.symbols import scale_tables
-from dimaging_edge.codec.tiles import tiles
+from dimaging_edge.photo import tile_codec
+from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, find_bundle, open_model
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.container import RUNGS
+from dimaging_edge.photo.prior import NumpyPrior
+from dimaging_edge.photo.reading import read_container
+from dimaging_edge.photo.symbol_model import Photo, widest
+from dimaging_edge.photo.symbols import scale_tables
+from dimaging_edge.photo.tiles import tiles
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 from codec_dct import counts
-from dimaging_edge.codec import symbols
-from dimaging_edge.codec.symbols import RungReader, ScaleTables
-from dimaging_edge.errors import BundleError, CodecError
+from dimaging_edge.common.errors import BundleError, CodecError
+from dimaging_edge.photo import symbols
+from dimaging_edge.photo.symbols import RungReader, ScaleTables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from dimaging_edge import open_bundle
-from dimaging_edge.benchmark import BudgetError, Settings, budget_text, pairs, read_budget
+from dimaging_edge.benchmark import BudgetError, Settings, budget_text, read_budget
+from dimaging_edge.benchmark import paired_ratio as pairs
 from dimaging_edge.benchmark.budget import (
     CALL,
     NOISY,
@@ -22,7 +23,7 @@ from dimaging_edge.benchmark.budget import (
     verdict,
 )
 from dimaging_edge.benchmark.gate import gate, is_precise
-from dimaging_edge.benchmark.pairs import FEWEST, UNEVEN, Ratio, compare
+from dimaging_edge.benchmark.paired_ratio import FEWEST, UNEVEN, Ratio, compare
 
 
 def ratio(low: float, middle: float, high: float, **changes) -> Ratio:

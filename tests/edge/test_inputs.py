@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dimaging_edge import InputError, open_bundle
-from dimaging_edge.inputs import check_inputs
-from dimaging_edge.schema import Graph, Tensor
+from dimaging_edge.bundle.checks import check_inputs
+from dimaging_edge.bundle.schema import Graph, Tensor
 
 ROW = np.zeros((2, 4), np.float32)
 IMAGE = np.zeros((1, 8, 8, 1), np.float32)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from dimaging_edge.errors import InputError
-from dimaging_edge.noise import bits, normal, philox, uniform
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.random import bits, normal, philox, uniform
 
 # Random123 1.14, tests/kat_vectors, the rows "philox4x32 10": counter, key, answer
 KNOWN = """

@@ -20,7 +20,7 @@ def _python(code: str) -> str:
 
 def test_imports_nothing_heavy() -> None:
     found = _python(
-        "import dimaging_edge, dimaging_edge.cli, dimaging_edge.benchmark, dimaging_edge.feeds; "
+        "import dimaging_edge, dimaging_edge.commands.main, dimaging_edge.benchmark, dimaging_edge.commands.array_files; "
         "dimaging_edge.open_bundle; print(*{name.partition('.')[0] for name in sys.modules})"
     ).split()
     assert "dimaging_edge" in found
@@ -28,7 +28,7 @@ def test_imports_nothing_heavy() -> None:
 
 
 def test_the_command_starts_without_numpy() -> None:
-    found = _python("import dimaging_edge.cli; print(*sys.modules)").split()
+    found = _python("import dimaging_edge.commands.main; print(*sys.modules)").split()
     assert {"numpy", "onnxruntime"}.isdisjoint(found)
 
 
@@ -44,11 +44,11 @@ def test_size() -> None:
     files = [
         path
         for path in PACKAGE.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and PACKAGE / "models" not in path.parents
+        if path.is_file() and path.suffix != ".pyc" and PACKAGE / "shipped" not in path.parents
     ]
     in_a_wheel = sum(len(zlib.compress(path.read_bytes())) for path in files)
     assert in_a_wheel < 200_000
-    weights = [path for path in (PACKAGE / "models").rglob("*") if path.is_file()]
+    weights = [path for path in (PACKAGE / "shipped").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in weights) <= 8_000_000
     longest = max(len(path.read_text().splitlines()) for path in files if path.suffix == ".py")
     assert longest <= 300

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge.codec import info, pack, unpack
-from dimaging_edge.codec.crc32c import crc32c
-from dimaging_edge.errors import CodecError, InputError
+from dimaging_edge.common.errors import CodecError, InputError
+from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.lossless import info, pack, unpack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from dimaging_edge.codec.crc32c import crc32c
-from dimaging_edge.codec.rans import Decoder, Encoder, encode
-from dimaging_edge.codec.tables import cumulative, find, normalise, pick
-from dimaging_edge.errors import CodecError, InputError
+from dimaging_edge.common.errors import CodecError, InputError
+from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.entropy.frequencies import cumulative, find, normalise, pick
+from dimaging_edge.entropy.rans import Decoder, Encoder, encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

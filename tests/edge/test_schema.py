@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from dimaging_edge.errors import BundleError
-from dimaging_edge.schema import DTYPES, QUALITY, File, Graph, Manifest, Tensor
+from dimaging_edge.bundle.schema import DTYPES, QUALITY, File, Graph, Manifest, Tensor
+from dimaging_edge.common.errors import BundleError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

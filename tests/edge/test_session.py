@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import onnxruntime
 import pytest
-from dimaging_edge import ProviderError, open_bundle, session
-from dimaging_edge.bundle import REFERENCE
-from dimaging_edge.session import PROVIDERS, make_session, used_provider
+from dimaging_edge import ProviderError, open_bundle
+from dimaging_edge.bundle import session
+from dimaging_edge.bundle.open import REFERENCE
+from dimaging_edge.bundle.session import PROVIDERS, make_session, used_provider
 
 CPU_ONLY = set(onnxruntime.get_available_providers()).isdisjoint(
     {PROVIDERS["cuda"], PROVIDERS["openvino"]}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge import DimagingError, cli
-from dimaging_edge.cli import main
-from dimaging_edge.text import write_text
+from dimaging_edge import DimagingError
+from dimaging_edge.commands import main as cli
+from dimaging_edge.commands.main import main
+from dimaging_edge.common.tables import write_text
 
 EDGE = Path(cli.__file__).parents[1]
 
@@ -63,7 +64,15 @@ def test_a_place_that_is_no_file() -> None:
 
 
 def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dimaging_edge.cli", "bench", str(toy), "--seconds", "60"]
+    command = [
+        sys.executable,
+        "-m",
+        "dimaging_edge.commands.main",
+        "bench",
+        str(toy),
+        "--seconds",
+        "60",
+    ]
     env = {**os.environ, "PYTHONPATH": str(EDGE)}
     command += ["--json", str(tmp_path / "r.json")]
     with subprocess.Popen(
@@ -84,7 +93,7 @@ def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
 
 
 def test_reader_that_leaves(toy: Path) -> None:
-    command = f"{sys.executable} -m dimaging_edge.cli info {toy} | true"
+    command = f"{sys.executable} -m dimaging_edge.commands.main info {toy} | true"
     env = {**os.environ, "PYTHONPATH": str(EDGE)}
     done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from dimaging_edge.codec.tables import LARGEST, cumulative, find, normalise, pick
-from dimaging_edge.errors import InputError
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.entropy.frequencies import LARGEST, cumulative, find, normalise, pick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from dimaging_edge import open_bundle
-from dimaging_edge.codec import symbols as coder
+from dimaging_edge.photo import symbols as coder
 from dimaging_export import export
 
 from dimaging_tf.models.compressive_autoencoder import CompressiveAutoencoder, Config

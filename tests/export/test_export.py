@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-import dimaging_export.build
+import dimaging_export.bundle.build
 import dimaging_export.exporting
 import keras
 import numpy as np
@@ -14,8 +14,8 @@ import onnx
 import pytest
 from dimaging_edge import open_bundle
 from dimaging_export import ExportError, ParityError, export
+from dimaging_export.bundle.targets import TARGETS
 from dimaging_export.errors import PrecisionError
-from dimaging_export.targets import TARGETS
 from keras import layers as L
 from PIL import Image
 
@@ -181,7 +181,7 @@ def test_the_command_of_the_card_names_no_place_of_this_machine(models, digits, 
 
 
 def test_a_run_folder(digits, tmp_path):
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     settings = runs.Settings("autoencoder", "digits", epochs=1, batch=500)
     runs.train(settings, tmp_path / "run")
@@ -209,9 +209,9 @@ def broken(convert):
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_what_parity_refuses_is_not_written(models, digits, tmp_path, monkeypatch, precision):
-    convert, calls = broken(dimaging_export.build.convert), []
+    convert, calls = broken(dimaging_export.bundle.build.convert), []
     monkeypatch.setattr(
-        dimaging_export.build, "convert", lambda *args: (calls.append(1), convert(*args))[1]
+        dimaging_export.bundle.build, "convert", lambda *args: (calls.append(1), convert(*args))[1]
     )
     with pytest.raises(ParityError, match=r"in fp32 .*allowed .*Nothing was written"):
         export(models["unet"], tmp_path / "a" / "b", data=digits, precision=precision)
@@ -222,7 +222,7 @@ def test_what_parity_refuses_is_not_written(models, digits, tmp_path, monkeypatc
 def test_a_reduced_precision_of_a_plain_model_is_judged_by_its_noise(
     small_unet, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(dimaging_export.parity.SQNR, "fp16", 99.0)
+    monkeypatch.setitem(dimaging_export.prove.parity.SQNR, "fp16", 99.0)
     with pytest.raises(ParityError, match=r"mask has .* dB, needs 99 dB.*precision='fp32'"):
         export(small_unet(), tmp_path / "b", precision="fp16")
     assert not list(tmp_path.iterdir())
@@ -230,7 +230,7 @@ def test_a_reduced_precision_of_a_plain_model_is_judged_by_its_noise(
 
 def test_int8_keeps_more_in_float_where_quality_asks(models, digits, tmp_path, monkeypatch):
     asked = []
-    judge = dimaging_export.parity.judge_quality
+    judge = dimaging_export.prove.parity.judge_quality
 
     def strict(quality, precision, keras, onnx):
         asked.append(onnx)
@@ -238,7 +238,7 @@ def test_int8_keeps_more_in_float_where_quality_asks(models, digits, tmp_path, m
             raise PrecisionError("not good enough")
         return judge(quality, precision, keras, onnx)
 
-    monkeypatch.setattr(dimaging_export.parity, "judge_quality", strict)
+    monkeypatch.setattr(dimaging_export.prove.parity, "judge_quality", strict)
     out = export(models["unet"], tmp_path / "b", data=digits, precision="int8")
     assert len(set(asked)) == 3
     assert "float32 in graphs with convolutions: the last 3" in (out / "CARD.md").read_text()
@@ -356,7 +356,7 @@ def test_a_forbidden_op(tmp_path, monkeypatch):
 
 def test_importing_is_cheap():
     code = (
-        "import sys, dimaging_export, dimaging_export.targets;"
+        "import sys, dimaging_export, dimaging_export.bundle.targets;"
         "heavy = ('tensorflow', 'keras', 'onnx', 'onnxruntime', 'numpy');"
         "print([m for m in heavy if m in sys.modules])"
     )

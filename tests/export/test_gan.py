@@ -5,8 +5,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from dimaging_edge import captions, cli, generators, open_bundle
-from dimaging_edge.errors import InputError
+from dimaging_edge import open_bundle
+from dimaging_edge.commands import main as cli
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.generate import captions
+from dimaging_edge.generate import latent as generators
 from dimaging_export import export
 from PIL import Image
 

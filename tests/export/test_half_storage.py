@@ -3,8 +3,8 @@
 import numpy as np
 import onnxruntime
 import pytest
-from dimaging_export.half_storage import LEAST, store_in_half
-from dimaging_export.verify import verify
+from dimaging_export.graph.check import verify
+from dimaging_export.precision.half_storage import LEAST, store_in_half
 from onnx import TensorProto, helper, numpy_helper
 
 

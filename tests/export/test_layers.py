@@ -8,8 +8,8 @@ import functools
 import keras
 import numpy as np
 import pytest
+from dimaging_export.convert.to_onnx import convert
 from dimaging_export.errors import ExportError
-from dimaging_export.to_onnx import convert
 from keras import layers as L
 
 MAP, VECTOR, TOKENS = (6, 7, 3), (6,), (5, 6)

@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict
 
 import pytest
+from dimaging_export.bundle.provenance import rewrite_card, sections, training_command
 from dimaging_export.errors import ExportError
-from dimaging_export.origin import rewrite_card, sections, training_command
 
 from dimaging_tf.data.credits import credits, page
 from dimaging_tf.data.wallpapers import HELD_BACK, LICENCES
-from dimaging_tf.runs import default_settings
+from dimaging_tf.training.runs import default_settings
 
 
 @pytest.fixture

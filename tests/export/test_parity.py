@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from dimaging_export.errors import ExportError, ParityError
-from dimaging_export.inputs import Inputs, example_shapes
-from dimaging_export.parity import Difference, judge_quality, prove
+from dimaging_export.prove.inputs import Inputs, example_shapes
+from dimaging_export.prove.parity import Difference, judge_quality, prove
 
-from dimaging_tf.deploy import Quality
+from dimaging_tf.deployable import Quality
 
 FEEDS = [{"x": np.full((1, 4), value, np.float32)} for value in (1.0, 2.0, 3.0)]
 

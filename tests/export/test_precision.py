@@ -5,11 +5,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from dimaging_export.convert.to_onnx import convert
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import count
-from dimaging_export.precision import change_precision, float_nodes
-from dimaging_export.to_onnx import convert
-from dimaging_export.uint8 import from_bytes, to_bytes, wrap
+from dimaging_export.graph.passes import count
+from dimaging_export.precision.image_bytes import from_bytes, to_bytes, wrap
+from dimaging_export.precision.reduced import change_precision, float_nodes
 from keras import layers as L
 from onnx import numpy_helper
 

@@ -11,20 +11,20 @@ import pytest
 import tensorflow as tf
 from densities import ROWS, SMALL, random_model
 from dimaging_edge import DimagingError, InputError, open_bundle
-from dimaging_edge import cli as edge
-from dimaging_edge.codec import pack, unpack
-from dimaging_edge.codec.model import BundlePredictor
-from dimaging_edge.samplers import complete, sample
+from dimaging_edge.commands import main as edge
+from dimaging_edge.generate.density import complete, sample
+from dimaging_edge.lossless import pack, unpack
+from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 from dimaging_export import ExportError, export
-from dimaging_export.integer import integer_twin
+from dimaging_export.convert.to_onnx import convert
+from dimaging_export.integer.twin import integer_twin
 from dimaging_export.samplers.build import LOOPS
 from dimaging_export.samplers.loops import sampler
-from dimaging_export.to_onnx import convert
 
-from dimaging_tf.density import LogLikelihood, uniform
+from dimaging_tf.density.base import LogLikelihood, uniform
+from dimaging_tf.density.likelihoods import LogisticMixture
 from dimaging_tf.layers.integer import IntegerGate, Settle
 from dimaging_tf.layers.masked import MaskedConv2D
-from dimaging_tf.likelihoods import LogisticMixture
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
 

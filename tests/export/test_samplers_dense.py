@@ -7,15 +7,15 @@ import numpy as np
 import onnxruntime
 import pytest
 from dimaging_edge import open_bundle
-from dimaging_edge.samplers import sample
-from dimaging_edge.stepping import draw_by_steps
+from dimaging_edge.generate.density import sample
+from dimaging_edge.generate.stepping import draw_by_steps
 from dimaging_export import ExportError, export
+from dimaging_export.convert.to_onnx import convert
 from dimaging_export.samplers.build import LOOPS, shapes_of
 from dimaging_export.samplers.dense import fvbn_sampler
 from dimaging_export.samplers.dense_step import fvbn_step_graphs
 from dimaging_export.samplers.loops import sampler
 from dimaging_export.samplers.step import step_graphs
-from dimaging_export.to_onnx import convert
 
 from dimaging_tf.models import fvbn
 from dimaging_tf.models import super_resolution as sr

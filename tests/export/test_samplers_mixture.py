@@ -9,17 +9,17 @@ import onnxruntime
 import pytest
 from densities import ROWS, random_model
 from dimaging_edge import open_bundle
-from dimaging_edge.codec import pack, unpack
-from dimaging_edge.codec.model import BundlePredictor
-from dimaging_edge.samplers import sample
-from dimaging_edge.stepping import draw_by_steps
+from dimaging_edge.generate.density import sample
+from dimaging_edge.generate.stepping import draw_by_steps
+from dimaging_edge.lossless import pack, unpack
+from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 from dimaging_export import export
-from dimaging_export.integer import integer_twin
+from dimaging_export.integer.twin import integer_twin
 from dimaging_export.samplers.build import LOOPS, shapes_of
 from dimaging_export.samplers.loops import sampler
 from dimaging_export.samplers.step import step_graphs
 
-from dimaging_tf.density import uniform
+from dimaging_tf.density.base import uniform
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
 MIXTURES = [name for name, config in ROWS.items() if config.components]

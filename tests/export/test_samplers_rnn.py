@@ -5,13 +5,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from dimaging_export.convert.to_onnx import convert
 from dimaging_export.errors import ExportError
 from dimaging_export.samplers.loops import sampler
-from dimaging_export.to_onnx import convert
 
+from dimaging_tf.density.likelihoods import Bernoulli
 from dimaging_tf.layers.masked import MaskedConv2D
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
-from dimaging_tf.likelihoods import Bernoulli
 from dimaging_tf.models.pixelrnn import Config, PixelRNN
 
 SMALL: dict[str, Any] = {"filters": 6, "head": 6, "entry": 3}

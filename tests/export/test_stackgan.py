@@ -5,11 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
-from dimaging_edge import captions, generators, open_bundle
-from dimaging_edge.errors import InputError
+from dimaging_edge import open_bundle
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.generate import captions
+from dimaging_edge.generate import latent as generators
 from dimaging_export import export
+from dimaging_export.convert.to_onnx import convert
 from dimaging_export.errors import ExportError
-from dimaging_export.to_onnx import convert
 from keras import layers as L
 
 from dimaging_tf.data import shapes
@@ -107,7 +109,7 @@ def test_a_bundle_draws_what_keras_draws(model, dataset, tmp_path, precision, ta
 
 def by_keras(model, caption):
     """The first picture of seed 0, with the noise that a device takes."""
-    from dimaging_edge.noise import normal
+    from dimaging_edge.common.random import normal
 
     told = captions.encode(caption, shapes.CAPTIONED.words, 12)
     text = model.run("text_encoder", tokens=told)["text"]

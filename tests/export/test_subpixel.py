@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from dimaging_export.subpixel import rewrite
+from dimaging_export.precision.subpixel import rewrite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper

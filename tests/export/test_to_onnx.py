@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import onnx
 import pytest
+from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.emit import emits, table
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import clean, count, macs, with_shapes
-from dimaging_export.to_onnx import DIRECT, OPSET, convert
-from dimaging_export.verify import verify
+from dimaging_export.graph.check import verify
+from dimaging_export.graph.passes import clean, count, macs, with_shapes
 from keras import layers as L
 from onnx import helper
 

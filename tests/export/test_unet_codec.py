@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from dimaging_edge.codec import symbols
-from dimaging_edge.codec.neighbours import NEIGHBOURS
-from dimaging_edge.codec.network import open_model
-from dimaging_edge.codec.photo import compress, decompress
-from dimaging_edge.codec.prior import OPS, PROGRAM, NumpyPrior
-from dimaging_edge.codec.symbol_model import Photo
+from dimaging_edge.photo import symbols
+from dimaging_edge.photo.bundle_model import open_model
+from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.neighbours import NEIGHBOURS
+from dimaging_edge.photo.prior import OPS, PROGRAM, NumpyPrior
+from dimaging_edge.photo.symbol_model import Photo
 from dimaging_export import export
 from dimaging_export.codec.build import _npz
 from dimaging_export.codec.prior import prior_program

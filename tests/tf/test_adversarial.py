@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dimaging_tf import costs, metrics
-from dimaging_tf.adversarial import Game, Players
 from dimaging_tf.errors import DataError
-from dimaging_tf.game_watch import GameWarning, GameWatch, findings
+from dimaging_tf.evaluation import metrics
+from dimaging_tf.gan import losses as costs
+from dimaging_tf.gan.base import Game, Players
+from dimaging_tf.gan.monitor import GameWarning, GameWatch, findings
 from dimaging_tf.layers.random import step_normal
 from dimaging_tf.models.dcgan import DCGAN
 from dimaging_tf.models.dcgan import Config as DCGANConfig

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dimaging_tf import cli, data, registry
+from dimaging_tf import data, registry
+from dimaging_tf.commands import app as cli
 from dimaging_tf.errors import UserError
 
 runner = CliRunner()
@@ -57,7 +58,7 @@ def trained(tmp_path_factory) -> Path:
 def test_help_loads_no_tensorflow():
     code = (
         "import sys; sys.argv = ['dimaging', '--help']\n"
-        "from dimaging_tf.cli import app\n"
+        "from dimaging_tf.commands.app import app\n"
         "try: app()\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'onnx', 'onnxruntime', 'matplotlib', 'numpy'} & set(sys.modules)\n"
@@ -207,13 +208,13 @@ def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
     """The real signal, in the middle of a run: what is there loads, nothing temporary is left."""
     import signal
 
-    from dimaging_tf import runs
+    from dimaging_tf.training import runs
 
     root = Path(__file__).parents[2]
     command = [
         sys.executable,
         "-m",
-        "dimaging_tf.cli",
+        "dimaging_tf.commands.app",
         "train",
         "vae",
         "--data",

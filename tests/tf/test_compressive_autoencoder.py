@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from dimaging_tf.compression import SYMBOL
+from dimaging_tf.compression.base import SYMBOL
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
 from dimaging_tf.models.compressive_autoencoder import SLOTS, CompressiveAutoencoder, Config

@@ -7,8 +7,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from dimaging_tf import text
 from dimaging_tf.data import avatar_captions, avatars, load, shapes
+from dimaging_tf.data import words as text
 from dimaging_tf.errors import DataError
 
 drawn = pytest.mark.skipif(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dimaging_tf import text
 from dimaging_tf.data import load, shapes
+from dimaging_tf.data import words as text
 from dimaging_tf.data.dataset import Split
 from dimaging_tf.errors import DataError
 

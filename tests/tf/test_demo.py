@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimaging_tf import demo, demo_pictures, runs
+from dimaging_tf.commands import demo, demo_pictures
 from dimaging_tf.data import avatars
 from dimaging_tf.errors import DataError, UserError
+from dimaging_tf.training import runs
 
 PACKAGES = all(importlib.util.find_spec(name) for name in ("python_avatars", "resvg_py"))
 SMALL = [

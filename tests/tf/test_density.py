@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 from densities import ROWS, SMALL, random_model
 
-from dimaging_tf.density import log_likelihood, uniform
+from dimaging_tf.density.base import log_likelihood, uniform
+from dimaging_tf.density.likelihoods import Bernoulli, Categorical, LogisticMixture
+from dimaging_tf.density.likelihoods_integer import IntegerBernoulli, IntegerCategorical
 from dimaging_tf.layers.masked import MaskedConv2D
-from dimaging_tf.likelihoods import Bernoulli, Categorical, LogisticMixture
-from dimaging_tf.likelihoods_integer import IntegerBernoulli, IntegerCategorical
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
 rows = pytest.mark.parametrize("name", ROWS)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dimaging_tf.game_optimizers import apply_adam
+from dimaging_tf.gan.optimizers import apply_adam
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dimaging_tf.game_passes import passes_of
+from dimaging_tf.gan.fast_backward import passes_of
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 

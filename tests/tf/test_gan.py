@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimaging_tf import runs
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.models.dcgan import DCGAN
 from dimaging_tf.models.dcgan import Config as DCGANConfig
 from dimaging_tf.models.gan import GAN, Config
+from dimaging_tf.training import runs
 
 SMALL = {"shape": (8, 8, 1), "latent_dim": 5}
 GAME = GAN(Config(**SMALL, g_hidden=(8,), d_hidden=(8,)))

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dimaging_tf import cli, latent, latent_pictures
+from dimaging_tf.commands import app as cli
+from dimaging_tf.commands import latent_pictures
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError, UserError
-from dimaging_tf.latent_faces import glasses_vector
-from dimaging_tf.latent_space import check_code, invert, open_space
+from dimaging_tf.latent import arithmetic as latent
+from dimaging_tf.latent.faces import glasses_vector
+from dimaging_tf.latent.space import check_code, invert, open_space
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
 from dimaging_tf.models.dcgan import DCGAN

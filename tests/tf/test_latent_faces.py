@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dimaging_tf.errors import DataError
-from dimaging_tf.latent_faces import aligned, glasses_vector
-from dimaging_tf.latent_space import Space
+from dimaging_tf.latent.faces import aligned, glasses_vector
+from dimaging_tf.latent.space import Space
 
 FLAT = Space(32 * 32, lambda z: z, lambda image: image.reshape(len(image), -1), True)
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dimaging_tf.density import log_likelihood, uniform
-from dimaging_tf.likelihoods import Bernoulli, Categorical, LogisticMixture
-from dimaging_tf.likelihoods_integer import (
+from dimaging_tf.density.base import log_likelihood, uniform
+from dimaging_tf.density.likelihoods import Bernoulli, Categorical, LogisticMixture
+from dimaging_tf.density.likelihoods_integer import (
     IntegerBernoulli,
     IntegerCategorical,
     IntegerLikelihood,

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from dimaging_tf.compression import LearnedCodec
-from dimaging_tf.density import ExplicitDensity
+from dimaging_tf.compression.base import LearnedCodec
+from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
 from dimaging_tf.models.compressive_autoencoder import CompressiveAutoencoder

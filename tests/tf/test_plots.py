@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimaging_tf import metrics, plots
+from dimaging_tf.evaluation import metrics, plots
 
 
 def test_grid_places_and_enlarges_cells(tmp_path):

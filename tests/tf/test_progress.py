@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from dimaging_tf.errors import TrainingError
-from dimaging_tf.progress import Progress
+from dimaging_tf.training.progress import Progress
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimaging_tf import plots
-from dimaging_tf import rate_distortion as rd
 from dimaging_tf.errors import UserError
+from dimaging_tf.evaluation import plots
+from dimaging_tf.evaluation import rate_distortion as rd
 
 
 def rows_of(codec: str, bits, psnr) -> rd.Rows:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dimaging_tf.rate_distortion_plot import RateDistortionPlot, points
+from dimaging_tf.compression.monitor import RateDistortionPlot, points
 
 RECORD = {"epoch": 1, "loss": 1.0, "val_bpp": 0.5, "val_bpp_4": 0.1, "val_psnr_4": 30.0}
 
@@ -20,7 +20,7 @@ def test_it_draws(tmp_path, epochs, drawn):
         {**RECORD, "epoch": n, "val_bpp_60": 0.5 + 0.01 * n, "val_psnr_60": 40.0}
         for n in range(1, epochs + 1)
     ] or [{"epoch": 1, "loss": 1.0}]
-    lines = "".join(json.dumps(record) + "\n" for record in records)
-    (tmp_path / "metrics.jsonl").write_text(lines)
-    RateDistortionPlot(tmp_path).on_epoch_end(epochs)
+    *past, last = records
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in past))
+    RateDistortionPlot(tmp_path).on_epoch_end(epochs - 1, last)
     assert (tmp_path / "rate_distortion.png").exists() == drawn

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dimaging_tf import runs
 from dimaging_tf.errors import TrainingError, UserError
 from dimaging_tf.files import read_json_lines, whole_file, write_json
-from dimaging_tf.training import (
+from dimaging_tf.training import runs
+from dimaging_tf.training.callbacks import (
     Checkpoint,
     RunRecord,
     StopOnInterrupt,
@@ -91,7 +91,7 @@ def test_command_killed_by_the_system_resumes(tmp_path):
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "export", "edge")),
     }
-    command = [sys.executable, "-m", "dimaging_tf.cli", "train"]
+    command = [sys.executable, "-m", "dimaging_tf.commands.app", "train"]
     settings = [
         "vae",
         "--data",

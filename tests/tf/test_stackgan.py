@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dimaging_tf import matching
 from dimaging_tf.data import shapes
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.errors import DataError
+from dimaging_tf.gan import caption_matching as matching
 from dimaging_tf.models.stackgan import Config, StackGAN
 
 SMALL = Config(

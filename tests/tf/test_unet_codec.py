@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 from dimaging_tf import data
-from dimaging_tf.compression import EIGHTHS, PARTS, RUNGS
+from dimaging_tf.compression.base import EIGHTHS, PARTS, RUNGS
 from dimaging_tf.data.augment import augment
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
+from dimaging_tf.evaluation.metrics import psnr
 from dimaging_tf.layers.codec import (
     QUALITIES,
     Stabilise,
@@ -22,9 +23,8 @@ from dimaging_tf.layers.codec import (
     table_index,
     table_scale,
 )
-from dimaging_tf.metrics import psnr
 from dimaging_tf.models.unet_codec import GREY, Config, UNetCodec
-from dimaging_tf.runs import default_settings, train
+from dimaging_tf.training.runs import default_settings, train
 
 SMALL = {"skip": 24, "bottleneck": 4, "blocks": (1, 1), "width": 8, "prior": 8}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from dimaging_tf import metrics
+from dimaging_tf.evaluation import metrics
 from dimaging_tf.models.vae import VAE, Config
 from dimaging_tf.models.vae_faces import Config as FaceConfig
 from dimaging_tf.models.vae_faces import FaceVAE

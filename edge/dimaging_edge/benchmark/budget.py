@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dimaging_edge.benchmark.pairs import Ratio
-from dimaging_edge.errors import DimagingError, near
+from dimaging_edge.benchmark.paired_ratio import Ratio
+from dimaging_edge.common.errors import DimagingError, near
 
 OK, OVER, NOISY, NO_BUDGET = "ok", "over budget", "too noisy to say", "no budget"
 EXIT_CODES = {OK: 0, NO_BUDGET: 0, NOISY: 4, OVER: 3}

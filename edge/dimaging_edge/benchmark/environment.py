@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dimaging_edge import __version__
-from dimaging_edge.session import default_threads, runtime
+from dimaging_edge.bundle.session import default_threads, runtime
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dimaging_edge.benchmark.budget import NO_BUDGET, NOISY, PATIENCE_S, Budget, verdict
-from dimaging_edge.benchmark.pairs import Ratio, Run, compare
-from dimaging_edge.bundle import REFERENCE, Bundle
-from dimaging_edge.session import make_session
+from dimaging_edge.benchmark.paired_ratio import Ratio, Run, compare
+from dimaging_edge.bundle.open import REFERENCE, Bundle
+from dimaging_edge.bundle.session import make_session
 
 Feeds = dict[str, np.ndarray]
 

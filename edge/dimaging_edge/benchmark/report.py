@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from dimaging_edge.benchmark.budget import Settings, exit_code
+from dimaging_edge.benchmark.cold_start import Fresh
 from dimaging_edge.benchmark.environment import Environment
-from dimaging_edge.benchmark.fresh import Fresh
 from dimaging_edge.benchmark.gate import GateReport
 from dimaging_edge.benchmark.stats import CONFIDENCE, percentiles
 from dimaging_edge.benchmark.timing import WarmUp
-from dimaging_edge.text import DASH, number, table
+from dimaging_edge.common.tables import DASH, number, table
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from dimaging_edge.benchmark.budget import PATIENCE_S, Budget, Settings
+from dimaging_edge.benchmark.cold_start import measure_fresh
 from dimaging_edge.benchmark.environment import environment
-from dimaging_edge.benchmark.fresh import measure_fresh
 from dimaging_edge.benchmark.gate import Feeds, gate
 from dimaging_edge.benchmark.report import GraphReport, Report
 from dimaging_edge.benchmark.timing import tile, time_runs, warm_up
-from dimaging_edge.bundle import Bundle, open_bundle
-from dimaging_edge.errors import InputError
+from dimaging_edge.bundle.open import Bundle, open_bundle
+from dimaging_edge.common.errors import InputError
 
 SECONDS = 3.0
 LIMIT_S = 30.0

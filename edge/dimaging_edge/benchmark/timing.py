@@ -9,8 +9,8 @@ from time import perf_counter_ns
 
 import numpy as np
 
-from dimaging_edge.errors import InputError
-from dimaging_edge.schema import Graph
+from dimaging_edge.bundle.schema import Graph
+from dimaging_edge.common.errors import InputError
 
 WINDOW = 8
 TOLERANCE = 0.05

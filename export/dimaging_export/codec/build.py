@@ -12,18 +12,17 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from dimaging_edge import schema
-from dimaging_edge.codec.neighbours import NEIGHBOURS
-from dimaging_edge.codec.prior import PROGRAM
+from dimaging_edge.bundle import schema
+from dimaging_edge.photo.neighbours import NEIGHBOURS
+from dimaging_edge.photo.prior import PROGRAM
 from onnx import helper
 
-from dimaging_export import graph as graphs
-from dimaging_export import targets
-from dimaging_export.build import Built, Order, describe
-from dimaging_export.byte_storage import in_bytes, store_in_bytes
+from dimaging_export.bundle import targets
+from dimaging_export.bundle.build import Built, Order, describe
+from dimaging_export.bundle.subject import Subject
 from dimaging_export.codec import neighbours
-from dimaging_export.codec.ends import TYPES, whole_ends
 from dimaging_export.codec.file import prior_file
+from dimaging_export.codec.integer_io import TYPES, whole_ends
 from dimaging_export.codec.prior import prior_program
 from dimaging_export.codec.proof import (
     as_type,
@@ -35,13 +34,14 @@ from dimaging_export.codec.proof import (
     runner,
 )
 from dimaging_export.codec.tables import scale_counts
+from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.errors import ExportError
-from dimaging_export.half_storage import store_in_half
-from dimaging_export.runner import Arrays, Graph, keras_graph
-from dimaging_export.subject import Subject
-from dimaging_export.to_onnx import DIRECT, OPSET, convert
-from dimaging_export.verify import verify
-from dimaging_tf.compression import SYMBOL, LearnedCodec
+from dimaging_export.graph import passes as graphs
+from dimaging_export.graph.check import verify
+from dimaging_export.precision.byte_storage import in_bytes, store_in_bytes
+from dimaging_export.precision.half_storage import store_in_half
+from dimaging_export.prove.runners import Arrays, Graph, keras_graph
+from dimaging_tf.compression.base import SYMBOL, LearnedCodec
 from dimaging_tf.layers.codec import QUALITIES, table_index
 
 SHOWN = 64

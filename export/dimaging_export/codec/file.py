@@ -9,10 +9,10 @@ import onnx
 from onnx import TensorProto, helper
 
 from dimaging_export.codec.program import Program, Step
+from dimaging_export.convert.to_onnx import DIRECT, OPSET
 from dimaging_export.emit.builder import Builder
-from dimaging_export.graph import clean
-from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_export.verify import verify
+from dimaging_export.graph.check import verify
+from dimaging_export.graph.passes import clean
 
 _FLOAT, _INT32, _INT64, _BOOL = (
     TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from dimaging_edge.codec.neighbours import FACTOR, LEVELS, SPREADS, Field, Tables
-from dimaging_edge.codec.symbols import ScaleTables
+from dimaging_edge.photo.neighbours import FACTOR, LEVELS, SPREADS, Field, Tables
+from dimaging_edge.photo.symbols import ScaleTables
 
-from dimaging_export.runner import Graph
-from dimaging_tf.compression import EIGHTHS, PARTS, RUNGS, SYMBOL
+from dimaging_export.prove.runners import Graph
+from dimaging_tf.compression.base import EIGHTHS, PARTS, RUNGS, SYMBOL
 from dimaging_tf.layers.codec import QUALITIES, table_scale
 
 RIDGE = 200.0

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dimaging_export.codec.program import BYTE, HALF, Part, Program
-from dimaging_tf.compression import EIGHTHS, FINEST, SYMBOL
+from dimaging_tf.compression.base import EIGHTHS, FINEST, SYMBOL
 from dimaging_tf.layers.codec import NARROWEST, OCTAVE, QUALITIES, QualityBias
 from dimaging_tf.models.unet_codec import REACH, WIDE, UNetCodec
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from dimaging_edge.codec.prior import PROGRAM, NumpyPrior
+from dimaging_edge.photo.prior import PROGRAM, NumpyPrior
 
-from dimaging_export import parity
 from dimaging_export.errors import ParityError
-from dimaging_export.runner import Arrays, Graph
-from dimaging_tf.compression import PARTS, RUNGS
+from dimaging_export.prove import parity
+from dimaging_export.prove.runners import Arrays, Graph
+from dimaging_tf.compression.base import PARTS, RUNGS
 
 _SESSIONS = [(threads, level) for threads in (1, 2) for level in (
     "ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dimaging_tf.compression import SYMBOL
+from dimaging_tf.compression.base import SYMBOL
 from dimaging_tf.layers.codec import QUALITIES, table_scale
 
 SLOTS = 1 << 12

@@ -11,10 +11,10 @@ from dimaging_export.emit import (
     norm,
     ours,
     pooling,
-    recurrent,
     shape,
-    text,
 )
+from dimaging_export.emit import sequence as text
+from dimaging_export.emit import spatial_lstm as recurrent
 from dimaging_export.emit.table import emit_model, emits
 
 __all__ = [

@@ -3,11 +3,11 @@
 from typing import Any
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.likelihoods import encode
+from dimaging_export.emit.likelihoods_integer import weights
 from dimaging_export.emit.table import emits
 from dimaging_export.emit.values import LAST, Value, axis_of, last_value
-from dimaging_export.samplers.draw import encode
-from dimaging_export.samplers.draw_integer import weights
-from dimaging_tf.density import Encode, Weights
+from dimaging_tf.density.base import Encode, Weights
 from dimaging_tf.layers.integer import IntegerGate, Settle
 
 

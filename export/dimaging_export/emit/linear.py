@@ -9,8 +9,9 @@ from keras import layers
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.nonlinear import activate
 from dimaging_export.emit.table import emits
-from dimaging_export.emit.values import FIRST, Affine, Shape, Value, first_value, last_value
+from dimaging_export.emit.values import FIRST, Affine, Value, first_value, last_value
 from dimaging_export.emit.window import transpose_window, window
+from dimaging_export.graph.trace import Shape
 
 Emit = Callable[[np.ndarray, np.ndarray], Value]
 

@@ -8,7 +8,8 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, emits_operation, unsupported
-from dimaging_export.emit.values import FIRST, LAST, Shape, Value, axis_of, per_channel
+from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, per_channel
+from dimaging_export.graph.trace import Shape
 
 # Chains of two-input nodes: those, and not the variadic Sum and Mean, have int8 kernels.
 _LAYERS = {

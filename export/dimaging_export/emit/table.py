@@ -12,7 +12,7 @@ import keras
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Value
 from dimaging_export.errors import Unsupported
-from dimaging_export.walk import Call, is_functional, trace
+from dimaging_export.graph.trace import Call, is_functional, trace
 
 Emitter = Callable[..., Value]
 _LAYERS: dict[type, Emitter] = {}

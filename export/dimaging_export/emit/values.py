@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dimaging_export.graph.trace import Shape
+
 LAST = "last"
 """Channels last: the tensor as Keras sees it."""
 FIRST = "first"
 """Channels first: [N, C, H, W]; for a flattened map [N, C*H*W], its elements in that order."""
-
-Shape = tuple[int | None, ...]
 
 
 @dataclass(eq=False)

@@ -14,25 +14,26 @@ from typing import Any
 import numpy as np
 import onnx
 import tensorflow as tf
-from dimaging_edge import schema
-from dimaging_edge.stepping import draw_by_steps
+from dimaging_edge.bundle import schema
+from dimaging_edge.generate.stepping import draw_by_steps
 
-from dimaging_export import graph as graphs
-from dimaging_export import parity, targets
-from dimaging_export.build import Built, Order, describe
+from dimaging_export.bundle import targets
+from dimaging_export.bundle.build import Built, Order, describe
+from dimaging_export.bundle.real_images import RealData
+from dimaging_export.bundle.subject import Subject
+from dimaging_export.convert.to_onnx import DIRECT, OPSET
 from dimaging_export.errors import ExportError, ParityError
-from dimaging_export.inputs import BATCHES
-from dimaging_export.integer import integer_twin
-from dimaging_export.realdata import RealData
-from dimaging_export.runner import Arrays, Graph, onnx_graph
+from dimaging_export.graph import passes as graphs
+from dimaging_export.integer.twin import integer_twin
+from dimaging_export.prove import parity
+from dimaging_export.prove.inputs import BATCHES
+from dimaging_export.prove.runners import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.dense import fvbn_sampler
 from dimaging_export.samplers.dense_step import fvbn_step_graphs
 from dimaging_export.samplers.loops import sampler
 from dimaging_export.samplers.plan import plan
 from dimaging_export.samplers.step import step_graphs
-from dimaging_export.subject import Subject
-from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_tf.density import ExplicitDensity, uniform
+from dimaging_tf.density.base import ExplicitDensity, uniform
 from dimaging_tf.models.fvbn import FVBN
 
 LOOPS = {"sampler": "pixels", "sampler_rows": "rows"}

@@ -22,9 +22,9 @@ import numpy as np
 import onnx
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.likelihoods import draw, prepare
 from dimaging_export.errors import ExportError
 from dimaging_export.samplers.dense_weights import weights_of
-from dimaging_export.samplers.draw import draw, prepare
 from dimaging_export.samplers.file import loop_body, whole_model
 
 INNER = ("pixels", "rows")

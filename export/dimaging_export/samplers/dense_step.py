@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.likelihoods import draw, prepare
 from dimaging_export.samplers.dense_weights import Weights, weights_of
-from dimaging_export.samplers.draw import draw, prepare
 from dimaging_export.samplers.file import whole_model
 
 Tensors = dict[str, tuple[int | str, ...]]

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import onnx
 from onnx import TensorProto, helper
 
+from dimaging_export.convert.to_onnx import DIRECT, OPSET
 from dimaging_export.emit.builder import Builder
-from dimaging_export.graph import clean
-from dimaging_export.to_onnx import DIRECT, OPSET
-from dimaging_export.verify import nodes_of, verify
+from dimaging_export.graph.check import nodes_of, verify
+from dimaging_export.graph.passes import clean
 
 Tensors = Mapping[str, tuple[int | str, ...]]
 """Name -> shape, "batch" where free."""

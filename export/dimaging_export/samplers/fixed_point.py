@@ -8,8 +8,8 @@ rows lie flat, so that a convolution is one Gemm with its row term, and onnxrunt
 from typing import Any
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.likelihoods import draw
 from dimaging_export.samplers import steps, taps
-from dimaging_export.samplers.draw import draw
 from dimaging_export.samplers.file import loop_body
 from dimaging_export.samplers.layouts import Flat
 from dimaging_export.samplers.plan import Plan, Step

@@ -13,16 +13,16 @@ import keras
 import onnx
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.likelihoods import decode, draw, prepare
 from dimaging_export.emit.table import emit_layer
 from dimaging_export.emit.values import last_value
 from dimaging_export.errors import ExportError
+from dimaging_export.graph.trace import Call
 from dimaging_export.samplers import recurrent, steps, taps
-from dimaging_export.samplers.draw import decode, draw, prepare
 from dimaging_export.samplers.file import loop_body, whole_model
 from dimaging_export.samplers.fixed_point import fixed_point
 from dimaging_export.samplers.layouts import Columns, Flat
 from dimaging_export.samplers.plan import Plan, Step, plan
-from dimaging_export.walk import Call
 from dimaging_tf.layers.masked import MaskedConv2D
 
 INNER = ("pixels", "rows")

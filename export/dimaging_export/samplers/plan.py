@@ -19,7 +19,7 @@ import keras
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.errors import ExportError
-from dimaging_export.walk import Call, trace
+from dimaging_export.graph.trace import Call, trace
 from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
 
 

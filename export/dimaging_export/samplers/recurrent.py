@@ -16,11 +16,11 @@ import numpy as np
 from onnx import TensorProto
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.recurrent import cell, scan
+from dimaging_export.emit.spatial_lstm import cell, scan
 from dimaging_export.errors import ExportError
+from dimaging_export.graph.trace import Call
 from dimaging_export.samplers import taps
 from dimaging_export.samplers.plan import Part, Plan, Step, kind_of, unfolds
-from dimaging_export.walk import Call
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import keras
 import onnx
 
+from dimaging_export.emit.likelihoods import decode, draw, encode, prepare
+from dimaging_export.emit.likelihoods_integer import weights
 from dimaging_export.samplers import steps
-from dimaging_export.samplers.draw import decode, draw, encode, prepare
-from dimaging_export.samplers.draw_integer import weights
 from dimaging_export.samplers.file import whole_model
 from dimaging_export.samplers.loops import Sampler, read_by_pixels
 from dimaging_export.samplers.plan import Step
-from dimaging_tf.likelihoods_integer import IntegerLikelihood
+from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
 
 Tensors = dict[str, tuple[int | str, ...]]
 

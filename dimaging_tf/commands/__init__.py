@@ -1,0 +1,1 @@
+"""The `dimaging` command, a file for each verb or two."""

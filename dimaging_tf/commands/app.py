@@ -1,0 +1,242 @@
+"""The `dimaging` command: one thin function per verb. Heavy imports stay inside the functions."""
+
+import gc
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimaging_tf import registry
+from dimaging_tf.commands.rate_distortion import rd
+from dimaging_tf.commands.train import Seed, Size, train
+from dimaging_tf.errors import UserError
+from dimaging_tf.quiet import load_tensorflow
+
+app = typer.Typer(
+    help="Train in Keras, prove in ONNX, run and time on the edge.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+_PASS_ON: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+}
+
+
+@app.command("list")
+def list_() -> None:
+    """Show models, data sets and targets."""
+    from dimaging_export.bundle import targets
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from dimaging_tf import data
+
+    models = Table(
+        Column("model", no_wrap=True), "what it does", "lecture", "paper", "learns from", box=None
+    )
+    for e in registry.REGISTRY.values():
+        models.add_row(e.name, e.summary, e.lecture, e.paper, e.data)
+    sets = Table("data", "what it is", box=None)
+    for name, summary in data.NAMES.items():
+        sets.add_row(name, summary)
+    sets.add_row("PATH", "a folder of your own images")
+    devices = Table("target", "what it is", "precisions", box=None)
+    for target in targets.TARGETS.values():
+        devices.add_row(target.name, target.summary, ", ".join(target.precisions))
+    console = Console()
+    for table in (models, sets, devices):
+        console.print(table, "")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),
+    seed: Seed = 0,
+    quick: Annotated[
+        bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")
+    ] = False,
+) -> None:
+    """Train, export, run, time and report, all in 3 minutes.
+
+    Five models on real data; the exported files run where TensorFlow cannot be imported.
+    """
+    from dimaging_tf.commands import demo as story
+
+    story.tell(out, seed=seed, quick=quick)
+
+
+app.command()(train)
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[
+        Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")
+    ] = None,
+    n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
+    seed: Seed = 0,
+    reconstruct: Annotated[
+        int | None,
+        typer.Option(min=1, help="Find codes of that many images (a GAN searches), and decode."),
+    ] = None,
+    attribute: Annotated[
+        str | None, typer.Option(help="Put it on and take it off faces: glasses, or a label.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="Of the attribute's vector.")] = 1.0,
+    analogy: Annotated[
+        str | None, typer.Option(help="Numbers of pictures, as '3,7 - 1 + 20,21'.")
+    ] = None,
+    interpolate: Annotated[str | None, typer.Option(help="Between two pictures, as 3,17.")] = None,
+    traverse: Annotated[
+        int | None, typer.Option(min=1, help="That many latents, the strongest, one at a time.")
+    ] = None,
+    label: Annotated[
+        int | None, typer.Option(help="Class that a conditional generator draws.")
+    ] = None,
+) -> None:
+    """Draw samples, show validation images, or do arithmetic on codes.
+
+    A generative model draws; through any other validation images are sent. Numbers count, from 0, the
+    validation images where the model has an encoder, and otherwise the samples drawn with this seed.
+    """
+    from dimaging_tf.evaluation import plots
+    from dimaging_tf.training import runs
+
+    load_tensorflow()
+    model = runs.load_model(run)
+    given = {
+        "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
+        "interpolate": interpolate, "traverse": traverse,
+    }  # fmt: skip
+    if any(value is not None for value in given.values()):
+        from dimaging_tf.commands import latent_pictures
+
+        cells = latent_pictures.asked(
+            model, runs.read_settings(run), seed=seed, label=label, scale=scale, say=typer.echo,
+            **given,
+        )  # fmt: skip
+    elif model.draws:
+        cells = plots.tile(model.sample(n, seed=seed))
+    else:
+        cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run))), seed=seed)
+    out = out or run / "sample.png"
+    plots.save_grid(cells, out)
+    typer.echo(out)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .keras file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32, fp16, int8 or integer.")] = "fp32",
+    target: Annotated[str, typer.Option(help="cpu, cuda, phone or web.")] = "cpu",
+    data: Annotated[
+        str | None,
+        typer.Option(help="Real images for parity and calibration  [default: the run's]"),
+    ] = None,
+    size: Size = None,
+    uint8: Annotated[
+        bool | None, typer.Option(help="8-bit images in and out  [default: the target's]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
+) -> None:
+    """Write a bundle, proven equal to the Keras model.
+
+    Refused, with the figures, where an ONNX file does not compute what Keras computes.
+    """
+    import dimaging_export
+
+    name = runs_name(run)
+    load_tensorflow()
+    suffix = "" if target == "cpu" else f"-{target}"
+    out = out or Path("bundle") / f"{name}-{precision}{suffix}"
+    bundle = dimaging_export.export(
+        run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force
+    )
+    show_bundle(bundle)
+
+
+@app.command("run", **_PASS_ON)
+def run_(context: typer.Context) -> None:
+    """Run a graph, like `dimaging-edge run`."""
+    _edge("run", context)
+
+
+@app.command(**_PASS_ON)
+def bench(context: typer.Context) -> None:
+    """Time a bundle, like `dimaging-edge bench`."""
+    _edge("bench", context)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders and bundles.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Make one page of runs and bundles."""
+    from dimaging_tf.commands import report as page
+
+    typer.echo(page.write(folders, out))
+
+
+app.command()(rd)
+
+
+def runs_name(run: Path) -> str:
+    """What the default bundle folder is called after."""
+    from dimaging_tf.training import runs
+
+    return run.stem if run.suffix == ".keras" else runs.read_record(run)["model"]
+
+
+def show_bundle(bundle: Path) -> None:
+    """The table of `dimaging-edge info`, and what to do next."""
+    from dimaging_edge.commands import main as edge
+
+    edge.main(["info", str(bundle)])
+    typer.echo(f"next: dimaging bench {bundle}")
+
+
+def _edge(verb: str, context: typer.Context) -> None:
+    from dimaging_edge.commands import main as edge
+
+    raise typer.Exit(edge.main([verb, *context.args]))
+
+
+def main() -> None:
+    """Entry point: an error is one message, not a traceback; exit 1, or 130 on Ctrl-C."""
+    status = _status()
+    gc.collect()
+    sys.exit(status)
+
+
+def _status() -> int | str | None:
+    """Run the command. No error outlives this function: it would hold the frames of `fit` and with
+    them a tf.data iterator, whose threads may abort a Python that ends under them.
+    """
+    from dimaging_edge.common.errors import DimagingError
+
+    try:
+        app()
+    except SystemExit as end:
+        return end.code
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as missing:
+        if (missing.name or "dimaging").startswith("dimaging"):
+            raise
+        install = "pip install 'dimaging[train,export,cpu]'"
+        typer.echo(f"error: this needs {missing.name}: {install}", err=True)
+        return 1
+    except (UserError, DimagingError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""What the demo shows of each model: all networks run where TensorFlow cannot be imported.
+
+Each function (out, seed) -> figures of the bundles in out/bundle, as pairs of caption and picture file.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimaging_tf.data.dataset import to_float
+from dimaging_tf.errors import UserError
+from dimaging_tf.evaluation import plots
+from dimaging_tf.files import read_json_lines
+from dimaging_tf.training import runs
+
+Figure = tuple[str, Path]
+
+
+def denoised(out: Path, seed: int) -> list[Figure]:
+    """A photograph that was not trained on."""
+    clean = photograph()
+    noisy = runs.load_model(out / "runs" / "denoiser").noisy(clean[None], seed)
+    files = (out / "bundle" / f"denoiser-{precision}" for precision in ("fp32", "int8"))
+    found = [_answer(file, "denoiser", noisy=noisy)["image"] for file in files]
+    cells = np.concatenate([clean[None], noisy, *found])
+    caption = "Another one: clean, noisy (sigma 25 of 255), restored in fp32, in int8"
+    return [_grid(caption, cells[None], out, "denoised")]
+
+
+def completed(out: Path, seed: int) -> list[Figure]:
+    """PixelCNN: half a digit completed, whole ones drawn."""
+    digit = (to_float(_digits().image[0]) > 0.5).astype(np.float32)
+    half = _drawn("complete", out, "pixelcnn-fp32", seed, 7, "--keep", "upper", image=digit)
+    drawn = _drawn("sample", out, "pixelcnn-integer", seed, 24)
+    caption = (
+        "PixelCNN: a digit whose lower half is occluded and completed 7 times, and 24 samples of the "
+        "integer-valued variant, the same on every device. "
+    )
+    cells = np.concatenate([half, drawn]).reshape(4, 8, 28, 28, 1)
+    return [_grid(caption, cells, out, "pixelcnn")]
+
+
+def games(out: Path, seed: int) -> list[Figure]:
+    """DCGAN: each digit four times, and how the game stands."""
+    drawn = _drawn("sample", out, "dcgan-int8", seed, 40)
+    last = read_json_lines(out / "runs" / "dcgan" / "metrics.jsonl")[-1]
+    caption = (
+        "DCGAN in int8, told which digit to draw. Its discriminator takes real digits never trained on "
+        f"for real with {last['val_d_real']:.0%}, drawn ones with {last['val_d_fake']:.0%}; drawn ones "
+        f"differ from each other by {last['diversity']:.2f} of what real ones do"
+    )
+    return [_grid(caption, drawn.reshape(4, 10, 28, 28, 1), out, "dcgan")]
+
+
+def glasses(out: Path, seed: int) -> list[Figure]:
+    """Latent arithmetic: put on and taken off by the mean difference of codes."""
+    from dimaging_tf.commands.latent_pictures import edited
+    from dimaging_tf.latent.space import Space
+
+    bundle = out / "bundle" / "vae_faces-int8"
+    settings = runs.read_settings(out / "runs" / "vae_faces")
+    space = Space(
+        0,
+        decode=lambda z: _answer(bundle, "decoder", z=z)["image"],
+        encode=lambda image: _answer(bundle, "encoder", image=image)["mean"],
+        has_encoder=True,
+    )
+    cells = edited(space, runs.load_data(settings), "glasses", 1.0, seed)
+    caption = (
+        "Latent arithmetic in int8. Faces never trained on, their reconstructions, and with glasses: the "
+        "mean difference of codes with and without them is added. Below, it is taken away: what is darker "
+        "or paler than the mean pair leaves a trace"
+    )
+    return [_grid(caption, cells, out, "glasses")]
+
+
+def codes(out: Path, seed: int) -> list[Figure]:
+    """VAE: samples and the latent plane."""
+    drawn = plots.tile(_drawn("sample", out, "vae-int8", seed, 64))
+    digits, picture = _digits(), out / "pictures" / "latent.png"
+    mean = _answer(out / "bundle" / "vae-fp32", "encoder", image=to_float(digits.image))["mean"]
+    plane = plots.latent_plane(mean, digits.label, "codes of digits never trained on")
+    plots.save_figure(plane, picture)
+    return [
+        _grid("64 digits drawn by the VAE's int8 decoder", drawn, out, "samples"),
+        ("The encoder's latent plane", picture),
+    ]
+
+
+SHOWN: dict[str, Callable[[Path, int], list[Figure]]] = {
+    "denoiser": denoised,
+    "pixelcnn": completed,
+    "dcgan": games,
+    "vae_faces": glasses,
+    "vae": codes,
+}
+
+
+def compressed(pictures: Path) -> Figure:
+    """A photograph to a file and back by the codec whose weights come along, beside a JPEG of such size."""
+    from PIL import Image
+    from skimage import data as photos
+
+    from dimaging_tf.evaluation.metrics import psnr
+    from dimaging_tf.evaluation.rate_distortion import rivals
+
+    pictures.mkdir(parents=True, exist_ok=True)
+    photo, file, again = (pictures / name for name in ("photo.png", "photo.dimg", "again.png"))
+    image = photos.astronaut()
+    Image.fromarray(image).save(photo)
+    edge("compress", photo, "-q", 30, "-o", file)
+    edge("decompress", file, "-o", again)
+    jpeg = rivals()[0]
+    sizes = (jpeg.encode(image, quality) for quality in range(1, 96))
+    small = next(data for data in sizes if len(data) >= file.stat().st_size)
+    with Image.open(again) as picture:
+        cells = np.stack([image, np.asarray(picture), jpeg.decode(small)]) / np.float32(255)
+    ours, theirs = (psnr(x[None], cells[:1]) for x in cells[1:])
+    plots.save_grid(cells[None], pictures / "compressed.png")
+    words = (
+        f"A photograph not trained on: the original, back from a .dimg of {file.stat().st_size} bytes "
+        f"({ours:.1f} dB), and from a JPEG of {len(small)} ({theirs:.1f} dB)"
+    )
+    photo.unlink()
+    again.unlink()
+    return words, pictures / "compressed.png"
+
+
+def photograph() -> np.ndarray:
+    """256x256 grey pixels of a photograph that `photos` keeps for validation, float32 in [0, 1]."""
+    from skimage import data as photos
+
+    return (photos.camera()[90:346, 140:396, None] / np.float32(255)).astype(np.float32)
+
+
+def edge(*arguments: Any) -> str:
+    """dimaging-edge in a process of its own that cannot import TensorFlow or Keras; what it prints."""
+    code = (
+        "import sys; sys.modules.update(tensorflow=None, keras=None); "
+        "from dimaging_edge.commands.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words: Sequence[str] = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"dimaging-edge {' '.join(words[3:])} failed:\n{done.stderr.strip()}")
+    return done.stdout.rstrip()
+
+
+def _answer(bundle: Path, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs of one graph of a bundle."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = []
+        for name, value in inputs.items():
+            np.save(Path(folder) / f"{name}.npy", value)
+            words += ["--input", f"{name}={folder}/{name}.npy"]
+        answers = Path(folder) / "answers"
+        edge("run", bundle, graph, *words, "--out", answers)
+        return {file.stem: np.load(file) for file in answers.glob("*.npy")}
+
+
+def _drawn(verb: str, out: Path, bundle: str, seed: int, n: int, *words: Any, **given: Any) -> Any:
+    """What `dimaging-edge sample` draws, or `complete` of the image given: [n, h, w, C]."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, value in given.items():
+            np.save(Path(folder) / f"{name}.npy", value)
+        files = [f"{folder}/{name}.npy" for name in given]
+        more = ["--n", n, "--seed", seed, "--out", f"{folder}/drawn.npy"]
+        edge(verb, out / "bundle" / bundle, *files, *words, *more)
+        return np.load(f"{folder}/drawn.npy")
+
+
+def _digits() -> Any:
+    from dimaging_tf import data
+
+    return data.load("mnist5k").valid
+
+
+def _grid(caption: str, cells: np.ndarray, out: Path, name: str) -> Figure:
+    """Write the picture of [rows, columns, h, w, C]."""
+    picture = out / "pictures" / f"{name}.png"
+    plots.save_grid(cells.clip(0, 1), picture)
+    return caption, picture

@@ -1,0 +1,65 @@
+"""The verb `dimaging rd`: a folder of photographs through every codec."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dimaging_tf.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from dimaging_tf.evaluation.rate_distortion import Codec
+
+
+def rd(
+    folder: Annotated[Path, typer.Argument(help="Folder of photographs, best without losses.")],
+    model: Annotated[
+        Path | None, typer.Option(help="Bundle of a codec  [default: the one that comes along]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for rd.json and the plots.")] = Path("rd"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Pictures at most.")] = None,
+    steps: Annotated[int, typer.Option(min=2, max=64, help="Qualities of the codec, 0 to 63.")] = 8,
+) -> None:
+    """Measure rate and distortion of a folder.
+
+    Real files of the learned codec and of every codec that Pillow has here: bytes, PSNR, MS-SSIM, seconds,
+    and the difference of bytes at equal quality (BD-rate).
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from dimaging_tf.evaluation import plots, rate_distortion
+    from dimaging_tf.files import write_json
+
+    load_tensorflow()
+    images = rate_distortion.read_folder(folder, limit)
+    codecs = [learned_codec(model, steps), *rate_distortion.rivals()]
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        files = bars.add_task("files", total=None)
+        heard = lambda done, total: bars.update(files, completed=done, total=total)  # noqa: E731
+        rows = rate_distortion.measure(images, codecs, heard)
+    found = rate_distortion.summary(rows, codecs[0].name)
+    write_json(out / "rd.json", {"bd_rate_percent": found, "rows": rows})
+    for quality in rate_distortion.QUALITIES:
+        plots.save_figure(plots.rate_distortion(rows, quality), out / f"{quality}.png")
+    for rival, rates in found.items():
+        words = (f"{'-' if x is None else f'{x:+.1f} %'} by {q}" for q, x in rates.items())
+        typer.echo(f"bytes at equal quality, over {rival}: {', '.join(words)}")
+    typer.echo(out / "rd.json")
+
+
+def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
+    """`dimaging-edge compress` and `decompress`, for `rate_distortion.measure`."""
+    from dimaging_edge.photo.bundle_model import find_bundle, open_model
+    from dimaging_edge.photo.codec import compress, decompress
+    from dimaging_edge.photo.symbol_model import Photo
+
+    from dimaging_tf.evaluation.rate_distortion import Codec
+
+    model = open_model(bundle or find_bundle(None), threads=1)
+    settings = [round(63 * k / (steps - 1)) for k in range(steps)]
+    return Codec(
+        "dimaging", settings,
+        lambda image, quality: compress(model, Photo(image), int(quality)),
+        lambda data: decompress(model, data)[0].image,
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""The verb `dimaging train`."""
+
+from ast import literal_eval
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimaging_tf.errors import UserError
+from dimaging_tf.quiet import load_tensorflow
+
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Size = Annotated[int | None, typer.Option(min=1, help="Image size to cut or scale to, pixels.")]
+
+
+def train(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A name of `dimaging list`.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Run folder  [default: runs/MODEL]")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set name or image folder  [default: the model's]")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where downloaded data sets lie.", envvar="DIMAGING_DATA")
+    ] = None,
+    size: Size = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1 grey, 3 colour  [default: the data's]")
+    ] = None,
+    cut: Annotated[
+        str | None,
+        typer.Option(help="Folder: patches, or resize the central square  [default: patches]"),
+    ] = None,
+    white: Annotated[
+        int | None, typer.Option(help="Folder: full scale of 16-bit files, such as 4095.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out unreadable files.")
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the data  [default: the model's]")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Stop by the clock instead of by epochs.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images a step  [default: the model's]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of Adam; falls by a half cosine  [default: the model's]")
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Policy of training pictures  [default: the model's]")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="single, or mirrored over all GPUs.")] = "single",
+    seed: Seed = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the model, as latent_dim=2; repeat."),
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Run, or .keras file, whose weights it starts with.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")
+    ] = False,
+) -> None:
+    """Train a model into a run folder.
+
+    It holds checkpoints, a record and sample pictures; --resume goes on after a kill.
+    """
+    from dimaging_tf.training import runs
+
+    if resume and not model and out is None:
+        raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
+    if resume:
+        out = out or Path("runs") / model
+        settings = runs.read_settings(out)
+        if model not in ("", settings.model):
+            raise UserError(f"{out} is a run of {settings.model}. Received: {model}")
+        if given := sorted(_options_given(context) - {"--out", "--resume"}):
+            raise UserError(
+                f"--resume goes on with the run in {out} as it was set up; leave out "
+                f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW"
+            )
+    elif not model:
+        raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
+    else:
+        out = out or Path("runs") / model
+        options = {
+            "data_dir": data_dir and str(data_dir),
+            "size": size,
+            "channels": channels,
+            "cut": cut,
+            "white": white,
+            "skip_bad": skip_bad or None,
+        }
+        settings = runs.default_settings(
+            model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
+            learning_rate=learning_rate, augment=augment, strategy=strategy,
+            data_options={k: v for k, v in options.items() if v is not None},
+            changes=parse_changes(set_ or []), init=init and str(init),
+        )  # fmt: skip
+    load_tensorflow()
+    from dimaging_tf.training.phases import Phased
+    from dimaging_tf.training.progress import Progress
+
+    with Progress(settings.model) as bar:
+        trained = runs.train(settings, out, resume=resume, callbacks=[bar])
+    if isinstance(trained, Phased) and (left := trained.steps_to_last_phase()):
+        typer.echo(
+            f"note: it ended {left} steps before the last phase of {settings.model}, which has learned "
+            "nothing; train anew with more --minutes or --epochs"
+        )
+    typer.echo(f"{out}  next: dimaging export {out}")
+
+
+def parse_changes(pairs: list[str]) -> dict[str, Any]:
+    """["latent_dim=2", "hidden=(64,)"] -> values; what is no Python literal is a string."""
+    changes = {}
+    for pair in pairs:
+        name, found, text = pair.partition("=")
+        if not found:
+            raise UserError(f"--set takes NAME=VALUE, such as latent_dim=2. Received: {pair!r}")
+        try:
+            changes[name] = literal_eval(text)
+        except (ValueError, SyntaxError):
+            changes[name] = text
+    return changes
+
+
+def _options_given(context: typer.Context) -> set[str]:
+    """Names of the options that are on the command line."""
+    source = context.get_parameter_source
+    params = [p for p in context.command.params if p.param_type_name == "option"]
+    return {
+        p.opts[0] for p in params if p.name and getattr(source(p.name), "name", "") == "COMMANDLINE"
+    }

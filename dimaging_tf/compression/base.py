@@ -1,0 +1,283 @@
+"""Learned compression (lecture: "compress, decompress"): the base of image codecs that are trained.
+
+    loss = lambda * distortion + bits a pixel          lambda follows the quality 0..63
+
+distortion: 255^2 MSE, or 1 - MS-SSIM. In training every image has a quality of its own, what is coded is
+disturbed by uniform noise where its bits are counted, and rounded where it is decoded (arXiv 2007.08739).
+
+image: float32 [B, H, W, C] in [0, 1]; quality: whole numbers [B].
+"""
+
+import warnings
+from abc import abstractmethod
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dimaging_tf.compression.monitor import RateDistortionPlot
+from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.errors import DataError
+from dimaging_tf.layers import replicas
+from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
+from dimaging_tf.layers.random import step_uniform
+
+SYMBOL = 127
+"""Largest symbol."""
+EIGHTHS = 8
+"""Parts of a step in which y travels, for its predicted mean is no whole step."""
+PARTS = 256
+"""Parts of a step in which an encoder answers."""
+FINEST = 1 << 15
+"""Largest number of eighths of a step."""
+WIDEST = 4095
+"""Largest latent in steps; also the largest symbol of a codec for 16 bits, others have SYMBOL."""
+RUNGS = (4, 18, 32, 46, 60)
+"""Qualities that validation and `score` measure."""
+LEGAL = {
+    "distortion": ("mse", "ms-ssim"),
+    "bits": (8, 16),
+    "compute": ("float32", "mixed_bfloat16"),
+}
+_EXPOSURES = 1 << 20
+"""Stream of random numbers far from those of noise."""
+_SSIM = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Weights of the five scales (Wang et al. 2003)."""
+
+
+def check_config(name: str, config: Any) -> None:
+    """ValueError that names the setting of codec `name` which is not legal."""
+    for field, legal in LEGAL.items():
+        if (found := getattr(config, field)) not in legal:
+            raise ValueError(
+                f"{name}: {field} must be one of {', '.join(map(str, legal))}. Received: {found!r}"
+            )
+    if config.shape[2] not in (1, 3):
+        raise ValueError(f"{name}: images have 1 or 3 channels. Received: {config.shape[2]}")
+    if not 0 < config.tradeoff[0] < config.tradeoff[1]:
+        raise ValueError(
+            f"{name}: tradeoff must be 0 < lowest < highest lambda. Received: {config.tradeoff}"
+        )
+
+
+class LearnedCodec(DeployableModel):
+    """`compile(optimizer)` and `fit(images)`; the loss is its own.
+
+    Subclasses set `latents` (name -> (size of the image over theirs, channels)), and define `restored`,
+    `adapt` and the three graphs encoder, prior and decoder.
+    """
+
+    ranges = {
+        "image": (0.0, 1.0), "quality": (0, QUALITIES - 1), "pass": (0, 1), "z": (-SYMBOL, SYMBOL),
+        "y": (-PARTS * WIDEST, PARTS * WIDEST), "index": (0, QUALITIES - 1), "mean": (-FINEST, FINEST),
+    }  # fmt: skip
+    quality = Quality("rate-distortion loss", "bits/pixel", False, {"fp32": 0.02})
+    example_size = 128
+    latents: dict[str, tuple[int, int]]
+
+    def __init__(self, config: Any = None, **kwargs):
+        super().__init__(config, **kwargs)
+        low, high = self.config.tradeoff
+        self.lambdas = np.geomspace(low, high, QUALITIES).astype(np.float32)
+        self.adapted = self.add_weight(
+            name="adapted", shape=(), initializer="zeros", trainable=False
+        )
+        names = ("loss", "bpp", "psnr", *self.parts())
+        self.trackers = {n: keras.metrics.Mean(n) for n in names}
+        rungs = [f"{name}_{q}" for q in RUNGS for name in ("bpp", "psnr")]
+        self.rungs = {name: keras.metrics.Mean(name) for name in rungs}
+
+    @classmethod
+    def input_shape_for(cls, shape, changes):
+        """Any size."""
+        return (None, None, shape[2])
+
+    def check_data(self, dataset):
+        """DataError for patches whose halves, which training cuts out, are no multiples of 32.
+
+        A warning where the pictures have more bits than the codec will have.
+        """
+        if dataset.train.image.dtype == np.uint16 and self.config.bits == 8:
+            warnings.warn(
+                "the pictures have 16 bits, the codec will be one for 8; for 16 say --set bits=16",
+                stacklevel=2,
+            )
+        height, width, _ = dataset.shape
+        if height % 64 or width % 64:
+            raise DataError(
+                f"{self.registry_name} learns from patches whose sides are multiples of 64 pixels; "
+                f"received {height} x {width}. Say --size 256"
+            )
+
+    def callbacks(self, dataset, folder):
+        """`rate_distortion.png` after each epoch."""
+        return [RateDistortionPlot(folder)]
+
+    @abstractmethod
+    def parts(self) -> tuple[str, ...]:
+        """What the bits are spent on."""
+
+    @abstractmethod
+    def adapt(self, image: Any) -> None:
+        """Initialise by a batch of images [B, H, W, C]."""
+
+    @abstractmethod
+    def restored(self, image, quality, noise=None) -> tuple[Any, dict[str, Any]]:
+        """(image, {part: bits [B]}); stabilised images in and out, not clipped.
+
+        noise: uniform [0, 1) by latent, in the place of rounding where bits are counted (training).
+        """
+
+    @property
+    def metrics(self):
+        """Reset by Keras at the start of each epoch."""
+        return [*self.trackers.values(), *self.rungs.values()]
+
+    @property
+    def widest(self) -> int:
+        """Largest symbol of y."""
+        return WIDEST if self.config.bits > 8 else SYMBOL
+
+    def fit(self, x: Any = None, *args, **kwargs):
+        """As Keras does; a new model first looks at one batch (see `adapt`)."""
+        if not float(self.adapted):
+            self.adapt(self.varied(next(iter(x)) if isinstance(x, tf.data.Dataset) else x[:64], 0))
+            self.adapted.assign(1.0)
+        return super().fit(x, *args, **kwargs)
+
+    def stabilise(self, image):
+        """What errors are measured on."""
+        return image if self.config.bits == 8 else Stabilise()(image)
+
+    def call(self, image, quality=None):
+        """Compress and restore: [B, H, W, C] -> the same; quality [B], by default 32."""
+        image = tf.convert_to_tensor(image)
+        quality = tf.fill(tf.shape(image)[:1], 32) if quality is None else quality
+        restored = tf.clip_by_value(self.restored(self.stabilise(image), quality)[0], 0.0, 1.0)
+        return restored if self.config.bits == 8 else Stabilise(inverse=True)(restored)
+
+    def losses_of(self, image, quality, noise=None):
+        """Everything by name, each [B]; "loss" in bits a pixel."""
+        image = self.stabilise(tf.convert_to_tensor(image))
+        restored, bits = self.restored(image, quality, noise)
+        if noise is None:
+            restored = tf.clip_by_value(restored, 0.0, 1.0)
+        return self._figures(image, restored, bits, quality)
+
+    def _figures(self, image, restored, bits, quality):
+        pixels = tf.cast(tf.reduce_prod(tf.shape(image)[1:3]), tf.float32)
+        mse = tf.reduce_mean((restored - image) ** 2, [1, 2, 3])
+        similar = self.config.distortion == "ms-ssim"
+        distortion = 1 - ms_ssim(restored, image) if similar else 255.0**2 * mse
+        found = {name: tf.cast(value, tf.float32) / pixels for name, value in bits.items()}
+        found["bpp"] = tf.add_n(list(found.values()))
+        found["loss"] = (
+            tf.gather(self.lambdas, tf.cast(quality, tf.int32)) * distortion + found["bpp"]
+        )
+        found["psnr"] = -10 / np.log(10) * tf.math.log(mse + 1e-10)
+        return found
+
+    def train_step(self, image):
+        """One step at qualities of its own for every image. [B, H, W, C]."""
+        step, batch = self.optimizer.iterations.value, tf.shape(image)[0]
+        image = self.varied(image, step)
+        quality = self._uniform([batch], 0, step) * QUALITIES
+        quality = tf.floor(quality)
+        noise = {
+            name: self._uniform(
+                [batch, tf.shape(image)[1] // size, tf.shape(image)[2] // size, channels],
+                1 + k,
+                step,
+            )
+            for k, (name, (size, channels)) in enumerate(self.latents.items())
+        }
+        with tf.GradientTape() as tape:
+            # Noise lets the encoder learn; only real rounding tells the prior what symbols will cost.
+            found = tf.cond(
+                step % 2 == 0,
+                lambda: self.losses_of(image, quality, noise),
+                lambda: self.losses_of(image, quality),
+            )
+            # A percent counts the same in a smooth picture and a busy one, at a low rate and a high one.
+            loss = tf.reduce_mean(tf.math.log(found["loss"] + 0.002))
+            loss = loss / replicas.count()
+            loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return self._track(self.trackers, found)
+
+    def varied(self, image, step):
+        """With 16 bits, pictures as other cameras would store them; else as they are. [B, H, W, C]."""
+        if self.config.bits == 8:
+            return image
+        return exposed(image, self._uniform([3, tf.shape(image)[0]], _EXPOSURES, step))
+
+    def _uniform(self, shape, stream: int, step):
+        return step_uniform(tf.stack(shape), self.config.seed, 3 * step + stream)
+
+    def test_step(self, image):
+        """With rounding, at five qualities; their means, and each by itself."""
+        for q in RUNGS:
+            found = self.losses_of(image, tf.fill(tf.shape(image)[:1], q))
+            self._track(self.trackers, found)
+            self._track(self.rungs, {f"{name}_{q}": found[name] for name in ("bpp", "psnr")})
+        return {m.name: m.result() for m in self.metrics}
+
+    def _track(self, trackers, found):
+        for name, tracker in trackers.items():
+            if name in found:
+                tracker.update_state(found[name])
+        return {name: tracker.result() for name, tracker in trackers.items()}
+
+    def score(self, run, image, label=None, seed=0):
+        """Mean loss of six images at five qualities in bits a pixel, as an ideal coder codes them."""
+        found, image = [], image[:6]
+        for q in RUNGS:
+            quality = np.full(len(image), q, np.float32)
+            code = run("encoder", image=image, quality=quality)
+            y, bits = self.coded(run, code, quality)
+            restored = run("decoder", z=code["z"], y=y, quality=quality)["image"]
+            was, now = (self.stabilise(tf.convert_to_tensor(x)) for x in (image, restored))
+            found.append(np.mean(self._figures(was, now, {"all": bits}, quality)["loss"]))
+        return float(np.mean(found))
+
+    def coded(self, run, code, quality, count=None) -> tuple[np.ndarray, np.ndarray]:
+        """(y in eighths as a decoder gets it, bits [B]) of what `encoder` answered.
+
+        count(index, symbol), both [n], is told what would be coded.
+        """
+        y = np.zeros_like(code["y"])
+        bits = self.z_bits(code["z"], quality)
+        even = np.add.outer(*map(np.arange, y.shape[1:3]))[None, :, :, None] % 2 == 0
+        for number, mask in enumerate((even, ~even)):
+            told = {"pass": np.full(len(y), number, quality.dtype), "quality": quality}
+            found = run("prior", z=code["z"], y=y, **told)
+            coded = mask & (found["index"] > 0)
+            symbol = np.floor(code["y"] / PARTS - found["mean"] / EIGHTHS + 0.5) * coded
+            symbol = np.clip(symbol, -self.widest, self.widest)
+            cost = logistic_bits(symbol, np.float32(np.log2(table_scale(found["index"]))))
+            bits = bits + np.sum(cost * coded, (1, 2, 3))
+            if count is not None:
+                count(found["index"][coded], symbol[coded])
+            y = np.where(mask, EIGHTHS * symbol + found["mean"], y).astype(np.float32)
+        return y, bits
+
+    @abstractmethod
+    def z_bits(self, z, quality) -> np.ndarray:
+        """Bits of the symbols z, [B]."""
+
+    def picture(self, image, label=None, seed=0):
+        """Rows: images, then restored at three qualities."""
+        image = image[:6]
+        rows = [np.asarray(self(image, tf.fill([len(image)], q))) for q in (60, 32, 4)]
+        return np.stack([image, *rows])
+
+
+def ms_ssim(estimate, image):
+    """Multiscale structural similarity [B] on as many of its five scales as the size allows."""
+    side = min(image.shape[1] or 176, image.shape[2] or 176)
+    scales = max(1, sum(side >= 11 * 2**k for k in range(5)))
+    return tf.image.ssim_multiscale(
+        tf.clip_by_value(estimate, 0.0, 1.0), image, 1.0, _SSIM[:scales]
+    )

@@ -1,0 +1,1 @@
+"""What explicit densities share: the base class, their layers, their likelihoods."""

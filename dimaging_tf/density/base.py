@@ -1,0 +1,304 @@
+"""Explicit densities (lecture: "fully visible belief network"): the base of FVBN, PixelCNN and PixelRNN.
+
+    log p(image) = sum_i log p(pixel_i | pixels before i)            chain rule, raster order
+
+One network computes all conditionals at once from an image that is there. Drawing is sequential, "slow"
+in the lecture; here it is a fixed point: with the noise given, every pixel is a function of the pixels
+before it, so evaluating all pixels again until nothing changes gives exactly the sequential sample
+(arXiv 2002.09928), in as many passes as changes take to travel through the image.
+
+image: float32 [B, H, W, C] in [0, 1], on the `levels` values of the alphabet.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
+from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
+from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.layers import replicas
+
+
+def likelihood_of(config: Any) -> Likelihood:
+    """Bernoulli for two levels, a mixture where `components` says so, else a softmax."""
+    channels = config.shape[-1]
+    if components := getattr(config, "components", 0):
+        return LogisticMixture(channels, components, config.levels)
+    return Bernoulli(channels) if config.levels == 2 else Categorical(channels, config.levels)
+
+
+def check_levels(model: str, levels: int) -> None:
+    """ValueError unless a pixel has 2 to 256 values."""
+    if not 2 <= levels <= 256:
+        raise ValueError(f"{model}: levels must be 2 to 256. Received: {levels}")
+
+
+class ExplicitDensity(DeployableModel):
+    """`compile(optimizer)` and `fit(images)`, or `fit(images, conditions)`.
+
+    Subclasses set `build_network`: config -> functional model, image (and a condition: the one-hot
+    label float32 [B, classes], a small image, ...) -> {"parameters"}.
+    """
+
+    build_network: ClassVar[Callable[[Any], keras.Model]]
+    loss_names = ("loss",)
+    """What `losses_of` gives."""
+    draws = True
+    ranges = {
+        "image": (0.0, 1.0), "label": (0.0, 1.0), "canvas": (0.0, 1.0), "mask": (0.0, 1.0),
+        "noise": (0.0, 1.0), "log_likelihood": None,
+    }  # fmt: skip
+
+    def __init__(self, config: Any = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.network = type(self).build_network(self.config)
+        self.likelihood: Any = likelihood_of(self.config)  # or its integer-valued form
+        self.trackers = [keras.metrics.Mean(name) for name in self.loss_names]
+
+    @property
+    def quality(self) -> Quality:
+        """Nats of an image in black and white, bits a dimension otherwise."""
+        unit = "nats" if self.config.levels == 2 else "bits/dim"
+        allowed = 0.1 if unit == "nats" else 0.01
+        return Quality("negative log-likelihood", unit, False, {"integer": allowed})
+
+    @property
+    def metrics(self):
+        """Reset by Keras at the start of each epoch."""
+        return self.trackers
+
+    @property
+    def scale(self) -> float:
+        """Nats of an image -> `quality.unit`."""
+        dimensions = math.prod(self.config.shape)
+        return 1.0 if self.config.levels == 2 else 1 / (dimensions * math.log(2))
+
+    @property
+    def condition(self) -> str:
+        """Name of the network's second input; "" if it has none."""
+        names = [tensor.name for tensor in self.network.inputs if tensor.name != "image"]
+        return names[0] if names else ""
+
+    def parameters(self, image: Any, condition: Any = None, training: bool = False):
+        """The conditionals of all pixels, [B, H, W, likelihood.count]."""
+        inputs = image = self.likelihood.encode(tf.convert_to_tensor(image))
+        if self.condition:
+            inputs = {"image": image, self.condition: tf.convert_to_tensor(condition)}
+        return self.network(inputs, training=training)["parameters"]
+
+    def call(self, image, condition=None, training=False):
+        """Log-likelihood of each pixel in nats, [B, H, W, 1]."""
+        return self.likelihood.log_prob(self.parameters(image, condition, training), image)
+
+    def losses_of(self, image, condition=None, training=False) -> tuple:
+        """Terms of the objective, each [B] in `quality.unit`; the first: the negative log-likelihood."""
+        return (self._negative(self.parameters(image, condition, training), image),)
+
+    def _negative(self, parameters, image):
+        return -self.scale * tf.reduce_sum(self.likelihood.log_prob(parameters, image), [1, 2, 3])
+
+    def train_step(self, data):
+        """One step on the sum of the losses. [B, H, W, C], or that and conditions."""
+        image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            losses = self.losses_of(image, condition, training=True)
+            share = tf.reduce_mean(sum(losses)) / replicas.count()
+            share = self.optimizer.scale_loss(share)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(share, variables), variables)
+        return self._track(losses)
+
+    def test_step(self, data):
+        """The means over the split; "loss" is the likelihood alone."""
+        image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self._track(self.losses_of(image, condition))
+
+    def _track(self, losses):
+        for tracker, loss in zip(self.trackers, losses, strict=True):
+            tracker.update_state(loss)
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    def transform(self, image, label, seed):
+        """To the alphabet: grey is drawn black or white with its own probability, or rounded."""
+        if self.config.levels == 2:
+            noise = tf.random.stateless_uniform(tf.shape(image), seed)
+            image = tf.cast(noise < image, tf.float32)
+        else:
+            image = tf.round(image * (self.config.levels - 1)) / (self.config.levels - 1)
+        return (image, self.told(image, label)) if self.condition else image
+
+    def told(self, image, label):
+        """The condition of images on the alphabet: their labels, one-hot [B, classes]."""
+        return tf.one_hot(label, self.config.classes)
+
+    def default_condition(self, n: int) -> np.ndarray:
+        """What `sample` is told when nobody says: each class in turn."""
+        classes = self.config.classes
+        return np.eye(classes, dtype=np.float32)[np.arange(n) % classes]
+
+    def sample(
+        self, n: int, seed: int = 0, *, noise: np.ndarray | None = None,
+        condition: np.ndarray | None = None, canvas: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Draw [n, H, W, C]: exactly what drawing pixel after pixel with this noise gives.
+
+        noise: [n, H, W, likelihood.noise] in (0, 1), by default from `seed`. condition: [n, ...].
+        Where mask [n, H, W, 1] is 1, canvas [n, H, W, C] is kept.
+        """
+        shape = self.config.shape
+        if noise is None:
+            noise = uniform(np.random.default_rng(seed), (n, *shape[:2], self.likelihood.noise))
+        if canvas is None:
+            canvas, mask = (
+                np.zeros((n, *shape), np.float32),
+                np.zeros((n, *shape[:2], 1), np.float32),
+            )
+        if condition is None and self.condition:
+            condition = self.default_condition(n)
+        told: Any = () if condition is None else tf.constant(condition)
+        inputs: list[Any] = [noise, canvas, mask]
+        image = tf.constant(inputs[1] * inputs[2])
+        for _ in range(math.prod(shape) + 1):
+            again = self._draw_all(image, *inputs, told)
+            if bool(tf.reduce_all(again == image)):
+                break
+            image = again
+        return image.numpy()
+
+    @tf.function(reduce_retracing=True)
+    def _draw_all(self, *images_and_condition):
+        image, noise, canvas, mask, condition = images_and_condition
+        drawn = self.likelihood.draw(self.parameters(image, condition), noise)
+        return tf.where(mask > 0.5, canvas, drawn)
+
+    def complete(
+        self, image: np.ndarray, mask: np.ndarray, n: int = 1, seed: int = 0, condition: Any = None
+    ) -> np.ndarray:
+        """Fill in what is occluded (Figure 1 of arXiv 1601.06759), n times: [n, H, W, C].
+
+        image [H, W, C] on the alphabet; mask [H, W, 1], 1 where the image is known.
+        """
+        repeated = [np.repeat(np.asarray(x, np.float32)[None], n, 0) for x in (image, mask)]
+        if condition is not None:
+            condition = np.repeat(np.asarray(condition, np.float32)[None], n, 0)
+        return self.sample(n, seed, condition=condition, canvas=repeated[0], mask=repeated[1])
+
+    def graphs(self):
+        """{"density": image (and condition) -> log_likelihood}; export adds the samplers."""
+        inputs = {tensor.name: tensor for tensor in self.network.inputs}
+        if isinstance(self.likelihood, IntegerLikelihood):
+            return {"density": self._weights(self.likelihood, inputs)}
+        found = LogLikelihood(self.likelihood)(self.network.output["parameters"], inputs["image"])
+        source = inputs if self.condition else inputs["image"]
+        return {"density": keras.Model(source, {"log_likelihood": found}, name="density")}
+
+    def _weights(self, likelihood: IntegerLikelihood, inputs: dict[str, Any]) -> keras.Model:
+        """Of an integer-valued network: image (and condition) -> weights of the symbols."""
+        source = {k: keras.Input(t.shape[1:], name=k) for k, t in inputs.items()}
+        told = {**source, "image": Encode(likelihood)(source["image"])}
+        parameters = self.network(told if self.condition else told["image"])["parameters"]
+        weights = Weights(likelihood)(parameters, told["image"])
+        face = source if self.condition else source["image"]
+        return keras.Model(face, {"weights": weights}, name="density")
+
+    def examples(self, image, label=None, seed=0):
+        """Images on the alphabet, and what they are told."""
+        image, condition = self.prepared(image, label, seed)
+        return {
+            "density": {"image": image} | ({self.condition: condition} if self.condition else {})
+        }
+
+    def score(self, run, image, label=None, seed=0):
+        """Mean negative log-likelihood in `quality.unit`."""
+        inputs = self.examples(image, label, seed)["density"]
+        found = run("density", **inputs)
+        if "weights" in found:
+            found = log_likelihood(found["weights"], inputs["image"])
+        else:
+            found = found["log_likelihood"]
+        return float(-self.scale * np.mean(np.sum(found, (1, 2, 3), dtype=np.float64)))
+
+    def picture(self, image, label=None, seed=0):
+        """Rows: images, their lower half occluded and completed twice, samples."""
+        image, told = self.prepared(image[:8], None if label is None else label[:8], seed)
+        mask = np.zeros((*image.shape[:3], 1), np.float32)
+        mask[:, : image.shape[1] // 2] = 1
+        known = {"condition": told, "canvas": image, "mask": mask}
+        completed = [self.sample(len(image), seed + i, **known) for i in range(2)]
+        drawn = self.sample(len(image), seed + 2)
+        return np.stack([image, image * mask + 0.5 * (1 - mask), *completed, drawn])
+
+    def prepared(self, image: Any, label: Any = None, seed: int = 0) -> tuple[Any, Any]:
+        """(image on the alphabet, condition or None) of images in [0, 1]."""
+        found = self.transform(tf.convert_to_tensor(image), label, np.array([seed, 0], np.int32))
+        image, told = found if self.condition else (found, None)
+        return np.asarray(image), None if told is None else np.asarray(told)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class LogLikelihood(keras.layers.Layer):
+    """(parameters, image) -> log-likelihood of each pixel in nats, [B, H, W, 1]."""
+
+    def __init__(self, likelihood: Likelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihood
+
+    def call(self, parameters, image):
+        """Of the likelihood."""
+        return self.likelihood.log_prob(parameters, image)
+
+    def compute_output_shape(self, parameters_shape, image_shape):
+        """One number a pixel."""
+        return (*image_shape[:-1], 1)
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Encode(keras.layers.Layer):
+    """Image in [0, 1] -> symbols, whole numbers; the same shape."""
+
+    def __init__(self, likelihood: IntegerLikelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihood
+
+    def call(self, image):
+        """Of the likelihood."""
+        return self.likelihood.encode(image)
+
+    def compute_output_shape(self, shape):
+        """The same."""
+        return shape
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Weights(keras.layers.Layer):
+    """(parameters [B, H, W, count], symbols) -> integer weights of the symbols [B, H, W, C, levels]."""
+
+    def __init__(self, likelihood: IntegerLikelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihood
+
+    def call(self, parameters, symbols):
+        """Of the likelihood."""
+        return self.likelihood.weights(parameters, symbols)
+
+    def compute_output_shape(self, parameters_shape, symbols_shape):
+        """A weight for each symbol of each colour."""
+        return (*parameters_shape[:-1], self.likelihood.channels, self.likelihood.levels)
+
+
+def log_likelihood(weights: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Nats of each colour [B, H, W, C] from integer weights [B, H, W, C, levels]."""
+    symbol = np.rint(image * (weights.shape[-1] - 1)).astype(np.int64)[..., None]
+    chosen = np.take_along_axis(weights, symbol, -1)[..., 0].astype(np.float64)
+    return np.log(chosen / weights.sum(-1, dtype=np.float64))
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """(k + 0.5) / 2^23, k uniform: never 0 or 1, exact in float32 (24 bits of k would round up to 1)."""
+    return ((rng.integers(0, 1 << 23, shape) + 0.5) / (1 << 23)).astype(np.float32)

@@ -1,0 +1,187 @@
+"""What a model says about itself, so that it is trained, exported and judged without knowing its kind."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+
+import keras
+import numpy as np
+
+from dimaging_tf.errors import near
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[..., Mapping[str, np.ndarray]]
+"""run(graph_name, **inputs) -> outputs by name: Keras, onnxruntime and an int8 file all fit."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The model's own figure of merit, and how much of it a precision may cost."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    allowed_loss: Mapping[str, float]
+    """precision ("fp16", "int8") -> largest loss, in `unit`."""
+    relative: bool = False
+    """`allowed_loss` is a share of the model's own score."""
+
+    def loss(self, reference: float, score: float) -> float:
+        """How much worse `score` is than `reference`, in `unit`; negative means better."""
+        return reference - score if self.higher_is_better else score - reference
+
+    def allowed(self, precision: str, reference: float, otherwise: float) -> float:
+        """The largest loss in `unit` of a model that scores `reference`; `otherwise`: none is stated."""
+        share = self.allowed_loss.get(precision)
+        if share is None:
+            return otherwise
+        return share * abs(reference) if self.relative else share
+
+
+class DeployableModel(keras.Model, ABC):
+    """Base of every model here: one frozen `Config`, functional graphs, a figure of merit.
+
+    Subclasses set the class attributes and override the methods below; images are float32
+    [N, H, W, C] in [0, 1], labels integer arrays or None.
+    """
+
+    config_class: ClassVar[type]
+    registry_name: ClassVar[str]
+    ranges: Mapping[str, tuple[float, float] | None]
+    """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
+    quality: Quality
+    draws: ClassVar[bool] = False
+    """`sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
+
+    def __init__(self, config: Any = None, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config if config is not None else self.config_class()
+        # Sub-models are functional, so all weights exist now; Keras restores an optimizer only then.
+        self.built = True
+
+    @classmethod
+    def config_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> Any:
+        """Config for data of `shape` (H, W, C) with some fields changed.
+
+        ValueError for a name that is no field, and for a value of another type than the field's.
+        """
+        kinds = get_type_hints(cls.config_class)
+        names = [f.name for f in fields(cls.config_class)]
+        for name, value in changes.items():
+            if name not in names:
+                raise ValueError(
+                    f"{cls.registry_name} has no setting {name!r}; {near(name, names)}"
+                )
+            if not _fits(value, kind := kinds[name]):
+                kind = kind.__name__ if isinstance(kind, type) else kind
+                raise ValueError(f"{cls.registry_name}: {name} must be {kind}. Received: {value!r}")
+        return cls.config_class(
+            **{"shape": cls.input_shape_for(shape, changes), **_tuples(changes)}
+        )
+
+    @classmethod
+    def input_shape_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> tuple:
+        """The network's input for data of `shape`; models that take any size override it."""
+        return shape
+
+    def check_data(self, dataset: Any) -> None:
+        """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
+
+    def check_batch(self, dataset: Any, batch: int) -> None:
+        """DataError where it cannot learn from batches of that many images."""
+
+    def callbacks(self, dataset: Any, folder: Path) -> list[keras.callbacks.Callback]:
+        """What else `dimaging train` does at the end of an epoch of the run in `folder`.
+
+        They come before the run's record, so the figures that they add to an epoch's logs are recorded.
+        """
+        return []
+
+    @abstractmethod
+    def graphs(self) -> dict[str, keras.Model]:
+        """Functional sub-models worth deploying, by name; noise is always an input."""
+
+    def files(self) -> dict[str, bytes]:
+        """What a bundle holds beside the graphs, such as a vocabulary: name -> contents."""
+        return {}
+
+    def objective(self) -> dict[str, Any]:
+        """Keyword arguments of `compile` that train this model as the lecture does."""
+        return {}
+
+    def transform(self, image: Any, label: Any, seed: Any) -> Any:
+        """What `fit` receives for a batch of images; `seed` int32 [2] is new in every step."""
+        return image
+
+    @abstractmethod
+    def examples(
+        self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> dict[str, Arrays]:
+        """Real inputs of every graph."""
+
+    @abstractmethod
+    def score(
+        self, run: Run, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> float:
+        """The figure of merit of whatever `run` computes."""
+
+    @abstractmethod
+    def picture(
+        self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> np.ndarray:
+        """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands."""
+
+    def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
+        """Run a graph in Keras: the reference for every exported file."""
+        model = self.graphs()[graph]
+        # Keras warns about a dictionary where a functional model has one input.
+        single = len(inputs) == 1 and not isinstance(model.input, dict)
+        outputs = model(next(iter(inputs.values())) if single else inputs, training=False)
+        return {name: np.asarray(value) for name, value in outputs.items()}
+
+    def save_own_variables(self, store: Any) -> None:
+        """Keras leaves the state of dropout out of a file; a resumed run needs it."""
+        super().save_own_variables(store)
+        for index, state in enumerate(self._seed_states()):
+            store[f"seed_state_{index}"] = np.asarray(state)
+
+    def load_own_variables(self, store: Any) -> None:
+        """The inverse."""
+        super().load_own_variables({k: store[k] for k in store.keys() if "seed_state" not in k})
+        for index, state in enumerate(self._seed_states()):
+            state.assign(store[f"seed_state_{index}"])
+
+    def _seed_states(self) -> list[Any]:
+        return [v for v in self.variables if v.path.endswith("seed_generator_state")]
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras configuration."""
+        return {"name": self.name, "config": asdict(self.config)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
+        """Rebuild from `get_config`."""
+        return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether `value` is of the annotated type; a list counts as a tuple, an int as a float."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        parts = parts[:1] * len(value) if ... in parts else parts
+        return len(parts) == len(value) and all(map(_fits, value, parts))
+    if parts and origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else origin or kind)
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON turned tuples into lists; a frozen Config holds tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

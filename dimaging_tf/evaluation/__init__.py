@@ -1,0 +1,1 @@
+"""How good a model is: metrics, plots, rate and distortion."""

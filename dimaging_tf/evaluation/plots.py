@@ -1,0 +1,120 @@
+"""Every figure of the docs and the report: one function each; `save_*` writes the file whole."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimaging_tf.files import whole_file
+
+
+def grid(cells: np.ndarray, gap: int = 2) -> np.ndarray:
+    """[rows, columns, h, w, C] in [0, 1] -> uint8 [H, W, C] with white gaps, small cells enlarged."""
+    scale = max(1, 64 // cells.shape[2])
+    pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
+    margins = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
+    padded = np.pad(pixels, margins, constant_values=255)
+    rows, columns, height, width, channels = padded.shape
+    return padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def tile(images: np.ndarray) -> np.ndarray:
+    """[N, h, w, C] -> the squarest [rows, columns, h, w, C]; white fills the last row."""
+    columns = int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    cells = np.ones((rows * columns, *images.shape[1:]), np.float32)
+    cells[: len(images)] = images
+    return cells.reshape(rows, columns, *images.shape[1:])
+
+
+def save_grid(cells: np.ndarray, path: str | Path) -> None:
+    """Write `grid(cells)` as PNG."""
+    from PIL import Image
+
+    pixels = grid(cells)
+    with whole_file(path) as temporary:
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary)
+
+
+def save_animation(pictures: Sequence[Path], path: str | Path, most: int = 48) -> None:
+    """Picture files of one size -> an animation, endless; the suffix of `path` chooses WebP or GIF.
+
+    The last picture stays longest. Of more than `most` pictures some between are left out.
+    """
+    from PIL import Image
+
+    places = np.linspace(0, len(pictures) - 1, min(len(pictures), most)).astype(int)
+    frames = []
+    for place in places:
+        with Image.open(pictures[place]) as picture:
+            frames.append(picture.convert("RGB"))
+    frames = [frame for frame in frames if frame.size == frames[-1].size]
+    duration = [120] * (len(frames) - 1) + [1500]  # milliseconds
+    with whole_file(path) as temporary:
+        frames[0].save(
+            temporary, save_all=True, append_images=frames[1:], duration=duration, loop=0
+        )
+
+
+def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
+    """Every training loss in metrics.jsonl (one record or more) over epochs, validation dashed."""
+    figure, axes = _figure(title)
+    epochs = [record["epoch"] for record in records]
+    place = ("epoch", "step", "seconds")
+    names = [n for n in records[0] if not n.startswith("val_") and n not in place]
+    for name in names:
+        values = [record[name] for record in records]
+        (line,) = axes.plot(epochs, values, ".-", label=name)
+        if f"val_{name}" in records[0]:
+            values = [record.get(f"val_{name}", np.nan) for record in records]
+            axes.plot(epochs, values, ".--", color=line.get_color(), label=f"{name}, validation")
+    if all(record[name] > 0 for record in records for name in names):
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False)
+    return figure
+
+
+def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") -> Any:
+    """Codes [N, D] on their first two principal components, coloured by class label [N]."""
+    centred = mean - mean.mean(0)
+    _, _, axes_of_variance = np.linalg.svd(centred, full_matrices=False)
+    x, y = (centred @ axes_of_variance[:2].T).T
+    figure, axes = _figure(title)
+    points = axes.scatter(x, y, s=4, c=label, cmap="tab10" if label is not None else None)
+    if label is not None:
+        figure.colorbar(points, label="class")
+    axes.set(xlabel="first principal component", ylabel="second")
+    return figure
+
+
+def rate_distortion(rows: Sequence[dict[str, Any]], quality: str = "psnr") -> Any:
+    """Quality over bits a pixel, a line for each codec; rows of `rate_distortion.measure`."""
+    from dimaging_tf.evaluation.rate_distortion import curve
+
+    figure, axes = _figure("")
+    for codec in dict.fromkeys(row["codec"] for row in rows):
+        axes.plot(*curve(list(rows), codec, quality), ".-", label=codec)
+    axes.set_xscale("log")
+    axes.set(xlabel="bits a pixel", ylabel={"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM"}[quality])
+    axes.legend(frameon=False)
+    return figure
+
+
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a matplotlib figure; the suffix of `path` chooses the format."""
+    with whole_file(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _figure(title: str) -> Any:
+    # No pyplot: it keeps every figure alive and looks for a screen.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,189 @@
+"""How many bytes for how good a picture: codecs compared on real files (Bjontegaard 2001, VCEG-M33).
+
+    rows = measure({"kodim01": image}, codecs)     image uint8 [H, W, 3]
+    curve(rows, "jpeg", "psnr")                    bits a pixel, dB: a point for each setting
+    bd_rate(rows, "jpeg", "ours")                  percent of bytes at equal quality; below 0 ours needs fewer
+
+Bytes are those of whole files, headers included. PSNR in dB over red, green and blue together; MS-SSIM of
+Wang et al. 2003. A point of a curve is the mean over the pictures of bits a pixel and of quality.
+"""
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimaging_tf.errors import UserError
+from dimaging_tf.evaluation.metrics import psnr
+
+Rows = list[dict[str, Any]]
+QUALITIES = ("psnr", "ms_ssim")
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One way to make files of pictures; settings from the smallest files to the largest."""
+
+    name: str
+    settings: Sequence[float]
+    encode: Callable[[np.ndarray, float], bytes]
+    decode: Callable[[bytes], np.ndarray]
+
+
+def _pillow(name: str, kind: str, settings: Sequence[float], **options: Any) -> Codec:
+    from PIL import Image
+
+    def encode(image: np.ndarray, setting: float) -> bytes:
+        file = io.BytesIO()
+        chosen = {k: v(setting) if callable(v) else v for k, v in options.items()}
+        Image.fromarray(image).save(file, format=kind, **chosen)
+        return file.getvalue()
+
+    def decode(data: bytes) -> np.ndarray:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    return Codec(name, settings, encode, decode)
+
+
+def rivals() -> list[Codec]:
+    """What Pillow writes here: JPEG, WebP, JPEG 2000, AVIF, and JPEG XL where its plugin is installed."""
+    from PIL import features
+
+    quality = {"quality": int}
+    found = [
+        _pillow("jpeg", "JPEG", (5, 10, 20, 30, 45, 60, 75, 85, 92), **quality,
+                subsampling="4:2:0", optimize=True),
+        _pillow("webp", "WEBP", (1, 5, 15, 30, 45, 60, 75, 85, 92), **quality, method=6),
+        _pillow("jpeg2000", "JPEG2000", (160, 100, 64, 40, 25, 16, 10), irreversible=True,
+                quality_mode="rates", quality_layers=lambda ratio: [ratio]),
+    ]  # fmt: skip
+    if features.check("avif"):
+        settings = (20, 30, 40, 50, 60, 70, 80, 88)
+        found.append(_pillow("avif", "AVIF", settings, **quality, speed=6, subsampling="4:2:0"))
+    try:
+        import_module("pillow_jxl")  # registers the format
+    except ImportError:
+        return found
+    return [*found, _pillow("jpeg-xl", "JXL", (10, 25, 40, 55, 70, 80, 88, 93), **quality)]
+
+
+def ms_ssim(estimate: np.ndarray, target: np.ndarray) -> float:
+    """Multiscale structural similarity of two uint8 [H, W, C], each side 176 pixels or more."""
+    import tensorflow as tf
+
+    if min(target.shape[:2]) < 176:
+        raise UserError(
+            "MS-SSIM looks at five scales: pictures must be at least 176 pixels high and wide. "
+            f"Received: {target.shape[1]} x {target.shape[0]}"
+        )
+    return float(tf.image.ssim_multiscale(estimate[None], target[None], 255)[0])
+
+
+def read_folder(folder: str | Path, limit: int | None = None) -> dict[str, np.ndarray]:
+    """File name -> uint8 [H, W, 3] of the first pictures of a folder, by name; UserError without any."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder} is no folder. Expected: a folder of photographs")
+    found: dict[str, np.ndarray] = {}
+    for path in sorted(path for path in Path(folder).iterdir() if path.is_file()):
+        try:
+            with Image.open(path) as picture:
+                found[path.name] = np.asarray(picture.convert("RGB"))
+        except UnidentifiedImageError:
+            continue
+        if len(found) == limit:
+            break
+    if not found:
+        raise UserError(f"{folder} holds no pictures that Pillow can read.")
+    return found
+
+
+def measure(
+    images: Mapping[str, np.ndarray],
+    codecs: Sequence[Codec],
+    progress: Callable[[int, int], object] | None = None,
+) -> Rows:
+    """Encode and decode every picture with every codec at every setting; a row for each.
+
+    images: name -> uint8 [H, W, 3]. progress(done, total). Rows hold codec, setting, image, bytes, bpp,
+    psnr (dB), ms_ssim, encode_s and decode_s (seconds).
+    """
+    rows: Rows = []
+    jobs = [(c, s, name) for c in codecs for s in c.settings for name in images]
+    for done, (codec, setting, name) in enumerate(jobs, 1):
+        image = images[name]
+        start = time.perf_counter()
+        data = codec.encode(image, setting)
+        encoded = time.perf_counter()
+        again = codec.decode(data)
+        decoded = time.perf_counter()
+        a, b = (x[None] / np.float64(255) for x in (again, image))
+        rows.append(
+            {
+                "codec": codec.name, "setting": setting, "image": name, "bytes": len(data),
+                "bpp": 8 * len(data) / (image.shape[0] * image.shape[1]),
+                "psnr": psnr(a, b), "ms_ssim": ms_ssim(again, image),
+                "encode_s": encoded - start, "decode_s": decoded - encoded,
+            }
+        )  # fmt: skip
+        if progress:
+            progress(done, len(jobs))
+    return rows
+
+
+def curve(rows: Rows, codec: str, quality: str = "psnr") -> tuple[np.ndarray, np.ndarray]:
+    """(bits a pixel, quality) of a codec, a point for each setting in rising order of bits."""
+    settings = {row["setting"] for row in rows if row["codec"] == codec}
+    points = []
+    for setting in settings:
+        of_it = [r for r in rows if r["codec"] == codec and r["setting"] == setting]
+        points.append([np.mean([r[key] for r in of_it]) for key in ("bpp", quality)])
+    bits, found = np.array(sorted(points)).T
+    return bits, found
+
+
+def bd_rate(rows: Rows, anchor: str, tested: str, quality: str = "psnr") -> float:
+    """Mean difference of log rate over the qualities that both reach, in percent of the anchor's bytes.
+
+    Piecewise cubic (PCHIP) through log bits as a function of quality; MS-SSIM in dB, -10 log10(1 - x).
+    UserError where the curves have no quality in common.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    lines = []
+    for codec in (anchor, tested):
+        bits, found = curve(rows, codec, quality)
+        if quality == "ms_ssim":
+            found = -10 * np.log10(1 - found)
+        best = np.maximum.accumulate(found)
+        rising = np.concatenate(
+            [[True], best[1:] > best[:-1]]
+        )  # more bits for less: no point of it
+        lines.append((found[rising], np.log(bits[rising])))
+    low, high = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
+    if low >= high:
+        raise UserError(
+            f"{anchor} and {tested} reach no {quality} in common; measure them at more settings."
+        )
+    areas = [PchipInterpolator(x, y).integrate(low, high) for x, y in lines]
+    return float(100 * np.expm1((areas[1] - areas[0]) / (high - low)))
+
+
+def summary(rows: Rows, tested: str) -> dict[str, dict[str, float | None]]:
+    """Rival -> {"psnr", "ms_ssim"}: BD-rate of `tested` over it in percent; None where they never meet."""
+    found: dict[str, dict[str, float | None]] = {}
+    for rival in dict.fromkeys(row["codec"] for row in rows if row["codec"] != tested):
+        found[rival] = {}
+        for quality in QUALITIES:
+            try:
+                found[rival][quality] = bd_rate(rows, rival, tested, quality)
+            except UserError:
+                found[rival][quality] = None
+    return found

@@ -1,0 +1,146 @@
+"""What GAN and DCGAN have in common beside the game: graphs, classes, samples, the sample score."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dimaging_tf.deployable import Quality
+from dimaging_tf.errors import DataError
+from dimaging_tf.evaluation import metrics
+from dimaging_tf.gan.base import Game, TwoPlayer
+
+
+@dataclass(frozen=True)
+class ImageRules(Game):
+    """Of a game over images, told a class or not."""
+
+    shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
+    latent_dim: int = 100  # length of z
+    classes: int = 0  # of which both players are told one; 0: they are told nothing
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, least in (("latent_dim", 1), ("classes", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"{name} must be {least} or more. Received: {getattr(self, name)!r}"
+                )
+
+
+class ImageGame(TwoPlayer):
+    """`fit(images)`, or with classes `fit(images, labels)`; `sample(n)` draws.
+
+    The builders of a subclass take its Config; inputs and outputs are named in `graphs`.
+    """
+
+    ranges = {"image": (0.0, 1.0), "z": None, "label": (0.0, 1.0), "logit": None}
+    quality = Quality(
+        "sample score: Frechet distance of fixed random features", "", False,
+        {"fp16": 0.02, "int8": 0.1}, relative=True,
+    )  # fmt: skip
+
+    build_generator: ClassVar[Callable[[Any], keras.Model]]
+    """Config -> z [, label] -> {"image"}."""
+    build_discriminator: ClassVar[Callable[[Any], keras.Model]]
+    """Config -> image [, label] -> {"logit"}."""
+
+    def __init__(self, config: Any = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.generator = type(self).build_generator(self.config)
+        self.discriminator = type(self).build_discriminator(self.config)
+        self.set_players()
+
+    def transform(self, image, label, seed):
+        """Images, with their labels where the players are told."""
+        return (image, label) if self.config.classes else image
+
+    def condition_of(self, label):
+        """Labels int [B] -> one-hot float32 [B, classes]."""
+        if not self.config.classes:
+            return None
+        if label is None:
+            raise ValueError(
+                f"{self.registry_name}: classes={self.config.classes} needs labels: fit(images, labels)"
+            )
+        return tf.one_hot(tf.reshape(tf.cast(label, tf.int32), [-1]), self.config.classes)
+
+    def check_data(self, dataset):
+        """DataError where labels are missing or beyond the classes."""
+        classes, label = self.config.classes, dataset.train.label
+        if classes and (label is None or label.ndim != 1):
+            raise DataError(
+                f"{dataset.name} has no class labels, and {self.registry_name} is to be told one of "
+                f"{classes}; take --set classes=0, or a folder with one folder a class"
+            )
+        if classes and not 0 <= label.min() <= label.max() < classes:
+            raise DataError(
+                f"{dataset.name} has labels {label.min()} to {label.max()}; expected 0 to "
+                f"{classes - 1}: --set classes={label.max() + 1}"
+            )
+
+    def graphs(self):
+        """{"generator": z [, label] -> image; "discriminator": image [, label] -> logit}."""
+        return {"generator": self.average or self.generator, "discriminator": self.discriminator}
+
+    def inputs(self, n: int, seed: int = 0, label: Any = None) -> dict[str, np.ndarray]:
+        """Inputs of the generator for n images: z, and the one-hot label where it is told one.
+
+        label: a class for all, an array int [n], or None for one class after the other. ValueError for
+        a label out of range or of a model that is told none.
+        """
+        classes, found = self.config.classes, {"z": self.noise(n, seed)}
+        if not classes:
+            if label is not None:
+                raise ValueError(f"{self.registry_name} is told no class; leave the label out")
+            return found
+        chosen = np.arange(n) % classes if label is None else np.broadcast_to(label, (n,))
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
+            raise ValueError(
+                f"label: expected 0 to {classes - 1}. Received: {chosen.min()} to {chosen.max()}"
+            )
+        return {**found, "label": np.eye(classes, dtype=np.float32)[chosen]}
+
+    def sample(self, n: int, seed: int = 0, label: Any = None, z: np.ndarray | None = None):
+        """Draw [n, H, W, C] in [0, 1]; arguments as for `inputs`, and z float32 [n, latent_dim] of yours."""
+        inputs = self.inputs(n, seed, label)
+        if z is not None:
+            wanted = inputs["z"].shape
+            if np.shape(z) != wanted:
+                raise ValueError(f"z: expected {list(wanted)}. Received: {list(np.shape(z))}")
+            inputs["z"] = np.asarray(z, np.float32)
+        parts = [
+            self.run("generator", **{k: v[i : i + 500] for k, v in inputs.items()})["image"]
+            for i in range(0, n, 500)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, *self.config.shape), np.float32)
+
+    def examples(self, image, label=None, seed=0):
+        """Noise for the generator, images for the discriminator."""
+        found = self.inputs(len(image), seed)
+        judged = {"image": image}
+        if self.config.classes:
+            judged["label"] = found["label"]
+            if label is not None:
+                judged["label"] = np.eye(self.config.classes, dtype=np.float32)[label]
+                found["label"] = judged["label"]
+        return {"generator": found, "discriminator": judged}
+
+    def score(self, run, image, label=None, seed=0):
+        """Frechet distance of generated images to `image`, of fixed random features; 4 samples an image."""
+        inputs = self.inputs(
+            4 * len(image),
+            seed,
+            None if label is None or not self.config.classes else np.tile(label, 4),
+        )
+        drawn = run("generator", **inputs)["image"]
+        features = metrics.random_features(drawn), metrics.random_features(image)
+        return metrics.frechet_distance(*features)
+
+    def picture(self, image, label=None, seed=0):
+        """Four rows of eight samples, of the same noise every time."""
+        drawn = self.sample(32, seed)
+        return drawn.reshape(4, 8, *drawn.shape[1:])

@@ -1,0 +1,1 @@
+"""Arithmetic on the codes of decoders and generators."""

@@ -1,0 +1,265 @@
+"""A training run: settings in, a run folder out; a killed run goes on where its last epoch ended."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dimaging_tf import registry
+from dimaging_tf.errors import TrainingError, UserError
+from dimaging_tf.files import remove_leftovers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run's weights, on one machine: kept in run.json, read on resuming."""
+
+    model: str
+    data: str
+    data_options: dict[str, Any] = field(default_factory=dict)  # of dimaging_tf.data.load
+    changes: dict[str, Any] = field(default_factory=dict)  # of the model's Config
+    epochs: int = 20
+    minutes: float | None = None  # stop by the clock instead of by epochs
+    batch: int = 100  # images a step
+    learning_rate: float = 1e-3  # of Adam at the start; falls to zero by a half cosine
+    optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
+    seed: int = 0
+    augment: str = "none"
+    strategy: str = "single"  # "single" | "mirrored"
+    init: str | None = None  # run, or .keras file, whose weights it starts with
+
+
+def default_settings(model: str, **given: Any) -> Settings:
+    """The registry's defaults for `model` under what was given (None: not given)."""
+    entry = registry.find(model)
+    defaults = {
+        k: getattr(entry, k)
+        for k in ("data", "epochs", "batch", "learning_rate", "optimizer", "augment")
+    }
+    given = {k: v for k, v in given.items() if v is not None}
+    if entry.size is not None:
+        given["data_options"] = {"size": entry.size, **given.get("data_options", {})}
+    changes = {**entry.changes, **given.pop("changes", {})}
+    return Settings(model=model, changes=changes, **{**defaults, **given})
+
+
+def read_settings(folder: str | Path) -> Settings:
+    """The settings of the run in `folder`; UserError where a fit script of your own recorded it."""
+    record = read_record(folder)
+    if "settings" not in record:
+        raise UserError(
+            f"{folder} was not made by dimaging train: its run.json has no settings to train or load data by."
+        )
+    return Settings(**record["settings"])
+
+
+def has_settings(folder: str | Path) -> bool:
+    """Whether `dimaging train` made the run, so that its data can be loaded again."""
+    return "settings" in read_record(folder)
+
+
+def latest(folder: str | Path) -> Path:
+    """best.keras of a run folder, else last.keras; UserError where there is neither."""
+    for name in ("best.keras", "last.keras"):
+        if (Path(folder) / name).exists():
+            return Path(folder) / name
+    raise UserError(f"No trained model in {folder}: neither best.keras nor last.keras is there.")
+
+
+def load_model(folder: str | Path) -> Any:
+    """The run's best model, with its optimizer."""
+    import keras
+
+    registry.find(
+        read_record(folder)["model"]
+    ).model_class()  # registers the classes that the file names
+    return keras.saving.load_model(latest(folder))
+
+
+def load_data(settings: Settings) -> Any:
+    """The `Dataset` that the run learns from."""
+    from dimaging_tf import data
+
+    return data.load(settings.data, seed=settings.seed, **settings.data_options)
+
+
+def train(
+    settings: Settings, out: str | Path, *, resume: bool = False, callbacks: Any = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> Any:  # fmt: skip
+    """Train into the run folder `out` and return the Keras model; `clock`, in s, ends one by minutes.
+
+    Two calls with the same settings on one machine give the same weights, also when the second was
+    killed and resumed; a run by `minutes` is the exception. Raises UserError where `out` holds a run
+    already and `resume` is not set, or where its minutes are used up; DataError for data that the
+    model cannot learn from, and TrainingError on NaN.
+    """
+    out = Path(out)
+    if (out / "run.json").exists() and not resume:
+        raise UserError(
+            f"{out} holds a run already: continue it with --resume, or choose another --out."
+        )
+    if (out / "run.json").exists():
+        remove_leftovers(out)
+    import keras
+    import tensorflow as tf
+
+    from dimaging_tf.data import pipeline
+    from dimaging_tf.training import callbacks as training
+
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    dataset = load_data(settings)
+    steps = max(1, len(dataset.train.image) // settings.batch)
+    with _strategy(settings).scope():
+        model = _start(settings, dataset, steps, out, resume)
+        done = training.steps_done(model)
+    model.check_data(dataset)
+    model.check_batch(dataset, settings.batch)
+    augmented = _augmented(settings, model)
+    train_batches = pipeline.batches(
+        dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented
+    )
+    valid_batches = pipeline.valid_batches(
+        dataset.valid, settings.batch, seed=settings.seed, transform=model.transform
+    )
+    image, label = examples(dataset)
+    facts = {
+        "settings": asdict(settings),
+        "seed": settings.seed,
+        "data": {"name": settings.data, "licence": dataset.licence, **settings.data_options},
+    }
+    budget, epochs = [], settings.epochs
+    if settings.minutes is not None:
+        past = training.epochs_done(out, done) if resume else []
+        spent = past[-1]["seconds"] if past else 0.0
+        if spent >= settings.minutes * 60:
+            raise UserError(
+                f"{out} has trained its {settings.minutes:g} minutes; nothing is left to do. "
+                f"Export it: dimaging export {out}"
+            )
+        budget = [training.TimeBudget(settings.minutes, spent, clock)]
+        epochs = 10**6
+    with training.StopOnInterrupt() as stop:
+        model.fit(
+            train_batches,
+            steps_per_epoch=steps,
+            initial_epoch=done // steps,
+            epochs=epochs,
+            validation_data=valid_batches,
+            shuffle=False,  # the batches come shuffled
+            verbose=0,
+            callbacks=[
+                training.StopOnNaN(),
+                *model.callbacks(dataset, out),  # before the record, which keeps what they find
+                training.RunRecord(out, **facts),
+                *budget,  # after the record, whose seconds are then never fewer
+                training.Checkpoint(out),
+                training.SampleGrid(out, image, label),
+                *([training.Animation(out)] if model.draws else []),
+                *callbacks,
+                stop,
+            ],
+        )
+    return model
+
+
+def examples(dataset: Any, count: int = 8) -> tuple[Any, Any]:
+    """Validation images evenly over the split, float32 [count, H, W, C] in [0, 1], and their labels."""
+    import numpy as np
+
+    from dimaging_tf.data.dataset import to_float
+
+    image, label = dataset.valid.image, dataset.valid.label
+    index = np.linspace(0, len(image) - 1, min(count, len(image))).astype(int)
+    return to_float(image[index]), None if label is None else label[index]
+
+
+def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool) -> Any:
+    """A compiled model: new, or the last checkpoint with its optimizer."""
+    import keras
+
+    from dimaging_tf.training import callbacks as training
+
+    model_class = registry.find(settings.model).model_class()
+    if resume and (out / "last.keras").exists():
+        model = keras.saving.load_model(out / "last.keras")
+        if settings.minutes is not None:
+            training.set_learning_rate(model, settings.learning_rate)
+        return model
+    told = {"seed": settings.seed}
+    if dataset.words:
+        told |= {"words": dataset.words, "length": dataset.train.label.shape[1]}
+    names = {f.name for f in fields(model_class.config_class)}
+    changes = {**{n: value for n, value in told.items() if n in names}, **settings.changes}
+    model = model_class(model_class.config_for(dataset.shape, changes))
+    rate = settings.learning_rate
+    if settings.minutes is None:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
+        )
+    model.compile(optimizer=keras.optimizers.Adam(rate, **settings.optimizer), **model.objective())
+    if settings.init:
+        _take_weights(model, settings.init)
+    return model
+
+
+def _take_weights(model: Any, source: str) -> None:
+    """Those of another run's best model, whose networks must be alike."""
+    import keras
+
+    path = Path(source)
+    other = keras.saving.load_model(path if path.suffix == ".keras" else latest(path))
+    shapes = [[tuple(w.shape) for w in x.weights] for x in (model, other)]
+    if type(other) is not type(model) or shapes[0] != shapes[1]:
+        raise UserError(
+            f"{source} is a {getattr(other, 'registry_name', other.name)} with other weights; expected "
+            f"a {model.registry_name} of the same sizes: say with --set what it was trained with"
+        )
+    model.set_weights(other.get_weights())
+
+
+def _augmented(settings: Settings, model: Any) -> Any:
+    from dimaging_tf.data.augment import augment
+
+    policy = augment(settings.augment)
+
+    def transform(image: Any, label: Any, seed: Any) -> Any:
+        image, label = policy(image, label, seed)
+        return model.transform(image, label, seed + (0, 1 << 16))  # noqa: RUF005, a tensor
+
+    return transform
+
+
+def _strategy(settings: Settings) -> Any:
+    import tensorflow as tf
+
+    if settings.strategy == "single":
+        return tf.distribute.get_strategy()
+    if settings.strategy != "mirrored":
+        raise UserError(f"--strategy must be single or mirrored. Received: {settings.strategy!r}")
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    if settings.batch % len(devices):  # shares of unequal size would weigh their images unequally
+        raise UserError(
+            f"--batch must be a multiple of the {len(devices)} devices. Received: {settings.batch}"
+        )
+    # TensorFlow's collectives for CPUs mix up two strategies of one process; GPUs reduce by NCCL.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy([device.name for device in devices], reduction)
+
+
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """What run.json of a run folder says."""
+    import json
+
+    path = Path(folder) / "run.json"
+    if not path.exists():
+        raise UserError(
+            f"{folder} is not a run folder: it has no run.json. (dimaging train makes one.)"
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise TrainingError(f"{path} is not valid JSON: {error}") from None

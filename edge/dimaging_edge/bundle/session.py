@@ -1,0 +1,213 @@
+"""One onnxruntime session that runs where it was asked to run, or an error that says why not.
+
+onnxruntime answers a provider it cannot start with a warning and the CPU, and lists providers that
+cannot start. So what counts here is only what the finished session says.
+"""
+
+import contextlib
+import ctypes
+import io
+import os
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dimaging_edge.common.errors import BundleError, InputError, ProviderError, near
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+EXTRAS = {"cpu": "cpu", "cuda": "gpu", "openvino": "openvino"}
+"""The extra of the dimaging distribution that brings each provider."""
+
+# These install the same `onnxruntime` folder: the last one written wins, silently.
+_DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
+_INSTALL = "pip install 'dimaging[cpu]' or 'dimaging[gpu]' or 'dimaging[openvino]'"
+
+
+def default_threads() -> int:
+    """Return how many cores this process may use, at least 1."""
+    count = getattr(os, "process_cpu_count", None)  # Python 3.13
+    if count is not None:
+        return count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def resolve_threads(threads: int | None) -> int:
+    """Return `threads`, or the default for None; InputError unless it is 1 or more."""
+    if threads is None:
+        return default_threads()
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InputError(f"threads: expected an integer of 1 or more, received {threads!r}")
+    return threads
+
+
+def runtime(*, allow_fallback: bool = False) -> Any:
+    """Import and return onnxruntime; ProviderError if it is absent, broken or installed twice."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ProviderError(
+            f"onnxruntime cannot be imported ({error}). Install exactly one: {_INSTALL}"
+        ) from None
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise ProviderError(
+            "onnxruntime is half removed: another onnxruntime distribution took its files along. "
+            f"Uninstall what is left of both, then install exactly one: {_INSTALL}"
+        )
+    found = _distributions()
+    if len(found) > 1 and not allow_fallback:
+        winner = getattr(onnxruntime, "package_name", None) or "the last one installed"
+        raise ProviderError(
+            f"{' and '.join(found)} are installed at once and share one folder; {winner} wins. "
+            f"Keep one: pip uninstall -y {' '.join(found)}, then {_INSTALL}"
+        )
+    return onnxruntime
+
+
+@cache
+def _distributions() -> tuple[str, ...]:
+    # Not importlib.metadata: it brings the e-mail parser, 30 ms and 2 MB, for a file name.
+    patterns = {name: f"{name.replace('-', '_')}-*.dist-info" for name in _DISTRIBUTIONS}
+    folders = [Path(folder) for folder in sys.path]
+    return tuple(
+        name for name, pattern in patterns.items() if any(any(f.glob(pattern)) for f in folders)
+    )
+
+
+def make_session(
+    model: str | os.PathLike[str] | bytes,
+    provider: str = "cpu",
+    threads: int | None = None,
+    *,
+    allow_fallback: bool = False,
+    config: Mapping[str, str] | None = None,
+    profile: str | None = None,
+) -> "onnxruntime.InferenceSession":
+    """Return a session of an ONNX file (or its bytes) on the provider asked for.
+
+    threads: of one operator; None takes every core of this process. config: onnxruntime session
+    entries. profile: prefix of the JSON file that `session.end_profiling()` then writes.
+    Raises ProviderError if the provider is unknown or is not what the session runs on (with
+    `allow_fallback` the CPU takes its place), BundleError if onnxruntime refuses the model.
+    """
+    if provider not in PROVIDERS:
+        raise ProviderError(f"unknown provider {provider!r}; {near(provider, tuple(PROVIDERS))}")
+    threads = resolve_threads(threads)
+    ort = runtime(allow_fallback=allow_fallback)
+    reason, mend = _unavailable(ort, provider)
+    if reason and not allow_fallback:
+        raise _refusal(provider, reason, mend)
+    used = "cpu" if reason else provider
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors only: what matters comes back as an exception
+    if used == "cpu":
+        options.enable_mem_pattern = False  # it plans a second copy of all activations: no faster
+        if _lean_arena(ort):
+            options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    for key, value in (config or {}).items():
+        options.add_session_config_entry(key, value)
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, profile
+    try:
+        session = _create(ort, model, options, used, threads)
+        reason = _unused(session, used)
+    except ProviderError as error:
+        reason = str(error)
+    if not reason:
+        return session
+    if not allow_fallback:
+        raise _refusal(used, reason)
+    return _create(ort, model, options, "cpu", threads)
+
+
+def used_provider(session: "onnxruntime.InferenceSession") -> str:
+    """Return our name of the provider a session runs on: "cpu", "cuda" or "openvino"."""
+    first: str = session.get_providers()[0]
+    return next((name for name, execution in PROVIDERS.items() if execution == first), first)
+
+
+@cache
+def _lean_arena(ort: Any) -> bool:
+    """Register an arena that grows by what is asked for, where the default grows by powers of two."""
+    info = (ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    grow = {"max_mem": 0, "arena_extend_strategy": 1, "initial_chunk_size_bytes": -1}
+    try:
+        ort.create_and_register_allocator(
+            ort.OrtMemoryInfo("Cpu", *info),
+            ort.OrtArenaCfg({**grow, "max_dead_bytes_per_chunk": -1}),
+        )
+    except Exception:  # an onnxruntime without it, or one whose process has registered its own
+        return False
+    return True
+
+
+def _create(ort: Any, model: Any, options: Any, provider: str, threads: int) -> Any:
+    extra = {}
+    if provider == "openvino":  # it ignores onnxruntime's own number of threads
+        extra = {"device_type": "CPU", "num_of_threads": str(threads)}
+    providers = [(PROVIDERS[provider], extra)]
+    try:
+        # enable_fallback: without it a failing provider is replaced by the CPU in mid-flight.
+        return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        text = " ".join(str(error).split())
+        if provider != "cpu":
+            raise ProviderError(text) from None
+        name = "the model" if isinstance(model, bytes) else Path(model).name
+        raise BundleError(f"onnxruntime cannot load {name}: {text}") from None
+
+
+def _unavailable(ort: Any, provider: str) -> tuple[str, str]:
+    """Return why the provider cannot start and what mends it, as far as shows without a session."""
+    if PROVIDERS[provider] not in ort.get_available_providers():
+        name = getattr(ort, "package_name", "onnxruntime")
+        mend = f"pip install 'dimaging[{EXTRAS[provider]}]' (in place of any other onnxruntime)"
+        return f"the installed {name} {ort.__version__} was built without it", mend
+    library = Path(ort.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    if provider != "cuda" or not library.exists():
+        return "", ""
+    if hasattr(ort, "preload_dlls"):  # CUDA from pip; it prints what it does not find
+        with contextlib.redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:  # its text begins with the name of the missing library
+        driver = str(error).startswith("libcuda.so")
+        mend = "the NVIDIA driver" if driver else "pip install 'onnxruntime-gpu[cuda,cudnn]'"
+        return str(error), mend
+    return "", ""
+
+
+def _unused(session: Any, provider: str) -> str:
+    """Return why a finished session does not count as running on the provider, or ""."""
+    if session.get_providers()[0] != PROVIDERS[provider]:
+        return (
+            f"onnxruntime fell back to {session.get_providers()[0]}; "
+            "its libraries load, so look at the device and its driver (nvidia-smi)"
+        )
+    if provider == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
+        return ""
+    parts = session.get_provider_graph_assignment_info()
+    if parts and all(part.ep_name != PROVIDERS[provider] for part in parts):
+        return "it took no node of this graph; all of them would run on the CPU"
+    return ""
+
+
+def _refusal(provider: str, reason: str, mend: str = "") -> ProviderError:
+    return ProviderError(
+        f"provider {provider!r} ({PROVIDERS[provider]}) was asked for and cannot be used: "
+        f"{reason}. Try: {mend + ', or ' if mend else ''}provider 'cpu' (--provider cpu), or "
+        "allow_fallback=True (--allow-fallback)"
+    )

@@ -1,0 +1,1 @@
+"""The `dimaging-edge` command, one file for each group of verbs."""

@@ -1,0 +1,194 @@
+"""Arrays and pictures in and out of files, for the command line.
+
+Pillow is used if it is there and needed by nothing else; arrays travel as .npy without it.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dimaging_edge.bundle.schema import Graph, Tensor
+from dimaging_edge.common.errors import InputError, near
+from dimaging_edge.common.tables import write_atomically
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+NORMAL = "normal"
+_MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
+_CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # Pillow's modes with transparency
+
+
+def read_inputs(
+    graph: Graph, specs: Mapping[str, str], *, n: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Return an array for each `input name -> spec`.
+
+    A spec is a .npy file, a .npz file (its array of the input's name, or its only one), a picture
+    (one item of a batch, see `from_picture`), or "normal": `n` items of unit Gaussian noise,
+    the same for the same `seed`. InputError for a file that cannot be read.
+    """
+    known = {tensor.name: (index, tensor) for index, tensor in enumerate(graph.inputs)}
+    arrays = {}
+    for name, spec in specs.items():
+        if name not in known:
+            raise InputError(f"{graph.name}: no input {name!r}; {near(name, tuple(known))}")
+        index, tensor = known[name]
+        if spec == NORMAL:
+            arrays[name] = _noise(tensor, n, np.random.default_rng([seed, index]))
+        else:
+            arrays[name] = read_array(Path(spec), tensor)
+    return arrays
+
+
+def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
+    """Return a picture as the tensor wants it: batch 1, its channels, its dtype.
+
+    Grey, RGB or RGBA follows from the channels; without RGBA transparency is laid over white, as in
+    training. uint8 stays 0..255 (16-bit pictures are rounded), floats are in [0, 1]. InputError for a
+    tensor that is no picture, or a picture of floats.
+    """
+    axis = _channel_axis(tensor)
+    channels = tensor.shape[axis]
+    if picture.mode == "F":
+        raise InputError(f"input {tensor.name!r}: a picture of floats has no range; give a .npy")
+    if channels not in _MODES or tensor.dtype not in ("uint8", "float16", "float32"):
+        raise InputError(
+            f"input {tensor.name!r} ({tensor.dtype}, {channels} channels) cannot be a picture; "
+            "give it as .npy"
+        )
+    if picture.mode.startswith("I"):  # 16 bits; convert() would clip them to 8
+        grey = np.clip(np.asarray(picture, np.float32) / 65535, 0, 1)
+        values = np.repeat(grey[..., None], int(channels), axis=-1)
+    else:
+        if channels != 4 and (picture.mode in _CLEAR or "transparency" in picture.info):
+            picture = _over_white(picture)
+        values = np.asarray(picture.convert(_MODES[channels]), np.float32) / 255
+        values = values.reshape(*values.shape[:2], int(channels))
+    if tensor.dtype == "uint8":
+        values = np.rint(values * 255)
+    values = np.moveaxis(values, -1, axis - 1)
+    return np.ascontiguousarray(values[None].astype(tensor.dtype))
+
+
+def _over_white(picture: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA"))
+
+
+def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
+    """Write each output as NAME.npy, and pictures also as NAME.png (NAME-0.png, ... of a batch).
+
+    Each file is whole or absent. Returns the paths. Pictures need Pillow and are left out without.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for tensor in graph.outputs:
+        array = outputs[tensor.name]
+        name = re.sub(
+            r"[^\w.-]", "_", tensor.name
+        )  # it comes from the bundle: no way out of folder
+        path = folder / f"{name}.npy"
+        write_atomically(path, lambda temporary, a=array: np.save(temporary, a, allow_pickle=False))
+        written.append(path)
+        pictures = _to_pictures(tensor, array)
+        for index, picture in enumerate(pictures):
+            end = f"-{index}" if len(pictures) > 1 else ""
+            path = folder / f"{name}{end}.png"
+            write_atomically(path, picture.save)
+            written.append(path)
+    return written
+
+
+def _noise(tensor: Tensor, n: int, rng: np.random.Generator) -> np.ndarray:
+    free = bool(tensor.shape) and isinstance(tensor.shape[0], str)
+    if tensor.dtype not in ("float16", "float32", "float64"):
+        raise InputError(f"input {tensor.name!r} is {tensor.dtype}; only a float can be {NORMAL}")
+    if n > 1 and not free:
+        raise InputError(f"input {tensor.name!r}: {n} items were asked for, its batch is fixed")
+    shape = (n, *tensor.example[1:]) if free else tensor.example
+    return rng.standard_normal(shape, dtype=np.float32).astype(tensor.dtype)
+
+
+def save_picture(image: np.ndarray, path: Path) -> None:
+    """Write float32 [H, W, C] in [0, 1] as a picture; InputError without Pillow or for its suffix."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(f"{path}: writing a picture needs Pillow; choose a .npy") from None
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    if path.suffix not in Image.registered_extensions():
+        raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
+    write_atomically(path, picture.save)
+
+
+def read_array(path: Path, tensor: Tensor) -> np.ndarray:
+    """A .npy, .npz or picture (batch 1) for `tensor`; InputError where it cannot be read."""
+    if not path.is_file():
+        raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
+    if path.suffix not in (".npy", ".npz"):
+        _channel_axis(tensor)  # refuse before a picture is decoded
+        return from_picture(_open_picture(path, tensor), tensor)
+    try:
+        with path.open("rb") as file:
+            stored: Any = np.load(file, allow_pickle=False)
+            return stored if isinstance(stored, np.ndarray) else _member(stored, path, tensor)
+    except InputError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise unrelated types
+        raise InputError(f"input {tensor.name!r}: {path} cannot be read: {error}") from None
+
+
+def _member(stored: Any, path: Path, tensor: Tensor) -> np.ndarray:
+    key = tensor.name if tensor.name in stored else stored.files[0] if stored.files else ""
+    if key != tensor.name and len(stored.files) != 1:
+        found = ", ".join(stored.files) or "none"
+        raise InputError(f"input {tensor.name!r}: {path} holds no such array; found: {found}")
+    return stored[key]
+
+
+def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise InputError(
+            f"input {tensor.name!r}: reading {path.name} needs Pillow: pip install pillow, "
+            "or give the input as .npy"
+        ) from None
+    try:
+        with Image.open(path) as picture:
+            return ImageOps.exif_transpose(picture)  # upright, as a phone's photo is meant
+    except Exception as error:  # Pillow raises half a dozen unrelated types
+        raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None
+
+
+def _channel_axis(tensor: Tensor) -> int:
+    if tensor.layout not in ("NHWC", "NCHW"):
+        layout = tensor.layout or "none"
+        raise InputError(
+            f"input {tensor.name!r} cannot be a picture: expected layout NHWC or NCHW, "
+            f"it has {layout}; give it as .npy"
+        )
+    return tensor.layout.index("C")
+
+
+def _to_pictures(tensor: Tensor, array: np.ndarray) -> "list[Image.Image]":
+    picture_like = tensor.dtype == "uint8" or tensor.range == (0, 1)
+    if not picture_like or tensor.layout not in ("NHWC", "NCHW"):
+        return []
+    items = np.moveaxis(array, tensor.layout.index("C"), -1)
+    if items.shape[-1] not in _MODES:
+        return []
+    try:
+        from PIL import Image
+    except ImportError:
+        return []
+    if items.dtype != np.uint8:
+        items = np.rint(np.clip(items.astype(np.float32), 0, 1) * 255).astype(np.uint8)
+    return [Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item) for item in items]

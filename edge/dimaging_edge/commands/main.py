@@ -1,0 +1,259 @@
+"""The command `dimaging-edge`: what a bundle says, and everything that this device does with it."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dimaging_edge import __version__
+from dimaging_edge.commands import captions as captions_cli
+from dimaging_edge.commands import generate as density_cli
+from dimaging_edge.commands import photo as codec_cli
+from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.common.tables import number, table, write_text
+
+if TYPE_CHECKING:
+    from dimaging_edge.benchmark import Report
+    from dimaging_edge.bundle.open import Bundle
+
+# numpy and onnxruntime are imported inside the verbs: --help answers at once.
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0 ok, 1 error, 2 usage, 130 stopped by Ctrl-C; and see `bench`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without a dash gets a question mark
+    try:
+        options = _parser().parse_args(argv)
+        code = options.verb(options)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
+        return int(stop.code or 0)
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (DimagingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; no half-written file is left", file=sys.stderr)
+        return 130
+    return code
+
+
+def info(options: argparse.Namespace) -> int:
+    """Print what the bundle, or the compressed photo, says about itself."""
+    if codec_cli.is_photo(Path(options.bundle)):
+        print(codec_cli.info(Path(options.bundle)))
+        return 0
+    from dimaging_edge.bundle.info import info_text
+    from dimaging_edge.bundle.open import read_manifest
+
+    print(info_text(read_manifest(Path(options.bundle))))
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one graph on files; write its outputs."""
+    from dimaging_edge.commands.array_files import read_inputs, write_outputs
+
+    bundle = _open(options)
+    graph = bundle.graph(options.graph)
+    specs = {}
+    for item in options.input:
+        name, separator, spec = item.partition("=")
+        if not (name and separator and spec):
+            raise InputError(f"--input: expected NAME=FILE or NAME=normal, received {item!r}")
+        specs[name] = spec
+    inputs = read_inputs(graph, specs, n=options.n, seed=options.seed)
+    outputs = bundle.run(graph.name, **inputs)
+    for path in write_outputs(graph, outputs, Path(options.out)):
+        print(path)
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Compare this device's outputs with what Keras answered; exit code 1 if any is out."""
+    found = _open(options).check()
+    rows = [["graph", "output", "max |diff| to Keras", "allowed", "verdict"]]
+    for graph, outputs in found.items():
+        for output, one in outputs.items():
+            figures = [number(one.max_abs), number(one.allowed)]
+            rows.append([graph, output, *figures, "ok" if one.ok else "OUT OF TOLERANCE"])
+    print(table(rows))
+    return 0 if all(one.ok for outputs in found.values() for one in outputs.values()) else 1
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure; with a budget, exit code 0 within it, 3 over it, 4 too noisy to say."""
+    from dimaging_edge.benchmark import Settings, read_budget
+    from dimaging_edge.benchmark import bench as measure
+
+    budget = read_budget(options.budget) if options.budget else None
+    given = budget.settings if budget else Settings()
+    # One thread unless said otherwise: two on a shared machine also measure its other users.
+    threads = options.threads or given.threads or (1 if options.write_budget else None)
+    report = measure(
+        options.bundle,
+        graphs=options.graph,
+        provider=options.provider or given.provider or "cpu",
+        threads=threads,
+        batch=options.batch or given.batch or 1,
+        seconds=options.seconds,
+        budget=budget,
+        ratios=bool(options.write_budget),
+        limit_s=options.limit,
+        allow_fallback=options.allow_fallback,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(report.table())
+    if options.json:
+        write_text(options.json, report.to_json())
+        print(f"\nwrote {options.json}")
+    if options.write_budget:
+        return _write_budget(report, options.write_budget, options.margin)
+    return report.exit_code
+
+
+def _write_budget(report: "Report", path: str, margin: float) -> int:
+    from dimaging_edge.benchmark import budget_text
+
+    for gate in report.gates:
+        reach = (gate.ratio.high - gate.ratio.low) / 2 / gate.ratio.ratio
+        if not gate.ratio.steady or 100 * reach > margin / 2:
+            print(
+                f"error: {gate.graph}: too noisy for a budget: the interval reaches {reach:.0%} "
+                f"to each side, the margin is {margin:g} %. Try again on a quieter machine, with "
+                f"a longer --limit, or with a wider --margin; {path} was not written",
+                file=sys.stderr,
+            )
+            return 4
+    ratios = {gate.graph: gate.ratio for gate in report.gates}
+    write_text(path, budget_text(ratios, margin, report.settings))
+    print(f"\nwrote {path}    next: dimaging-edge bench BUNDLE --budget {path}")
+    return 0
+
+
+def _open(options: argparse.Namespace) -> "Bundle":
+    from dimaging_edge.bundle.open import open_bundle
+
+    bundle = open_bundle(
+        options.bundle,
+        options.provider or "cpu",
+        options.threads,
+        allow_fallback=options.allow_fallback,
+    )
+    fallback = "" if bundle.provider == (options.provider or "cpu") else " (fallback)"
+    print(f"provider {bundle.provider}{fallback}, threads {bundle.threads}", flush=True)
+    return bundle
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dimaging-edge", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(function, text: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(function.__name__, help=text, description=text)
+        one.set_defaults(verb=function)
+        one.add_argument("bundle", metavar="BUNDLE", help="folder that dimaging export wrote")
+        return one
+
+    verb(info, "print what a bundle holds, or (a file in its place) a compressed photo")
+    one = verb(run, "run one graph on files and write its outputs")
+    one.add_argument("graph", metavar="GRAPH")
+    one.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help=".npy, .npz, a picture, or 'normal' for unit Gaussian noise; once per input",
+    )
+    one.add_argument("--out", default="out", metavar="DIR", help="folder (default: out)")
+    one.add_argument("--n", type=_positive, default=1, help="items of noise (default: 1)")
+    one.add_argument("--seed", type=_not_negative, default=0, help="of the noise (default: 0)")
+    _device(one)
+    _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
+    _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
+    codec_cli.add_verbs(verbs, _device)
+    for module in (density_cli, captions_cli):
+        module.add_verbs(lambda function, text: verb(_opened(function), text), _device)
+    return parser
+
+
+def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:
+    """A verb that wants its bundle open."""
+
+    @wraps(function)
+    def open_first(options: argparse.Namespace) -> int:
+        return function(options, _open(options))
+
+    return open_first
+
+
+def _device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--provider", help="cpu, cuda or openvino (default: cpu)")
+    parser.add_argument(
+        "--threads", type=_positive, help="of one operator (default: every core of this process)"
+    )
+    parser.add_argument(
+        "--allow-fallback", action="store_true", help="take the cpu if the provider cannot be used"
+    )
+
+
+def _bench_options(one: argparse.ArgumentParser) -> None:
+    one.epilog = "exit code: 0 ok, 3 over budget, 4 too noisy to say, 1 another error, 2 usage"
+    one.add_argument("--graph", action="append", metavar="GRAPH", help="only this (default: all)")
+    one.add_argument("--batch", type=_positive, help="items a run (default: 1)")
+    one.add_argument(
+        "--seconds", type=_finite, default=3.0, help="of timed runs per graph, in s (default: 3)"
+    )
+    one.add_argument("--json", metavar="FILE", help="write everything, raw samples in ns")
+    gate = one.add_mutually_exclusive_group()
+    gate.add_argument(
+        "--budget",
+        metavar="FILE",
+        help="gate each graph on its ratio to a reference convolution; settings of the file hold",
+    )
+    gate.add_argument(
+        "--write-budget", metavar="FILE", help="write such a file (default: for 1 thread)"
+    )
+    one.add_argument(
+        "--margin", type=_finite, default=15.0, help="of a written budget, in %% (default: 15)"
+    )
+    one.add_argument(
+        "--limit", type=_finite, default=30.0, help="time to decide on a graph, in s (default: 30)"
+    )
+    _device(one)
+
+
+def _positive(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _not_negative(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.removeprefix("-").isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected {least} or more, received {text}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):  # NaN fails too
+        raise argparse.ArgumentTypeError(f"expected a number of 0 or more, received {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""The verbs of the photo codec: compress, decompress, and `info` of a file that they made."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.common.tables import table, write_atomically
+
+if TYPE_CHECKING:
+    from dimaging_edge.photo.bundle_model import BundleModel
+
+SUFFIX = ".dimg"
+_OPEN: dict[tuple[Any, ...], "BundleModel"] = {}  # of this process
+
+
+def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Describe the verbs to the parser of `dimaging-edge`."""
+    one = _verb(verbs, compress, "compress photographs with a learned codec", "photo.dimg", device)
+    target = one.add_mutually_exclusive_group()
+    target.add_argument(
+        "-q", "--quality", type=int, default=30, metavar="Q",
+        help="0 (smallest) to 63 (best) (default: 30)",
+    )  # fmt: skip
+    target.add_argument(
+        "--target-bpp", type=float, metavar="BPP", help="the best quality in so many bits a pixel"
+    )
+    target.add_argument(
+        "--target-psnr", type=float, metavar="DB", help="the smallest file of so many dB"
+    )
+    one.add_argument(
+        "--tile", type=int, default=768, metavar="PX",
+        help="edge of a tile in pixels, a multiple of 32 up to 1024 (default: 768)",
+    )  # fmt: skip
+    one.add_argument(
+        "--effort", type=int, choices=(0, 1), default=0,
+        help="1: send cheaper symbols where little is lost; smaller, and worse, by about as much "
+        "(default: 0)",
+    )  # fmt: skip
+    one = _verb(verbs, decompress, "get compressed photographs back", "photo.png", device)
+    one.add_argument(
+        "--keep-going", action="store_true", help="show what is left of a damaged or cut file"
+    )
+    one.add_argument(
+        "--preview", type=int, choices=(1, 2), help="use one or two of the three rungs of detail"
+    )
+    one.add_argument(
+        "--max-pixels", type=int, default=1 << 27, metavar="N",
+        help="refuse larger pictures (default: 134217728, 134 megapixels)",
+    )  # fmt: skip
+
+
+def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argparse.ArgumentParser:
+    one = verbs.add_parser(function.__name__, help=text, description=text)
+    one.set_defaults(verb=function)
+    one.epilog = "exit code: 0 ok, 1 a file failed or came back damaged, 2 usage"
+    one.add_argument("inputs", nargs="+", metavar="FILE", help="files, or folders of them")
+    one.add_argument(
+        "-o", "--out", metavar="OUT",
+        help=f"file, or folder for several files (default: beside each, as {out})",
+    )  # fmt: skip
+    one.add_argument(
+        "--model",
+        metavar="BUNDLE",
+        help="folder of a codec's bundle, or name of a shipped one, as unet_codec_msssim (default: the "
+        "one for such pictures, or that which made the file)",
+    )
+    one.add_argument(
+        "--workers", type=int, metavar="N",
+        help="files at once (default: every core); of a single file: tiles (default: 1)",
+    )  # fmt: skip
+    device(one)
+    return one
+
+
+def compress(options: argparse.Namespace) -> int:
+    """Pictures into files; exit code 1 if any could not be compressed."""
+    from dimaging_edge.photo.picture import SUFFIXES
+
+    return _each(options, _compress, SUFFIXES, SUFFIX)
+
+
+def decompress(options: argparse.Namespace) -> int:
+    """Files into pictures; exit code 1 if any could not be decompressed, or not wholly."""
+    return _each(options, _decompress, (SUFFIX,), ".png")
+
+
+def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
+    from dimaging_edge.photo import codec
+    from dimaging_edge.photo.picture import read_picture, to_depth
+    from dimaging_edge.photo.search import to_target
+
+    photo = read_picture(source)
+    height, width, channels = photo.image.shape
+    model = _model(options, None, channels=channels, depth=8 * photo.image.itemsize)
+    notes = "" if 8 * photo.image.itemsize == model.bit_depth else f", as {model.bit_depth} bits"
+    photo = to_depth(photo, model.bit_depth)
+    quality, target = options.quality, (options.target_bpp, options.target_psnr)
+    if target == (None, None):
+        data = codec.compress(
+            model, photo, quality, tile=options.tile, effort=options.effort, workers=options.tiles
+        )  # fmt: skip
+    else:
+        data, quality = to_target(
+            model, photo, bpp=target[0], decibel=target[1], tile=options.tile,
+            effort=options.effort,
+        )  # fmt: skip
+    write_atomically(out, lambda path: path.write_bytes(data))
+    rate = 8 * len(data) / (height * width)
+    return f"{out}: {len(data)} bytes, {rate:.3f} bits a pixel, quality {quality}{notes}", 0
+
+
+def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
+    from dimaging_edge.photo import codec
+    from dimaging_edge.photo.container import read_header
+    from dimaging_edge.photo.picture import write_picture
+
+    data = source.read_bytes()
+    header, _ = read_header(data, options.max_pixels)
+    model = _model(options, header)
+    photo, damage = codec.decompress(
+        model, data, keep_going=options.keep_going, rungs=options.preview or 3,
+        most_pixels=options.max_pixels, workers=options.tiles,
+    )  # fmt: skip
+    write_picture(photo, out)
+    lines = [f"{out}: {header.width} x {header.height}"]
+    lines += [f"damaged: {words}" for words in damage]
+    return "\n".join(lines), int(bool(damage))
+
+
+def info(path: Path) -> str:
+    """Return what a compressed file says about itself, and what is damaged."""
+    from dimaging_edge.photo.bundle_model import shipped
+    from dimaging_edge.photo.container import RUNGS
+    from dimaging_edge.photo.reading import read_container
+
+    data = path.read_bytes()
+    found = read_container(data, 1 << 62, keep_going=True)
+    head, known = found.header, shipped()
+    rate = 8 / (head.width * head.height)
+    names = [name for name, m in known.items() if m.model_id.startswith(head.model_id.hex())]
+    facts = [
+        ["picture", f"{head.width} x {head.height}, {head.channels} channels of {head.depth} bits"],
+        ["file", f"{len(data)} bytes, {len(data) * rate:.3f} bits a pixel"],
+        ["quality", str(head.quality)],
+        ["model", f"{head.model_id.hex()} ({(names or ['not one of those that come along'])[0]})"],
+        ["tiles", f"{head.columns} x {head.rows} of up to {head.tile} x {head.tile}"],
+        ["also", ", ".join(kind.decode() for kind in found.chunks) or "—"],
+        ["damage", "; ".join(found.damage) or "none"],
+    ]
+    rungs = [["rung", "bytes", "bits a pixel"]]
+    for number, name in enumerate(RUNGS):
+        size = sum(entry.lengths[number] for entry in found.entries)
+        rungs.append([name, str(size), f"{size * rate:.3f}"])
+    plain = "\n".join(f"{key:9}  {value}" for key, value in facts)
+    return f"{path.name}, compressed photo, version {head.version}\n{plain}\n\n{table(rungs)}"
+
+
+def is_photo(path: Path) -> bool:
+    """Whether `info` is of a file that `compress` made, not of a bundle."""
+    return path.is_file()
+
+
+def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleModel":
+    """The bundle asked for, or a shipped one; opened once."""
+    from dimaging_edge.photo.bundle_model import find_bundle, open_model
+
+    path = options.model or find_bundle(header, **kind)
+    key = str(path), options.provider, options.threads
+    if key not in _OPEN:
+        _OPEN[key] = open_model(
+            path, options.provider or "cpu", options.threads, allow_fallback=options.allow_fallback
+        )
+    return _OPEN[key]
+
+
+def _each(options: argparse.Namespace, work: Any, suffixes: tuple[str, ...], suffix: str) -> int:
+    """Do the work on every file; print a line for each, errors to stderr, a bar on a terminal."""
+    jobs = _jobs(options, suffixes, suffix)
+    options.tiles = (options.workers or 1) if len(jobs) == 1 else 1
+    worst = 0
+    for done, (words, code) in enumerate(_results(options, work, jobs), 1):
+        _bar(done - 1, len(jobs), clear=True)
+        print(
+            words, file=sys.stderr if code and words.startswith("error") else sys.stdout, flush=True
+        )
+        worst = max(worst, code)
+        _bar(done, len(jobs))
+    return worst
+
+
+def _results(
+    options: argparse.Namespace, work: Any, jobs: list[tuple[Path, Path]]
+) -> Iterator[Any]:
+    from dimaging_edge.bundle.session import default_threads
+
+    workers = min(options.workers or default_threads(), len(jobs))
+    if workers < 2:
+        yield from (_attempt(work, options, *job) for job in jobs)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    options.threads = options.threads or 1  # the cores are taken by files
+    # spawn: onnxruntime's threads do not survive a fork
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            futures = [pool.submit(_attempt, work, _plain(options), *job) for job in jobs]
+            yield from (future.result() for future in futures)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _plain(options: argparse.Namespace) -> argparse.Namespace:
+    """Without the function of the verb, which belongs to another process."""
+    return argparse.Namespace(**{key: x for key, x in vars(options).items() if key != "verb"})
+
+
+def _attempt(work: Any, options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
+    try:
+        return work(options, source, out)
+    except (DimagingError, OSError) as error:
+        return f"error: {source}: {error}", 1
+
+
+def _jobs(
+    options: argparse.Namespace, suffixes: tuple[str, ...], suffix: str
+) -> list[tuple[Path, Path]]:
+    """Return (source, out) of every file."""
+    sources: list[Path] = []
+    for path in map(Path, options.inputs):
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        sources += [p for p in inside if not path.is_dir() or p.suffix.lower() in suffixes]
+    if not sources:
+        raise InputError(
+            f"no files with {', '.join(suffixes)} in {', '.join(map(str, options.inputs))}"
+        )
+    many = len(sources) > 1 or any(Path(path).is_dir() for path in options.inputs)
+    out = Path(options.out) if options.out else None
+    if many and out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    found: dict[Path, Path] = {}
+    for source in sources:
+        place = (out or source.parent) / f"{source.stem}{suffix}"
+        if out is not None and not many and not out.is_dir():
+            place = out
+        if place in found:
+            raise InputError(f"{found[place]} and {source} would both become {place}; rename one")
+        found[place] = source
+    return [(source, place) for place, source in found.items()]
+
+
+def _bar(done: int, total: int, *, clear: bool = False) -> None:
+    """A bar on a terminal, if there is more than one file."""
+    if total < 2 or not sys.stderr.isatty():
+        return
+    full = 30 * done // total
+    text = "" if clear else f"[{'#' * full}{'.' * (30 - full)}] {done} of {total} files"
+    end = "\n" if done == total and not clear else ""
+    print(f"\r\033[K{text}", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""The floor that everything stands on: errors, whole files, tables of text, random numbers, words."""

@@ -1,0 +1,21 @@
+"""Public names of a package that load on first use (PEP 562), so that importing it costs nothing."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that finds each name of `homes` in its module below `package`.
+
+    homes maps a public name to the dotted module that defines it, relative to the package; a name that is its
+    own home is a submodule. AttributeError for any other name.
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module = import_module(f"{package}.{homes[name]}")
+        return module if homes[name].rpartition(".")[2] == name else getattr(module, name)
+
+    return find

@@ -1,0 +1,1 @@
+"""The entropy coder of both codecs: rANS, frequency tables, check sums."""

@@ -1,0 +1,1 @@
+"""Images drawn by exported models: densities, decoders and generators, captions."""

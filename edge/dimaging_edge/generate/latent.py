@@ -1,0 +1,81 @@
+"""Draw from a generator of noise: GAN, DCGAN, the decoder of a VAE.
+
+    bundle = open_bundle("bundle/dcgan-int8")
+    image = draw(bundle, 16, seed=0)          # float32 [16, H, W, C] in [0, 1]
+
+The noise comes from `noise.normal`, so a seed gives the same pictures on every device; picture i does
+not depend on how many are drawn.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dimaging_edge.bundle.open import Bundle
+from dimaging_edge.bundle.schema import Tensor
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.random import normal
+
+GRAPHS = ("generator", "decoder")
+AT_ONCE = 64
+"""Images in one run of the graph."""
+
+
+def graph_of(bundle: Bundle) -> str | None:
+    """The graph that makes images of noise z; None where there is no such."""
+    for name in GRAPHS:
+        if name in bundle.graphs and any(t.name == "z" for t in bundle.graph(name).inputs):
+            return name
+    return None
+
+
+def draw(
+    bundle: Bundle,
+    n: int,
+    seed: int = 0,
+    *,
+    label: int | None = None,
+    z: np.ndarray | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> np.ndarray:
+    """Draw `n` images, float32 [n, H, W, C] in [0, 1].
+
+    label: the class of all, of a model that is told one; by default one class after the other.
+    z: noise of your own, float32 [n, latent size]. InputError for a bundle of another kind, a label
+    out of range, or noise of another size.
+    """
+    name = graph_of(bundle)
+    if name is None:
+        known, told = ", ".join(bundle.graphs), "text_encoder" in bundle.graphs
+        raise InputError(
+            f"{bundle.path.name} makes no images of noise alone, it has the graphs {known}; "
+            + ("give it a caption: dimaging-edge imagine" if told else "dimaging train dcgan does")
+        )
+    if n < 1:
+        raise InputError(f"expected 1 image or more, received {n}")
+    inputs = {t.name: t for t in bundle.graph(name).inputs}
+    size = (n, *inputs["z"].example[1:])
+    if z is not None and np.shape(z) != size:
+        raise InputError(f"z: expected shape {size}, received {np.shape(z)}")
+    feed = {"z": normal(seed, size) if z is None else np.asarray(z, np.float32)}
+    if "label" in inputs:
+        feed["label"] = _one_hot(inputs["label"], n, label)
+    elif label is not None:
+        raise InputError(f"{bundle.path.name} is told no label; leave the label out")
+    at_once = 1 if inputs["z"].shape[0] == 1 else AT_ONCE
+    parts = []
+    for start in range(0, n, at_once):
+        part = {key: x[start : start + at_once] for key, x in feed.items()}
+        parts.append(bundle.run(name, **part)["image"])
+        if progress:
+            progress(min(start + at_once, n), n)
+    image = np.concatenate(parts)
+    return image / np.float32(255) if image.dtype == np.uint8 else image
+
+
+def _one_hot(tensor: Tensor, n: int, label: int | None) -> np.ndarray:
+    classes = tensor.example[1]
+    if label is not None and not 0 <= label < classes:
+        raise InputError(f"label: expected 0 to {classes - 1}, received {label}")
+    chosen = np.arange(n) % classes if label is None else np.full(n, label)
+    return np.eye(classes, dtype=np.float32)[chosen]

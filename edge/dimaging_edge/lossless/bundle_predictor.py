@@ -1,0 +1,51 @@
+"""A bundle as the codec's predictor: its integer-valued density, parallel and step by step."""
+
+from collections.abc import Generator
+
+import numpy as np
+
+from dimaging_edge.bundle.open import Bundle
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.generate.density import condition_of, density_size, levels, step_inputs
+from dimaging_edge.generate.stepping import Stepper
+
+
+class BundlePredictor:
+    """See `Predictor`. The encoder uses the graph `density`, the decoder `row` and `pixel`."""
+
+    def __init__(self, bundle: Bundle):
+        """InputError for a bundle without integer weights, in colour, or that must be told something."""
+        height, width = density_size(bundle)
+        outputs = {t.name: t for t in bundle.graph("density").outputs}
+        if "weights" not in outputs:
+            raise InputError(
+                f"{bundle.path.name} gives float likelihoods, and no two devices agree on those to the "
+                "last bit; export it again: --precision integer"
+            )
+        if outputs["weights"].example[3] != 1 or condition_of(bundle):
+            raise InputError(
+                f"{bundle.path.name}: the codec takes grey images and a model that is told nothing"
+            )
+        self.bundle, self.levels, self.shape = bundle, levels(bundle), (height, width, 1)
+        self._steps = step_inputs(bundle)
+
+    def parallel(self, symbols: np.ndarray) -> np.ndarray:
+        """Uint8 [B, H, W] -> int64 [B, H, W, levels]."""
+        weights = self.bundle.run("density", image=self._image(symbols)[..., None])["weights"]
+        return weights[:, :, :, 0].astype(np.int64)
+
+    def sequential(self, batch: int) -> Generator[np.ndarray, np.ndarray, None]:
+        """Yield the weights [batch, levels] of each pixel in raster order; wants its symbols sent."""
+        height, width, _ = self.shape
+        sizes = (self._steps["pixel"][name][1] for name in ("noise", "canvas", "mask"))
+        unused = [np.full((batch, n), 0.5, np.float32) for n in sizes]  # what it draws is not kept
+        stepper = Stepper(self._steps, self.bundle.run, batch)
+        for r in range(height):
+            stepper.row(r)
+            for c in range(width):
+                weights = stepper.pixel(c, *unused)["weights"]
+                symbols = yield weights[:, 0].astype(np.int64)
+                stepper.put(self._image(symbols)[:, None])
+
+    def _image(self, symbols: np.ndarray) -> np.ndarray:
+        return symbols.astype(np.float32) / np.float32(self.levels - 1)

@@ -1,0 +1,173 @@
+"""A bundle as the photo codec's model: graphs `encoder`, `prior` and `decoder`, tables as raw files.
+
+The prior must answer the same integers everywhere, and its network is made so; but an engine that
+multiplies in half floats breaks that without a word. So before anything is coded it is run on the
+bundle's own example; where it answers otherwise, numpy takes its place (`prior.NumpyPrior`).
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from dimaging_edge.bundle.open import Bundle, open_bundle, read_manifest
+from dimaging_edge.bundle.schema import Manifest
+from dimaging_edge.common.errors import BundleError, CodecError, InputError, ProviderError, near
+from dimaging_edge.photo.container import QUALITIES, Header
+from dimaging_edge.photo.neighbours import NEIGHBOURS, read_tables
+from dimaging_edge.photo.prior import PROGRAM, NumpyPrior
+from dimaging_edge.photo.symbols import WIDEST
+
+SHIPPED = Path(__file__).parents[1] / "shipped"
+"""Bundles that come with the package, a folder each."""
+_GRAPHS = ("encoder", "prior", "decoder")
+_COUNTS, _Z_INDEX = "scale_counts.bin", "z_index.bin"
+
+
+class BundleModel:
+    """See `SymbolModel`."""
+
+    def __init__(self, bundle: Bundle):
+        """InputError for a bundle of another model; BundleError for one that is not whole."""
+        missing = [name for name in _GRAPHS if name not in bundle.graphs]
+        if missing:
+            raise InputError(
+                f"{bundle.path.name} ({bundle.manifest.model}) is no image codec: it has no graph "
+                f"{', '.join(missing)}; train and export one: dimaging train unet_codec"
+            )
+        self.bundle = bundle
+        self.model_id = bytes.fromhex(bundle.manifest.model_id[:32])
+        z, y = (bundle.graph("decoder").inputs[i].example[-1] for i in (0, 1))
+        self.z_channels, self.y_channels = z, y
+        picture = bundle.graph("encoder").inputs[0]
+        self.channels = picture.example[-1]
+        self.bit_depth = 16 if picture.dtype == "uint16" else 8
+        said = bundle.manifest.config.get("codec")
+        halo = said.get("halo") if isinstance(said, dict) else None
+        if not isinstance(halo, int) or halo % 32 or not 0 <= halo <= 512:
+            raise BundleError(
+                f"bundle.json: config.codec.halo: expected a multiple of 32 up to 512, found {halo!r}"
+            )
+        self.halo = halo
+        self.widest = 127 if self.bit_depth == 8 else WIDEST
+        self.counts = _table(bundle, _COUNTS, "<u2", 64)
+        self._z_index = _table(bundle, _Z_INDEX, "u1", QUALITIES)
+        self.neighbours = None
+        if NEIGHBOURS in bundle.manifest.files:
+            self.neighbours = read_tables((bundle.path / NEIGHBOURS).read_bytes(), (z, y))
+        self._numpy = None if self._prior_agrees() else self._replacement()
+
+    def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
+        """Run `encoder`."""
+        found = self.bundle.run("encoder", image=image, quality=np.array([quality], np.int64))
+        return found["z"], found["y"]
+
+    def z_index(self, quality: int) -> np.ndarray:
+        """A row of the table."""
+        return self._z_index[quality]
+
+    def prior(
+        self, z: np.ndarray, y: np.ndarray, pass_: int, quality: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run `prior`, or numpy in its place."""
+        number, level = np.array([pass_], np.int64), np.array([quality], np.int64)
+        feeds = {"z": z, "y": y, "pass": number, "quality": level}
+        found = self._numpy(feeds) if self._numpy else self.bundle.run("prior", **feeds)
+        return found["index"], found["mean"]
+
+    def decode(self, z: np.ndarray, y: np.ndarray, quality: int) -> np.ndarray:
+        """Run `decoder`."""
+        return self.bundle.run("decoder", z=z, y=y, quality=np.array([quality], np.int64))["image"]
+
+    def _prior_agrees(self) -> bool:
+        feeds, expected = self.bundle.examples("prior")
+        found = self.bundle.run("prior", **feeds)
+        return all(np.array_equal(found[name], want) for name, want in expected.items())
+
+    def _replacement(self) -> NumpyPrior:
+        words = (
+            f"the prior of {self.bundle.path.name} answers other integers on provider "
+            f"{self.bundle.provider} than where it was made"
+        )
+        if PROGRAM not in self.bundle.manifest.files:
+            raise ProviderError(
+                f"{words}, so files would not be the same elsewhere: use --provider cpu"
+            )
+        prior = NumpyPrior(self.bundle.path / PROGRAM)
+        feeds, expected = self.bundle.examples("prior")
+        found = prior(feeds)
+        if not all(np.array_equal(found[name], want) for name, want in expected.items()):
+            raise BundleError(f"{words}, and so does numpy; export the bundle again")
+        warnings.warn(f"{words}; numpy computes it instead, which takes longer", stacklevel=4)
+        return prior
+
+
+def _table(bundle: Bundle, name: str, kind: str, rows: int) -> np.ndarray:
+    """A raw table [rows, ...] of the bundle, whose manifest has checked its bytes."""
+    if name not in bundle.manifest.files:
+        raise BundleError(f"{name} is not listed in bundle.json; export the bundle again")
+    found = np.fromfile(bundle.path / name, kind)
+    if not found.size or found.size % rows:
+        raise BundleError(
+            f"{name}: expected {rows} rows of {kind}, found {found.size} values; export it again"
+        )
+    return found.reshape(rows, -1)
+
+
+def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> Path:
+    """Return a shipped bundle: the one that made a file, or the one for pictures of a kind.
+
+    Of several for a kind that with the fewest channels, then the first by name. CodecError or InputError
+    names what was wanted, and what is there.
+    """
+    known = shipped()
+    fitting = []
+    for name, manifest in known.items():
+        if header is not None:
+            if manifest.model_id.startswith(header.model_id.hex()):
+                return SHIPPED / name
+            continue
+        picture = manifest.graphs["encoder"].inputs[0]
+        if picture.example[-1] >= channels and (picture.dtype == "uint16") == (depth == 16):
+            fitting.append((picture.example[-1], name))
+    if fitting:
+        return SHIPPED / min(fitting)[1]
+    there = ", ".join(f"{name} ({m.model_id[:32]})" for name, m in known.items()) or "none"
+    if header is not None:
+        raise CodecError(
+            f"the file was compressed with model {header.model_id.hex()}; models here: {there}. "
+            "Give the bundle that compressed it: --model BUNDLE"
+        )
+    raise InputError(
+        f"no model for {channels} channels of {depth} bits comes with this package; models here: "
+        f"{there}. Give one of them, or a bundle of yours: --model BUNDLE"
+    )
+
+
+def shipped() -> dict[str, Manifest]:
+    """Name -> manifest of the bundles that come with the package."""
+    folders = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
+    return {folder.name: read_manifest(folder) for folder in folders}
+
+
+def located(model: str | Path) -> Path:
+    """A bundle's folder: what is there, or the shipped one of that name; InputError for neither."""
+    path, known = Path(model), [folder.parent.name for folder in SHIPPED.glob("*/bundle.json")]
+    if path.exists() or path.name != str(model):
+        return path
+    if path.name in known:
+        return SHIPPED / path.name
+    raise InputError(
+        f"no folder and no shipped model {path.name!r}; {near(path.name, sorted(known))}"
+    )
+
+
+def open_model(
+    path: str | Path,
+    provider: str = "cpu",
+    threads: int | None = None,
+    *,
+    allow_fallback: bool = False,
+) -> BundleModel:
+    """Open a bundle, or a shipped one by its name; arguments and errors as `open_bundle`."""
+    return BundleModel(open_bundle(located(path), provider, threads, allow_fallback=allow_fallback))

@@ -1,0 +1,247 @@
+"""Photographs into `.dimg` files and back, with a learned transform; the format is in docs/format.md.
+
+    data = compress(model, Photo(image), quality=30)      # image uint8 [H, W, 3]
+    photo, damage = decompress(model, data)               # damage: [] unless keep_going
+
+`symbol_model` is the model as the codec sees it, `tiles` the geometry, `tile_codec` one tile, `symbols`
+the entropy coder, `container` the bytes around. Memory: the picture, and the tiles being worked on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from dimaging_edge.common.errors import CodecError, InputError
+from dimaging_edge.photo import tile_codec
+from dimaging_edge.photo.container import (
+    MOST_PIXELS,
+    MOST_TILE,
+    QUALITIES,
+    RUNGS,
+    Container,
+    Header,
+    area,
+)
+from dimaging_edge.photo.optimise import choice
+from dimaging_edge.photo.plane import pack_plane, unpack_plane
+from dimaging_edge.photo.reading import read_container
+from dimaging_edge.photo.symbol_model import Photo, SymbolModel, widest
+from dimaging_edge.photo.symbols import scale_tables
+from dimaging_edge.photo.tiles import Tile, cut, tiles
+
+TILE = 768
+"""Edge of a tile in pixels: a Kodak picture is one."""
+Progress = Callable[[int, int], object]
+
+
+def compress(
+    model: SymbolModel,
+    photo: Photo,
+    quality: int,
+    *,
+    tile: int = TILE,
+    effort: int = 0,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> bytes:
+    """Return the file of a picture.
+
+    quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. effort: 1 sends a symbol that costs
+    less than it loses in place of the nearest, see `optimise`. workers: tiles at once, each with memory of
+    its own. progress(done, total) hears of tiles. InputError says which argument does not fit.
+    """
+    _check(model, photo, quality, tile)
+    choose = choice(effort)
+    height, width, channels = photo.image.shape
+    scale = scale_tables(model.counts, widest(model))
+    grid = tiles(height, width, tile, min(model.halo, tile))
+
+    def one(part: Tile) -> tile_codec.Coded:
+        image = cut(photo.image, part.window)
+        if channels < model.channels:
+            image = np.repeat(image, model.channels, axis=3)
+        z, y = model.encode(image, quality)
+        rows, columns = part.inside(32)
+        z = z[:, rows, columns]
+        rows, columns = part.inside(8)
+        return tile_codec.encode_tile(model, scale, z, y[:, rows, columns], quality, choose)
+
+    with _workers(workers) as each:
+        coded = list(_heard(each(one, grid), len(grid), progress))
+    header = Header(channels, model.bit_depth, width, height, tile, quality, model.model_id)
+    rungs: list[list[bytes | None]] = [[one.rungs[r] for one in coded] for r in range(len(RUNGS))]
+    found = Container(header, [one.entry for one in coded], rungs)
+    if photo.icc:
+        found.chunks[b"iccp"] = photo.icc
+    if photo.exif:
+        found.chunks[b"exif"] = photo.exif
+    if photo.alpha is not None:
+        found.chunks[b"alph"] = pack_plane(photo.alpha)
+    return found.to_bytes()
+
+
+def decompress(
+    model: SymbolModel,
+    data: bytes,
+    *,
+    keep_going: bool = False,
+    rungs: int = len(RUNGS),
+    workers: int = 1,
+    most_pixels: int = MOST_PIXELS,
+    progress: Progress | None = None,
+) -> tuple[Photo, list[str]]:
+    """Return (picture, what is wrong with it) of a file or, with `keep_going`, of what is left of one.
+
+    keep_going: show what can be shown of a damaged or cut file and describe the rest, which has less
+    detail or is blank; without it any damage is a CodecError that says where. rungs: 1 or 2 for a preview
+    without pass 1, or without y. CodecError also for another model, version or a picture of more than
+    `most_pixels`.
+    """
+    if not 1 <= rungs <= len(RUNGS):
+        raise InputError(f"rungs: expected 1 to {len(RUNGS)}, received {rungs}")
+    found = read_container(data, most_pixels, keep_going=keep_going)
+    header = found.header
+    _check_model(model, header)
+    image = np.zeros((header.height, header.width, header.channels), f"u{header.depth // 8}")
+    grid = tiles(header.height, header.width, header.tile, min(model.halo, header.tile))
+    alpha = _alpha(found, keep_going)
+    with _workers(workers) as each:
+        shown = _decode(model, found, grid, rungs, keep_going, each)
+        for part, pixels in _heard(shown, len(grid), progress):
+            place = image[part.top : part.bottom, part.left : part.right]
+            place[...] = _as_channels(pixels, header.channels)[: len(place), : place.shape[1]]
+    photo = Photo(image, alpha, found.chunks.get(b"iccp"), found.chunks.get(b"exif"))
+    return photo, found.damage
+
+
+def _decode(
+    model: SymbolModel,
+    found: Container,
+    grid: list[Tile],
+    rungs: int,
+    keep_going: bool,
+    each: Callable[..., Iterable[Any]],
+) -> Iterator[tuple[Tile, np.ndarray]]:
+    """Yield the pixels of each tile; latents are kept for three rows of tiles, no more."""
+    header, scale = found.header, scale_tables(model.counts, widest(model))
+
+    def latents(part: Tile) -> tile_codec.Latents:
+        mine: list[bytes | None] = [rung[part.number] for rung in found.rungs[:rungs]]
+        size = (part.bottom - part.top) // 8, (part.right - part.left) // 8
+        entry = found.entries[part.number]
+        one = tile_codec.decode_tile(model, scale, entry, mine, header.quality, size)
+        if one.fault:
+            words = f"tile {part.number}, {one.fault}"
+            if not keep_going:
+                raise CodecError(
+                    f"{words}; all check sums of the file are right, so it was made by a machine "
+                    "that computes the model differently, or forged: try --provider cpu"
+                )
+            found.damage.append(words)
+        return one
+
+    def row(number: int) -> list[np.ndarray]:
+        if number >= header.rows:
+            return []
+        parts = list(each(latents, grid[number * header.columns :][: header.columns]))
+        return [np.concatenate([getattr(one, name) for one in parts], axis=1) for name in "zy"]
+
+    above, middle = [], row(0)
+    for number in range(header.rows):
+        below = row(number + 1)
+        line = grid[number * header.columns :][: header.columns]
+        z, y = (
+            line[0].with_halo(above[i : i + 1], middle[i], below[i : i + 1], step)
+            for i, step in enumerate((32, 8))
+        )
+
+        def show(part: Tile, z: np.ndarray = z, y: np.ndarray = y) -> tuple[Tile, np.ndarray]:
+            _, _, left, right = part.window
+            z = z[None, :, left // 32 : right // 32].astype(np.int32)
+            y = y[None, :, left // 8 : right // 8].astype(np.int32)
+            rows, columns = part.inside(1)
+            return part, model.decode(z, y, header.quality)[0, rows, columns]
+
+        yield from each(show, line)
+        above, middle = middle, below
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` that does so many at once and leaves nothing behind."""
+    if count < 2:
+        yield map
+        return
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            yield pool.map
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _heard(items: Iterable[Any], total: int, progress: Progress | None) -> Iterator[Any]:
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress:
+            progress(done, total)
+
+
+def _as_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """A grey picture from a model of colours is their mean."""
+    if pixels.shape[-1] == channels:
+        return pixels
+    grey = pixels.astype(np.uint32).sum(axis=-1, keepdims=True) + pixels.shape[-1] // 2
+    return grey // pixels.shape[-1]
+
+
+def _alpha(found: Container, keep_going: bool) -> np.ndarray | None:
+    data = found.chunks.get(b"alph")
+    if data is None:
+        return None
+    try:
+        return unpack_plane(data, found.header.height, found.header.width)
+    except CodecError as error:
+        if not keep_going:
+            raise
+        found.damage.append(str(error))
+        return None
+
+
+def _check_model(model: SymbolModel, header: Header) -> None:
+    if header.model_id != model.model_id:
+        raise CodecError(
+            f"the file was compressed with model {header.model_id.hex()}, this is model "
+            f"{model.model_id.hex()}; give the bundle that compressed it: --model BUNDLE"
+        )
+    if header.depth != model.bit_depth or header.channels > model.channels:
+        raise CodecError(
+            f"the header is damaged or forged: it says {header.channels} channels of {header.depth} "
+            f"bits, its model has {model.channels} of {model.bit_depth}"
+        )
+
+
+def _check(model: SymbolModel, photo: Photo, quality: int, tile: int) -> None:
+    image, alpha = photo.image, photo.alpha
+    kind = f"uint{model.bit_depth}"
+    channels = (1, 3) if model.channels == 3 else (1,)
+    if image.dtype != kind or image.ndim != 3 or image.shape[2] not in channels:
+        words = " or ".join(map(str, channels))
+        raise InputError(
+            f"image: expected {kind} [H, W, {words}], received {image.dtype} {list(image.shape)}"
+        )
+    if not image.size or area(image.shape[1], image.shape[0]) > MOST_PIXELS:
+        raise InputError(
+            f"image: expected 1 to {MOST_PIXELS} pixels, received {image.shape[1]} x {image.shape[0]}"
+        )
+    if alpha is not None and (alpha.shape != image.shape[:2] or alpha.dtype not in ("u1", "u2")):
+        raise InputError(
+            f"alpha: expected uint8 or uint16 {list(image.shape[:2])}, received {alpha.dtype} "
+            f"{list(alpha.shape)}"
+        )
+    if not 0 <= quality < QUALITIES:
+        raise InputError(f"quality: expected 0 to {QUALITIES - 1}, received {quality}")
+    if tile % 32 or not 32 <= tile <= MOST_TILE:
+        raise InputError(f"tile: expected a multiple of 32 up to {MOST_TILE}, received {tile}")

@@ -1,0 +1,185 @@
+"""What the decoded neighbours of a symbol say of it, beyond the prior: whole numbers, no network.
+
+The symbols of a rung are coded in levels, coarse to fine, each between symbols of those before it:
+
+    level 0    row and column multiples of 8        knows nothing
+    1, 3, 5    the middles of the squares of 8, 4, 2 steps, between four corners
+    2, 4, 6    the other points of the grid of 4, 2, 1 steps, between above, below, left and right
+
+z has all seven, pass 0 of y the first six, pass 1 the last. A deviation d is by how much a symbol's decoded
+value differs from what the prior said (z: from 0), in eighths of a step, cut to +-1016. From those of the
+neighbours inside the tile, n of 1 to 4, with the model's tables:
+
+    shift   floor((factor[level, channel] 12/n sum(d) + 384) / 768), cut to +-1016; z: to whole steps
+    spread  how many binary digits floor(4/n sum |d - shift|) has, at most 10
+    index   remap[level, index, spread]
+
+A symbol stands for prior + shift + 8 symbol. Smooth pictures gain most: where one square of sky was darker
+than the bottleneck said, so is the next. Bundles without the tables have one level a rung, without shift.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from dimaging_edge.common.errors import BundleError
+
+NEIGHBOURS = "neighbours.bin"
+"""Of a bundle: factors of z, remap of z, factors of y, remap of y."""
+LEVELS = 7
+SPREADS = 11
+RUNG_LEVELS = ((0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 4, 5), (6,))
+"""Of z, pass 0 and pass 1."""
+FACTOR = 64
+"""Parts of 1 in which factors are stored."""
+MOST = 1016
+_COARSEST = 8
+_MARGIN = 4
+_SCALES = 64
+_DIGITS = np.minimum([int(x).bit_length() for x in range(8 * MOST + 1)], SPREADS - 1)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Factors int8 [levels, C] in 1/64, and new scale indices uint8 [levels, 64, spreads]; for z or y."""
+
+    factor: np.ndarray
+    remap: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """Both, one after the other."""
+        return self.factor.tobytes() + self.remap.tobytes()
+
+
+def read_tables(data: bytes, channels: tuple[int, int]) -> tuple[Tables, Tables]:
+    """The tables of z and y from `neighbours.bin`; BundleError for another size, or a coded index 0."""
+    remap = LEVELS * _SCALES * SPREADS
+    sizes = [LEVELS * c + remap for c in channels]
+    if len(data) != sum(sizes):
+        raise BundleError(
+            f"neighbours.bin: expected {sum(sizes)} bytes for {channels[0]} and {channels[1]} channels, "
+            f"found {len(data)}; export the bundle again"
+        )
+    found = []
+    for part, c in zip((data[: sizes[0]], data[sizes[0] :]), channels, strict=True):
+        factor = np.frombuffer(part[: LEVELS * c], np.int8).reshape(LEVELS, c)
+        table = np.frombuffer(part[LEVELS * c :], np.uint8).reshape(LEVELS, _SCALES, SPREADS)
+        if table[:, 0].any() or not (0 < table[:, 1:]).all() or table.max() >= _SCALES:
+            raise BundleError(
+                "neighbours.bin: scale index 0 must stay 0, and 1 to 63 within 1 to 63; export the "
+                "bundle again"
+            )
+        found.append(Tables(factor, table))
+    return found[0], found[1]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Positions in raster order, and where each finds its neighbours."""
+
+    row: np.ndarray
+    column: np.ndarray
+    near: tuple[tuple[int, int], ...] = ()  # row and column from there
+    count: np.ndarray | None = None  # of those that lie inside
+
+
+@lru_cache(maxsize=64)
+def level(number: int, height: int, width: int) -> Level:
+    """One of the seven, on a grid of so many rows and columns."""
+    if number == 0:
+        rows, columns = np.arange(0, height, _COARSEST), np.arange(0, width, _COARSEST)
+        return Level(rows.repeat(len(columns)), np.tile(columns, len(rows)))
+    step = _COARSEST >> (number + 1) // 2
+    row, column = (x.ravel() * step for x in np.mgrid[: -(-height // step), : -(-width // step)])
+    odd = (row // step % 2, column // step % 2)
+    chosen = odd[0] & odd[1] if number % 2 else odd[0] ^ odd[1]
+    row, column = row[chosen > 0], column[chosen > 0]
+    corners = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+    beside = ((-1, 0), (0, -1), (0, 1), (1, 0))
+    near = tuple((step * a, step * b) for a, b in (corners if number % 2 else beside))
+    inside = [
+        (0 <= row + a) & (row + a < height) & (0 <= column + b) & (column + b < width)
+        for a, b in near
+    ]
+    return Level(row, column, near, np.sum(inside, 0))
+
+
+@lru_cache(maxsize=16)
+def _plain(rung: int, height: int, width: int) -> Level:
+    """All of a rung at once."""
+    row, column = (x.ravel() for x in np.mgrid[:height, :width])
+    mine = (row + column) % 2 == rung - 1 if rung else slice(None)
+    return Level(row[mine], column[mine])
+
+
+Where = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Row, column and channel of symbols, [n] each."""
+Code = Callable[[np.ndarray, np.ndarray, Where], np.ndarray]
+"""(scale index, shift, where) of coded symbols in their order -> the symbols."""
+
+
+class Field:
+    """The deviations of one tile's z or y as they become known, of `shape` [height, width, channels]."""
+
+    def __init__(self, tables: Tables | None, shape: tuple[int, ...], *, whole: bool):
+        """whole: shifts are whole steps (z). Without tables nothing is predicted."""
+        self._tables, self._whole = tables, whole
+        self._height, self._width, self._channels = shape
+        self._line = (self._width + 2 * _MARGIN) * self._channels
+        size = (self._height + 2 * _MARGIN) * self._line if tables is not None else 0
+        self._known = np.zeros(size, np.int32)
+
+    def walk(self, rung: int, index: np.ndarray, code: Code) -> np.ndarray:
+        """Code a rung of scale indices [h, w, C] level by level; returns its deviations, int32 [h, w, C]."""
+        found = np.zeros(index.shape, np.int32)
+        size = self._height, self._width
+        for number in RUNG_LEVELS[rung] if self._tables is not None else (0,):
+            here = _plain(rung, *size) if self._tables is None else level(number, *size)
+            all_of_it = index[here.row, here.column]
+            at, channel = all_of_it.nonzero()
+            where = here.row[at], here.column[at], channel
+            row, column, _ = where
+            place = (row + _MARGIN) * self._line + (column + _MARGIN) * self._channels + channel
+            chosen, shift = all_of_it[at, channel], np.zeros(len(at), np.int32)
+            if self._tables is not None and here.count is not None:
+                chosen, shift = self._predict(
+                    self._tables, number, here, place, here.count[at], channel, chosen
+                )
+            deviation = 8 * code(chosen, shift, where) + shift
+            found[where] = deviation
+            if self._tables is not None:
+                self._known[place] = deviation.clip(-MOST, MOST)
+        return found
+
+    def _predict(
+        self, tables: Tables, number: int, here: Level, place: np.ndarray, count: np.ndarray,
+        channel: np.ndarray, index: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """(scale index, shift) of symbols; all [n]."""
+        near = [
+            self._known[place + (row * self._line + column * self._channels)]
+            for row, column in here.near
+        ]
+        share = 12 // count
+        mean = share * sum(near)
+        total = self._factor(tables, number, channel, mean) * mean
+        whole = 8 if self._whole else 1
+        shift = whole * ((total + 6 * FACTOR * whole) // (12 * FACTOR * whole))
+        shift = shift.clip(-MOST, MOST)
+        # A neighbour outside is 0 in memory and counts for nothing.
+        apart = sum(np.abs(d - shift) for d in near) - (len(near) - count) * np.abs(shift)
+        spread = _DIGITS[share * apart // 3]
+        return self._index(tables, number, index, spread), shift
+
+    def _factor(
+        self, tables: Tables, number: int, channel: np.ndarray, mean: np.ndarray
+    ) -> np.ndarray:
+        """Of each symbol, in 1/64; mean: of its neighbours' deviations, in 1/12 of an eighth."""
+        return tables.factor[number, channel].astype(np.int32)
+
+    def _index(
+        self, tables: Tables, number: int, index: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        return tables.remap[number, index, spread].astype(index.dtype)

@@ -1,0 +1,123 @@
+"""Pictures in files: to a `Photo` and back. Pillow is imported inside; .npy goes without it.
+
+A photo is turned upright as its EXIF orientation says, and that entry is dropped; ICC profile and the rest
+of EXIF are kept. 16 bits: grey pictures and .npy (Pillow reads 16-bit colour as 8 bits).
+"""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.common.tables import write_atomically
+from dimaging_edge.photo.symbol_model import Photo
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
+"""What is taken from a folder."""
+_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+
+
+def read_picture(path: Path) -> Photo:
+    """Return the picture of a file; InputError where it cannot be read."""
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    if path.suffix == ".npy":
+        return _from_array(path)
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise InputError(
+            f"reading {path.name} needs Pillow: pip install pillow, or give the picture as .npy"
+        ) from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is our own photo
+            with Image.open(path) as stored:
+                # The profile of CMYK or L*a*b* says nothing about the RGB that they become.
+                foreign = stored.mode in ("CMYK", "LAB", "YCbCr", "HSV")
+                profile = None if foreign else stored.info.get("icc_profile")
+                picture = ImageOps.exif_transpose(stored)
+            exif = picture.getexif()
+            photo = _from_picture(picture)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # Pillow raises half a dozen unrelated types
+        raise InputError(f"{path} is no readable picture: {error}") from None
+    return replace(photo, icc=profile or None, exif=exif.tobytes() if len(exif) else None)
+
+
+def _from_picture(picture: "Image.Image") -> Photo:
+    mode = picture.mode
+    if mode.startswith("I"):
+        values = np.asarray(picture)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError(f"expected values of 0 to 65535, received up to {values.max()}")
+        return Photo(values.astype(np.uint16)[..., None])
+    if mode == "F":
+        raise InputError("a picture of floats has no range; give a .npy of uint16")
+    grey = mode in ("1", "L", "LA", "La")
+    if mode in _ALPHA or "transparency" in picture.info:
+        values = np.asarray(picture.convert("LA" if grey else "RGBA"))
+        return Photo(values[..., :-1], np.ascontiguousarray(values[..., -1]))
+    values = np.asarray(picture.convert("L" if grey else "RGB"))
+    return Photo(values.reshape(*values.shape[:2], -1))
+
+
+def _from_array(path: Path) -> Photo:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    kind, shape = values.dtype, list(values.shape)
+    values = values[..., None] if values.ndim == 2 else values
+    if kind not in ("u1", "u2") or values.ndim != 3 or not 1 <= values.shape[2] <= 4:
+        raise InputError(
+            f"{path}: expected uint8 or uint16 [H, W, 1 to 4], received {kind} {shape}"
+        )
+    if values.shape[2] in (2, 4):
+        return Photo(values[..., :-1], np.ascontiguousarray(values[..., -1]))
+    return Photo(values)
+
+
+def to_depth(photo: Photo, depth: int) -> Photo:
+    """Return the picture with 8 or 16 bits a sample; white stays white."""
+    if photo.image.itemsize * 8 == depth:
+        return photo
+    if depth == 16:
+        return replace(photo, image=photo.image.astype(np.uint16) * np.uint16(257))
+    wide = photo.image.astype(np.uint32)
+    return replace(photo, image=((wide * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def write_picture(photo: Photo, path: Path) -> None:
+    """Write a picture, whole or not at all; InputError for what its format cannot hold."""
+    values = photo.image
+    if photo.alpha is not None:
+        alpha = photo.alpha[..., None]
+        if alpha.dtype != values.dtype:
+            alpha = to_depth(Photo(alpha), 8 * values.itemsize).image
+        values = np.concatenate([values, alpha], axis=-1)
+    if path.suffix == ".npy":
+        write_atomically(path, lambda temporary: np.save(temporary, values, allow_pickle=False))
+        return
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(f"writing {path.name} needs Pillow; choose a .npy") from None
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
+    if values.dtype == np.uint16 and values.shape[2] > 1:
+        raise InputError(f"{path}: 16-bit colour or alpha cannot be written so; choose a .npy")
+    kept: dict[str, Any] = {"icc_profile": photo.icc, "exif": photo.exif}
+    kept = {key: value for key, value in kept.items() if value}
+    try:
+        picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+        write_atomically(path, lambda temporary: picture.save(temporary, **kept))
+    except (DimagingError, ValueError, KeyError) as error:
+        raise InputError(f"{error}; {path.name} as .png or .npy?") from None

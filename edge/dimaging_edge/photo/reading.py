@@ -1,0 +1,134 @@
+"""Reads a `.dimg` file into its parts and checks each; the layout is in `container` and docs/format.md."""
+
+from dimaging_edge.common.errors import CodecError
+from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.photo.container import (
+    AGAIN,
+    CHUNK,
+    ENTRY,
+    MOST_PIXELS,
+    RUNGS,
+    SIZE,
+    Container,
+    Entry,
+    read_header,
+)
+from dimaging_edge.photo.symbols import MOST_LANES
+
+
+def read_container(
+    data: bytes, most_pixels: int = MOST_PIXELS, *, keep_going: bool = False
+) -> Container:
+    """Return a file in parts, each checked against its CRC32C.
+
+    A damaged or missing rung is None and its CRC is not looked at further; without `keep_going`
+    anything that is not as written raises CodecError that says where. Header and directory must be whole.
+    """
+    header, size = read_header(data, most_pixels)
+    found = Container(header, [], [], {}, size)
+    fault = _Fault(found.damage, keep_going)
+    if len(data) != size:
+        short = len(data) < size
+        fault(
+            f"the file is {'truncated' if short else 'too long'}: expected {size} bytes, received "
+            f"{len(data)}" + ("; --keep-going shows what is there" if short else "")
+        )
+    at = SIZE
+    while True:
+        kind, body, end = _read_chunk(data, at)
+        if kind == b"TILE":
+            break
+        at = end
+        _keep(found, kind, body, fault)
+    if body is None:
+        raise CodecError(
+            f"the directory of tiles is damaged or not whole, nothing can be shown; {AGAIN}"
+        )
+    at = _read_rungs(found, body, data, end, fault)
+    while at < min(size, len(data)):
+        try:
+            kind, body, at = _read_chunk(data, at)
+        except CodecError as error:
+            fault(str(error))
+            break
+        _keep(found, kind, body, fault)
+    return found
+
+
+class _Fault:
+    """Raises, or writes down when one wants to go on."""
+
+    def __init__(self, damage: list[str], keep_going: bool):
+        self._damage, self._keep_going = damage, keep_going
+
+    def __call__(self, words: str) -> None:
+        if not self._keep_going:
+            raise CodecError(words)
+        self._damage.append(words)
+
+
+def _read_chunk(data: bytes, at: int) -> tuple[bytes, bytes | None, int]:
+    """Return (type, data or None if damaged, where the next begins); CodecError where the file ends."""
+    if at + CHUNK.size > len(data):
+        raise CodecError(f"the file is truncated: a chunk is missing at byte {at}")
+    kind, length, stored = CHUNK.unpack_from(data, at)
+    if not kind.isalpha() or not kind.isascii():
+        raise CodecError(f"the file is damaged: no chunk at byte {at}, found {kind!r}; {AGAIN}")
+    end = at + CHUNK.size + length
+    if end > len(data):
+        raise CodecError(
+            f"the file is truncated or damaged: chunk {kind.decode()} ends at byte {end}, the file "
+            f"at {len(data)}"
+        )
+    body = data[at + CHUNK.size : end]
+    return kind, body if crc32c(kind + body) == stored else None, end
+
+
+def _keep(found: Container, kind: bytes, body: bytes | None, fault: _Fault) -> None:
+    name = kind.decode()
+    if body is None:
+        fault(f"chunk {name} is damaged: another CRC32C; {AGAIN}")
+    elif kind in found.chunks:
+        fault(f"the file is damaged or forged: two chunks {name}")
+    elif kind in (b"iccp", b"exif", b"alph"):
+        found.chunks[kind] = body
+    elif kind[:1].isupper():
+        fault(
+            f"the file needs chunk {name}, which this dimaging_edge does not know. "
+            "Update it: pip install -U dimaging"
+        )
+
+
+def _read_rungs(found: Container, directory: bytes, data: bytes, at: int, fault: _Fault) -> int:
+    """Fill in entries and rungs; return where the rungs end."""
+    tiles = found.header.columns * found.header.rows
+    if len(directory) != tiles * ENTRY.size:
+        raise CodecError(
+            f"the header is damaged or forged: its {tiles} tiles need a directory of "
+            f"{tiles * ENTRY.size} bytes, received {len(directory)}"
+        )
+    for lanes, latents, *pairs in ENTRY.iter_unpack(directory):
+        lengths, sums = tuple(pairs[0::2]), tuple(pairs[1::2])
+        found.entries.append(Entry(lanes, latents, lengths, sums))
+    total = sum(sum(entry.lengths) for entry in found.entries)
+    if at + total > found.size:
+        raise CodecError(
+            f"the directory is damaged or forged: its rungs end at byte {at + total}, the file at "
+            f"{found.size}"
+        )
+    for rung, name in enumerate(RUNGS):
+        found.rungs.append([])
+        for tile, entry in enumerate(found.entries):
+            part = data[at : at + entry.lengths[rung]]
+            at += entry.lengths[rung]
+            why = ""
+            if not 1 <= entry.lanes <= MOST_LANES:
+                why = f"says {entry.lanes} lanes, expected 1 to {MOST_LANES}"
+            elif len(part) < entry.lengths[rung]:
+                why = "is missing: the file is truncated"
+            elif crc32c(part) != entry.sums[rung]:
+                why = f"is damaged: another CRC32C; {AGAIN}"
+            if why:
+                fault(f"tile {tile}, rung {name} {why}")
+            found.rungs[rung].append(None if why else part)
+    return at

@@ -1,0 +1,191 @@
+"""One graph from Keras to a proven ONNX file: convert, change precision, prove, carry bytes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from dimaging_edge.bundle import schema
+
+from dimaging_export.graph import passes as graphs
+from dimaging_export.prove import parity
+from dimaging_export.bundle import targets
+from dimaging_export.precision import image_bytes as uint8
+from dimaging_export.errors import ExportError
+from dimaging_export.prove.inputs import BATCHES, STATIC_BATCHES, Inputs, Ranges, example_shapes, one_by_one
+from dimaging_export.graph.interface import interface
+from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
+from dimaging_export.prove.runners import Arrays, Graph, keras_graph, like_file, onnx_graph
+from dimaging_export.bundle.subject import Subject
+from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
+
+_LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be built."""
+
+    precision: str
+    target: targets.Target
+    uint8: bool
+    size: tuple[int, int]
+    converter: str
+    by_score: bool
+    """The model's figure of merit will judge the precision; else each graph's SQNR does."""
+    float_tail: int = 1
+    """How many of the last products of an int8 graph stay float32."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished graph, with what the manifest, the card and the score need to know."""
+
+    model: onnx.ModelProto
+    spec: schema.Graph
+    examples: Arrays
+    """Inputs and Keras' outputs at batch 1, by tensor name, as the file takes and gives them."""
+    reference: Graph
+    """Keras."""
+    floats: Graph
+    """The file before its images became bytes: what the figure of merit is computed with."""
+    verdict: dict[str, str]
+    """What onnxruntime's mobile checker says, for a target that asks it."""
+    converter: str
+    float_tail: int = 0
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Heights and widths it was proven at, where they are free."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Raw tables that lie beside it in the bundle."""
+
+
+def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: Arrays) -> Built:
+    """Build and prove one graph of `subject`; ExportError or ParityError where that fails.
+
+    calibration, real: real inputs by name, batch first, to calibrate on and to prove with.
+    """
+    for arrays in (calibration, real):
+        _check_ranges(name, arrays, subject.ranges)
+    keras_model = subject.graphs[name]
+    example = example_shapes(interface(keras_model).inputs, real, order.size)
+    static = order.target.static
+    base = convert(keras_model, list(example.values()) if static else None, order.converter)
+    batches = STATIC_BATCHES if static else BATCHES
+    reference = keras_graph(keras_model)
+    inputs = Inputs(
+        example, subject.ranges, real, _free(base), batches, integers=_integers(base)
+    ).accepted(reference)
+    feeds = inputs.feeds()
+    answers = [reference(feed) for feed in feeds]
+    report = parity.prove(name, onnx_graph(base), feeds, answers)
+
+    calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
+    floats = change_precision(base, order.precision, calibrating, order.float_tail)
+    floats.graph.name = name
+    runs = onnx_graph(floats)
+    if order.precision != "fp32":
+        report = parity.prove(
+            name, runs, feeds, answers, order.precision,
+            typical=inputs.typical, by_signal=not order.by_score,
+        )  # fmt: skip
+
+    byte_names = _images(floats, subject.ranges) if order.uint8 else frozenset()
+    model = uint8.wrap(floats, byte_names)
+    if byte_names:
+        report = _prove_bytes(model, byte_names, runs, reference, inputs, order.precision)
+    verdict = targets.check(model, order.target)
+
+    feed = inputs.feeds(byte_names)[0]
+    arrays = feed | like_file(reference, byte_names)(feed)
+    ins, outs = (
+        tuple(describe(info, arrays, subject.ranges, byte_names) for info in side)
+        for side in (model.graph.input, model.graph.output)
+    )
+    work = _macs(base, keras_model, example)
+    spec = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(model), report)
+    return Built(
+        model, spec, arrays, reference, runs, verdict, base.producer_name, order.float_tail,
+        tuple(inputs.sizes),
+    )  # fmt: skip
+
+
+def _check_ranges(name: str, arrays: Arrays, ranges: Ranges) -> None:
+    """A device would refuse an example outside the range that its bundle declares."""
+    for tensor, array in arrays.items():
+        low, high = ranges.get(tensor) or (-np.inf, np.inf)
+        if array.size and not (low <= array.min() and array.max() <= high):
+            raise ExportError(
+                f"graph {name!r}: the examples of {tensor!r} reach from {array.min():g} to "
+                f"{array.max():g}, outside of its range {low:g} to {high:g}. Mend the model's "
+                "examples() or its ranges"
+            )
+
+
+def _prove_bytes(
+    model: onnx.ModelProto,
+    names: frozenset[str],
+    floats: Graph,
+    reference: Graph,
+    inputs: Inputs,
+    precision: str,
+) -> parity.Report:
+    """Bytes change the scale and nothing else; and how far the file as it is lies from Keras."""
+    name, file, feeds = model.graph.name, onnx_graph(model), inputs.feeds(names)
+    alike = [like_file(floats, names)(feed) for feed in feeds]
+    parity.prove(name, file, feeds, alike, byte_names=names)
+    answers = [like_file(reference, names)(feed) for feed in feeds]
+    return parity.prove(
+        name, file, feeds, answers, precision, typical=inputs.typical, byte_names=names
+    )
+
+
+def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:
+    sides = ((model.graph.input, True), (model.graph.output, False))
+    return frozenset(
+        info.name
+        for side, as_input in sides
+        for info in side
+        if uint8.is_image(_shape(info), ranges.get(info.name), as_input=as_input)
+    )
+
+
+def _integers(model: onnx.ModelProto) -> frozenset[str]:
+    whole = onnx.TensorProto.INT32
+    return frozenset(x.name for x in model.graph.input if x.type.tensor_type.elem_type == whole)
+
+
+def _free(model: onnx.ModelProto) -> dict[str, tuple[bool, bool]]:
+    shapes = {info.name: _shape(info) for info in model.graph.input}
+    free = {n: (isinstance(s[1], str), isinstance(s[2], str)) for n, s in shapes.items() if s[3:]}
+    return {name: axes for name, axes in free.items() if any(axes)}
+
+
+def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -> int | None:
+    found = graphs.macs(graphs.with_shapes(model, example))
+    if found is None and model.producer_name == DIRECT:
+        # A size computed inside the graph stops shape inference; written for one it is known.
+        found = graphs.macs(convert(keras_model, list(example.values()), "direct"))
+    return found
+
+
+def describe(
+    info: onnx.ValueInfoProto,
+    arrays: Arrays,
+    ranges: Ranges,
+    byte_names: frozenset[str] = frozenset(),
+) -> schema.Tensor:
+    """What the manifest says of an input or output; `arrays` holds an example of it."""
+    legal = (0, 255) if info.name in byte_names else ranges.get(info.name)
+    array = arrays[info.name]
+    return schema.Tensor(
+        name=info.name,
+        dtype=array.dtype.name,
+        shape=_shape(info),
+        range=None if legal is None else (float(legal[0]), float(legal[1])),
+        layout=_LAYOUTS.get(array.ndim, ""),
+        example=tuple(array.shape),
+    )
+
+
+def _shape(info: onnx.ValueInfoProto) -> tuple[int | str, ...]:
+    return tuple(d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim)

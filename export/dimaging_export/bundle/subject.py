@@ -1,0 +1,139 @@
+"""What is exported: the graphs of a model, the ranges of their tensors, how to judge a copy of it.
+
+Our own models say all of it (dimaging_tf/deploy.py). Any other functional Keras model is one graph
+called "model", without ranges and without a figure of merit; it is judged by signal to noise.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from dimaging_export.errors import ExportError
+from dimaging_export.prove.inputs import Ranges
+from dimaging_export.graph.interface import interface
+from dimaging_export.prove.runners import Arrays
+from dimaging_export.graph.trace import is_functional
+from dimaging_tf import registry
+from dimaging_tf.training import runs
+from dimaging_tf.deployable import Run
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model as export sees it."""
+
+    name: str
+    graphs: dict[str, keras.Model]
+    ranges: Ranges = field(default_factory=dict)
+    quality: Any = None
+    """dimaging_tf.deployable.Quality, or None."""
+    model: Any = None
+    """Our own model, or None."""
+    original: Any = None
+    """The float model of which `model` is the integer-valued twin; judged against it."""
+    data: tuple[str, dict[str, Any]] | None = None
+    """Name and options of the data it learned from (dimaging_tf.data.load), or its default."""
+    learned_from: tuple[str, str] | None = None
+    """Name and licence of what it was trained on, as its run says; None where nobody says."""
+    source: str = "MODEL"
+    """The run folder or file it was read from, for the command that repeats the export."""
+
+    @property
+    def image_shape(self) -> tuple[int | None, ...]:
+        """[H, W, C] (None where free) of the images it works on; of a plain model: its input."""
+        if said := getattr(self.model, "image_shape", None):
+            return said
+        shapes = [tuple(tensor.shape) for graph in self.graphs.values() for tensor in graph.inputs]
+        return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
+
+    @property
+    def free_size(self) -> bool:
+        """The model takes images of any height or width."""
+        return len(self.image_shape) == 3 and None in self.image_shape[:2]
+
+    @property
+    def model_id(self) -> str:
+        """SHA-256 of all weights, the same for every precision and target."""
+        digest = hashlib.sha256()
+        for name in sorted(self.graphs):
+            for weight in self.graphs[name].weights:
+                array = np.asarray(weight, order="C")
+                digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def examples(self, image: np.ndarray, label: np.ndarray | None) -> dict[str, Arrays]:
+        """Graph -> input -> real values, made from images [N, H, W, C]."""
+        if self.model is not None:
+            found = self.model.examples(image, label)
+            return {
+                graph: {n: np.asarray(x, kinds.get(n, "float32")) for n, x in inputs.items()}
+                for graph, inputs in found.items()
+                for kinds in [self._kinds(graph)]
+            }
+        ((name, graph),) = self.graphs.items()
+        inputs = interface(graph).inputs
+        return {name: {inputs[0][0]: image}} if len(inputs) == 1 else {}
+
+    def _kinds(self, graph: str) -> dict[str, str]:
+        """Input -> type, as Keras has it."""
+        model = self.graphs[graph]
+        names = [name for name, _ in interface(model).inputs]
+        return dict(zip(names, (tensor.dtype for tensor in model.inputs), strict=True))
+
+    def score(self, run: Run, image: np.ndarray, label: np.ndarray | None) -> float:
+        """The figure of merit of whatever `run(graph, **inputs)` computes."""
+        try:
+            return float(self.model.score(run, image, label))
+        except ValueError as error:
+            raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
+
+
+def load_subject(model_or_path: Any) -> Subject:
+    """From a Keras model, a .keras file or a run folder; ExportError for anything else."""
+    if isinstance(model_or_path, keras.Model):
+        return _subject(model_or_path)
+    path = Path(model_or_path)
+    if not path.exists():
+        raise ExportError(f"there is no {path}; expected a run folder, a .keras file or a model")
+    if path.is_dir():
+        if not (path / "run.json").exists():
+            raise ExportError(
+                f"{path} is no run folder, it has no run.json; train one: dimaging train MODEL"
+            )
+        model, source = runs.load_model(path), portable(path)
+        said = runs.read_record(path).get("data", {})
+        origin = None
+        if "name" in said and "licence" in said:
+            origin = (portable(Path(said["name"])), said["licence"])
+        if not runs.has_settings(path):  # a fit script's: the model's default data judges it
+            return _subject(model, source=source, learned_from=origin)
+        settings = runs.read_settings(path)
+        data = (settings.data, {"seed": settings.seed, **settings.data_options})
+        return _subject(model, data=data, source=source, learned_from=origin)
+    for entry in registry.REGISTRY.values():
+        entry.model_class()  # registers the classes that the file may name
+    return _subject(keras.saving.load_model(path), source=portable(path))
+
+
+def _subject(model: Any, **more: Any) -> Subject:
+    if hasattr(model, "graphs"):
+        name = getattr(model, "registry_name", model.name)
+        if "data" not in more and name in registry.REGISTRY:
+            more["data"] = (registry.REGISTRY[name].data, {})
+        return Subject(name, model.graphs(), model.ranges, model.quality, model, **more)
+    if not is_functional(model):
+        raise ExportError(
+            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); give "
+            "a functional model, a built Sequential, or a class whose graphs() returns such"
+        )
+    return Subject(model.name, {"model": model}, **more)
+
+
+def portable(path: Path) -> str:
+    """A path that means something on another machine: relative as it was given, or its name."""
+    return path.name if path.is_absolute() or path.parts[:1] == ("~",) else path.as_posix()

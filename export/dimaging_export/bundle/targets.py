@@ -1,0 +1,116 @@
+"""Where a bundle goes, as rows of data; a new device is a new row."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dimaging_edge.common.errors import near
+
+from dimaging_export.errors import ExportError
+
+if TYPE_CHECKING:
+    import onnx
+
+_ALL = ("fp32", "fp16", "int8", "integer")
+_RANDOM = frozenset(
+    "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli".split()
+)
+"""Never the same twice: a model takes its noise as an input."""
+_CONTROL = frozenset({"Loop", "If", "Scan", "NonZero"})
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a device asks of a bundle."""
+
+    name: str
+    summary: str
+    precisions: tuple[str, ...] = _ALL
+    forbidden: frozenset[str] = _RANDOM
+    """Op types that must not be in a graph."""
+    uint8: bool = False
+    """Images go in and out as bytes unless the caller says otherwise."""
+    static: bool = False
+    """Batch 1 and one size: NNAPI and Core ML compile a graph for the shapes it will have."""
+    size: int = 256
+    """Height and width where the model leaves them free and the target does not, in pixels."""
+    max_opset: int = 18
+    mobile_check: bool = False
+    """Ask onnxruntime's mobile usability checker; its verdict goes into the card."""
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("cpu", "servers, laptops, ARM boards: onnxruntime on a CPU"),
+        Target(
+            "cuda", "NVIDIA GPUs (int8 would run in float32 there)",
+            precisions=("fp32", "fp16", "integer"),
+        ),
+        Target(
+            "phone", "Android and iOS, with NNAPI and Core ML within reach",
+            forbidden=_RANDOM | _CONTROL, uint8=True, static=True, mobile_check=True,
+        ),
+        Target("web", "onnxruntime-web in a browser", uint8=True),
+    )
+}  # fmt: skip
+
+
+def find(name: str, precision: str) -> Target:
+    """The row of this target; ExportError where it or its precision does not exist."""
+    if name not in TARGETS:
+        raise ExportError(f"unknown target {name!r}; {near(name, list(TARGETS))}")
+    if precision not in _ALL:
+        raise ExportError(f"unknown precision {precision!r}; {near(precision, _ALL)}")
+    target = TARGETS[name]
+    if precision not in target.precisions:
+        known = ", ".join(target.precisions)
+        raise ExportError(f"target {name!r} takes {known}, not {precision!r}: {target.summary}")
+    return target
+
+
+def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
+    """Raise ExportError where the graph breaks a rule of its target; returns the verdicts."""
+    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
+    if opset > target.max_opset:
+        raise ExportError(
+            f"target {target.name!r} knows opsets up to {target.max_opset}; the graph has {opset}"
+        )
+    for node in model.graph.node:
+        if node.op_type in target.forbidden:
+            raise ExportError(
+                f"op {node.op_type!r} (node {node.name!r} of graph {model.graph.name!r}) must not "
+                f"go to target {target.name!r}. Make noise an input of the graph, and loops layers"
+            )
+    free = [
+        f"{tensor.name}[{dim.dim_param}]"
+        for tensor in model.graph.input
+        for dim in tensor.type.tensor_type.shape.dim
+        if dim.dim_param
+    ]
+    if target.static and free:
+        raise ExportError(f"target {target.name!r} needs fixed shapes; free: {', '.join(free)}")
+    return mobile_verdict(model) if target.mobile_check else {}
+
+
+def mobile_verdict(model: "onnx.ModelProto") -> dict[str, str]:
+    """{"NNAPI": "yes" | "maybe" | "no", "Core ML": ...}: may the phone's accelerator pay?
+
+    The rules of onnxruntime's own checker, after the optimisation it asks for; no device is asked.
+    """
+    import onnx
+    from onnxruntime.tools.mobile_helpers import usability_checker as checker
+    from onnxruntime.tools.onnx_model_utils import ModelProtoWithShapeInfo, optimize_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, better = Path(folder, "graph.onnx"), Path(folder, "optimised.onnx")
+        onnx.save(model, path)
+        optimize_model(path, better)
+        known = ModelProtoWithShapeInfo(better).model_with_shape_info
+    core_ml = "coreml_supported_mlprogram_ops.md"
+    found = {
+        "NNAPI": checker.check_nnapi_partitions(known, True),
+        "Core ML": checker.check_coreml_partitions(known, True, core_ml),
+    }
+    return {name: info.suitability().name.lower() for name, info in found.items()}

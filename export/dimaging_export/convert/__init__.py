@@ -1,0 +1,1 @@
+"""Keras to ONNX: written layer by layer, or by tf2onnx."""

@@ -1,0 +1,121 @@
+"""Keras functional graph -> ONNX: the one conversion place.
+
+    direct    the graph is walked and written layer by layer (emit/): a second at most, channels
+              first inside, one Transpose at either end
+    tf2onnx   for a graph with a layer outside our table: slower, and wrong in ways that it does
+              not report
+
+Either file passes the same checks (verify.py) before anybody sees it. Batch is free ("batch")
+unless a shape says otherwise; a free height and width are called so.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import onnx
+from dimaging_edge.common.errors import near
+from onnx import TensorProto, helper
+
+from dimaging_export.emit import emit_model
+from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.values import last_value
+from dimaging_export.errors import ExportError, Unsupported
+from dimaging_export.graph.check import verify
+from dimaging_export.graph.interface import Interface, interface
+from dimaging_export.graph.passes import clean
+from dimaging_export.graph.trace import Shape, trace
+
+OPSET = 18
+"""The newest that tf2onnx writes, and old enough for every runtime in `targets`."""
+
+DIRECT = "dimaging direct"
+"""`producer_name` of a model that the direct road wrote."""
+
+_TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
+
+CONVERTERS = ("auto", "direct", "tf2onnx")
+
+
+def convert(
+    graph: keras.Model, shapes: Sequence[Shape] | None = None, converter: str = "auto"
+) -> onnx.ModelProto:
+    """Convert a functional model; `producer_name` of the result says which road it took.
+
+    shapes: one per input in Keras' order, None where free; by default the model's own. converter:
+    "direct" and "tf2onnx" insist on one road; "auto" takes tf2onnx where a layer has no emitter.
+    Raises ExportError that names the layer or op which cannot be converted.
+    """
+    if converter not in CONVERTERS:
+        raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
+    face = interface(graph, shapes)
+    reason = ""
+    if converter != "tf2onnx":
+        try:
+            return _finish(_direct(graph, face), face)
+        except Unsupported as error:
+            if converter == "direct":
+                raise ExportError(f"{error}; converter='auto' hands it to tf2onnx") from None
+            reason = f"{error}, and "
+    from dimaging_export.convert.with_tf2onnx import tf2onnx_model
+
+    try:
+        return _finish(tf2onnx_model(graph, face, OPSET), face)
+    except ExportError as error:
+        raise ExportError(f"graph {graph.name!r}: {reason}{error}") from error
+
+
+def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
+    _check_types(graph)
+    builder = Builder()
+    values = [last_value(name, shape) for name, shape in face.inputs]
+    results = emit_model(builder, graph, values)
+    taken, names = {name for name, _ in face.inputs}, {}
+    for (name, _), value in zip(face.outputs, results, strict=True):
+        tensor = builder.last(value)
+        if tensor in taken:  # an input, or one tensor under two names
+            tensor = builder.node("Identity", tensor)
+        taken.add(tensor)
+        names[tensor] = name
+    for node in builder.nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    inputs = [
+        helper.make_tensor_value_info(name, _TYPES[tensor.dtype], None)
+        for (name, _), tensor in zip(face.inputs, graph.inputs, strict=True)
+    ]
+    proto = helper.make_graph(builder.nodes, graph.name, inputs, [], builder.initializers)
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(proto, opset_imports=[opset], producer_name=DIRECT)
+
+
+def _check_types(graph: keras.Model) -> None:
+    """Emitters know float32, and int32 where words are looked up."""
+    walk = trace(graph)
+    for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
+        readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
+        words = all(isinstance(reader, keras.layers.Embedding) for reader in readers)
+        if tensor.dtype != "float32" and not (tensor.dtype == "int32" and words):
+            raise Unsupported(
+                f"input {given.name!r} is {tensor.dtype}, emitters know float32, and int32 for an Embedding"
+            )
+
+
+def _finish(model: onnx.ModelProto, face: Interface) -> onnx.ModelProto:
+    """Write the interface, sweep, check."""
+    graph = model.graph
+    known = {name for name, _ in face.inputs}
+    if extra := sorted({tensor.name for tensor in graph.input} - known):
+        raise ExportError(
+            f"the converted graph has inputs that the model has not: {', '.join(extra)}. A layer "
+            "holds a constant that became one; hold it as a weight: add_weight(trainable=False)"
+        )
+    types = {t.name: t.type.tensor_type.elem_type for t in (*graph.input, *graph.output)}
+    for side, tensors in ((graph.input, face.inputs), (graph.output, face.outputs)):
+        del side[:]
+        for name, shape in tensors:
+            dtype = types.get(name, TensorProto.FLOAT)
+            side.append(helper.make_tensor_value_info(name, dtype, face.named(name, shape)))
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
+    clean(model)
+    verify(model)
+    return model

@@ -1,0 +1,51 @@
+"""The other road: tf2onnx, for a graph with a layer outside our table, and the tests' oracle."""
+
+from typing import Any
+
+import keras
+import onnx
+import tensorflow as tf
+from tf2onnx import tf_loader
+from tf2onnx.convert import _convert_common
+
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.interface import Interface
+
+
+def tf2onnx_model(graph: keras.Model, face: Interface, opset: int) -> onnx.ModelProto:
+    """Convert through a concrete function; names and shapes are those of `face`.
+
+    An op that tf2onnx does not know is left in the file without a word: check the result.
+    """
+    signature = [
+        tf.TensorSpec(shape, tensor.dtype, name=f"input_{i}")
+        for i, ((_, shape), tensor) in enumerate(zip(face.inputs, graph.inputs, strict=True))
+    ]
+    plain = keras.Model(list(graph.inputs), list(graph.outputs))
+
+    @tf.function(input_signature=signature, autograph=False)
+    def run(*inputs):
+        return [tf.identity(y) for y in keras.tree.flatten(plain(list(inputs), training=False))]
+
+    try:
+        model = _convert(run.get_concrete_function(), face, opset)
+    except Exception as error:  # whatever Keras, TensorFlow or tf2onnx stumble over
+        raise ExportError(f"tf2onnx cannot convert it: {error}") from error
+    model.producer_name = "tf2onnx"
+    return model
+
+
+def _convert(function: Any, face: Interface, opset: int) -> onnx.ModelProto:
+    # tf2onnx's own from_function makes every tensor that a layer captured (a mask, the mean of a
+    # Normalization) an input of the graph, without a word; here they stay constants.
+    captured = {internal.name for _, internal in function.graph.captures}
+    inputs = [tensor.name for tensor in function.inputs if tensor.name not in captured]
+    outputs = [tensor.name for tensor in function.outputs]
+    names = [name for name, _ in (*face.inputs, *face.outputs)]
+    with tf.device("/cpu:0"):
+        frozen = tf_loader.from_function(function, inputs, outputs)
+        model, _ = _convert_common(
+            frozen, opset=opset, continue_on_error=True, input_names=inputs, output_names=outputs,
+            tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
+        )  # fmt: skip
+    return model

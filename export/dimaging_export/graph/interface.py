@@ -1,0 +1,80 @@
+"""Names and shapes of a graph's inputs and outputs, as a person chose them in Keras."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.trace import Shape, plain, trace
+
+_PROBE = (192, 320)
+"""A height and width that nets of stride 64 divide: does an output keep the input's size?"""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """(name, shape as Keras has it) of every input and output, in Keras' order."""
+
+    inputs: list[tuple[str, Shape]]
+    outputs: list[tuple[str, Shape]]
+    keeps_size: frozenset[str]
+    """Tensors as high and wide as the image that came in; the inputs among them."""
+
+    def named(self, tensor: str, shape: Shape) -> list[int | str]:
+        """The shape with a name for every free dimension."""
+        prefix = "" if tensor in self.keeps_size else f"{tensor}_"
+        names = {0: "batch"}
+        if len(shape) == 4:
+            names |= {1: f"{prefix}height", 2: f"{prefix}width"}
+        return [
+            names.get(axis, f"{tensor}_{axis}") if size is None else size
+            for axis, size in enumerate(shape)
+        ]
+
+
+def interface(graph: keras.Model, shapes: Sequence[Shape] | None = None) -> Interface:
+    """Read names from the dicts (or layers) that the model was built with, sizes from a walk."""
+    inputs, outputs = _names(graph)
+    for name in outputs:
+        if name in inputs or outputs.count(name) > 1:
+            raise ExportError(
+                f"graph {graph.name!r} calls two tensors {name!r}; name its outputs apart: "
+                "keras.Model(inputs, {'some_name': y, ...})"
+            )
+    shapes = shapes or [tuple(tensor.shape) for tensor in graph.inputs]
+    found = [tuple(tensor.shape) for tensor in trace(graph, shapes).outputs]
+    keeps = set(inputs)
+    if any(None in shape[1:3] for shape in shapes if len(shape) == 4):
+        try:
+            sizes = [tuple(t.shape)[1:3] for t in trace(graph, [_probe(s) for s in shapes]).outputs]
+        except ValueError:  # inputs of different scales, such as the two latents of a codec
+            sizes = [()] * len(outputs)
+        keeps |= {name for name, size in zip(outputs, sizes, strict=True) if size == _PROBE}
+    return Interface(
+        list(zip(inputs, shapes, strict=True)),
+        list(zip(outputs, found, strict=True)),
+        frozenset(keeps),
+    )
+
+
+def _probe(shape: Shape) -> Shape:
+    if len(shape) != 4:
+        return shape
+    return (shape[0], shape[1] or _PROBE[0], shape[2] or _PROBE[1], shape[3])
+
+
+def _names(graph: keras.Model) -> tuple[list[str], list[str]]:
+    """Keys of a dict in the order in which Keras flattens it, else the names of the layers."""
+    bare: Any = plain(graph)
+    layers = {id(x.output): x.name for x in bare.layers if isinstance(x, keras.layers.InputLayer)}
+    inputs = [layers.get(id(tensor), tensor.name) for tensor in graph.inputs]
+    return _keys(graph, "input") or inputs, _keys(graph, "output") or list(bare.output_names)
+
+
+def _keys(graph: keras.Model, side: str) -> list[str]:
+    struct = getattr(graph, side, None)  # a Sequential has neither before its first call
+    if not isinstance(struct, dict):
+        return []
+    return [str(path[0]) for path, _ in keras.tree.flatten_with_path(struct)]

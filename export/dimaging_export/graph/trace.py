@@ -1,0 +1,86 @@
+"""A Keras functional model as a list of calls, in the order of execution, for any input shapes.
+
+`keras.models.clone_model` walks the graph; the clone's operations are recorders that hand on shapes
+and compute nothing. So the walk uses public Keras only, leaves the model as it was, and lets Keras
+itself infer every shape anew for the sizes that are asked for.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+Shape = tuple[int | None, ...]
+"""A shape as Keras has it; None where free."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One layer or operation applied once; tensors are keras.KerasTensor, known by identity."""
+
+    op: Any
+    args: tuple
+    kwargs: dict[str, Any]
+    output: Any
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The model unrolled: what comes in, what is called, what goes out."""
+
+    inputs: list[keras.KerasTensor]
+    calls: list[Call]
+    outputs: list[keras.KerasTensor]
+
+    def uses(self) -> Counter[int]:
+        """Id of a tensor -> number of calls and outputs that read it."""
+        count = Counter(id(tensor) for tensor in self.outputs)
+        for call in self.calls:
+            values = keras.tree.flatten((call.args, call.kwargs))
+            count.update(id(x) for x in values if isinstance(x, keras.KerasTensor))
+        return count
+
+
+class _Recorder(keras.Operation):
+    def __init__(self, op: keras.Operation):
+        super().__init__(name=op.name)
+        self.op = op
+
+    def compute_output_spec(self, *args, **kwargs):
+        # New tensors: an operation that hands its input through would close a circle.
+        spec = self.op.compute_output_spec(*args, **kwargs)
+        return keras.tree.map_structure(lambda t: keras.KerasTensor(t.shape, dtype=t.dtype), spec)
+
+
+def is_functional(op: Any) -> bool:
+    """True for a functional model or a built Sequential whose `call` nobody has overridden."""
+    if type(op) is keras.Sequential:
+        return op.built
+    return isinstance(op, keras.Function) and type(op).call is type(plain(op)).call
+
+
+def plain(model: Any) -> keras.Model:
+    """The same graph as a bare functional model: a list in, a list out, nothing compiled."""
+    return keras.Model(list(model.inputs), list(model.outputs))
+
+
+def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
+    """Walk `model` with these input shapes (in the order of its inputs; None: its own)."""
+    shapes = shapes or [tuple(tensor.shape) for tensor in model.inputs]
+    inputs = [
+        keras.Input(batch_shape=shape, dtype=tensor.dtype)
+        for shape, tensor in zip(shapes, model.inputs, strict=True)
+    ]
+    calls: list[Call] = []
+
+    def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
+        output = recorder(*args, **kwargs)
+        calls.append(Call(recorder.op, args, kwargs, output))
+        return output
+
+    clone = keras.models.clone_model(
+        plain(model), input_tensors=inputs, clone_function=_Recorder, call_function=record
+    )
+    return Trace(inputs, calls, list(clone.outputs))

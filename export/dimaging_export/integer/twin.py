@@ -1,0 +1,249 @@
+"""The integer-valued twin of a trained causal network: the same bits on every device.
+
+Post-training quantisation: activations become whole numbers of `BITS` bits at a power-of-two scale each,
+weights multiples of a power of two, as fine as the bound lets them be. Sum by sum the worst case of
+|weight| |input| + |bias|, from the weights as written and counted in the smallest steps, stays below 2^24,
+so float32 computes it exactly in any order (see dimaging_tf/layers/integer.py); export refuses otherwise.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.trace import Call, trace
+from dimaging_export.integer.scales import BITS, GATE, calibrate, exponents, sources_of
+from dimaging_tf.density.base import ExplicitDensity
+from dimaging_tf.density.likelihoods import Categorical, Likelihood, LogisticMixture
+from dimaging_tf.density.likelihoods_integer import (
+    STEPS,
+    IntegerBernoulli,
+    IntegerCategorical,
+    IntegerLikelihood,
+    IntegerLogisticMixture,
+)
+from dimaging_tf.layers.integer import IntegerGate, Settle
+from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
+
+LIMIT = 1 << 24
+"""float32 holds every whole number up to here."""
+
+
+def integer_twin(
+    model: ExplicitDensity, image: np.ndarray, condition: np.ndarray | None
+) -> ExplicitDensity:
+    """A model like `model` whose network and likelihood are integer-valued.
+
+    image [N, H, W, C] on the alphabet, condition: what activations are scaled by.
+    Raises ExportError for a layer without an integer form, and for a sum that could reach 2^24.
+    """
+    twin = type(model)(model.config)
+    twin.likelihood = _integer_form(model.likelihood)
+    inputs = {"image": image} | ({} if condition is None else {model.condition: condition})
+    twin.network = _Quantiser(model, twin.likelihood, inputs).network()
+    return twin
+
+
+def _integer_form(likelihood: Likelihood) -> IntegerLikelihood:
+    if isinstance(likelihood, LogisticMixture):
+        return IntegerLogisticMixture(likelihood.channels, likelihood.components, likelihood.levels)
+    if isinstance(likelihood, Categorical):
+        return IntegerCategorical(likelihood.channels, likelihood.levels)
+    return IntegerBernoulli(likelihood.channels)
+
+
+@dataclass(eq=False)
+class _Part:
+    """A convolution that has joined a sum which is not settled yet."""
+
+    layer: MaskedConv2D
+    kernel: np.ndarray
+    bias: np.ndarray
+    """Both in units of the output, not rounded."""
+    reach: float
+    """Bound of |input|."""
+    half: float = 0.5
+    """The rounding offset; one part of a sum carries it."""
+
+    def write(self, steps: int) -> None:
+        """Round the weights to multiples of 2^-steps."""
+        self.layer.kernel.assign(_multiple(self.kernel, steps))
+        self.layer.bias.assign(_multiple(self.bias, steps) + self.half)
+
+    def bound(self) -> float:
+        """Of |sum|, from the weights as they were written."""
+        kernel, bias = (np.abs(np.asarray(x, np.float64)) for x in self.layer.get_weights())
+        return float((kernel.sum((0, 1, 2)) * self.reach + bias).max())
+
+
+@dataclass(eq=False)
+class _Signal:
+    """A tensor of the twin: real value = number * 2^-exponent."""
+
+    tensor: Any
+    exponent: int
+    largest: float
+    """Bound of |number|."""
+    steps: int = 0
+    """The number is a multiple of 2^-steps; 0: whole."""
+    parts: tuple[_Part, ...] = ()
+    """The convolutions in it, as long as it is not settled."""
+    symbols: bool = False
+    """The image itself: its real values are the numbers / (levels - 1)."""
+    settled: Any = None
+    """The same in whole numbers."""
+
+    def rest(self) -> float:
+        """Bound of what is not a convolution."""
+        return self.largest - sum(part.bound() for part in self.parts)
+
+
+class _Quantiser:
+    def __init__(
+        self, model: ExplicitDensity, likelihood: IntegerLikelihood, inputs: dict[str, np.ndarray]
+    ):
+        self.likelihood, self.levels = likelihood, likelihood.levels
+        self.names = [tensor.name for tensor in model.network.inputs]
+        self.walk = trace(model.network)
+        self.ranges = calibrate(model.network, self.walk, inputs)
+        self.exponents = exponents(self.walk, self.ranges)
+        self.uses = self.walk.uses()
+
+    def network(self) -> keras.Model:
+        """Call by call."""
+        signals: dict[int, _Signal] = {}
+        inputs = {}
+        for tensor, name in zip(self.walk.inputs, self.names, strict=True):
+            inputs[name] = keras.Input(tensor.shape[1:], name=name)
+            top = self.levels - 1 if name == "image" else 1
+            signals[id(tensor)] = _Signal(inputs[name], 0, top, symbols=name == "image")
+        for call in self.walk.calls:
+            sources = [self._source(x, signals[id(x)]) for x in sources_of(call)]
+            signals[id(call.output)] = self._call(call, sources)
+        (last,) = self.walk.outputs
+        logits = self._settle(signals[id(last)], self.likelihood.reach)
+        source = inputs if len(inputs) > 1 else inputs["image"]
+        return keras.Model(source, {"parameters": logits.tensor}, name="integer")
+
+    def _call(self, call: Call, sources: list[_Signal]) -> _Signal:
+        layer, out = call.op, id(call.output)
+        if isinstance(layer, MaskedConv2D):
+            return self._convolution(layer, self._reached(sources[0]), out)
+        if isinstance(layer, layers.Dense):
+            return self._dense(layer, sources[0], self.exponents[out])
+        if isinstance(layer, layers.Reshape):
+            shape = layers.Reshape(layer.target_shape)
+            return _Signal(shape(sources[0].tensor), sources[0].exponent, sources[0].largest)
+        if isinstance(layer, layers.ReLU):
+            top = self._top(self.ranges[out], sources[0].exponent)
+            return self._relu(sources[0], top)
+        if isinstance(layer, layers.Add):
+            return self._sum(call, sources)
+        if isinstance(layer, PositionBias):
+            return self._position(layer, sources[0])
+        if isinstance(layer, Gate):
+            whole = self._settle(sources[0], 2 ** (BITS + 1) - 1)
+            return _Signal(IntegerGate(GATE)(whole.tensor), self.exponents[out], IntegerGate.unit)
+        raise ExportError(
+            f"layer {layer.name!r} ({type(layer).__name__}) has no integer form; "
+            "export with precision='fp32'"
+        )
+
+    def _source(self, tensor: Any, signal: _Signal) -> _Signal:
+        """What several calls read, such as a trunk, is settled once for all of them."""
+        shared = self.uses[id(tensor)] > 1 and signal.steps
+        return self._settle(signal, 2 ** (BITS + 1) - 1) if shared else signal
+
+    def _top(self, largest: float, exponent: int) -> int:
+        """The number that the calibrated range reaches, and a quarter more."""
+        return math.ceil(1.25 * largest * 2.0**exponent)
+
+    def _reached(self, signal: _Signal) -> _Signal:
+        """Whole and not larger than calibrated, as the input of a convolution."""
+        small = signal.steps == 0 and signal.largest < 2 ** (BITS + 1)
+        return signal if small else self._settle(signal, 2 ** (BITS + 1) - 1)
+
+    def _settle(self, signal: _Signal, top: int) -> _Signal:
+        if signal.settled is None:
+            settle = Settle(-top, top)
+            signal.settled = _Signal(settle(signal.tensor), signal.exponent, top)
+        return signal.settled
+
+    def _relu(self, signal: _Signal, top: int) -> _Signal:
+        """Floor only where needed, clip in any case."""
+        tensor = signal.tensor
+        if signal.steps:
+            return _Signal(Settle(0, top)(tensor), signal.exponent, top)
+        return _Signal(layers.ReLU(max_value=float(top))(tensor), signal.exponent, top)
+
+    def _convolution(self, layer: MaskedConv2D, source: _Signal, out: int) -> _Signal:
+        exponent = self.exponents[out]
+        kernel = np.asarray(layer.masked_kernel(), np.float64)
+        bias = np.zeros(layer.filters) if layer.bias is None else np.asarray(layer.bias, np.float64)
+        if source.symbols:
+            kernel = kernel / (self.levels - 1)
+        twin = MaskedConv2D(
+            layer.filters, layer.kernel_size, layer.mask, layer.groups, name=f"{layer.name}_integer"
+        )
+        tensor = twin(source.tensor)
+        if out == id(self.walk.outputs[0]):  # some parameters come in other steps than logits
+            kernel, bias = (x * self.likelihood.steps / STEPS for x in (kernel, bias))
+        unit = 2.0 ** (exponent - source.exponent)
+        part = _Part(twin, kernel * unit, bias * 2.0**exponent, source.largest)
+        for steps in range(16, -1, -1):
+            part.write(steps)
+            if part.bound() * 2.0**steps < LIMIT / 2:
+                return _Signal(tensor, exponent, part.bound(), steps, (part,))
+        raise ExportError(
+            f"layer {layer.name!r}: its sums could reach 2^24 at any precision of the weights; "
+            "train with fewer channels, or export with precision='fp32'"
+        )
+
+    def _dense(self, layer: layers.Dense, source: _Signal, exponent: int) -> _Signal:
+        """Of a one-hot label: a table of whole numbers."""
+        twin = layers.Dense(layer.units, use_bias=False)
+        tensor = twin(source.tensor)
+        kernel = np.rint(np.asarray(layer.kernel, np.float64) * 2.0**exponent)
+        twin.kernel.assign(kernel)
+        return _Signal(tensor, exponent, float(np.abs(kernel).max()))
+
+    def _position(self, layer: PositionBias, source: _Signal) -> _Signal:
+        twin = PositionBias()
+        tensor = twin(source.tensor)
+        bias = np.rint(np.asarray(layer.bias, np.float64) * 2.0 ** (source.exponent + 4)) / 16
+        twin.bias.assign(bias)
+        rest = source.rest() + float(np.abs(bias).max())
+        return self._joined(tensor, source.exponent, rest, max(source.steps, 4), source.parts)
+
+    def _sum(self, call: Call, sources: list[_Signal]) -> _Signal:
+        tensor = layers.Add()([s.tensor for s in sources])
+        parts = tuple(part for s in sources for part in s.parts)
+        rest, steps = sum(s.rest() for s in sources), max(s.steps for s in sources)
+        for part in parts[1:]:
+            part.half = 0.0
+        return self._joined(tensor, sources[0].exponent, rest, steps, parts)
+
+    def _joined(
+        self, tensor: Any, exponent: int, rest: float, steps: int, parts: tuple[_Part, ...]
+    ) -> _Signal:
+        """Coarser weights where the whole sum could reach 2^24 of the finest steps."""
+        while True:
+            for part in parts:
+                part.write(steps)
+            largest = rest + sum(part.bound() for part in parts)
+            if largest * 2.0**steps < LIMIT:
+                return _Signal(tensor, exponent, largest, steps if parts else 0, parts)
+            steps -= 1
+            if steps < 4:
+                raise ExportError(
+                    f"a sum of {len(parts)} convolutions could reach {largest:.3g}, too much for exact "
+                    "weights; train with fewer channels, or export with precision='fp32'"
+                )
+
+
+def _multiple(x: np.ndarray, steps: int) -> np.ndarray:
+    return np.rint(x * 2.0**steps) / 2.0**steps

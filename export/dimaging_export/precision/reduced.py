@@ -1,0 +1,212 @@
+"""Smaller numbers: fp16 and int8 versions of a float32 graph, its inputs and outputs unchanged.
+
+fp16         half the bytes. onnxruntime computes it in float32 on a CPU: for GPUs and downloads.
+int8, convs  static QDQ: u8 activations x s8 weights per channel, ranges by min-max over real
+             inputs. Weights use 7 of their 8 bits, for AVX2 without VNNI saturates the sums of
+             full-range products. What makes an output (the last convolution and its activation)
+             stays float32: it costs little time and gives back most of the lost signal. So does a
+             first convolution over up to 4 channels: int8 kernels are slower on so few.
+             Transposed convolutions become sub-pixel convolutions, which have int8 kernels.
+int8, dense  dynamic: the ranges of activations are taken anew in each run. A graph of matrix
+             products alone loses less so, and is faster.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from dimaging_edge.common.errors import near
+from onnx import helper
+
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.check import verify
+from dimaging_export.graph.passes import clean, sort_nodes
+from dimaging_export.precision.concat_scales import clipped, share_scales
+from dimaging_export.precision.subpixel import rewrite
+
+Feeds = Sequence[dict[str, np.ndarray]]
+"""Real inputs of a graph, one dict per image, batch 1."""
+
+CALIBRATION_IMAGES = 32
+FLOAT_TAILS = {"fp32": (1,), "integer": (1,), "fp16": (1,), "int8": (1, 2, 3)}
+"""How many of the last products to keep in float32: the next number is for when quality asks."""
+
+_FEW_CHANNELS = 4
+_CONVOLUTIONS = {"Conv", "ConvTranspose"}
+_PRODUCTS = _CONVOLUTIONS | {"Gemm", "MatMul"}
+
+
+def change_precision(
+    model: onnx.ModelProto, precision: str, feeds: Feeds, float_tail: int = 1
+) -> onnx.ModelProto:
+    """A new model of this precision; ExportError where that cannot be.
+
+    feeds: calibrate int8. float_tail: how many products before each output stay float32 in int8.
+    """
+    if precision not in PRECISIONS:
+        raise ExportError(f"unknown precision {precision!r}; {near(precision, list(PRECISIONS))}")
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    changed = PRECISIONS[precision](copy, feeds, float_tail)
+    changed.producer_name = model.producer_name
+    clean(changed)
+    verify(changed)
+    return changed
+
+
+def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
+    """As it is."""
+    return model
+
+
+def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
+    """Weights and arithmetic in float16 between float32 inputs and outputs."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    smaller = convert_float_to_float16(model, keep_io_types=True)
+    sort_nodes(smaller)
+    return smaller
+
+
+def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
+    """Static QDQ for a graph with convolutions, dynamic for one of matrix products."""
+    ops = {node.op_type for node in model.graph.node}
+    if ops & _CONVOLUTIONS:
+        return _static(model, feeds, float_tail)
+    if ops & _PRODUCTS:
+        return _dynamic(model)
+    raise ExportError(
+        f"graph {model.graph.name!r} has no convolution or matrix product that int8 would make "
+        "smaller or faster; export it with precision='fp32'"
+    )
+
+
+PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] = {
+    "fp32": fp32,
+    "fp16": fp16,
+    "int8": int8,
+    "integer": fp32,  # the network is integer-valued already (integer.py)
+}
+
+
+def float_nodes(model: onnx.ModelProto, tail: int = 1) -> frozenset[str]:
+    """Names of the nodes that stay float32 in an int8 graph: its last ones, and first narrow ones.
+
+    tail: how many products (convolutions, matrix products) before each output. Fewer nodes, at
+    last none, where that would be every product of the graph: something must become int8.
+    """
+    products = {node.name for node in model.graph.node if node.op_type in _PRODUCTS}
+    last, first = _last_nodes(model, tail), _first_nodes(model)
+    for names in (last | first, last, _last_nodes(model, 1)):
+        if not products <= names:
+            return frozenset(names)
+    return frozenset()
+
+
+def _last_nodes(model: onnx.ModelProto, tail: int) -> set[str]:
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    reached: dict[str, int] = {}  # node -> how many more products may be passed behind it
+    queue = [(tensor.name, tail) for tensor in model.graph.output]
+    while queue:
+        tensor, left = queue.pop()
+        node = made_by.get(tensor)
+        if node is None or left <= reached.get(node.name, 0):
+            continue
+        reached[node.name] = left
+        queue += [(name, left - (node.op_type in _PRODUCTS)) for name in node.input]
+    return set(reached)
+
+
+def _first_nodes(model: onnx.ModelProto) -> set[str]:
+    """Convolutions over few channels that no other product precedes, and what precedes them."""
+    channels = {
+        tensor.name: tensor.dims[1] for tensor in model.graph.initializer if tensor.dims[1:]
+    }
+    before: dict[str, set[str] | None] = {}  # tensor -> nodes before it, None behind a product
+    names: set[str] = set()
+    for node in model.graph.node:
+        sources = [before.get(name, set()) for name in node.input]
+        known = [source for source in sources if source is not None]
+        fresh = {node.name}.union(*known) if len(known) == len(sources) else None
+        if node.op_type in _PRODUCTS:
+            few = channels.get(node.input[1], _FEW_CHANNELS + 1) <= _FEW_CHANNELS
+            if node.op_type == "Conv" and few and fresh:
+                names |= fresh
+            fresh = None
+        before.update(dict.fromkeys(node.output, fresh))
+    return names
+
+
+def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
+    from onnxruntime import quantization as q
+
+    if not feeds:
+        raise ExportError(
+            "int8 needs real images to calibrate on and has none. Pass data=: an array [N, H, W, "
+            "C] or a name such as 'mnist5k' (dimaging export --data mnist5k)"
+        )
+
+    class Reader(q.CalibrationDataReader):
+        def __init__(self):
+            self.feeds = iter(feeds)
+
+        def get_next(self):
+            return next(self.feeds, None)
+
+    kept = float_nodes(model, float_tail)
+    rewrite(model, keep=kept)
+    clean(model)
+
+    def quantize(source: str, target: str) -> None:
+        q.quantize_static(
+            source, target, Reader(), quant_format=q.QuantFormat.QDQ,
+            activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,
+            per_channel=True, reduce_range=True, nodes_to_exclude=sorted(kept),
+        )  # fmt: skip
+
+    changed = _through_files(model, quantize)
+    share_scales(changed, keep=clipped(model))
+    return changed
+
+
+def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
+    from onnxruntime import quantization as q
+
+    _split_gemm(model)
+
+    def quantize(source: str, target: str) -> None:
+        q.quantize_dynamic(
+            source, target, weight_type=q.QuantType.QInt8, per_channel=True, reduce_range=True
+        )
+
+    return _through_files(model, quantize)
+
+
+def _split_gemm(model: onnx.ModelProto) -> None:
+    """Gemm -> MatMul + Add, for the dynamic quantiser knows MatMul alone."""
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Gemm" and not node.attribute and len(node.input) == 3:
+            x, weights, bias = node.input
+            product = f"{node.name}/product"
+            nodes.append(helper.make_node("MatMul", [x, weights], [product], name=product))
+            nodes.append(helper.make_node("Add", [product, bias], node.output, name=node.name))
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _through_files(model: onnx.ModelProto, quantize: Callable[[str, str], None]) -> onnx.ModelProto:
+    """Run a quantiser of onnxruntime: they read and write files (a model in memory they empty)."""
+    # Says that the graph is swept and needs no preparation, which the quantiser warns about.
+    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = (str(Path(folder, name)) for name in ("float.onnx", "int8.onnx"))
+        onnx.save(model, source)
+        quantize(source, target)
+        result = onnx.load(target)
+    result.ClearField("metadata_props")
+    return result

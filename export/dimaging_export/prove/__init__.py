@@ -1,0 +1,1 @@
+"""Proof that an exported graph computes what Keras computes."""

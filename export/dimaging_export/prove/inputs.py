@@ -1,0 +1,128 @@
+"""What a graph is proven on: real inputs, and seeded ones over the whole declared range."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.trace import Shape
+from dimaging_export.precision.image_bytes import to_bytes
+from dimaging_export.prove.runners import Arrays, Graph
+
+BATCHES = (1, 3, 8)
+STATIC_BATCHES = (1, 3)
+"""A file of batch 1 runs three images one by one; more would repeat itself."""
+
+CHANGES = ((0, 0), (-1, 3))
+"""Added to twice the height and to the width of images of a free size: no multiple of 2 as well."""
+
+Ranges = Mapping[str, tuple[float, float] | None]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of one graph."""
+
+    example: dict[str, tuple[int, ...]]
+    """A concrete shape of each, batch 1."""
+    ranges: Ranges
+    real: Arrays
+    """Real values of all of them, or nothing."""
+    free: Mapping[str, tuple[bool, bool]]
+    """Images whose height or width is free in the file, and which of them."""
+    batches: tuple[int, ...] = BATCHES
+    changes: tuple[tuple[int, int], ...] = CHANGES
+    integers: frozenset[str] = frozenset()
+    """Inputs in int32, such as the numbers of words; they have a range."""
+
+    def accepted(self, keras: Graph) -> "Inputs":
+        """Without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
+
+        def takes(change: tuple[int, int]) -> bool:
+            try:
+                keras(self._seeded(1, frozenset(), change))
+            except Exception:  # its layers and TensorFlow raise unrelated types
+                return False
+            return True
+
+        return replace(self, changes=tuple(filter(takes, self.changes if self.free else ())))
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the images of a free size in all feeds."""
+        shapes = [self.example] + [self._shapes(change) for change in self.changes]
+        return [(s[name][1], s[name][2]) for s in shapes for name in self.free]
+
+    @property
+    def typical(self) -> int | None:
+        """How many of the feeds, the first ones, are real; None where none is."""
+        return len(self.batches) if self.real else None
+
+    def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
+        """Real inputs, then seeded ones, at every batch; a free size at other sizes too."""
+        real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
+        feeds = [{k: v[:n] for k, v in real.items()} for n in self.batches if real]
+        feeds += [self._seeded(n, byte_names) for n in self.batches]
+        if self.free:
+            feeds += [self._seeded(1, byte_names, change) for change in self.changes]
+        return feeds
+
+    def _shapes(self, change: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+        shapes = dict(self.example)
+        for name, (any_height, any_width) in self.free.items():
+            batch, height, width, *rest = shapes[name]
+            height = 2 * height + change[0] if any_height else height
+            shapes[name] = (batch, height, width + change[1] * any_width, *rest)
+        return shapes
+
+    def _seeded(
+        self, batch: int, byte_names: frozenset[str], change: tuple[int, int] | None = None
+    ) -> Arrays:
+        """Uniform over the range, standard normal where there is none."""
+        rng = np.random.default_rng([batch, change is not None])
+        feed = {}
+        shapes = self.example if change is None else self._shapes(change)
+        for name, (_, *shape) in shapes.items():
+            full, legal = (batch, *shape), self.ranges.get(name)
+            if name in byte_names:
+                feed[name] = rng.integers(0, 256, full).astype(np.uint8)
+            elif name in self.integers:
+                feed[name] = self._whole(name, full, rng)
+            elif legal is None:
+                feed[name] = rng.standard_normal(full).astype(np.float32)
+            else:
+                feed[name] = rng.uniform(*legal, full).astype(np.float32).clip(*legal)
+        return feed
+
+    def _whole(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        legal = self.ranges.get(name)
+        if legal is None:
+            raise ExportError(f"input {name!r} holds whole numbers; state their range in `ranges`")
+        return rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
+
+
+def example_shapes(
+    shapes: Sequence[tuple[str, Shape]], real: Arrays, size: tuple[int, int]
+) -> dict[str, tuple[int, ...]]:
+    """A concrete shape of each input: that of a real one, else with this height and width."""
+    found = {}
+    for name, shape in shapes:
+        if name in real:
+            found[name] = (1, *real[name].shape[1:])
+            continue
+        if len(shape) == 4:
+            shape = (1, shape[1] or size[0], shape[2] or size[1], shape[3])
+        if None in shape[1:]:
+            raise ExportError(
+                f"input {name!r} has free dimensions, {list(shape)}, and there is no real input "
+                "to take them from; pass data="
+            )
+        found[name] = (1, *shape[1:])
+    return found
+
+
+def one_by_one(arrays: Arrays, n: int) -> list[Arrays]:
+    """The first n images, a dict of batch 1 each."""
+    count = min((len(x) for x in arrays.values()), default=0)
+    return [{k: v[i : i + 1] for k, v in arrays.items()} for i in range(min(n, count))]
