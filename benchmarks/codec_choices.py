@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 QUALITIES = (4, 18, 32, 46, 60)
 SMOOTHEST = "backgrounds_Fossa_by_Jasper_Roks"

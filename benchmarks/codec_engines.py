@@ -18,11 +18,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import engines
-import figures
 import numpy as np
 from dimaging_edge.photo.bundle_model import SHIPPED
 from dimaging_edge.photo.picture import SUFFIXES, read_picture
+from parts import engines, figures
 
 LARGE = 512
 

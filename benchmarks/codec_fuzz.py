@@ -2,9 +2,9 @@
 
     python benchmarks/codec_fuzz.py [--count 100000] [--real 5000]
 
-Six kinds of damage by chance (tests/codec_damage.py); in half of the files all check sums are right again, so
+Six kinds of damage by chance (tests/helpers/codec_damage.py); in half of the files all check sums are right again, so
 that the damage reaches what is behind them; every second file is read with --keep-going. Most files are of a
-block DCT (tests/codec_dct.py), grey with alpha and two tiles; `--real` of them are of the weights that come
+block DCT (tests/helpers/codec_dct.py), grey with alpha and two tiles; `--real` of them are of the weights that come
 along. Each five thousand are a process of its own, so a crash would be counted too.
 """
 
@@ -18,8 +18,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
 
-import figures
 import numpy as np
+from parts import figures
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -74,10 +74,10 @@ def main() -> int:
 @cache
 def subject(bundle: str):
     """(model, Damage) of a picture of 20 x 40 in two tiles, or 70 x 90 in four."""
-    from codec_damage import Damage
-    from codec_dct import Dct, picture
     from dimaging_edge.photo.bundle_model import open_model
     from dimaging_edge.photo.codec import compress
+    from helpers.codec_damage import Damage
+    from helpers.codec_dct import Dct, picture
 
     model = open_model(bundle, threads=1) if bundle else Dct(channels=1)
     photo, quality, tile = (picture(70, 90), 30, 64) if bundle else (picture(20, 40, 1), 12, 32)

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 HEIGHT, WIDTH = 3000, 4000
 QUALITY = 30

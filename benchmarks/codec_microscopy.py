@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 TARGETS = {"as stored": (1, (55, 60, 65, 70, 75)), "stretched": (16, (55, 60, 65))}
 GOAL = 60

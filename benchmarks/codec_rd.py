@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import figures
+from parts import figures
 
 PLAIN, TUNED = "dimaging", "dimaging ms-ssim"
 GOALS = {

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import codec_speed
-import figures
 import numpy as np
+from parts import figures
 
 OURS = """
 import json, sys, time

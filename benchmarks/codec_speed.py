@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
 from dimaging_edge.photo import codec, symbols
 from dimaging_edge.photo.bundle_model import SHIPPED, open_model
 from dimaging_edge.photo.picture import read_picture
 from dimaging_edge.photo.symbol_model import Photo
+from parts import figures
 
 HEIGHT, WIDTH = 512, 768
 QUALITIES = (5, 20, 35, 50)

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 GOALS = {2.0: "<= 30", 20.0: "<= 15"}
 

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import figures
+from parts import figures
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 SIGMA = 25 / 255
 CROP = 256  # pixels

@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import figures
 import numpy as np
 from denoiser import SIGMA, crop, non_local_means, psnr, restore
+from parts import figures
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ mixture 98.9 % are of high quality.
 
 import sys
 
-import figures
 import numpy as np
+from parts import figures
 
 DEVIATION = 0.05
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 WIDTH, LATENT = 64, 64
 

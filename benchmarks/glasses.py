@@ -23,8 +23,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 FOLDS, SCALES, DRAWS = 5, (1.0, 1.5), 100
 

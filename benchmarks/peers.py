@@ -16,9 +16,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-import figures
-from peer_files import TITLES, Case, build
-from peer_rounds import Peer, Seat, compete, size, speed
+from parts import figures
+from parts.peer_files import TITLES, Case, build
+from parts.peer_rounds import Peer, Seat, compete, size, speed
 
 BASE, INT8, DIRECT, PREDICT = "ours fp32", "ours int8", "direct NCHW graph", "keras predict"
 OV_INT8 = "OpenVINO, our int8 file"

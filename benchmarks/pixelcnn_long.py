@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import figures
+from parts import figures
 from pixelcnn import nats, train, valid_images
 
 WEIGHTS = Path(__file__).parent / "weights" / "pixelcnn_long.keras"

@@ -13,8 +13,8 @@ import sys
 import time
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 
 FILTERS, BLOCKS, BATCH = 128, 5, 16
 

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import figures
 import numpy as np
 import onnxruntime
+from parts import figures
 
 PIXELS = 28 * 28
 NETS: dict[str, tuple[str, dict[str, Any]]] = {

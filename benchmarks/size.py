@@ -23,7 +23,7 @@ from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-import figures
+from parts import figures
 
 ROOT = Path(__file__).parents[1]
 PATHS = [ROOT, ROOT / "export", ROOT / "edge"]

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import figures
 import numpy as np
+from parts import figures
 
 PICTURES = 2160  # of seen combinations, and of held-out ones
 
@@ -70,7 +70,7 @@ def _repeated(combinations: np.ndarray, count: int) -> np.ndarray:
 
 
 def _judge(out: figures.Figures, data, pictures: int, goal: str):
-    import captions_judge
+    from parts import captions_judge
 
     judge = captions_judge.train(data, *((1000, 1) if out.quick else (12000, 6)))
     truth = _repeated(data.combinations, pictures)
@@ -80,7 +80,7 @@ def _judge(out: figures.Figures, data, pictures: int, goal: str):
 
 
 def _match(out, judge, model, data, name, truth, goal) -> None:
-    import captions_judge
+    from parts import captions_judge
 
     image = model.draw(captions_judge.tokens(data, truth, 1), seed=2)
     right = captions_judge.read(judge, image)[0] == truth
@@ -91,8 +91,8 @@ def _match(out, judge, model, data, name, truth, goal) -> None:
 
 def _distances(out, judge, model, data, truth, goal) -> None:
     """FID of both stages, and the floor: renders against renders."""
-    import captions_judge
     import tensorflow as tf
+    from parts import captions_judge
 
     from dimaging_tf.evaluation import metrics
 
@@ -123,9 +123,9 @@ def _distances(out, judge, model, data, truth, goal) -> None:
 
 def _bundles(out, judge, model, data, sets, folder) -> None:
     """The exported files, run by onnxruntime."""
-    import captions_judge
     from dimaging_edge import open_bundle
     from dimaging_export import export
+    from parts import captions_judge
 
     for precision in ("fp32", "fp16", "int8"):
         bundle = open_bundle(

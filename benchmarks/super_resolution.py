@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import figures
 import numpy as np
+from parts import figures
 
 
 def main() -> int:

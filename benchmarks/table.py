@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from figures import RESULTS
+from parts.figures import RESULTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
 HEAD = """# Figures

@@ -10,8 +10,8 @@ Processor time, interleaved, medians.
 import sys
 from typing import Any
 
-import figures
 import numpy as np
+from parts import figures
 from samplers import differing, drawing, interleaved, session, trained
 
 

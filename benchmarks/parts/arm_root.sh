@@ -2,7 +2,7 @@
 # Makes a folder of ARM programs for qemu-user: Debian's Python 3.11, and numpy and onnxruntime from PyPI.
 #
 #     apt-get install qemu-user-static
-#     sh benchmarks/arm_root.sh DIR        (on Debian 12; about 250 MB; changes nothing outside DIR)
+#     sh benchmarks/parts/arm_root.sh DIR        (on Debian 12; about 250 MB; changes nothing outside DIR)
 #     export DIMAGING_ARM_ROOT=DIR
 set -eu
 mkdir -p "$1/apt/lists/partial" "$1/apt/archives/partial" "$1/wheels" "$1/site" "$1/proc"

@@ -113,7 +113,7 @@ def missing(name: str) -> str:
     if not shutil.which(program):
         return f"{program} is not installed: apt-get install qemu-user-static"
     if program.startswith("qemu-aarch64") and not _arm_root().is_dir():
-        return "no ARM programs: sh benchmarks/arm_root.sh DIR, then DIMAGING_ARM_ROOT=DIR"
+        return "no ARM programs: sh benchmarks/parts/arm_root.sh DIR, then DIMAGING_ARM_ROOT=DIR"
     return ""
 
 
@@ -124,7 +124,7 @@ def _arm_root() -> Path:
 def emulate(name: str, folder: Path, bundle: Path, seconds: float) -> int:
     """Run the child on an emulated processor; its exit code."""
     program, cpu = EMULATED[name]
-    edge = str(Path(__file__).parents[1] / "edge")
+    edge = str(Path(__file__).parents[2] / "edge")
     root = _arm_root()
     python, more = [sys.executable], [edge]
     if program.startswith("qemu-aarch64"):

@@ -39,9 +39,9 @@ def build(title: str, folder: Path, quick: bool) -> Case:
 
 
 def _unet(quick: bool) -> tuple:
-    import peer_direct
-
     from dimaging_tf.models.unet import UNet, padded
+
+    from . import peer_direct
 
     size, width = (64, 8) if quick else (256, 32)
     config = padded(width=width, outputs=1, head="regression")  # any size, as it is deployed
@@ -54,9 +54,9 @@ def _unet(quick: bool) -> tuple:
 
 
 def _decoder(quick: bool) -> tuple:
-    import peer_direct
-
     from dimaging_tf.models.vae import VAE
+
+    from . import peer_direct
 
     model = VAE()
     rng = np.random.default_rng(0)

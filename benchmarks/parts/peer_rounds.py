@@ -22,9 +22,10 @@ from typing import IO, Any
 
 import numpy as np
 from dimaging_edge.benchmark.stats import median_interval
-from peer_files import Case
 
-ROOT = Path(__file__).parents[1]
+from .peer_files import Case
+
+ROOT = Path(__file__).parents[2]
 ONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -77,7 +77,7 @@ def test_figures_page_is_made_from_the_results():
 
 def test_figures_name_the_arguments_of_their_command_but_no_place_of_the_machine():
     code = (
-        "import figures, table\n"
+        "import table\nfrom parts import figures\n"
         "words = figures.arguments(['--data', '/some/where/my photos', '--keep=/some/run', '--minutes', '2.5'])\n"
         "assert words == ['--data', 'my photos', '--keep=run', '--minutes', '2.5'], words\n"
         "record = {'topic': 'vae', 'rows': [], 'arguments': words, 'environment': figures.environment()}\n"

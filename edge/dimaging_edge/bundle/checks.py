@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dimaging_edge.common.errors import InputError, near
 from dimaging_edge.bundle.schema import Graph, Tensor
+from dimaging_edge.common.errors import InputError, near
 
 
 def check_inputs(graph: Graph, arrays: Mapping[str, object]) -> dict[str, np.ndarray]:

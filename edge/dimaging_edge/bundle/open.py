@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dimaging_edge.common.errors import BundleError, DimagingError, InputError, near
-from dimaging_edge.bundle.external_data import external_locations
 from dimaging_edge.bundle.checks import check_inputs
+from dimaging_edge.bundle.external_data import external_locations
 from dimaging_edge.bundle.schema import Graph, Manifest
 from dimaging_edge.bundle.session import make_session, resolve_threads, used_provider
+from dimaging_edge.common.errors import BundleError, DimagingError, InputError, near
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -7,17 +7,24 @@ import numpy as np
 import onnx
 from dimaging_edge.bundle import schema
 
-from dimaging_export.graph import passes as graphs
-from dimaging_export.prove import parity
 from dimaging_export.bundle import targets
-from dimaging_export.precision import image_bytes as uint8
-from dimaging_export.errors import ExportError
-from dimaging_export.prove.inputs import BATCHES, STATIC_BATCHES, Inputs, Ranges, example_shapes, one_by_one
-from dimaging_export.graph.interface import interface
-from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
-from dimaging_export.prove.runners import Arrays, Graph, keras_graph, like_file, onnx_graph
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
+from dimaging_export.errors import ExportError
+from dimaging_export.graph import passes as graphs
+from dimaging_export.graph.interface import interface
+from dimaging_export.precision import image_bytes as uint8
+from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
+from dimaging_export.prove import parity
+from dimaging_export.prove.inputs import (
+    BATCHES,
+    STATIC_BATCHES,
+    Inputs,
+    Ranges,
+    example_shapes,
+    one_by_one,
+)
+from dimaging_export.prove.runners import Arrays, Graph, keras_graph, like_file, onnx_graph
 
 _LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC"}
 

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from dimaging_edge.bundle import schema
 
-from dimaging_export.prove import parity
 from dimaging_export.bundle.build import Built
 from dimaging_export.bundle.real_images import RealData
+from dimaging_export.prove import parity
 from dimaging_tf import registry
 
 

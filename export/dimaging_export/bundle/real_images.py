@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES
-from dimaging_export.bundle.subject import Subject
 from dimaging_tf import data as sources
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.errors import DataError

@@ -13,13 +13,13 @@ import keras
 import numpy as np
 
 from dimaging_export.errors import ExportError
-from dimaging_export.prove.inputs import Ranges
 from dimaging_export.graph.interface import interface
-from dimaging_export.prove.runners import Arrays
 from dimaging_export.graph.trace import is_functional
+from dimaging_export.prove.inputs import Ranges
+from dimaging_export.prove.runners import Arrays
 from dimaging_tf import registry
-from dimaging_tf.training import runs
 from dimaging_tf.deployable import Run
+from dimaging_tf.training import runs
 
 
 @dataclass(frozen=True)

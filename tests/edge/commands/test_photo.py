@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codec_dct import Dct, picture, psnr
 from dimaging_edge.commands import photo as codec_cli
 from dimaging_edge.commands.main import main
 from dimaging_edge.photo import bundle_model as network
 from dimaging_edge.photo.picture import read_picture, write_picture
+from helpers.codec_dct import Dct, picture, psnr
 from PIL import Image
 
 

@@ -16,7 +16,7 @@ from dimaging_edge.lossless import info, pack, unpack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "pixels-v1.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "pixels-v1.json"
 MODEL = "0123456789abcdef" * 4
 
 

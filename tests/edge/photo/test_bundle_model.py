@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from codec_dct import counts, picture, psnr
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.commands.main import main
@@ -18,6 +17,7 @@ from dimaging_edge.photo import prior as prior_ops
 from dimaging_edge.photo.bundle_model import BundleModel, find_bundle, open_model
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.container import read_header
+from helpers.codec_dct import counts, picture, psnr
 from onnx import TensorProto, helper, numpy_helper
 
 F, I32, I64, U8 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codec_dct import Dct, picture, psnr
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo import tile_codec
@@ -17,6 +16,7 @@ from dimaging_edge.photo.reading import read_container
 from dimaging_edge.photo.search import to_target
 from dimaging_edge.photo.symbols import ScaleTables
 from dimaging_edge.photo.tiles import cut, tiles
+from helpers.codec_dct import Dct, picture, psnr
 
 RGB, GREY, DEEP = Dct(), Dct(channels=1), Dct(channels=1, bit_depth=16)
 SIZES = [(1, 1), (1, 90), (33, 7), (64, 64), (65, 129), (97, 31)]
@@ -323,7 +323,7 @@ def test_targets() -> None:
 MEMORY = """
 import resource, sys
 import numpy as np
-from codec_dct import Dct
+from helpers.codec_dct import Dct
 from dimaging_edge.photo.codec import Photo, compress, decompress
 x = np.arange(4000, dtype=np.uint32)
 image = np.empty((3000, 4000, 3), np.uint8)
@@ -341,7 +341,7 @@ print(peak() - base)
 
 @pytest.mark.slow
 def test_12_megapixels_in_400_megabytes() -> None:
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     code = f"import sys; sys.path[:0] = {[str(tests), str(tests.parent / 'edge')]!r}\n{MEMORY}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert max(float(line) for line in done.stdout.split()) < 400

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from dimaging_edge.photo.bundle_model import SHIPPED
 
-from benchmarks import engines
+from benchmarks.parts import engines
 
 BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
 PICTURES = [(33, 70, 5), (1, 9, 40), (64, 40, 63)]  # height, width, quality

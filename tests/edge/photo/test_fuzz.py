@@ -5,10 +5,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from codec_damage import Damage
-from codec_dct import Dct, picture
 from dimaging_edge.common.errors import CodecError
 from dimaging_edge.photo.codec import compress, decompress
+from helpers.codec_damage import Damage
+from helpers.codec_dct import Dct, picture
 
 MODEL = Dct(channels=1)
 MOST = 1 << 14  # pixels

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codec_dct import Dct
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo.codec import Photo, compress, decompress
+from helpers.codec_dct import Dct
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "codec-v1.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "codec-v1.json"
 CASES = {
     "grey, tiles": (Dct(channels=1), (40, 50, 1, 8), 40, 32),
     "colour, lanes": (Dct(), (60, 64, 3, 8), 63, 64),
@@ -144,7 +144,7 @@ def write() -> None:
         }
     text = {
         "format": "docs/format.md, version 1",
-        "model": "tests/codec_dct.py; latents: z int8 and y int16, image and alpha as their samples",
+        "model": "tests/helpers/codec_dct.py; latents: z int8 and y int16, image and alpha as their samples",
         "files": files,
     }
     GOLDEN.write_text(json.dumps(text, indent=1) + "\n")

@@ -5,7 +5,6 @@ from math import floor
 
 import numpy as np
 import pytest
-from codec_dct import Dct, picture
 from dimaging_edge.common.errors import BundleError
 from dimaging_edge.photo import neighbours
 from dimaging_edge.photo.codec import compress, decompress
@@ -18,6 +17,7 @@ from dimaging_edge.photo.neighbours import (
     level,
     read_tables,
 )
+from helpers.codec_dct import Dct, picture
 
 SIZES = [(1, 1), (1, 9), (8, 8), (13, 6), (24, 16)]
 

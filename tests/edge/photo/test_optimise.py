@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from codec_dct import Dct, counts, picture
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.optimise import WIDEST, WORTH, cheaper, choice, nearest
 from dimaging_edge.photo.search import psnr
 from dimaging_edge.photo.symbols import ScaleTables
+from helpers.codec_dct import Dct, counts, picture
 
 SCALE = ScaleTables(counts())
 

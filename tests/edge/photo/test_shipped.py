@@ -25,7 +25,7 @@ from dimaging_edge.photo.symbol_model import Photo, widest
 from dimaging_edge.photo.symbols import scale_tables
 from dimaging_edge.photo.tiles import tiles
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
 CASES = {  # height, width, quality, edge of a tile
     "1 x 1": (1, 1, 63, 768),

@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from codec_dct import counts
 from dimaging_edge.common.errors import BundleError, CodecError
 from dimaging_edge.photo import symbols
 from dimaging_edge.photo.symbols import RungReader, ScaleTables
+from helpers.codec_dct import counts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

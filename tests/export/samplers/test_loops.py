@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
-from densities import ROWS, SMALL, random_model
 from dimaging_edge import DimagingError, InputError, open_bundle
 from dimaging_edge.commands import main as edge
 from dimaging_edge.generate.density import complete, sample
@@ -20,6 +19,7 @@ from dimaging_export.convert.to_onnx import convert
 from dimaging_export.integer.twin import integer_twin
 from dimaging_export.samplers.build import LOOPS
 from dimaging_export.samplers.loops import sampler
+from helpers.densities import ROWS, SMALL, random_model
 
 from dimaging_tf.density.base import LogLikelihood, uniform
 from dimaging_tf.density.likelihoods import LogisticMixture

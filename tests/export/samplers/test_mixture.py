@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
-from densities import ROWS, random_model
 from dimaging_edge import open_bundle
 from dimaging_edge.generate.density import sample
 from dimaging_edge.generate.stepping import draw_by_steps
@@ -18,6 +17,7 @@ from dimaging_export.integer.twin import integer_twin
 from dimaging_export.samplers.build import LOOPS, shapes_of
 from dimaging_export.samplers.loops import sampler
 from dimaging_export.samplers.step import step_graphs
+from helpers.densities import ROWS, random_model
 
 from dimaging_tf.density.base import uniform
 from dimaging_tf.models.pixelcnn import Config, PixelCNN

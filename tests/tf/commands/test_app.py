@@ -210,7 +210,7 @@ def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
 
     from dimaging_tf.training import runs
 
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [
         sys.executable,
         "-m",

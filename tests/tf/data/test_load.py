@@ -81,7 +81,7 @@ def test_loading_a_set_does_not_load_tensorflow():
 
 
 def _printed_by(code):
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", code]
     return subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=True

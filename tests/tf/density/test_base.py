@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from densities import ROWS, SMALL, random_model
+from helpers.densities import ROWS, SMALL, random_model
 
 from dimaging_tf.density.base import log_likelihood, uniform
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, LogisticMixture

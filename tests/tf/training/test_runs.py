@@ -26,7 +26,7 @@ from dimaging_tf.training.callbacks import (
     TimeBudget,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SMALL = {
     "vae": {"changes": {"latent_dim": 2, "hidden": (16,)}},
     "autoencoder": {"changes": {"channels": (4, 8)}, "augment": "none"},

@@ -1,0 +1,1 @@
+"""A bundle opened and checked: its manifest, its files, its sessions."""
