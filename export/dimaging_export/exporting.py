@@ -5,7 +5,8 @@ import json
 import logging
 import platform
 import shlex
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from os import PathLike
 from pathlib import Path
@@ -17,24 +18,45 @@ from dimaging_edge import __version__
 from dimaging_edge.bundle import schema
 
 from dimaging_export.bundle import targets
-from dimaging_export.bundle.build import Built, Order, build
+from dimaging_export.bundle.build import BuildSpec, Built, build_plain
 from dimaging_export.bundle.card import card
 from dimaging_export.bundle.provenance import sections
 from dimaging_export.bundle.real_images import RealData, real_data
 from dimaging_export.bundle.subject import Subject, load_subject, portable
 from dimaging_export.bundle.write import check_place, file_entry, new_bundle
-from dimaging_export.codec.build import build_codec
-from dimaging_export.codec.build import settings as codec_settings
+from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.graph.passes import annotate
 from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
-from dimaging_export.samplers.build import build_samplers, prepared
+from dimaging_export.samplers.build import build_density, prepare_density
 from dimaging_tf import registry
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the models of one kind are exported; a family with graphs of its own is one row of `FAMILIES`."""
+
+    kind: type
+    """The base class of its models."""
+    build: Callable[[Subject, BuildSpec, RealData | None], dict[str, Built]]
+    """Builds and proves every graph of the bundle, by name."""
+    prepare: Callable[[Subject, BuildSpec, RealData | None], Subject] | None = None
+    """Returns the subject to build in this precision, or raises ExportError where it has none."""
+    facts: Callable[[Subject], dict[str, Any]] | None = None
+    """Returns what bundle.json says under `config` beside the model's own settings."""
+
+
+FAMILIES = (
+    Family(LearnedCodec, build_codec, facts=codec_facts),
+    Family(ExplicitDensity, build_density, prepare=prepare_density),
+    Family(object, build_plain),  # every other model: its graphs as they are
+)
+"""A model belongs to the row whose kind comes first in the order of its base classes (its MRO)."""
 
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx")
 
@@ -79,7 +101,7 @@ def export(
     size = (size, size) if isinstance(size, int) else size
     wanted = size or ((row.size, row.size) if row.static else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
-    order = Order(
+    spec = BuildSpec(
         precision=precision,
         target=row,
         uint8=row.uint8 if uint8 is None else uint8,
@@ -87,14 +109,15 @@ def export(
         converter=converter,
         by_score=subject.quality is not None and real is not None,
     )
-    subject = prepared(subject, precision, real)
-    built, quality = _build_well(subject, order, real)
+    family = family_of(subject)
+    subject = _prepared(family, subject, spec, real)
+    built, quality = _build_within_quality(family, subject, spec, real)
     if uint8 and all(x.dtype != np.uint8 for b in built.values() for x in b.examples.values()):
         raise ExportError(
             f"uint8=True: {subject.name} has no tensor [N, H, W, C] of the range (0, 1), so no "
             "image to carry as bytes; leave it out"
         )
-    facts = _facts(subject, order, built)
+    facts = _facts(family, subject, spec, built)
     flags = {
         "data": portable(Path(data)) if isinstance(data, str | PathLike) else None,
         "size": size[0] if size and size[0] == size[1] else None,
@@ -108,42 +131,48 @@ def export(
     return out
 
 
-def _build_well(
-    subject: Subject, order: Order, real: RealData | None
+def family_of(subject: Subject) -> Family:
+    """Find the row of the model's nearest base class; a plain Keras model has the last row."""
+    rows = {family.kind: family for family in FAMILIES}
+    return next(rows[kind] for kind in type(subject.model).__mro__ if kind in rows)
+
+
+def _prepared(family: Family, subject: Subject, spec: BuildSpec, real: RealData | None) -> Subject:
+    if family.prepare:
+        return family.prepare(subject, spec, real)
+    if spec.precision == "integer":
+        raise ExportError(
+            f"precision 'integer' is for explicit densities with data to calibrate on; {subject.name} "
+            "is none: choose fp32, fp16 or int8"
+        )
+    return subject
+
+
+def _build_within_quality(
+    family: Family, subject: Subject, spec: BuildSpec, real: RealData | None
 ) -> tuple[dict[str, Built], dict[str, Any] | None]:
-    """Build and judge all graphs; int8 keeps as few of its last layers in float32 as it may."""
-    *tails, last = FLOAT_TAILS[order.precision]
-    for tail in tails:
+    """Build and judge all graphs.
+
+    For int8, leave one more of the last layers in float32 each time the quality limit is missed.
+    """
+    *tails, last = (replace(spec, float_tail=tail) for tail in FLOAT_TAILS[spec.precision])
+    for shorter in tails:
         try:
-            return _build_all(subject, replace(order, float_tail=tail), real)
+            return _build_and_judge(family, subject, shorter, real)
         except PrecisionError as error:
             log.info("%s; trying with one more layer in float32", error)
-    return _build_all(subject, replace(order, float_tail=last), real)
+    return _build_and_judge(family, subject, last, real)
 
 
-def _build_all(
-    subject: Subject, order: Order, real: RealData | None
+def _build_and_judge(
+    family: Family, subject: Subject, spec: BuildSpec, real: RealData | None
 ) -> tuple[dict[str, Built], dict[str, Any] | None]:
-    if isinstance(subject.model, LearnedCodec):
-        images = (real.calibration.image, real.judging.image) if real else (None, None)
-        built = build_codec(subject, order, *images)
-        return built, _quality(subject, order, built, real)
-    calibration, judging = (
-        subject.examples(images.image, images.label) if images else {}
-        for images in ((real.calibration, real.judging) if real else (None, None))
-    )
-    built = {}
-    for name in subject.graphs:
-        log.info("building graph %s", name)
-        built[name] = build(subject, name, order, calibration.get(name, {}), judging.get(name, {}))
-    if isinstance(subject.model, ExplicitDensity):
-        built |= build_samplers(subject, order, judging.get("density", {}))
-    next(iter(built.values())).files.update(getattr(subject.model, "files", dict)())
-    return built, _quality(subject, order, built, real)
+    built = family.build(subject, spec, real)
+    return built, _quality(subject, spec, built, real)
 
 
 def _quality(
-    subject: Subject, order: Order, built: dict[str, Built], real: RealData | None
+    subject: Subject, spec: BuildSpec, built: dict[str, Built], real: RealData | None
 ) -> dict[str, Any] | None:
     if subject.quality is None or real is None:
         return None
@@ -153,15 +182,17 @@ def _quality(
     else:
         keras = subject.score(lambda graph, **x: built[graph].reference(x), image, label)
     onnx = subject.score(lambda graph, **x: built[graph].floats(x), image, label)
-    return parity.judge_quality(subject.quality, order.precision, keras, onnx)
+    return parity.judge_quality(subject.quality, spec.precision, keras, onnx)
 
 
-def _facts(subject: Subject, order: Order, built: dict[str, Built]) -> dict[str, Any]:
+def _facts(
+    family: Family, subject: Subject, spec: BuildSpec, built: dict[str, Built]
+) -> dict[str, Any]:
     """What the manifest says of the bundle as a whole, and each file of itself."""
     entry, origin = registry.REGISTRY.get(subject.name), subject.learned_from
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
-    if isinstance(subject.model, LearnedCodec):
-        config["codec"] = codec_settings(subject.model)
+    if family.facts:
+        config |= family.facts(subject)
     tools = {name: metadata.version(name) for name in _TOOLS}
     tools["python"] = platform.python_version()
     tools["converter"] = ", ".join(sorted({b.converter for b in built.values()}))
@@ -169,8 +200,8 @@ def _facts(subject: Subject, order: Order, built: dict[str, Built]) -> dict[str,
         "schema": schema.SCHEMA,
         "model": subject.name,
         "model_id": _model_id(subject, built),
-        "precision": order.precision,
-        "target": order.target.name,
+        "precision": spec.precision,
+        "target": spec.target.name,
         "version": __version__,
         "licence": f"weights learned from {origin[0]}: {origin[1]}" if origin else "unstated",
         "paper": entry.paper if entry else "",
@@ -204,16 +235,16 @@ def _write(
 ) -> schema.Manifest:
     """Every file but the card."""
     for name, b in built.items():
-        tensors = {t.name: (t.layout, t.range) for t in (*b.spec.inputs, *b.spec.outputs)}
-        texts = {**facts, "graph": name, "tensors": tensors, "parity": b.spec.parity}
+        tensors = {t.name: (t.layout, t.range) for t in (*b.entry.inputs, *b.entry.outputs)}
+        texts = {**facts, "graph": name, "tensors": tensors, "parity": b.entry.parity}
         annotate(b.model, {k: v if isinstance(v, str) else json.dumps(v) for k, v in texts.items()})
-        onnx.save(b.model, folder / b.spec.file)
+        onnx.save(b.model, folder / b.entry.file)
         for file, data in b.files.items():
             (folder / file).write_bytes(data)
     examples: Any = {f"{n}/{key}": x for n, b in built.items() for key, x in b.examples.items()}
     np.savez_compressed(folder / "examples.npz", **examples)
     files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
-    graphs = {name: b.spec for name, b in built.items()}
+    graphs = {name: b.entry for name, b in built.items()}
     manifest = schema.Manifest(graphs=graphs, files=files, quality=quality, **facts)
     (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
     return manifest

@@ -1,5 +1,10 @@
-"""One graph from Keras to a proven ONNX file: convert, change precision, prove, carry bytes."""
+"""The graphs of a model as proven ONNX files: convert, change precision, prove, carry bytes.
 
+`build_plain` is the whole way of a model without a family of its own; a family that adds graphs starts from
+`build_graphs` (see `samplers/build.py`).
+"""
+
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +13,7 @@ import onnx
 from dimaging_edge.bundle import schema
 
 from dimaging_export.bundle import targets
+from dimaging_export.bundle.real_images import RealData, real_inputs
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.errors import ExportError
@@ -26,12 +32,14 @@ from dimaging_export.prove.inputs import (
 )
 from dimaging_export.prove.runners import Arrays, Graph, keras_graph, like_file, onnx_graph
 
+log = logging.getLogger(__name__)
+
 _LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC"}
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be built."""
+class BuildSpec:
+    """What is to be built: the answers that `export` has to its arguments, the same for all graphs."""
 
     precision: str
     target: targets.Target
@@ -49,7 +57,8 @@ class Built:
     """A finished graph, with what the manifest, the card and the score need to know."""
 
     model: onnx.ModelProto
-    spec: schema.Graph
+    entry: schema.Graph
+    """What bundle.json says of it."""
     examples: Arrays
     """Inputs and Keras' outputs at batch 1, by tensor name, as the file takes and gives them."""
     reference: Graph
@@ -66,7 +75,34 @@ class Built:
     """Raw tables that lie beside it in the bundle."""
 
 
-def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: Arrays) -> Built:
+def build_plain(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
+    """Build and prove every graph of `subject`, by name; ExportError or ParityError where that fails."""
+    return build_graphs(subject, spec, *real_inputs(subject, real))
+
+
+def build_graphs(
+    subject: Subject,
+    spec: BuildSpec,
+    calibration: dict[str, Arrays],
+    judging: dict[str, Arrays],
+) -> dict[str, Built]:
+    """Build and prove every graph of `subject`; the model's own files lie beside the first.
+
+    calibration, judging: graph -> real inputs by name, batch first, to calibrate on and to prove with.
+    """
+    built = {}
+    for name in subject.graphs:
+        log.info("building graph %s", name)
+        built[name] = build_graph(
+            subject, name, spec, calibration.get(name, {}), judging.get(name, {})
+        )
+    next(iter(built.values())).files.update(getattr(subject.model, "files", dict)())
+    return built
+
+
+def build_graph(
+    subject: Subject, name: str, spec: BuildSpec, calibration: Arrays, real: Arrays
+) -> Built:
     """Build and prove one graph of `subject`; ExportError or ParityError where that fails.
 
     calibration, real: real inputs by name, batch first, to calibrate on and to prove with.
@@ -74,9 +110,9 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     for arrays in (calibration, real):
         _check_ranges(name, arrays, subject.ranges)
     keras_model = subject.graphs[name]
-    example = example_shapes(interface(keras_model).inputs, real, order.size)
-    static = order.target.static
-    base = convert(keras_model, list(example.values()) if static else None, order.converter)
+    example = example_shapes(interface(keras_model).inputs, real, spec.size)
+    static = spec.target.static
+    base = convert(keras_model, list(example.values()) if static else None, spec.converter)
     batches = STATIC_BATCHES if static else BATCHES
     reference = keras_graph(keras_model)
     inputs = Inputs(
@@ -87,20 +123,20 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
     report = parity.prove(name, onnx_graph(base), feeds, answers)
 
     calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
-    floats = change_precision(base, order.precision, calibrating, order.float_tail)
+    floats = change_precision(base, spec.precision, calibrating, spec.float_tail)
     floats.graph.name = name
     runs = onnx_graph(floats)
-    if order.precision != "fp32":
+    if spec.precision != "fp32":
         report = parity.prove(
-            name, runs, feeds, answers, order.precision,
-            typical=inputs.typical, by_signal=not order.by_score,
+            name, runs, feeds, answers, spec.precision,
+            typical=inputs.typical, by_signal=not spec.by_score,
         )  # fmt: skip
 
-    byte_names = _images(floats, subject.ranges) if order.uint8 else frozenset()
+    byte_names = _images(floats, subject.ranges) if spec.uint8 else frozenset()
     model = uint8.wrap(floats, byte_names)
     if byte_names:
-        report = _prove_bytes(model, byte_names, runs, reference, inputs, order.precision)
-    verdict = targets.check(model, order.target)
+        report = _prove_bytes(model, byte_names, runs, reference, inputs, spec.precision)
+    verdict = targets.check(model, spec.target)
 
     feed = inputs.feeds(byte_names)[0]
     arrays = feed | like_file(reference, byte_names)(feed)
@@ -109,9 +145,9 @@ def build(subject: Subject, name: str, order: Order, calibration: Arrays, real: 
         for side in (model.graph.input, model.graph.output)
     )
     work = _macs(base, keras_model, example)
-    spec = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(model), report)
+    entry = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(model), report)
     return Built(
-        model, spec, arrays, reference, runs, verdict, base.producer_name, order.float_tail,
+        model, entry, arrays, reference, runs, verdict, base.producer_name, spec.float_tail,
         tuple(inputs.sizes),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import numpy as np
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES
+from dimaging_export.prove.runners import Arrays
 from dimaging_tf import data as sources
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.errors import DataError
@@ -71,6 +72,18 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         judging.part(slice(min(max(_PIXELS // pixels, 8), 256))),
         name, licence, apart,
     )  # fmt: skip
+
+
+def real_inputs(
+    subject: Subject, real: RealData | None
+) -> tuple[dict[str, Arrays], dict[str, Arrays]]:
+    """Graph -> input -> real values: those to calibrate on, and those to prove with; {} without data."""
+    if real is None:
+        return {}, {}
+    calibration, judging = (
+        subject.examples(images.image, images.label) for images in (real.calibration, real.judging)
+    )
+    return calibration, judging
 
 
 def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Dataset:

@@ -18,7 +18,8 @@ from dimaging_edge.photo.prior import PROGRAM
 from onnx import helper
 
 from dimaging_export.bundle import targets
-from dimaging_export.bundle.build import Built, Order, describe
+from dimaging_export.bundle.build import BuildSpec, Built, describe
+from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.codec import neighbours
 from dimaging_export.codec.file import prior_file
@@ -49,20 +50,20 @@ SHOWN = 64
 _NUMPY = {name: helper.tensor_dtype_to_np_dtype(kind) for name, kind in TYPES.items()}
 
 
-def build_codec(subject: Subject, order: Order, calibration: Any, judging: Any) -> dict[str, Built]:
-    """Every graph of `subject`; the tables lie beside the prior.
+def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
+    """Build and prove the graphs of a `LearnedCodec`, by name; the tables lie beside the prior.
 
-    calibration, judging: images float32 [N, H, W, C]. Raises ExportError for a precision or target that
-    a codec has not, and where the prior's sums could reach 2^24; ParityError where a file computes
-    something else than Keras.
+    Raises ExportError for a precision or target that a codec has not, and where the prior's sums could
+    reach 2^24; ParityError where a file computes something else than Keras.
     """
-    if order.precision != "fp32" or order.target.static or calibration is None:
+    if spec.precision != "fp32" or spec.target.static or real is None:
         raise ExportError(
             f"{subject.name}: a codec is exported as fp32 (its prior in whole numbers), for a target that "
-            f"takes any size, with images to count symbols on; received precision {order.precision!r}, "
-            f"target {order.target.name!r}"
+            f"takes any size, with images to count symbols on; received precision {spec.precision!r}, "
+            f"target {spec.target.name!r}"
         )
     model: LearnedCodec = subject.model
+    calibration, judging = real.calibration.image, real.judging.image
     program = prior_program(model)
     stored = _npz(program.stored())
     z, y = (model.latents[name][1] for name in "zy")
@@ -97,26 +98,27 @@ def build_codec(subject: Subject, order: Order, calibration: Any, judging: Any) 
             for side in (file.graph.input, file.graph.output)
         )
         work = None if name == "prior" else _macs(subject.graphs[name], feed)
-        spec = schema.Graph(
+        entry = schema.Graph(
             name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(file), reports[name]
         )
-        verdict = targets.check(file, order.target)
+        verdict = targets.check(file, spec.target)
         built[name] = Built(
-            file, spec, arrays, reference[name], in_floats(runs[name]), verdict, DIRECT,
+            file, entry, arrays, reference[name], in_floats(runs[name]), verdict, DIRECT,
             sizes=(judging.shape[1:3],), files=extra if name == "prior" else {},
         )  # fmt: skip
     return built
 
 
-def settings(model: LearnedCodec) -> dict[str, int]:
-    """What bundle.json says of the codec under config.
+def codec_facts(subject: Subject) -> dict[str, dict[str, int]]:
+    """What bundle.json says of a codec under `config`: {"codec": {"halo", "bit_depth"}}.
 
     halo: pixels that encoder and decoder see beyond a tile, a multiple of 32. A block looks 8 pixels
-    far, the way to the bottleneck 24.
+    far, the way to the bottleneck 24. bit_depth: bits of a pixel, 8 or 16.
     """
-    before, behind = model.config.blocks
+    config = subject.model.config
+    before, behind = config.blocks
     reach = 8 * max(before + 4, behind + 1)
-    return {"halo": -(-reach // 32) * 32, "bit_depth": model.config.bits}
+    return {"codec": {"halo": -(-reach // 32) * 32, "bit_depth": config.bits}}
 
 
 def _short(weight: np.ndarray, path: str) -> np.ndarray:

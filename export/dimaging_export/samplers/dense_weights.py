@@ -10,7 +10,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from dimaging_tf.layers.masked_dense import degrees
+from dimaging_tf.layers.masked_dense import MaskedDense, degrees
+
+
+def is_dense(network: keras.Model) -> bool:
+    """Whether pixels reach each other through masked dense layers, as in a fully visible belief network."""
+    return any(type(layer) is MaskedDense for layer in network.layers)
 
 
 @dataclass(frozen=True)

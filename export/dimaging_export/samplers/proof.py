@@ -1,0 +1,90 @@
+"""Proof of a sampler, and an example that every device must reproduce.
+
+A sampler needs no reference sampler to be proven: every pixel of its image must be what Keras draws there
+from that same image and noise. Only the one sequential sample has this property.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dimaging_export.errors import ParityError
+from dimaging_export.prove.inputs import BATCHES
+from dimaging_export.prove.runners import Arrays, Graph
+from dimaging_tf.density.base import ExplicitDensity, uniform
+
+MARGINS = (1e-4, 1e-5, 1e-6)
+"""Widths of a band of noise, the widest first: an example avoids noise so near to where a pixel changes."""
+
+_SHIFTS = {"fp32": (0, -1e-5, 1e-5), "integer": (0,)}
+"""Precision -> what is added to the noise: where float32 may tip a pixel, either value passes."""
+
+
+def prove_sampler(
+    model: ExplicitDensity, name: str, run: Graph, real: Arrays, precision: str
+) -> dict[str, float]:
+    """Draw with and without a canvas at every batch, and compare each pixel with what Keras draws there.
+
+    run: the sampler called `name`. real: inputs of the density graph, batch first. Returns the largest
+    difference and the allowed one; ParityError where a pixel differs.
+    """
+    step = 1 / (model.likelihood.levels - 1)
+    worst = 0.0
+    for batch in BATCHES:
+        for occluded in (False, True):
+            feed = _feed(model, real, batch, seed=batch, occluded=occluded)
+            image = run(feed)["image"]
+            drawn = [_drawn_by_keras(model, image, feed, shift) for shift in _SHIFTS[precision]]
+            apart = np.min([np.abs(image - x) for x in drawn], 0)
+            if wrong := int((apart > step / 2).sum()):
+                raise ParityError(
+                    f"graph {name!r}: {wrong} of {image.size} values are not what Keras draws from the "
+                    "same image and noise. Nothing was written"
+                )
+            worst = max(worst, float(apart.max()))
+    return {"max_abs": worst, "allowed": step / 2}
+
+
+def example(model: ExplicitDensity, run: Graph, real: Arrays) -> Arrays:
+    """Inputs of one image and the image, drawn with noise that stays clear of every edge.
+
+    So all devices must agree on it. run, real: as in `prove_sampler`.
+    """
+    for margin in MARGINS:
+        for seed in range(20):
+            feed = _feed(model, real, 1, seed)
+            image = run(feed)["image"]
+            drawn = [_drawn_by_keras(model, image, feed, shift) for shift in (-margin, margin)]
+            if all(np.abs(image - x).max() < 1e-6 for x in drawn):
+                return {**feed, "image": image}
+    return {**feed, "image": image}
+
+
+def _drawn_by_keras(
+    model: ExplicitDensity, image: np.ndarray, feed: Arrays, shift: float
+) -> np.ndarray:
+    """What Keras draws at every pixel, given the image before it and the noise plus `shift`."""
+    noise = np.clip(feed["noise"] + np.float32(shift), 1e-9, 1 - 1e-7).astype(np.float32)
+    parameters = model.parameters(image, feed.get(model.condition))
+    drawn = model.likelihood.draw(parameters, tf.constant(noise)).numpy()
+    return np.where(feed["mask"] > 0.5, feed["canvas"], drawn)
+
+
+def _feed(model: Any, real: Arrays, batch: int, seed: int, occluded: bool = False) -> Arrays:
+    """Noise, a canvas (of which a third is kept, or nothing) and the conditions of real images."""
+    rng = np.random.default_rng(seed)
+    size = (batch, *model.config.shape[:2])
+    index = np.arange(batch) % max(1, len(real.get("image", ())))
+    feed = {
+        "noise": uniform(rng, (*size, model.likelihood.noise)),
+        "canvas": np.zeros((*size, model.config.shape[2]), np.float32),
+        "mask": np.zeros((*size, 1), np.float32),
+    }
+    if "image" in real and occluded:
+        feed["canvas"] = real["image"][index]
+        feed["mask"] = (rng.random((*size, 1)) < 1 / 3).astype(np.float32)
+    if model.condition:
+        known = real.get(model.condition)
+        feed[model.condition] = model.default_condition(batch) if known is None else known[index]
+    return feed
