@@ -17,9 +17,9 @@ from dimaging_export.bundle.real_images import RealData, real_inputs
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import passes as graphs
-from dimaging_export.graph.interface import interface
-from dimaging_export.precision import image_bytes as uint8
+from dimaging_export.graph import passes
+from dimaging_export.graph.interface import interface_of
+from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
 from dimaging_export.prove import parity
 from dimaging_export.prove.inputs import (
@@ -30,7 +30,7 @@ from dimaging_export.prove.inputs import (
     example_shapes,
     one_by_one,
 )
-from dimaging_export.prove.runners import Arrays, Graph, keras_graph, like_file, onnx_graph
+from dimaging_export.prove.runners import Arrays, Graph, as_bytes_like, keras_graph, onnx_graph
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def build_graph(
     for arrays in (calibration, real):
         _check_ranges(name, arrays, subject.ranges)
     keras_model = subject.graphs[name]
-    example = example_shapes(interface(keras_model).inputs, real, spec.size)
+    example = example_shapes(interface_of(keras_model).inputs, real, spec.size)
     static = spec.target.static
     base = convert(keras_model, list(example.values()) if static else None, spec.converter)
     batches = STATIC_BATCHES if static else BATCHES
@@ -133,19 +133,19 @@ def build_graph(
         )  # fmt: skip
 
     byte_names = _images(floats, subject.ranges) if spec.uint8 else frozenset()
-    model = uint8.wrap(floats, byte_names)
+    model = image_bytes.wrap(floats, byte_names)
     if byte_names:
         report = _prove_bytes(model, byte_names, runs, reference, inputs, spec.precision)
     verdict = targets.check(model, spec.target)
 
     feed = inputs.feeds(byte_names)[0]
-    arrays = feed | like_file(reference, byte_names)(feed)
+    arrays = feed | as_bytes_like(reference, byte_names)(feed)
     ins, outs = (
         tuple(describe(info, arrays, subject.ranges, byte_names) for info in side)
         for side in (model.graph.input, model.graph.output)
     )
     work = _macs(base, keras_model, example)
-    entry = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(model), report)
+    entry = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, passes.count(model), report)
     return Built(
         model, entry, arrays, reference, runs, verdict, base.producer_name, spec.float_tail,
         tuple(inputs.sizes),
@@ -174,9 +174,9 @@ def _prove_bytes(
 ) -> parity.Report:
     """Bytes change the scale and nothing else; and how far the file as it is lies from Keras."""
     name, file, feeds = model.graph.name, onnx_graph(model), inputs.feeds(names)
-    alike = [like_file(floats, names)(feed) for feed in feeds]
+    alike = [as_bytes_like(floats, names)(feed) for feed in feeds]
     parity.prove(name, file, feeds, alike, byte_names=names)
-    answers = [like_file(reference, names)(feed) for feed in feeds]
+    answers = [as_bytes_like(reference, names)(feed) for feed in feeds]
     return parity.prove(
         name, file, feeds, answers, precision, typical=inputs.typical, byte_names=names
     )
@@ -188,7 +188,7 @@ def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:
         info.name
         for side, as_input in sides
         for info in side
-        if uint8.is_image(_shape(info), ranges.get(info.name), as_input=as_input)
+        if image_bytes.is_image(_shape(info), ranges.get(info.name), as_input=as_input)
     )
 
 
@@ -204,10 +204,10 @@ def _free(model: onnx.ModelProto) -> dict[str, tuple[bool, bool]]:
 
 
 def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -> int | None:
-    found = graphs.macs(graphs.with_shapes(model, example))
+    found = passes.macs(passes.with_shapes(model, example))
     if found is None and model.producer_name == DIRECT:
         # A size computed inside the graph stops shape inference; written for one it is known.
-        found = graphs.macs(convert(keras_model, list(example.values()), "direct"))
+        found = passes.macs(convert(keras_model, list(example.values()), "direct"))
     return found
 
 

@@ -37,10 +37,9 @@ from dimaging_export.codec.proof import (
 from dimaging_export.codec.tables import scale_counts
 from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.errors import ExportError
-from dimaging_export.graph import passes as graphs
+from dimaging_export.graph import passes
 from dimaging_export.graph.check import verify
-from dimaging_export.precision.byte_storage import in_bytes, store_in_bytes
-from dimaging_export.precision.half_storage import store_in_half
+from dimaging_export.precision.weight_storage import in_bytes, store_in_bytes, store_in_half
 from dimaging_export.prove.runners import Arrays, Graph, keras_graph
 from dimaging_tf.compression.base import SYMBOL, LearnedCodec
 from dimaging_tf.layers.codec import QUALITIES, table_index
@@ -99,7 +98,7 @@ def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
         )
         work = None if name == "prior" else _macs(subject.graphs[name], feed)
         entry = schema.Graph(
-            name, f"{name}.onnx", ins, outs, OPSET, work, graphs.count(file), reports[name]
+            name, f"{name}.onnx", ins, outs, OPSET, work, passes.count(file), reports[name]
         )
         verdict = targets.check(file, spec.target)
         built[name] = Built(
@@ -190,4 +189,4 @@ def _npz(arrays: dict[str, Any]) -> bytes:
 def _macs(graph: Any, feed: Arrays) -> int | None:
     shapes = [feed[tensor.name].shape for tensor in graph.inputs]
     file = convert(graph, shapes, "direct")
-    return graphs.macs(graphs.with_shapes(file, {k: v.shape for k, v in feed.items()}))
+    return passes.macs(passes.with_shapes(file, {k: v.shape for k, v in feed.items()}))

@@ -14,7 +14,7 @@ import numpy as np
 
 from dimaging_export.errors import ExportError
 from dimaging_export.integer.twin import LIMIT
-from dimaging_export.precision.byte_storage import byte_scale
+from dimaging_export.precision.weight_storage import byte_scale
 
 FINEST = 16
 """Weights are multiples of 2^-16 or coarser."""

@@ -21,7 +21,7 @@ from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import last_value
 from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph.check import verify
-from dimaging_export.graph.interface import Interface, interface
+from dimaging_export.graph.interface import Interface, interface_of
 from dimaging_export.graph.passes import clean
 from dimaging_export.graph.trace import Shape, trace
 
@@ -47,11 +47,11 @@ def convert(
     """
     if converter not in CONVERTERS:
         raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
-    face = interface(graph, shapes)
+    interface = interface_of(graph, shapes)
     reason = ""
     if converter != "tf2onnx":
         try:
-            return _finish(_direct(graph, face), face)
+            return _finish(_direct(graph, interface), interface)
         except Unsupported as error:
             if converter == "direct":
                 raise ExportError(f"{error}; converter='auto' hands it to tf2onnx") from None
@@ -59,18 +59,18 @@ def convert(
     from dimaging_export.convert.with_tf2onnx import tf2onnx_model
 
     try:
-        return _finish(tf2onnx_model(graph, face, OPSET), face)
+        return _finish(tf2onnx_model(graph, interface, OPSET), interface)
     except ExportError as error:
         raise ExportError(f"graph {graph.name!r}: {reason}{error}") from error
 
 
-def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
+def _direct(graph: keras.Model, interface: Interface) -> onnx.ModelProto:
     _check_types(graph)
     builder = Builder()
-    values = [last_value(name, shape) for name, shape in face.inputs]
+    values = [last_value(name, shape) for name, shape in interface.inputs]
     results = emit_model(builder, graph, values)
-    taken, names = {name for name, _ in face.inputs}, {}
-    for (name, _), value in zip(face.outputs, results, strict=True):
+    taken, names = {name for name, _ in interface.inputs}, {}
+    for (name, _), value in zip(interface.outputs, results, strict=True):
         tensor = builder.last(value)
         if tensor in taken:  # an input, or one tensor under two names
             tensor = builder.node("Identity", tensor)
@@ -81,7 +81,7 @@ def _direct(graph: keras.Model, face: Interface) -> onnx.ModelProto:
         node.output[:] = [names.get(name, name) for name in node.output]
     inputs = [
         helper.make_tensor_value_info(name, _TYPES[tensor.dtype], None)
-        for (name, _), tensor in zip(face.inputs, graph.inputs, strict=True)
+        for (name, _), tensor in zip(interface.inputs, graph.inputs, strict=True)
     ]
     proto = helper.make_graph(builder.nodes, graph.name, inputs, [], builder.initializers)
     opset = helper.make_opsetid("", OPSET)
@@ -100,21 +100,21 @@ def _check_types(graph: keras.Model) -> None:
             )
 
 
-def _finish(model: onnx.ModelProto, face: Interface) -> onnx.ModelProto:
+def _finish(model: onnx.ModelProto, interface: Interface) -> onnx.ModelProto:
     """Write the interface, sweep, check."""
     graph = model.graph
-    known = {name for name, _ in face.inputs}
+    known = {name for name, _ in interface.inputs}
     if extra := sorted({tensor.name for tensor in graph.input} - known):
         raise ExportError(
             f"the converted graph has inputs that the model has not: {', '.join(extra)}. A layer "
             "holds a constant that became one; hold it as a weight: add_weight(trainable=False)"
         )
     types = {t.name: t.type.tensor_type.elem_type for t in (*graph.input, *graph.output)}
-    for side, tensors in ((graph.input, face.inputs), (graph.output, face.outputs)):
+    for side, tensors in ((graph.input, interface.inputs), (graph.output, interface.outputs)):
         del side[:]
         for name, shape in tensors:
             dtype = types.get(name, TensorProto.FLOAT)
-            side.append(helper.make_tensor_value_info(name, dtype, face.named(name, shape)))
+            side.append(helper.make_tensor_value_info(name, dtype, interface.named(name, shape)))
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
     clean(model)
     verify(model)

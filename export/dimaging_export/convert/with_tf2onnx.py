@@ -12,14 +12,14 @@ from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import Interface
 
 
-def tf2onnx_model(graph: keras.Model, face: Interface, opset: int) -> onnx.ModelProto:
-    """Convert through a concrete function; names and shapes are those of `face`.
+def tf2onnx_model(graph: keras.Model, interface: Interface, opset: int) -> onnx.ModelProto:
+    """Convert through a concrete function; names and shapes are those of `interface`.
 
     An op that tf2onnx does not know is left in the file without a word: check the result.
     """
     signature = [
         tf.TensorSpec(shape, tensor.dtype, name=f"input_{i}")
-        for i, ((_, shape), tensor) in enumerate(zip(face.inputs, graph.inputs, strict=True))
+        for i, ((_, shape), tensor) in enumerate(zip(interface.inputs, graph.inputs, strict=True))
     ]
     plain = keras.Model(list(graph.inputs), list(graph.outputs))
 
@@ -28,20 +28,20 @@ def tf2onnx_model(graph: keras.Model, face: Interface, opset: int) -> onnx.Model
         return [tf.identity(y) for y in keras.tree.flatten(plain(list(inputs), training=False))]
 
     try:
-        model = _convert(run.get_concrete_function(), face, opset)
+        model = _convert(run.get_concrete_function(), interface, opset)
     except Exception as error:  # whatever Keras, TensorFlow or tf2onnx stumble over
         raise ExportError(f"tf2onnx cannot convert it: {error}") from error
     model.producer_name = "tf2onnx"
     return model
 
 
-def _convert(function: Any, face: Interface, opset: int) -> onnx.ModelProto:
+def _convert(function: Any, interface: Interface, opset: int) -> onnx.ModelProto:
     # tf2onnx's own from_function makes every tensor that a layer captured (a mask, the mean of a
     # Normalization) an input of the graph, without a word; here they stay constants.
     captured = {internal.name for _, internal in function.graph.captures}
     inputs = [tensor.name for tensor in function.inputs if tensor.name not in captured]
     outputs = [tensor.name for tensor in function.outputs]
-    names = [name for name, _ in (*face.inputs, *face.outputs)]
+    names = [name for name, _ in (*interface.inputs, *interface.outputs)]
     with tf.device("/cpu:0"):
         frozen = tf_loader.from_function(function, inputs, outputs)
         model, _ = _convert_common(

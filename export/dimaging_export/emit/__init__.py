@@ -11,10 +11,10 @@ from dimaging_export.emit import (
     norm,
     ours,
     pooling,
+    sequence,
     shape,
+    spatial_lstm,
 )
-from dimaging_export.emit import sequence as text
-from dimaging_export.emit import spatial_lstm as recurrent
 from dimaging_export.emit.table import emit_model, emits
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "norm",
     "ours",
     "pooling",
-    "recurrent",
+    "sequence",
     "shape",
-    "text",
+    "spatial_lstm",
 ]

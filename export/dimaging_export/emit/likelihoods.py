@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_export.emit import likelihoods_integer as draw_integer
+from dimaging_export.emit import likelihoods_integer
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.likelihoods_integer import by_colour
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, LogisticMixture
@@ -46,12 +46,12 @@ def draw(b: Builder, likelihood: Any, parameters: str, prepared: list[str]) -> s
     if isinstance(likelihood, Bernoulli):
         return b.node("Cast", b.node("Greater", parameters, prepared[0]), to=1)
     if isinstance(likelihood, IntegerBernoulli):
-        one = draw_integer.table_of_logit(b, likelihood, parameters)
+        one = likelihoods_integer.table_of_logit(b, likelihood, parameters)
         return b.node("Cast", b.node("Less", prepared[0], one), to=1)
     noise, canvas, mask = prepared
     write: Any = _mixture if isinstance(likelihood, LogisticMixture) else _categorical
     if isinstance(likelihood, IntegerLikelihood):
-        write = draw_integer.symbols
+        write = likelihoods_integer.symbols
     drawn = write(b, likelihood, parameters, noise)
     return b.node("Where", b.node("Greater", mask, b.constant(0.5)), canvas, drawn)
 

@@ -34,7 +34,7 @@ class Interface:
         ]
 
 
-def interface(graph: keras.Model, shapes: Sequence[Shape] | None = None) -> Interface:
+def interface_of(graph: keras.Model, shapes: Sequence[Shape] | None = None) -> Interface:
     """Read names from the dicts (or layers) that the model was built with, sizes from a walk."""
     inputs, outputs = _names(graph)
     for name in outputs:

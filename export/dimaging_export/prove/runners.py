@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import onnx
 
-from dimaging_export.graph.interface import interface
+from dimaging_export.graph.interface import interface_of
 from dimaging_export.graph.trace import plain
 from dimaging_export.precision.image_bytes import from_bytes, to_bytes
 from dimaging_tf.deployable import Arrays
@@ -19,11 +19,11 @@ _CHUNK = 32
 
 def keras_graph(graph: keras.Model) -> Graph:
     """The reference: Keras, eager, in inference mode."""
-    face, bare = interface(graph), plain(graph)
+    interface, bare = interface_of(graph), plain(graph)
 
     def run(arrays: Arrays) -> Arrays:
-        outputs = keras.tree.flatten(bare([arrays[n] for n, _ in face.inputs], training=False))
-        return {n: np.asarray(y) for (n, _), y in zip(face.outputs, outputs, strict=True)}
+        outputs = keras.tree.flatten(bare([arrays[n] for n, _ in interface.inputs], training=False))
+        return {n: np.asarray(y) for (n, _), y in zip(interface.outputs, outputs, strict=True)}
 
     return lambda arrays: _in_chunks(run, arrays, _CHUNK)
 
@@ -52,7 +52,7 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
     return lambda arrays: _in_chunks(run, arrays, batch if isinstance(batch, int) else _CHUNK)
 
 
-def like_file(graph: Graph, byte_names: frozenset[str]) -> Graph:
+def as_bytes_like(graph: Graph, byte_names: frozenset[str]) -> Graph:
     """A float graph as the file is: these tensors as bytes, rounded as the file rounds them."""
 
     def run(arrays: Arrays) -> Arrays:

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from dimaging_export.precision.byte_storage import in_bytes, store_in_bytes
+from dimaging_export.precision.weight_storage import in_bytes, store_in_bytes
 from onnx import TensorProto, helper, numpy_helper
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from dimaging_export.graph.check import verify
-from dimaging_export.precision.half_storage import LEAST, store_in_half
+from dimaging_export.precision.weight_storage import LEAST_IN_HALF, store_in_half
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -60,7 +60,7 @@ def test_only_exact_weights_are_halved(scale, dtype, halved):
 
 
 def test_small_tensors_stay():
-    model = branching(np.ones((LEAST // 8 - 1, 8), np.float32))
+    model = branching(np.ones((LEAST_IN_HALF // 8 - 1, 8), np.float32))
     size = model.ByteSize()
     store_in_half(model.graph)
     assert model.ByteSize() == size
