@@ -46,7 +46,7 @@ def main() -> int:
     judge = Judge(args.judge, mnist, quick=args.quick)
     out = figures.Figures("dcgan", args.quick, args.json, facts={"threads": 2})
     out.add("the judge's accuracy on test images", 100 * judge.accuracy, "", "%")
-    real = judge.look(to_float(mnist.valid.image))
+    real = judge.look(to_float(mnist.valid.x))
     out.add("FID of the test images, the floor", judge.fid(real), "")
     out.add("test images that the judge is sure of (> 0.9)", judge.sure(real), "")
     count = 500 if args.quick else 10_000
@@ -105,7 +105,7 @@ class Judge:
 
         from dimaging_tf.data.dataset import to_float
 
-        train, test = to_float(mnist.train.image), to_float(mnist.valid.image)
+        train, test = to_float(mnist.train.x), to_float(mnist.valid.x)
         if path.exists() and not quick:
             self.model: Any = keras.saving.load_model(path)
         else:

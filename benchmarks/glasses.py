@@ -77,7 +77,7 @@ def faces(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from dimaging_tf.data.olivetti import OLIVETTI, load_olivetti
 
     data = load_olivetti(folder)
-    image = to_float(np.concatenate([data.train.image, data.valid.image]))
+    image = to_float(np.concatenate([data.train.x, data.valid.x]))
     person, glasses = read_npz(folder / OLIVETTI.path, ("person", "glasses"))
     order = np.concatenate([np.where(person < 32)[0], np.where(person >= 32)[0]])
     return image, glasses[order].astype(int), person[order].astype(int)

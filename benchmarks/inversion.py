@@ -44,7 +44,7 @@ def main() -> int:
     out = figures.Figures("inversion", args.quick, args.json)
     out.facts |= {"steps": int(model.optimizer.iterations), "pictures of each kind": count}
     tried = space.decode(space.draw(CANDIDATES, 2)).reshape(CANDIDATES, -1)
-    for name, image in (("own", space.decode(true)), ("test", to_float(valid.image[index]))):
+    for name, image in (("own", space.decode(true)), ("test", to_float(valid.x[index]))):
         begin = time.process_time()
         code = space.encode(image)
         seconds = (time.process_time() - begin) / count

@@ -83,7 +83,7 @@ def valid_images(data: Path) -> np.ndarray:
     from dimaging_tf import data as sources
     from dimaging_tf.data.dataset import to_float
 
-    return to_float(sources.load("binarized_mnist", data_dir=str(data)).valid.image)
+    return to_float(sources.load("binarized_mnist", data_dir=str(data)).valid.x)
 
 
 def nats(model: Any, image: np.ndarray) -> float:

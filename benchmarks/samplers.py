@@ -140,7 +140,7 @@ def same_bits(out: Any, run: Path, images: int) -> None:
     from dimaging_tf.training import runs
 
     model = runs.load_model(run)
-    real = to_float(runs.load_data(runs.read_settings(run)).train.image[:64])
+    real = to_float(runs.load_data(runs.read_settings(run)).train.x[:64])
     twin = integer_twin(model, model.prepared(real)[0], None)
     file = sampler_files(twin)["sampler"]
     levels = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")

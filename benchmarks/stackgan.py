@@ -144,7 +144,7 @@ def _time(out, model, data) -> None:
     import tensorflow as tf
 
     split = data.load(train=64, valid=1).train
-    batch = split.image.astype(np.float32) / np.float32(255), split.label
+    batch = split.x.astype(np.float32) / np.float32(255), split.label
     config, done = model.config, int(model.optimizer.iterations)
     first, second = config.matching_steps, config.stage1_steps
     counts = (first, second, max(0, done - first - second))

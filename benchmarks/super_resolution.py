@@ -38,7 +38,7 @@ def main() -> int:
         runs.train(settings, Path(folder) / "run")
         model = runs.load_model(Path(folder) / "run")
     faces = runs.load_data(settings)
-    train, valid = (to_float(split.image) for split in (faces.train, faces.valid))
+    train, valid = (to_float(split.x) for split in (faces.train, faces.valid))
     image, low = model.prepared(valid[: 4 if args.quick else None])
     drawn = model.sample(len(image), 0, condition=low)
     bicubic = tf.image.resize(low, image.shape[1:3], "bicubic").numpy().clip(0, 1)

@@ -32,7 +32,7 @@ def main() -> int:
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         model = runs.train(settings, Path(folder) / "run")
-    valid = to_float(runs.load_data(settings).valid.image)
+    valid = to_float(runs.load_data(settings).valid.x)
     out = figures.Figures(
         "vae", args.quick, args.json, facts={"minutes": minutes, "images": len(valid)}
     )

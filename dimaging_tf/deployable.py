@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 import keras
 import numpy as np
 
+from dimaging_tf.data.kinds import Kind
 from dimaging_tf.errors import near
 
 Arrays = dict[str, np.ndarray]
@@ -44,12 +45,15 @@ class Quality:
 class DeployableModel(keras.Model, ABC):
     """Base of every model here: one frozen `Config`, functional graphs, a figure of merit.
 
-    Subclasses set the class attributes and override the methods below; images are float32
-    [N, H, W, C] in [0, 1], labels integer arrays or None.
+    Subclasses set the class attributes and override the methods below. What they learn from, `x`, is of one
+    of their `kinds`: images [N, H, W, C] and movies [N, T, H, W, C] come as float32 in [0, 1], series
+    [N, T, C] as float32, tokens [N, T] as int32; labels are integer arrays (see `data.kinds`) or None.
     """
 
     config_class: ClassVar[type]
     registry_name: ClassVar[str]
+    kinds: ClassVar[tuple[Kind, ...]] = ("image",)
+    """The kinds of data that the model learns from; data of another kind is refused."""
     ranges: Mapping[str, tuple[float, float] | None]
     """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
     quality: Quality
@@ -63,8 +67,8 @@ class DeployableModel(keras.Model, ABC):
         self.built = True
 
     @classmethod
-    def config_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> Any:
-        """Config for data of `shape` (H, W, C) with some fields changed.
+    def config_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> Any:
+        """Config for examples of `shape`, such as (H, W, C) or (T, C), with some fields changed.
 
         ValueError for a name that is no field, and for a value of another type than the field's.
         """
@@ -83,15 +87,26 @@ class DeployableModel(keras.Model, ABC):
         )
 
     @classmethod
-    def input_shape_for(cls, shape: tuple[int, int, int], changes: Mapping[str, Any]) -> tuple:
-        """The network's input for data of `shape`; models that take any size override it."""
+    def input_shape_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> tuple:
+        """The network's input for examples of `shape`; models that take any size override it."""
         return shape
+
+    @property
+    def example_shape(self) -> tuple[int | None, ...]:
+        """The shape of one example of the data that the graphs work on; None where any length will do.
+
+        It is the shape of the first image that goes into a graph, or Config.shape of a model of another kind.
+        """
+        if "image" not in self.kinds:
+            return tuple(self.config.shape)
+        shapes = [tuple(x.shape) for graph in self.graphs().values() for x in graph.inputs]
+        return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
 
     def check_data(self, dataset: Any) -> None:
         """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
 
     def check_batch(self, dataset: Any, batch: int) -> None:
-        """DataError where it cannot learn from batches of that many images."""
+        """DataError where it cannot learn from batches of that many examples."""
 
     def callbacks(self, dataset: Any, folder: Path) -> list[keras.callbacks.Callback]:
         """What else `dimaging train` does at the end of an epoch of the run in `folder`.
@@ -112,27 +127,27 @@ class DeployableModel(keras.Model, ABC):
         """Keyword arguments of `compile` that train this model as the lecture does."""
         return {}
 
-    def transform(self, image: Any, label: Any, seed: Any) -> Any:
-        """What `fit` receives for a batch of images; `seed` int32 [2] is new in every step."""
-        return image
+    def transform(self, x: Any, label: Any, seed: Any) -> Any:
+        """What `fit` receives for a batch of examples; `seed` int32 [2] is new in every step."""
+        return x
 
     @abstractmethod
     def examples(
-        self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+        self, x: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> dict[str, Arrays]:
         """Real inputs of every graph."""
 
     @abstractmethod
     def score(
-        self, run: Run, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+        self, run: Run, x: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> float:
         """The figure of merit of whatever `run` computes."""
 
     @abstractmethod
     def picture(
-        self, image: np.ndarray, label: np.ndarray | None = None, seed: int = 0
-    ) -> np.ndarray:
-        """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands."""
+        self, x: np.ndarray, label: np.ndarray | None = None, seed: int = 0
+    ) -> np.ndarray | None:
+        """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands; None: no picture."""
 
     def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
         """Run a graph in Keras: the reference for every exported file."""

@@ -24,7 +24,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.image), to_float(digits.valid.image)
+train, valid = to_float(digits.train.x), to_float(digits.valid.x)
 
 channels = (16, 32) if args.convolutional else ()
 model = autoencoder.Autoencoder(autoencoder.Config(code_dim=32, channels=channels))
@@ -33,7 +33,7 @@ model.fit(
     train, train, validation_data=(valid, valid), batch_size=100, epochs=args.epochs, verbose=2
 )
 
-bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.image, force=True))
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.x, force=True))
 code = bundle.run("encoder", image=valid[:8])["code"]
 restored = bundle.run("decoder", code=code)["image"]
 plots.save_grid(np.stack([valid[:8], restored]), args.out / "restored.png")

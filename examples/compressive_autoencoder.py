@@ -39,7 +39,7 @@ bundle = open_bundle(export(model, args.out / "bundle", data=photos, force=True)
 counts = np.fromfile(bundle.path / "counts.bin", "<u2").reshape(-1, 256)
 tables = coder.ScaleTables(np.concatenate([counts[:1], counts]))  # row 0 would cost nothing
 restored, size = [], 0
-pictures = to_float(photos.valid.image[:6])
+pictures = to_float(photos.valid.x[:6])
 for picture in pictures:
     code = bundle.run("compress", image=picture[None])["code"]
     index = np.broadcast_to(1 + np.arange(code.shape[-1]), code.shape)

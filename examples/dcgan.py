@@ -25,7 +25,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.image), to_float(digits.valid.image)
+train, valid = to_float(digits.train.x), to_float(digits.valid.x)
 
 model = dcgan.DCGAN(dcgan.Config(width=32, gradient_penalty=0.1))
 model.compile(
@@ -41,7 +41,7 @@ model.fit(
 )  # fmt: skip
 model.save(args.out / "model.keras")
 
-folder = export(model, args.out / "bundle", precision="int8", data=digits.valid.image, force=True)
+folder = export(model, args.out / "bundle", precision="int8", data=digits.valid.x, force=True)
 drawn = generators.draw(edge.open_bundle(folder), 64, seed=0)
 plots.save_grid(plots.tile(drawn), args.out / "drawn.png")
 print(f"64 new digits: {args.out / 'drawn.png'}")

@@ -32,10 +32,8 @@ batches = pipeline.batches(photos.train, 16, seed=0, transform=model.transform)
 clock = TimeBudget(args.minutes)
 model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, callbacks=[clock])
 
-bundle = export(
-    model, args.out / "bundle", precision="int8", data=photos.train.image[:64], force=True
-)
-clean = to_float(photos.valid.image[:8])
+bundle = export(model, args.out / "bundle", precision="int8", data=photos.train.x[:64], force=True)
+clean = to_float(photos.valid.x[:8])
 noisy = model.noisy(clean)
 restored = edge.open_bundle(bundle).run("denoiser", noisy=noisy)["image"]
 plots.save_grid(np.stack([clean, noisy, restored]), args.out / "restored.png")

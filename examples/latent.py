@@ -26,7 +26,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 faces = data.load(args.data)
-train, valid = to_float(faces.train.image), to_float(faces.valid.image)
+train, valid = to_float(faces.train.x), to_float(faces.valid.x)
 glasses, wearing = np.asarray(faces.train.label), np.asarray(faces.valid.label)
 
 model = vae_faces.FaceVAE(vae_faces.Config(faces.shape))
@@ -38,7 +38,7 @@ model.fit(
 model.save(args.out / "model.keras")
 
 # From here on, no Keras: two ONNX files, and means of codes.
-bundle = edge.open_bundle(export(model, args.out / "bundle", data=faces.valid.image, force=True))
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=faces.valid.x, force=True))
 
 
 def decode(code: np.ndarray) -> np.ndarray:

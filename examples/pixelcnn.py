@@ -25,7 +25,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.image), to_float(digits.valid.image)
+train, valid = to_float(digits.train.x), to_float(digits.valid.x)
 
 model = pixelcnn.PixelCNN()
 model.compile(optimizer=keras.optimizers.Adam(3e-3))
@@ -36,7 +36,7 @@ model.fit(
 )  # fmt: skip
 model.save(args.out / "model.keras")
 
-bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.image, force=True))
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.x, force=True))
 plots.save_grid(plots.tile(sample(bundle, 64, seed=0)), args.out / "drawn.png")
 upper = np.zeros((28, 28, 1), np.float32)
 upper[:14] = 1

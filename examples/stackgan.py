@@ -27,7 +27,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 shapes = load_shapes(train=args.pictures)
-train, valid = to_float(shapes.train.image), to_float(shapes.valid.image)
+train, valid = to_float(shapes.train.x), to_float(shapes.valid.x)
 tokens = np.asarray(shapes.valid.label)
 
 steps = args.epochs * len(train) // 64

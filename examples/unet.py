@@ -24,7 +24,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 cells = data.load("cells")
-train, valid = to_float(cells.train.image), to_float(cells.valid.image)
+train, valid = to_float(cells.train.x), to_float(cells.valid.x)
 
 model = unet.UNet(unet.padded(width=args.width, dropout=0.0))
 model.compile(optimizer=keras.optimizers.Adam(1e-3), **model.objective())

@@ -38,7 +38,7 @@ model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, shuffle=False,
 
 bundle = export(model, args.out / "bundle", data=photos, size=128, force=True)
 codec = open_model(bundle)
-pictures = photos.valid.image[:6]
+pictures = photos.valid.x[:6]
 rows = [pictures]
 for quality in (10, 50):
     files = [compress(codec, Photo(picture), quality) for picture in pictures]

@@ -24,7 +24,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.image), to_float(digits.valid.image)
+train, valid = to_float(digits.train.x), to_float(digits.valid.x)
 
 model = vae.VAE(vae.Config(latent_dim=20))
 model.compile(optimizer=keras.optimizers.Adam(1e-3))
@@ -34,7 +34,7 @@ model.fit(
 )  # fmt: skip
 model.save(args.out / "model.keras")
 
-bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.image, force=True))
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.x, force=True))
 z = np.random.default_rng(0).standard_normal((64, 20), np.float32)
 drawn = bundle.run("decoder", z=z)["image"]
 plots.save_grid(plots.tile(drawn), args.out / "drawn.png")

@@ -64,7 +64,7 @@ def reconstructed(
     codes are searched for, the same for pictures that it drew itself: those have a code.
     """
     index = np.linspace(0, len(dataset.valid) - 1, min(count, len(dataset.valid))).astype(int)
-    sets = {f"images of {dataset.name}": to_float(dataset.valid.image[index])}
+    sets = {f"images of {dataset.name}": to_float(dataset.valid.x[index])}
     if not space.has_encoder:
         sets["its own pictures"] = space.decode(space.draw(count, seed + 1))
     rows = []
@@ -96,7 +96,7 @@ def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: i
         )
     most = len(has) if space.has_encoder else INVERTED
     index = np.sort(np.concatenate([np.where(has)[0][:most], np.where(~has)[0][:most]]))
-    image = to_float(dataset.train.image[index])
+    image = to_float(dataset.train.x[index])
     if attribute == "glasses":
         vector = glasses_vector(space, image, has[index])
     else:
@@ -107,7 +107,7 @@ def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: i
         if not len(chosen):
             continue
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(COLUMNS, len(chosen))).astype(int)]
-        image = to_float(dataset.valid.image[chosen])
+        image = to_float(dataset.valid.x[chosen])
         both = latent.attribute_grid(space.decode, space.encode(image), vector, (0, sign * scale))
         rows += [_padded(row, COLUMNS) for row in (image, *both)]
     return np.stack(rows)
@@ -140,7 +140,7 @@ def having(dataset: Dataset, attribute: str, seed: int = 0, stream: int = 0) -> 
 def numbered(space: Space, dataset: Dataset | None, seed: int) -> np.ndarray:
     """Codes of the numbered pictures: of the validation images, or 64 drawn ones."""
     if space.has_encoder and dataset is not None:
-        return space.encode(to_float(dataset.valid.image))
+        return space.encode(to_float(dataset.valid.x))
     return space.draw(64, seed)
 
 

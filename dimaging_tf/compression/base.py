@@ -98,7 +98,7 @@ class LearnedCodec(DeployableModel):
 
         A warning where the pictures have more bits than the codec will have.
         """
-        if dataset.train.image.dtype == np.uint16 and self.config.bits == 8:
+        if dataset.train.x.dtype == np.uint16 and self.config.bits == 8:
             warnings.warn(
                 "the pictures have 16 bits, the codec will be one for 8; for 16 say --set bits=16",
                 stacklevel=2,

@@ -11,16 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, near
 
 if TYPE_CHECKING:
-    from dimaging_tf.data.dataset import Dataset
+    from dimaging_tf.data.dataset import Dataset, Split
 
 
 class _Source(NamedTuple):
     summary: str
     loader: str  # module:function
     options: tuple[str, ...] = ()  # those of `load` that the loader takes
+    kind: Kind = "image"
 
 
 _FILE = ("data_dir", "download")
@@ -81,6 +83,8 @@ _SOURCES = {
 }
 NAMES: dict[str, str] = {name: source.summary for name, source in _SOURCES.items()}
 """Every data set that has a name, with one line about it."""
+KINDS: dict[str, Kind] = {name: source.kind for name, source in _SOURCES.items()}
+"""The kind of data that each of them holds."""
 
 
 def load(
@@ -133,9 +137,14 @@ def load(
 
 def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Dataset":
     """Padded to size x size, and with that many channels."""
-    from dimaging_tf.data.dataset import Split
     from dimaging_tf.data.images import pad_to, to_channels
 
+    if dataset.kind != "image":
+        if size is None and channels is None:
+            return dataset
+        raise DataError(
+            f"size= and channels= are of images; {dataset.name} holds {FORMS[dataset.kind]}"
+        )
     height, width, depth = dataset.shape
     if size is not None and size < max(height, width):
         raise DataError(
@@ -143,9 +152,9 @@ def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Datas
             f"that (they are padded), received {size}"
         )
 
-    def adapt(split: Split) -> Split:
-        image = to_channels(split.image, depth if channels is None else channels)
-        return Split(image if size is None else pad_to(image, size), split.label)
+    def adapt(split: "Split") -> "Split":
+        image = to_channels(split.x, depth if channels is None else channels)
+        return replace(split, x=image if size is None else pad_to(image, size))
 
     return replace(dataset, train=adapt(dataset.train), valid=adapt(dataset.valid))
 

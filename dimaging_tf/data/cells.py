@@ -85,7 +85,8 @@ def load_cells(
     splits = []
     for stream, count in enumerate((train, valid)):
         drawn = [draw(cells, np.random.default_rng([seed, stream, i])) for i in range(count)]
-        splits.append(Split(*(np.stack(part) for part in zip(*drawn, strict=True))))
+        image, mask = (np.stack(part) for part in zip(*drawn, strict=True))
+        splits.append(Split(image, mask))
     return Dataset(
         name="cells",
         train=splits[0],

@@ -1,10 +1,11 @@
 """Batches for training and validation, as tf.data. Every step is a pure function of (seed, step).
 
-    step ─> batch_size places in an endless row of shuffled epochs ─> gather ─> [0, 1] ─> transform
+    step ─> batch_size places in an endless row of shuffled epochs ─> gather ─> scale ─> transform
 
 Nothing is shuffled in a buffer and no generator has a state, so a run that resumes at step k sees
-the batches that it would have seen. Images stay in memory as they were stored; a step gathers and
-converts its own.
+the batches that it would have seen. Examples stay in memory as they were stored; a step gathers and
+converts its own: stored integers of images and movies become float32 in [0, 1], series (float32) and
+tokens (int32) stay as they are.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from dimaging_tf.data.dataset import LEVELS, Split
+from dimaging_tf.data.kinds import PICTURES
 from dimaging_tf.errors import DataError
 
 Transform = Callable[[Any, Any, Any], Any]
-"""(image float32 [B, H, W, C] in [0, 1], label int32 or None, seed int32 [2]) -> what fit takes.
+"""(x [B, ...] as the data's kind says, label int32 or None, seed int32 [2]) -> what fit takes.
+
+Images and movies come as float32 in [0, 1], series as float32, tokens as int32.
 
 TensorFlow operations only, and no `if` on a tensor's value: it is traced once, as it stands.
 """
@@ -32,10 +36,10 @@ def batches(
     transform: Transform | None = None,
     shuffle: bool = True,
 ) -> tf.data.Dataset:
-    """Endless batches, from step `start_step` on: what `transform` returns, else (image, label).
+    """Endless batches, from step `start_step` on: what `transform` returns, else (x, label).
 
     Every epoch is a new order in which each example comes once; a batch may end one epoch and begin
-    the next. Without labels and without a transform it is the image alone.
+    the next. Without labels and without a transform it is x alone.
     DataError when a number is not a whole one in its range.
     """
     _check(batch_size=(batch_size, 1), start_step=(start_step, 0), seed=(seed, 0))
@@ -76,18 +80,18 @@ def valid_batches(
 def _maker(split: Split, transform: Transform | None):
     """(index [B], seed) -> the finished batch, from arrays that are held once, in main memory."""
     with tf.device("CPU:0"):
-        images = tf.constant(split.image)
+        examples = tf.constant(split.x)
         labels = None if split.label is None else tf.constant(split.label)
 
     def make(index, seed):
-        image = tf.gather(images, index)
-        if split.image.dtype in LEVELS:
+        x = tf.gather(examples, index)
+        if split.kind in PICTURES and split.x.dtype in LEVELS:
             # The same division as in `to_float`, so the same bits.
-            image = tf.cast(image, tf.float32) / np.float32(LEVELS[split.image.dtype])
+            x = tf.cast(x, tf.float32) / np.float32(LEVELS[split.x.dtype])
         label = None if labels is None else tf.cast(tf.gather(labels, index), tf.int32)
         if transform is not None:
-            return transform(image, label, seed)
-        return image if label is None else (image, label)
+            return transform(x, label, seed)
+        return x if label is None else (x, label)
 
     return make
 

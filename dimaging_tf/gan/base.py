@@ -346,11 +346,11 @@ class TwoPlayer(Players, DeployableModel):
         from dimaging_tf.data.dataset import to_float
         from dimaging_tf.gan.monitor import GameWatch
 
-        return [GameWatch(to_float(dataset.train.image[:1000]))]
+        return [GameWatch(to_float(dataset.train.x[:1000]))]
 
     def check_batch(self, dataset: Any, batch: int) -> None:
         """DataError where an epoch has not one whole batch."""
-        count = len(dataset.train.image)
+        count = len(dataset.train.x)
         if batch > count:
             raise DataError(
                 f"{dataset.name} has {count} training images, fewer than the {batch} of one batch; "

@@ -198,7 +198,7 @@ class StackGAN(Phased, Imagining):
             )
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def example_shape(self) -> tuple[int, int, int]:
         """Of the pictures that captions belong to; no graph takes them."""
         return self.config.shape
 

@@ -150,17 +150,19 @@ class RunRecord(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """`samples/epoch-0001.png` after each epoch: what `picture(image, label)` of the model draws."""
+    """`samples/epoch-0001.png` after each epoch: what `picture(x, label)` of the model draws, if it draws."""
 
-    def __init__(self, folder: str | Path, image: np.ndarray, label: np.ndarray | None = None):
+    def __init__(self, folder: str | Path, x: np.ndarray, label: np.ndarray | None = None):
         super().__init__()
-        self.folder, self.image, self.label = Path(folder) / "samples", image, label
+        self.folder, self.x, self.label = Path(folder) / "samples", x, label
 
     def on_epoch_end(self, epoch, logs=None):
         """Draw and save."""
         from dimaging_tf.evaluation.plots import save_grid
 
-        grid = self.model.picture(self.image, self.label)
+        grid = self.model.picture(self.x, self.label)
+        if grid is None:
+            return
         save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png")
 
 

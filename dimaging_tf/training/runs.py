@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dimaging_tf import registry
-from dimaging_tf.errors import TrainingError, UserError
+from dimaging_tf.errors import DataError, TrainingError, UserError
 from dimaging_tf.files import remove_leftovers
 
 
@@ -111,7 +111,8 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     dataset = load_data(settings)
-    steps = max(1, len(dataset.train.image) // settings.batch)
+    _check_kind(settings, dataset)
+    steps = max(1, len(dataset.train) // settings.batch)
     with _strategy(settings).scope():
         model = _start(settings, dataset, steps, out, resume)
         done = training.steps_done(model)
@@ -124,7 +125,7 @@ def train(
     valid_batches = pipeline.valid_batches(
         dataset.valid, settings.batch, seed=settings.seed, transform=model.transform
     )
-    image, label = examples(dataset)
+    x, label = examples(dataset)
     facts = {
         "settings": asdict(settings),
         "seed": settings.seed,
@@ -156,7 +157,7 @@ def train(
                 training.RunRecord(out, **facts),
                 *budget,  # after the record, whose seconds are then never fewer
                 training.Checkpoint(out),
-                training.SampleGrid(out, image, label),
+                training.SampleGrid(out, x, label),
                 *([training.Animation(out)] if model.draws else []),
                 *callbacks,
                 stop,
@@ -166,14 +167,35 @@ def train(
 
 
 def examples(dataset: Any, count: int = 8) -> tuple[Any, Any]:
-    """Validation images evenly over the split, float32 [count, H, W, C] in [0, 1], and their labels."""
+    """Validation examples evenly over the split, as a model takes them, and their labels or None."""
     import numpy as np
 
-    from dimaging_tf.data.dataset import to_float
+    valid = dataset.valid
+    index = np.linspace(0, len(valid) - 1, min(count, len(valid))).astype(int)
+    return valid.inputs(index), None if valid.label is None else valid.label[index]
 
-    image, label = dataset.valid.image, dataset.valid.label
-    index = np.linspace(0, len(image) - 1, min(count, len(image))).astype(int)
-    return to_float(image[index]), None if label is None else label[index]
+
+def _check_kind(settings: Settings, dataset: Any) -> None:
+    """DataError where the model cannot learn from this kind of data, or the policy cannot vary it."""
+    from dimaging_tf import data
+    from dimaging_tf.data.kinds import FORMS
+
+    learns = registry.find(settings.model).model_class().kinds
+    if dataset.kind not in learns:
+        others = [e.name for e in registry.REGISTRY.values() if data.KINDS[e.data] == dataset.kind]
+        takes = f"a model that learns from {FORMS[dataset.kind].plural} ({', '.join(others)})"
+        choose = [takes] * bool(others) + [
+            f"data that holds {FORMS[kind].plural}" for kind in learns
+        ]
+        raise DataError(
+            f"{settings.model} learns from {' or '.join(str(FORMS[kind]) for kind in learns)}; "
+            f"{dataset.name} holds {FORMS[dataset.kind]}. Choose {' or '.join(choose)} (see dimaging list)"
+        )
+    if settings.augment != "none" and dataset.kind != "image":
+        raise DataError(
+            f"--augment {settings.augment} varies images; {dataset.name} holds {FORMS[dataset.kind]}. "
+            "Choose --augment none"
+        )
 
 
 def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool) -> Any:
@@ -188,7 +210,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         if settings.minutes is not None:
             training.set_learning_rate(model, settings.learning_rate)
         return model
-    told = {"seed": settings.seed}
+    told = {"seed": settings.seed, "vocabulary": dataset.vocabulary, "class_names": dataset.classes}
     if dataset.words:
         told |= {"words": dataset.words, "length": dataset.train.label.shape[1]}
     names = {f.name for f in fields(model_class.config_class)}
@@ -225,9 +247,9 @@ def _augmented(settings: Settings, model: Any) -> Any:
 
     policy = augment(settings.augment)
 
-    def transform(image: Any, label: Any, seed: Any) -> Any:
-        image, label = policy(image, label, seed)
-        return model.transform(image, label, seed + (0, 1 << 16))  # noqa: RUF005, a tensor
+    def transform(x: Any, label: Any, seed: Any) -> Any:
+        x, label = policy(x, label, seed)
+        return model.transform(x, label, seed + (0, 1 << 16))  # noqa: RUF005, a tensor
 
     return transform
 

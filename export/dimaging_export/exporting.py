@@ -176,12 +176,12 @@ def _quality(
 ) -> dict[str, Any] | None:
     if subject.quality is None or real is None:
         return None
-    image, label = real.judging.image, real.judging.label
+    x, label = real.judging.x, real.judging.label
     if subject.original is not None:
-        keras = subject.original.score(subject.original.run, image, label)
+        keras = subject.original.score(subject.original.run, x, label)
     else:
-        keras = subject.score(lambda graph, **x: built[graph].reference(x), image, label)
-    onnx = subject.score(lambda graph, **x: built[graph].floats(x), image, label)
+        keras = subject.score(lambda graph, **given: built[graph].reference(given), x, label)
+    onnx = subject.score(lambda graph, **given: built[graph].floats(given), x, label)
     return parity.judge_quality(subject.quality, spec.precision, keras, onnx)
 
 

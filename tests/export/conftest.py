@@ -45,7 +45,7 @@ def digits():
     """48 images [48, 8, 8, 1] uint8 of scikit-learn's digits."""
     from dimaging_tf import data
 
-    return data.load("digits").train.image[:48]
+    return data.load("digits").train.x[:48]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Real images: some to calibrate on, others to prove and judge with."""
+"""Real inputs, of images or of any other kind: some to calibrate on, others to prove and judge with."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,43 +11,44 @@ from dimaging_export.precision.reduced import CALIBRATION_IMAGES
 from dimaging_export.prove.runners import Arrays
 from dimaging_tf import data as sources
 from dimaging_tf.data.dataset import Dataset, to_float
+from dimaging_tf.data.kinds import FORMS, PICTURES
 from dimaging_tf.errors import DataError
 
-_PIXELS = 2**20
-"""How much is judged at most: 16 images of 256 x 256, 256 of 64 x 64."""
+_PLACES = 2**20
+"""How many pixels, steps or tokens are judged at most: 16 images of 256 x 256, 256 of 64 x 64."""
 
 
 @dataclass(frozen=True)
-class Images:
-    """float32 [N, H, W, C] in [0, 1] (a plain model's inputs as they were given), and labels."""
+class Examples:
+    """What goes into a model, and labels: images and movies in [0, 1], series and tokens as they are."""
 
-    image: np.ndarray
+    x: np.ndarray
     label: np.ndarray | None
 
-    def part(self, which: Any) -> "Images":
-        """Those of an index or slice."""
-        return Images(self.image[which], None if self.label is None else self.label[which])
+    def part(self, which: Any) -> "Examples":
+        """Return those of an index or slice."""
+        return Examples(self.x[which], None if self.label is None else self.label[which])
 
 
 @dataclass(frozen=True)
 class RealData:
-    """Two draws of images, and where they come from."""
+    """Two draws of examples, and where they come from."""
 
-    calibration: Images
-    judging: Images
+    calibration: Examples
+    judging: Examples
     name: str
     licence: str
     apart: bool
-    """No image both calibrated and judged."""
+    """No example both calibrated and judged."""
 
 
 def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> RealData | None:
     """Resolve `data`; None where a plain model came without any.
 
     data: None (what the model learned from), a name or folder of dimaging_tf.data, a Dataset, an
-    array [N, H, W, C] (integers become [0, 1]) or a pair (array, labels). size: height and width,
-    where the model takes any: larger images are cut, smaller ones repeated. ExportError where the
-    images do not fit the model.
+    array of examples (integers of images and movies become [0, 1]) or a pair (array, labels). size:
+    height and width, where the model takes any: larger images are cut, smaller ones repeated.
+    ExportError where the examples do not fit the model.
     """
     if data is None and subject.data is None:
         return None
@@ -55,21 +56,24 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         name, options = (data, {}) if data is not None else subject.data or ("", {})
         data = _load(name, options, subject, size)
     if isinstance(data, Dataset):
-        calibration, judging = (Images(s.image, s.label) for s in (data.train, data.valid))
+        _check_kind(data, subject)
+        calibration, judging = (Examples(s.x, s.label) for s in (data.train, data.valid))
         name, licence, apart = data.name, data.licence, True
     else:
-        image, label = data if isinstance(data, tuple) else (data, None)
-        given = Images(np.asarray(image), None if label is None else np.asarray(label))
-        apart = len(given.image) >= 16
-        half = min(CALIBRATION_IMAGES, len(given.image) // 2)
+        x, label = data if isinstance(data, tuple) else (data, None)
+        given = Examples(np.asarray(x), None if label is None else np.asarray(label))
+        apart = len(given.x) >= 16
+        half = min(CALIBRATION_IMAGES, len(given.x) // 2)
         calibration = given.part(slice(half)) if apart else given
         judging = given.part(slice(half, None)) if apart else given
-        name, licence = "images of the caller", "unstated"
-    calibration, judging = (_draw(images, subject, size) for images in (calibration, judging))
-    pixels = int(np.prod(judging.image.shape[1:3]))
+        form = FORMS.get(subject.kind or "image", FORMS["image"])
+        name, licence = f"{form.plural} of the caller", "unstated"
+    calibration, judging = (_draw(part, subject, size) for part in (calibration, judging))
+    shape = judging.x.shape
+    places = int(np.prod(shape[1:] if subject.kind == "tokens" else shape[1:-1]))
     return RealData(
         calibration.part(slice(CALIBRATION_IMAGES)),
-        judging.part(slice(min(max(_PIXELS // pixels, 8), 256))),
+        judging.part(slice(min(max(_PLACES // max(places, 1), 8), 256))),
         name, licence, apart,
     )  # fmt: skip
 
@@ -81,13 +85,13 @@ def real_inputs(
     if real is None:
         return {}, {}
     calibration, judging = (
-        subject.examples(images.image, images.label) for images in (real.calibration, real.judging)
+        subject.examples(part.x, part.label) for part in (real.calibration, real.judging)
     )
     return calibration, judging
 
 
 def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Dataset:
-    channels = subject.image_shape[-1]
+    channels = subject.example_shape[-1] if subject.kind == "image" else None
     options = {"channels": channels if channels in (1, 3) else None, **options}
     if size:
         try:
@@ -100,34 +104,55 @@ def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Da
         raise ExportError(str(error)) from error
 
 
-def _draw(images: Images, subject: Subject, size: tuple[int, int] | None) -> Images:
+def _check_kind(data: Dataset, subject: Subject) -> None:
+    wanted = subject.kind
+    if wanted is not None and data.kind != wanted:
+        raise ExportError(
+            f"{subject.name} works on {FORMS[wanted]}; {data.name} holds {FORMS[data.kind]}. Pass others: "
+            "data= (dimaging export --data NAME_OR_PATH)"
+        )
+
+
+def _draw(given: Examples, subject: Subject, size: tuple[int, int] | None) -> Examples:
     """A few hundred at random, as the model takes them."""
-    images = images.part(np.random.default_rng(0).permutation(len(images.image))[:256])
-    image, label = images.image, images.label
-    if image.dtype == np.float64:
-        image = image.astype(np.float32)
-    if subject.model is not None or image.dtype.kind in "ui":
-        image = to_float(image)
-    if size and image.ndim == 4:
-        image = _fit(image, size)
+    given = given.part(np.random.default_rng(0).permutation(len(given.x))[:256])
+    x, label, kind = given.x, given.label, subject.kind
+    plural = FORMS[kind or "image"].plural
+    if x.dtype == np.float64:
+        x = x.astype(np.float32)
+    if kind == "tokens":
+        x = _whole(x, subject.name)
+    elif kind in PICTURES or kind is None:
+        if subject.model is not None or x.dtype.kind in "ui":
+            x = to_float(x)
+    if size and x.ndim == 4:
+        x = _fit(x, size)
         label = _fit(label, size) if label is not None and label.ndim == 3 else label
-    wanted, given = subject.image_shape, image.shape[1:]
-    fits = len(wanted) == len(given)
-    if not (fits and all(w in (None, g) for w, g in zip(wanted, given, strict=True))):
+    wanted, received = subject.example_shape, x.shape[1:]
+    fits = len(wanted) == len(received)
+    if not (fits and all(w in (None, g) for w, g in zip(wanted, received, strict=True))):
         shape = " x ".join("any" if w is None else str(w) for w in wanted)
         raise ExportError(
-            f"{subject.name} takes images of {shape}, received {' x '.join(map(str, given))}. "
-            "Pass others: data= (dimaging export --data NAME_OR_FOLDER)"
+            f"{subject.name} takes {plural} of {shape}, received {' x '.join(map(str, received))}. "
+            "Pass others: data= (dimaging export --data NAME_OR_PATH)"
         )
-    if not len(image) or not np.isfinite(image).all():
-        found = "hold NaN or infinity" if len(image) else "are none"
-        raise ExportError(f"the images {found}; expected finite values in [0, 1]")
-    if subject.model is not None and (image.min() < 0 or image.max() > 1):
+    legal = " in [0, 1]" if kind in PICTURES else ""
+    if not len(x) or not np.isfinite(x).all():
+        found = "hold NaN or infinity" if len(x) else "are none"
+        raise ExportError(f"the {plural} {found}; expected finite values{legal}")
+    if subject.model is not None and kind in PICTURES and (x.min() < 0 or x.max() > 1):
         raise ExportError(
-            f"float images lie in [0, 1], received {image.min():g} to {image.max():g}; divide by "
+            f"float {plural} lie in [0, 1], received {x.min():g} to {x.max():g}; divide by "
             "the full scale, or pass uint8"
         )
-    return Images(np.asarray(image, np.float32, order="C"), label)
+    return Examples(np.asarray(x, None if kind == "tokens" else np.float32, order="C"), label)
+
+
+def _whole(x: np.ndarray, name: str) -> np.ndarray:
+    """Tokens of any integer type as int32."""
+    if not np.issubdtype(x.dtype, np.integer):
+        raise ExportError(f"{name} takes tokens, whole numbers; received {x.dtype}")
+    return x.astype(np.int32)
 
 
 def _fit(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:

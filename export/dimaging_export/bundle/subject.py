@@ -18,6 +18,7 @@ from dimaging_export.graph.trace import is_functional
 from dimaging_export.prove.inputs import Ranges
 from dimaging_export.prove.runners import Arrays
 from dimaging_tf import registry
+from dimaging_tf.data.kinds import Kind, kind_of
 from dimaging_tf.deployable import Run
 from dimaging_tf.training import runs
 
@@ -43,17 +44,26 @@ class Subject:
     """The run folder or file it was read from, for the command that repeats the export."""
 
     @property
-    def image_shape(self) -> tuple[int | None, ...]:
-        """[H, W, C] (None where free) of the images it works on; of a plain model: its input."""
-        if said := getattr(self.model, "image_shape", None):
+    def example_shape(self) -> tuple[int | None, ...]:
+        """The shape (None where free) of one example of what it learned from; of a plain model: its input."""
+        if said := getattr(self.model, "example_shape", None):
             return said
         shapes = [tuple(tensor.shape) for graph in self.graphs.values() for tensor in graph.inputs]
         return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
 
     @property
+    def kind(self) -> Kind | None:
+        """The kind of data that it works on; None for a plain model whose input is of no such kind."""
+        kind = kind_of(1 + len(self.example_shape))
+        if self.model is not None or kind != "tokens":
+            return kind
+        graph = next(iter(self.graphs.values()))
+        return kind if "int" in str(graph.inputs[0].dtype) else None
+
+    @property
     def free_size(self) -> bool:
         """The model takes images of any height or width."""
-        return len(self.image_shape) == 3 and None in self.image_shape[:2]
+        return self.kind == "image" and None in self.example_shape[:2]
 
     @property
     def model_id(self) -> str:
@@ -66,18 +76,18 @@ class Subject:
                 digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def examples(self, image: np.ndarray, label: np.ndarray | None) -> dict[str, Arrays]:
-        """Graph -> input -> real values, made from images [N, H, W, C]."""
+    def examples(self, x: np.ndarray, label: np.ndarray | None) -> dict[str, Arrays]:
+        """Graph -> input -> real values, made from examples of the data."""
         if self.model is not None:
-            found = self.model.examples(image, label)
+            found = self.model.examples(x, label)
             return {
-                graph: {n: np.asarray(x, kinds.get(n, "float32")) for n, x in inputs.items()}
+                graph: {n: np.asarray(v, kinds.get(n, "float32")) for n, v in inputs.items()}
                 for graph, inputs in found.items()
                 for kinds in [self._kinds(graph)]
             }
         ((name, graph),) = self.graphs.items()
         inputs = interface_of(graph).inputs
-        return {name: {inputs[0][0]: image}} if len(inputs) == 1 else {}
+        return {name: {inputs[0][0]: x}} if len(inputs) == 1 else {}
 
     def _kinds(self, graph: str) -> dict[str, str]:
         """Input -> type, as Keras has it."""
@@ -85,10 +95,10 @@ class Subject:
         names = [name for name, _ in interface_of(model).inputs]
         return dict(zip(names, (tensor.dtype for tensor in model.inputs), strict=True))
 
-    def score(self, run: Run, image: np.ndarray, label: np.ndarray | None) -> float:
+    def score(self, run: Run, x: np.ndarray, label: np.ndarray | None) -> float:
         """The figure of merit of whatever `run(graph, **inputs)` computes."""
         try:
-            return float(self.model.score(run, image, label))
+            return float(self.model.score(run, x, label))
         except ValueError as error:
             raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
 

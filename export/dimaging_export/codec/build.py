@@ -62,7 +62,7 @@ def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
             f"target {spec.target.name!r}"
         )
     model: LearnedCodec = subject.model
-    calibration, judging = real.calibration.image, real.judging.image
+    calibration, judging = real.calibration.x, real.judging.x
     program = prior_program(model)
     stored = _npz(program.stored())
     z, y = (model.latents[name][1] for name in "zy")

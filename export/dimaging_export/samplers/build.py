@@ -69,7 +69,7 @@ def prepare_density(subject: Subject, spec: BuildSpec, real: RealData | None) ->
             "data=: an array [N, H, W, C] or a name such as 'mnist5k' (dimaging export --data mnist5k)"
         )
     images = real.calibration
-    inputs = subject.examples(images.image, images.label)["density"]
+    inputs = subject.examples(images.x, images.label)["density"]
     twin = integer_twin(subject.model, inputs["image"], inputs.get(subject.model.condition))
     return replace(subject, model=twin, graphs=twin.graphs(), original=subject.model)
 

@@ -58,11 +58,11 @@ def test_no_hair_hides_the_glasses_or_the_beard(hair):
 def test_the_label_and_the_picture_are_those_of_the_looks(home):
     faces = avatars.load_avatars(32, train=12, valid=3)
     image, looks = avatars.portraits(12, 32)
-    np.testing.assert_array_equal(faces.train.image, image)
+    np.testing.assert_array_equal(faces.train.x, image)
     np.testing.assert_array_equal(faces.train.label, avatars.glasses(looks))
     np.testing.assert_array_equal(image[5], avatars.draw(looks[5], 32))
     assert faces.shape == (32, 32, 3)
-    assert not np.array_equal(faces.valid.image, image[:3])
+    assert not np.array_equal(faces.valid.x, image[:3])
 
 
 @drawn

@@ -54,10 +54,10 @@ def test_pictures_come_from_their_seed_whatever_their_number(data):
     some, few = data.load(16, train=9, valid=2), data.load(16, train=3, valid=1)
     assert some.shape == (16, 16, 3)
     for a, b in ((some.train, few.train), (some.valid, few.valid)):
-        np.testing.assert_array_equal(a.image[: len(b)], b.image)
+        np.testing.assert_array_equal(a.x[: len(b)], b.x)
         np.testing.assert_array_equal(a.label[: len(b)], b.label)
     other = data.load(16, train=3, valid=1, seed=1)
-    assert not np.array_equal(few.train.image, other.train.image)
+    assert not np.array_equal(few.train.x, other.train.x)
     for split, held in ((some.train, False), (some.valid, True)):
         wanted = data.combinations[data.held_out == held][: len(split)]
         np.testing.assert_array_equal(data.attributes_of(split.label), wanted)

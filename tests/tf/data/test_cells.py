@@ -13,8 +13,8 @@ DARK = Cells(density=(0.0, 0.0), background=(30.0, 30.0), read_noise=5.0, offset
 
 def test_the_default_set():
     dataset = load_cells(train=4, valid=2)
-    assert dataset.train.image.shape == (4, 128, 128, 1)
-    assert dataset.train.image.dtype == np.uint16
+    assert dataset.train.x.shape == (4, 128, 128, 1)
+    assert dataset.train.x.dtype == np.uint16
     assert dataset.valid.label is not None
     assert dataset.valid.label.shape == (2, 128, 128)
     assert np.unique(dataset.valid.label).tolist() == [0, 1]
@@ -29,15 +29,15 @@ def test_loading_by_name_takes_size_and_seed(monkeypatch):
     monkeypatch.setattr("dimaging_tf.data.cells.draw", quick)
     dataset = load("cells", size=16, seed=1)
     assert (len(dataset.train), len(dataset.valid), dataset.shape) == (400, 50, (16, 16, 1))
-    assert not np.array_equal(dataset.train.image, load("cells", size=16, seed=2).train.image)
+    assert not np.array_equal(dataset.train.x, load("cells", size=16, seed=2).train.x)
 
 
 def test_an_image_depends_on_seed_and_number_alone():
     few, many = load_cells(train=1, valid=1, seed=3), load_cells(train=3, valid=2, seed=3)
-    assert np.array_equal(few.train.image, many.train.image[:1])
-    assert np.array_equal(few.valid.image, many.valid.image[:1])
-    assert not np.array_equal(few.train.image, few.valid.image)
-    assert not np.array_equal(few.train.image, load_cells(train=1, valid=1, seed=4).train.image)
+    assert np.array_equal(few.train.x, many.train.x[:1])
+    assert np.array_equal(few.valid.x, many.valid.x[:1])
+    assert not np.array_equal(few.train.x, few.valid.x)
+    assert not np.array_equal(few.train.x, load_cells(train=1, valid=1, seed=4).train.x)
 
 
 def test_without_cells_mean_and_variance_are_the_cameras():

@@ -22,9 +22,9 @@ def write(folder, **changes):
 def test_drawn_faces_come_from_their_seed_whatever_their_number():
     few, more = faces.load_faces(train=2, valid=1), faces.load_faces(train=4, valid=2)
     assert few.shape == (32, 32, 1)
-    assert np.array_equal(few.train.image, more.train.image[:2])
-    assert np.array_equal(few.valid.image, more.valid.image[:1])
-    assert not np.array_equal(few.train.image[0], few.valid.image[0])
+    assert np.array_equal(few.train.x, more.train.x[:2])
+    assert np.array_equal(few.valid.x, more.valid.x[:1])
+    assert not np.array_equal(few.train.x[0], few.valid.x[0])
     other = faces.load_faces(16, train=2, valid=1, seed=1)
     assert other.shape == (16, 16, 1)
 
@@ -33,8 +33,8 @@ def test_drawn_faces_differ_in_light_and_some_have_glasses():
     train = faces.load_faces(train=100, valid=1).train
     label = np.asarray(train.label)
     assert 15 < label.sum() < 50
-    assert train.image.mean((1, 2, 3)).std() > 20
-    assert train.image.std((1, 2, 3)).min() > 10
+    assert train.x.mean((1, 2, 3)).std() > 20
+    assert train.x.std((1, 2, 3)).min() > 10
 
 
 def test_olivetti_is_split_by_person_and_shrunk_by_block_means(tmp_path):
@@ -44,9 +44,9 @@ def test_olivetti_is_split_by_person_and_shrunk_by_block_means(tmp_path):
     assert (len(dataset.train), len(dataset.valid)) == (320, 80)
     assert np.array_equal(np.asarray(dataset.valid.label), GLASSES[320:])
     mean = IMAGES[:320].reshape(320, 32, 2, 32, 2).mean((2, 4))
-    assert np.abs(dataset.train.image[..., 0] - mean).max() <= 0.5
+    assert np.abs(dataset.train.x[..., 0] - mean).max() <= 0.5
     assert np.array_equal(
-        load("olivetti", data_dir=tmp_path, size=64).valid.image[..., 0], IMAGES[320:]
+        load("olivetti", data_dir=tmp_path, size=64).valid.x[..., 0], IMAGES[320:]
     )
 
 

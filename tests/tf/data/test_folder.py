@@ -39,22 +39,18 @@ def test_patches_are_windows_of_the_files_and_no_file_is_in_both_splits(folder):
         save(folder / f"{index}.png", np.full((40, 50, 3), index, np.uint8))
     dataset = load(folder, size=16)
     assert dataset.shape == (16, 16, 3)
-    train, valid = (set(np.unique(split.image)) for split in (dataset.train, dataset.valid))
+    train, valid = (set(np.unique(split.x)) for split in (dataset.train, dataset.valid))
     assert len(train) == 9
     assert len(valid) == 1
     assert not train & valid
     # (40 - 16) // 8 + 1 rows times (50 - 16) // 8 + 1 columns
     assert len(dataset.train) == 9 * 4 * 5
-    assert (
-        dataset.train.image.min(axis=(1, 2, 3)) == dataset.train.image.max(axis=(1, 2, 3))
-    ).all()
+    assert (dataset.train.x.min(axis=(1, 2, 3)) == dataset.train.x.max(axis=(1, 2, 3))).all()
 
 
 def test_the_split_depends_on_seed_and_names_alone(folder, tmp_path):
     def levels(seed):
-        return sorted(
-            {int(image[0, 0, 0]) for image in load(folder, size=16, seed=seed).valid.image}
-        )
+        return sorted({int(image[0, 0, 0]) for image in load(folder, size=16, seed=seed).valid.x})
 
     for index in range(10):
         save(folder / f"{index}.png", np.full((16, 16, 3), index, np.uint8))
@@ -69,7 +65,7 @@ def test_more_files_move_none_between_the_splits(tmp_path):
     def valid(count):
         for index in range(count):
             save(tmp_path / f"{index}.png", np.full((4, 4), index, np.uint8))
-        return {int(image[0, 0, 0]) for image in load(tmp_path, size=4).valid.image}
+        return {int(image[0, 0, 0]) for image in load(tmp_path, size=4).valid.x}
 
     few, many = valid(30), valid(60)
     assert few == {index for index in many if index < 30}
@@ -90,7 +86,7 @@ def test_the_number_of_patches_is_limited_and_spread_over_the_files(folder):
     dataset = load_folder(folder, size=16, max_patches=40)
     assert len(dataset.train) + len(dataset.valid) == 40
     again = load_folder(folder, size=16, max_patches=40)
-    assert np.array_equal(dataset.train.image, again.train.image)
+    assert np.array_equal(dataset.train.x, again.train.x)
 
 
 def test_resize_takes_the_central_square(folder):
@@ -100,7 +96,7 @@ def test_resize_takes_the_central_square(folder):
         save(path, picture)
     dataset = load(folder, size=10, cut="resize")
     assert dataset.shape == (10, 10, 3)
-    assert (dataset.train.image == 200).all()
+    assert (dataset.train.x == 200).all()
 
 
 @pytest.mark.parametrize("cut", ["patches", "resize"])
@@ -112,8 +108,8 @@ def test_8_and_16_bits_grey_and_colour_together(tmp_path, cut):
     assert dataset.shape == (16, 16, 3)
     assert len(dataset.train) + len(dataset.valid) == 3
     for split in (dataset.train, dataset.valid):
-        assert split.image.dtype == np.uint16
-        assert (split.image == 65535).all()
+        assert split.x.dtype == np.uint16
+        assert (split.x == 65535).all()
     assert load(tmp_path, size=16, cut=cut, channels=1).shape == (16, 16, 1)
 
 
@@ -122,7 +118,7 @@ def test_12_bits_in_16_are_pointed_out_and_stretched(tmp_path):
         save(tmp_path / name, np.full((8, 8), 4095, np.uint16))
     with pytest.warns(UserWarning, match="brightest pixel is 4095 of 65535; .* pass white=4095"):
         load(tmp_path, size=8)
-    assert (load(tmp_path, size=8, white=4095).train.image == 65535).all()
+    assert (load(tmp_path, size=8, white=4095).train.x == 65535).all()
 
 
 @pytest.mark.parametrize("cut", ["patches", "resize"])
@@ -134,7 +130,7 @@ def test_masks_lie_beside_their_images_and_are_cut_with_them(tmp_path, cut):
     dataset = load(tmp_path, size=24, cut=cut)
     assert dataset.train.label is not None
     assert dataset.train.label.dtype == np.int32
-    assert np.array_equal(dataset.train.label, dataset.train.image[..., 0] // 100)
+    assert np.array_equal(dataset.train.label, dataset.train.x[..., 0] // 100)
     (tmp_path / "0_mask.png").unlink()
     with pytest.raises(DataError, match=r"0\.png has no mask, others have; expected 0_mask\.png"):
         load(tmp_path, size=24, cut=cut)
@@ -277,5 +273,5 @@ def test_any_sizes_and_kinds(tmp_path_factory, found, cut, size):
     assert dataset.shape == (size, size, max(row[2] for row in found))
     deep = any(row[3] is np.uint16 for row in found)
     for split in (dataset.train, dataset.valid):
-        assert split.image.dtype == (np.uint16 if deep else np.uint8)
-        assert (split.image == np.iinfo(split.image.dtype).max).all()
+        assert split.x.dtype == (np.uint16 if deep else np.uint8)
+        assert (split.x == np.iinfo(split.x.dtype).max).all()

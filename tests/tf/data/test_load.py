@@ -36,8 +36,8 @@ def test_a_named_set_holds_what_it_says(name, options, shape, train, valid):
     assert dataset.shape == shape
     assert (len(dataset.train), len(dataset.valid)) == (train, valid)
     for split in (dataset.train, dataset.valid):
-        assert split.image.dtype == np.uint8
-        assert split.image.max() == 255
+        assert split.x.dtype == np.uint8
+        assert split.x.max() == 255
         assert split.label is None or split.label.dtype == np.int32
     assert dataset.licence
     assert dataset.source
@@ -49,7 +49,7 @@ def test_digits_agree_with_the_packages_that_bring_them():
 
     theirs: Any = load_digits()
     ours = data.load("digits")
-    image = np.concatenate([ours.train.image, ours.valid.image])[..., 0]
+    image = np.concatenate([ours.train.x, ours.valid.x])[..., 0]
     assert np.array_equal(np.rint(image * (16 / 255)), theirs.images)
     label = [np.asarray(split.label) for split in (ours.train, ours.valid)]
     assert np.array_equal(np.concatenate(label), theirs.target)

@@ -86,8 +86,8 @@ def test_images_are_those_of_to_float_to_the_last_bit(kind):
 
 
 def test_masks_come_with_their_images():
-    mask = SPLIT.image[..., 0] > 99
-    image, label = next(iter(batches(Split(SPLIT.image, mask.astype(np.uint8)), 9, seed=0)))
+    mask = SPLIT.x[..., 0] > 99
+    image, label = next(iter(batches(Split(SPLIT.x, mask.astype(np.uint8)), 9, seed=0)))
     assert label.dtype == tf.int32
     assert np.array_equal(label, image[..., 0] * 255 > 99.5)
 
@@ -98,7 +98,7 @@ def test_a_transform_may_get_no_label_and_return_what_fit_takes():
         assert seed.shape == (2,)
         return image * 0, image
 
-    zero, image = next(iter(batches(Split(SPLIT.image), 3, seed=0, transform=pair)))
+    zero, image = next(iter(batches(Split(SPLIT.x), 3, seed=0, transform=pair)))
     assert zero.shape == image.shape == (3, 4, 5, 1)
 
 
@@ -110,7 +110,7 @@ def test_valid_batches_are_all_in_order_with_the_same_noise_every_time():
     assert len({tuple(seed.numpy()) for *_, seed in once}) == 3
     for left, right in zip(once, twice, strict=True):
         assert np.array_equal(left[0], right[0])
-    assert len(list(valid_batches(Split(SPLIT.image), 23, seed=0))) == 1
+    assert len(list(valid_batches(Split(SPLIT.x), 23, seed=0))) == 1
 
 
 ERRORS = [

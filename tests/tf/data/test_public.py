@@ -66,7 +66,7 @@ def write_cifar(folder, names=cifar.TRAIN + cifar.VALID, size=3 * cifar.RECORD):
 def test_mnist_like_keras_keeps_it(tmp_path):
     write_mnist(tmp_path)
     dataset = load("mnist", data_dir=tmp_path)
-    assert np.array_equal(dataset.train.image[..., 0], DIGITS)
+    assert np.array_equal(dataset.train.x[..., 0], DIGITS)
     assert np.array_equal(np.asarray(dataset.train.label), LABELS)
     assert len(dataset.valid) == 2
 
@@ -74,14 +74,14 @@ def test_mnist_like_keras_keeps_it(tmp_path):
 def test_fashion_mnist_like_keras_keeps_it(tmp_path):
     write_fashion(tmp_path)
     dataset = load("fashion_mnist", data_dir=tmp_path, size=32)
-    assert np.array_equal(dataset.train.image[:, 2:30, 2:30, 0], DIGITS)
+    assert np.array_equal(dataset.train.x[:, 2:30, 2:30, 0], DIGITS)
     assert np.array_equal(np.asarray(dataset.valid.label), LABELS[:2])
 
 
 def test_binarized_mnist_is_black_and_white(tmp_path):
     write_binarized(tmp_path)
     dataset = load("binarized_mnist", data_dir=tmp_path)
-    assert np.array_equal(dataset.train.image[..., 0], np.where(DIGITS > 127, 255, 0))
+    assert np.array_equal(dataset.train.x[..., 0], np.where(DIGITS > 127, 255, 0))
     assert dataset.train.label is None
     assert len(dataset.valid) == 2
 
@@ -92,8 +92,8 @@ def test_cifar10_from_its_binary_version(tmp_path):
     assert dataset.shape == (32, 32, 3)
     assert dataset.train.label is not None
     assert dataset.train.label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
-    assert (dataset.valid.image[..., 0] == 200).all()
-    assert (dataset.valid.image[..., 1:] == 5).all()
+    assert (dataset.valid.x[..., 0] == 200).all()
+    assert (dataset.valid.x[..., 1:] == 5).all()
 
 
 def test_where_files_are_looked_for(tmp_path, monkeypatch):

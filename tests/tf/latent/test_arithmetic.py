@@ -265,8 +265,8 @@ def test_an_attribute_is_put_on_and_taken_off(spaces, name):
 def test_glasses_are_put_on_by_the_vector_of_aligned_faces(spaces):
     space, faces = spaces["vae"], dataset("olivetti")
     has = faces.train.label == 1
-    code = space.encode(faces.valid.image[~has])
-    expected = space.decode(code + 1.5 * glasses_vector(space, faces.train.image, has))
+    code = space.encode(faces.valid.x[~has])
+    expected = space.decode(code + 1.5 * glasses_vector(space, faces.train.x, has))
     cells = latent_pictures.edited(space, faces, "glasses", 1.5, 0)
     np.testing.assert_allclose(cells[2, :2], expected, atol=1e-6)
 

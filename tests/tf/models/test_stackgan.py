@@ -23,7 +23,7 @@ SMALL = Config(
 @pytest.fixture(scope="module")
 def pairs():
     split = shapes.load_shapes(16, train=12, valid=8).train
-    return to_float(split.image), split.label
+    return to_float(split.x), split.label
 
 
 def compiled(config=SMALL, **more):

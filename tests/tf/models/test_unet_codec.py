@@ -281,8 +281,8 @@ def test_wallpapers_hold_eight_back(tmp_path):
     for name in ("budgie_a", "nature_Garden", "bsds_1"):
         Image.new("RGB", (96, 64), "teal").save(tmp_path / "photos" / f"{name}.png")
     found = data.load("wallpapers", data_dir=tmp_path, size=32)
-    assert found.train.image.shape == (15, 32, 32, 3)
-    assert found.valid.image.shape == (3, 32, 32, 3)
+    assert found.train.x.shape == (15, 32, 32, 3)
+    assert found.valid.x.shape == (3, 32, 32, 3)
     assert "CC0" in found.licence
     assert "GPL" in found.licence
 
@@ -315,9 +315,9 @@ def test_nuclei_hold_eight_back(tmp_path):
         values = np.full((64, 96), 4000 + int(name[:3]), np.uint16)
         Image.fromarray(values).save(tmp_path / "nuclei16" / f"{name}.png")
     found = data.load("nuclei", data_dir=tmp_path, size=32)
-    assert found.train.image.shape == (2 * 5 * 9, 32, 32, 1)
-    assert found.valid.image.shape == (1, 32, 32, 1)
-    assert set(np.unique(found.train.image)) == {4001, 4007}
+    assert found.train.x.shape == (2 * 5 * 9, 32, 32, 1)
+    assert found.valid.x.shape == (1, 32, 32, 1)
+    assert set(np.unique(found.train.x)) == {4001, 4007}
     with pytest.raises(DataError, match="holds no fields; expected 16-bit files 001.png"):
         data.load("nuclei", data_dir=tmp_path / "nuclei16")
 
