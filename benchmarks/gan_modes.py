@@ -4,7 +4,7 @@
 
 The usual toy (Metz et al. 2017, arXiv 1611.02163; PacGAN, arXiv 1712.04086): centres at -4, -2, 0, 2, 4 in
 both axes, standard deviation 0.05. Dense networks of three layers, the game of `dimaging_tf.gan.base`
-with noise of many sizes on what the discriminator sees (`Game.instance_noise`); what seed 0 does without it
+with noise of many sizes on what the discriminator sees (`GANConfig.instance_noise`); what seed 0 does without it
 is stated. A sample is of high quality within 3 standard deviations of its centre; a mode is covered where a
 high-quality sample lies. 2,500 samples of the averaged generator, as in the papers. Of exact samples of the
 mixture 98.9 % are of high quality.
@@ -50,9 +50,9 @@ def trained(seed: int, steps: int, noise: float) -> np.ndarray:
     import tensorflow as tf
     from keras import layers
 
-    from dimaging_tf.gan.base import Game, Players
+    from dimaging_tf.gan.base import GANBase, GANConfig
 
-    class Plane(Players):
+    class Plane(GANBase):
         """Dense networks over points of the plane."""
 
         @property
@@ -61,7 +61,9 @@ def trained(seed: int, steps: int, noise: float) -> np.ndarray:
 
         def __init__(self):
             super().__init__()
-            self.config = Game(instance_noise=noise, gradient_penalty=PENALTY, ema=0.999, seed=seed)
+            self.config = GANConfig(
+                instance_noise=noise, gradient_penalty=PENALTY, ema=0.999, seed=seed
+            )
             z, point = keras.Input((2,), name="z"), keras.Input((2,), name="image")
             x = z
             for _ in range(3):
@@ -75,7 +77,7 @@ def trained(seed: int, steps: int, noise: float) -> np.ndarray:
             for _ in range(3):
                 x = layers.LeakyReLU(0.2)(layers.Dense(WIDTH, kernel_initializer="he_normal")(x))
             self.discriminator = keras.Model(point, {"logit": layers.Dense(1)(x)})
-            self.set_players()
+            self.set_up_training()
 
     keras.utils.set_random_seed(seed)
     model = Plane()

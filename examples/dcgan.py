@@ -14,7 +14,7 @@ from dimaging_export import export
 from dimaging_tf import data
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.evaluation import plots
-from dimaging_tf.gan.monitor import GameWatch
+from dimaging_tf.gan.monitor import GANMonitor
 from dimaging_tf.models import dcgan
 from dimaging_tf.training.callbacks import Animation, RunRecord, SampleGrid, StopOnNaN
 
@@ -35,7 +35,7 @@ model.compile(
 model.fit(
     train, batch_size=16, epochs=args.epochs, verbose=2,
     callbacks=[
-        StopOnNaN(), GameWatch(train[:1000]), RunRecord(args.out),
+        StopOnNaN(), GANMonitor(train[:1000]), RunRecord(args.out),
         SampleGrid(args.out, valid[:8]), Animation(args.out),
     ],
 )  # fmt: skip

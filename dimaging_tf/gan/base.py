@@ -7,7 +7,7 @@
 A step moves both players at once, as the lecture's tutorial does (simultaneous gradient descent,
 arXiv 1701.00160). That is also what makes it fast: one forward pass of the generator, one forward and one
 backward pass of the discriminator over real and generated images together serve both costs
-(`costs.slope_ratio`); a usual loop takes two forward passes of the generator, three forward and three
+(`losses.gradient_ratio`); a usual loop takes two forward passes of the generator, three forward and three
 backward passes of the discriminator. Where the discriminator looks at a batch as a whole (batch
 normalisation), real and generated images go through it apart, and the generator's cost has a pass of its own.
 
@@ -22,17 +22,16 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel
-from dimaging_tf.errors import DataError, near
-from dimaging_tf.gan import losses as costs
-from dimaging_tf.gan.fast_backward import passes_of
-from dimaging_tf.gan.optimizers import apply_adam, slower_copy
+from dimaging_tf.errors import near
+from dimaging_tf.gan import losses
+from dimaging_tf.gan.fast_backward import cheap_backward
+from dimaging_tf.gan.optimizers import apply_adam, copy_at_rate
 from dimaging_tf.layers import replicas
 from dimaging_tf.layers.random import step_normal, step_uniform
 
 
 @dataclass(frozen=True)
-class Game:
+class GANConfig:
     """Rules of the game: the base of each model's Config."""
 
     g_cost: str = "non-saturating"  # the generator's cost: "non-saturating" | "minimax"
@@ -46,7 +45,7 @@ class Game:
     seed: int = 0  # of the training noise
 
     def __post_init__(self):
-        for name, known in (("g_cost", costs.G_COSTS), ("penalty", costs.PENALTIES)):
+        for name, known in (("g_cost", losses.G_LOSSES), ("penalty", losses.PENALTIES)):
             if (value := getattr(self, name)) not in known:
                 raise ValueError(f"no {name} {value!r}; {near(value, known)}")
         for name, low, high in (("label_smoothing", 0, 0.5), ("ema", 0, 1)):
@@ -59,11 +58,11 @@ class Game:
                 raise ValueError(f"{name} must be 0 or more. Received: {value!r}")
 
 
-class Players(keras.Model):
+class GANBase(keras.Model):
     """The game itself: `compile(d_optimizer=, g_optimizer=)` and `fit(images[, conditions])`.
 
-    A subclass sets `config` (a `Game`), builds `generator` and `discriminator` (functional), calls
-    `set_players()` at the end of its `__init__`, and overrides the hooks below where it needs to.
+    A subclass sets `config` (a `GANConfig`), builds `generator` and `discriminator` (functional), calls
+    `set_up_training()` at the end of its `__init__`, and overrides the hooks below where it needs to.
     """
 
     config: Any
@@ -87,7 +86,7 @@ class Players(keras.Model):
         inputs = noise if condition is None else {"z": noise, "label": condition}
         return (generator or self.generator)(inputs, training=training)["image"], None
 
-    def judge(self, image, condition, training: bool):
+    def discriminate(self, image, condition, training: bool):
         """Logits [B] or [B, 1]."""
         inputs = image if condition is None else {"image": image, "label": condition}
         return self.discriminator(inputs, training=training)["logit"]
@@ -112,15 +111,15 @@ class Players(keras.Model):
 
     # ---- set-up ----------------------------------------------------------------------------------
 
-    def set_players(self) -> None:
+    def set_up_training(self) -> None:
         """Look at the networks, copy the generator for its average; the end of a subclass's `__init__`."""
         self.trackers = {n: keras.metrics.Mean(n) for n in ("d_loss", "g_loss", "d_real", "d_fake")}
         inner = list(self.discriminator._flatten_layers())
         # A batch normalisation ties the images of a batch together.
         self.rows_apart = not any(isinstance(x, layers.BatchNormalization) for x in inner)
         self.spectral = [x for x in inner if hasattr(x, "update_direction")]
-        plain = self.rows_apart and type(self).judge is Players.judge
-        self._judge_images = passes_of(self.discriminator) if plain else None
+        plain = self.rows_apart and type(self).discriminate is GANBase.discriminate
+        self._cheap = cheap_backward(self.discriminator) if plain else None
         if self.config.ema:
             average: Any = keras.models.clone_model(self.generator)
             average.trainable = False
@@ -137,7 +136,7 @@ class Players(keras.Model):
         optimizer = None if optimizer is None else keras.optimizers.get(optimizer)
         g_optimizer = optimizer if g_optimizer is None else keras.optimizers.get(g_optimizer)
         if d_optimizer is None and optimizer is not None:
-            d_optimizer = slower_copy(optimizer, self.config.d_rate)
+            d_optimizer = copy_at_rate(optimizer, self.config.d_rate)
         if g_optimizer is None or d_optimizer is None:
             raise ValueError(
                 f"{self.name}: each player needs an optimizer: compile(d_optimizer=..., "
@@ -204,35 +203,39 @@ class Players(keras.Model):
         wrong = self.wrong_condition(condition, step)
         with tf.GradientTape(persistent=not self.rows_apart) as d_tape:
             d_tape.watch(fake)
-            logits = self._judge_all(real, fake, condition, wrong, training=True)
-            d_loss = costs.discriminator_cost(smoothing=rules.label_smoothing, **logits)
-            g_loss = costs.generator_cost(rules.g_cost, smoothing=rules.label_smoothing, **logits)
+            logits = self._discriminate_all(real, fake, condition, wrong, training=True)
+            d_loss = losses.discriminator_loss(smoothing=rules.label_smoothing, **logits)
+            g_loss = losses.generator_loss(rules.g_cost, smoothing=rules.label_smoothing, **logits)
             whole = d_loss
             if rules.gradient_penalty:
                 at = step_uniform(tf.shape(real)[:1], rules.seed + 1, step)
-                see = lambda x: self.judge(x, condition, training=True)  # noqa: E731
-                whole += rules.gradient_penalty * costs.gradient_penalty(
+                see = lambda x: self.discriminate(x, condition, training=True)  # noqa: E731
+                whole += rules.gradient_penalty * losses.gradient_penalty(
                     rules.penalty, see, real, tf.stop_gradient(fake), at
                 )
         d_variables, g_variables = self.d_variables, self.g_variables
         if self.rows_apart:
-            slope: Any
-            *d_slopes, slope = d_tape.gradient(whole, [*d_variables, fake])
+            gradient: Any
+            *d_gradients, gradient = d_tape.gradient(whole, [*d_variables, fake])
             share = 1.0 if wrong is None else 0.5
-            ratio = costs.slope_ratio(rules.g_cost, logits["fake"], share)
-            slope = slope * tf.cast(
+            ratio = losses.gradient_ratio(rules.g_cost, logits["fake"], share)
+            gradient = gradient * tf.cast(
                 tf.reshape(ratio, [-1] + [1] * (len(fake.shape) - 1)), fake.dtype
             )
         else:
-            d_slopes = d_tape.gradient(whole, d_variables)
-            slope = d_tape.gradient(g_loss, fake)
+            d_gradients = d_tape.gradient(whole, d_variables)
+            gradient = d_tape.gradient(g_loss, fake)
             del d_tape
-        targets, slopes = [fake], [slope]
+        targets, gradients = [fake], [gradient]
         if extra is not None:
-            targets, slopes, g_loss = [fake, extra], [slope, tf.ones_like(extra)], g_loss + extra
-        g_slopes = g_tape.gradient(targets, g_variables, output_gradients=slopes)
-        self._apply(self.d_optimizer, d_slopes, d_variables)
-        self._apply(self.optimizer, g_slopes, g_variables)
+            targets, gradients, g_loss = (
+                [fake, extra],
+                [gradient, tf.ones_like(extra)],
+                g_loss + extra,
+            )
+        g_gradients = g_tape.gradient(targets, g_variables, output_gradients=gradients)
+        self._apply(self.d_optimizer, d_gradients, d_variables)
+        self._apply(self.optimizer, g_gradients, g_variables)
         for layer in self.spectral:
             layer.update_direction()
         self._move_average(step)
@@ -245,10 +248,10 @@ class Players(keras.Model):
         noise = step_normal(self._noise_shape(real), -1, 0)
         fake, _ = self.generate(noise, condition, False, self.average)
         wrong = self.wrong_condition(condition, tf.constant(0))
-        logits = self._judge_all(real, fake, condition, wrong, training=False)
+        logits = self._discriminate_all(real, fake, condition, wrong, training=False)
         rules = self.config
-        d_loss = costs.discriminator_cost(smoothing=rules.label_smoothing, **logits)
-        g_loss = costs.generator_cost(rules.g_cost, smoothing=rules.label_smoothing, **logits)
+        d_loss = losses.discriminator_loss(smoothing=rules.label_smoothing, **logits)
+        g_loss = losses.generator_loss(rules.g_cost, smoothing=rules.label_smoothing, **logits)
         return self._track(d_loss, g_loss, logits)
 
     def _noisy(self, image, seed: int, step):
@@ -266,31 +269,33 @@ class Players(keras.Model):
         deviation = tf.reshape(deviation, [-1] + [1] * (rank - 1))
         return image + tf.cast(deviation * step_normal(size, seed + 1, step), image.dtype)
 
-    def _judge_all(self, real, fake, condition, wrong, training: bool) -> dict[str, Any]:
+    def _discriminate_all(self, real, fake, condition, wrong, training: bool) -> dict[str, Any]:
         """Logits [B] of real, generated and, where there are such, wrongly described images."""
         images, conditions = [real, tf.cast(fake, real.dtype)], [condition, condition]
         if wrong is not None:
             images, conditions = [*images, real], [*conditions, wrong]
-        if self._judge_images is not None and condition is None:
-            found = self._judge_images(images, training)
+        if self._cheap is not None and condition is None:
+            found = self._cheap(images, training)
             found = tf.split(tf.cast(tf.reshape(found, [-1]), tf.float32), len(images))
         elif self.rows_apart:
             whole = None
             if condition is not None:
                 whole = tf.nest.map_structure(lambda *c: tf.concat(c, 0), *conditions)
-            found = self.judge(tf.concat(images, 0), whole, training=training)
+            found = self.discriminate(tf.concat(images, 0), whole, training=training)
             found = tf.split(tf.cast(tf.reshape(found, [-1]), tf.float32), len(images))
         else:
-            found = [self.judge(x, c, training) for x, c in zip(images, conditions, strict=True)]
+            found = [
+                self.discriminate(x, c, training) for x, c in zip(images, conditions, strict=True)
+            ]
             found = [tf.cast(tf.reshape(x, [-1]), tf.float32) for x in found]
         return dict(zip(("real", "fake", "wrong"), found, strict=False))
 
-    def _apply(self, optimizer, slopes, variables) -> None:
+    def _apply(self, optimizer, gradients, variables) -> None:
         # Replicas add their gradients up; each holds only its share of the batch.
         if replicas.count() > 1:
-            slopes = [x / replicas.count() for x in slopes]
-        if not apply_adam(optimizer, slopes, variables):
-            optimizer.apply(slopes, variables)
+            gradients = [x / replicas.count() for x in gradients]
+        if not apply_adam(optimizer, gradients, variables):
+            optimizer.apply(gradients, variables)
 
     def _move_average(self, step) -> None:
         """Average <- average + (1 - decay) (generator - average); the first steps weigh more."""
@@ -331,28 +336,3 @@ class Players(keras.Model):
     def noise(self, n: int, seed: int = 0) -> np.ndarray:
         """Unit Gaussian float32 [n, noise_size], always the same of a seed."""
         return np.random.default_rng(seed).standard_normal((n, self.noise_size), np.float32)
-
-
-class TwoPlayer(Players, DeployableModel):
-    """A game of one generator and one discriminator that is trained, sampled and exported as a model."""
-
-    draws = True
-
-    def __init__(self, config: Any = None, **kwargs):
-        DeployableModel.__init__(self, config, **kwargs)
-
-    def callbacks(self, dataset, folder):
-        """A watch over the game."""
-        from dimaging_tf.data.dataset import to_float
-        from dimaging_tf.gan.monitor import GameWatch
-
-        return [GameWatch(to_float(dataset.train.x[:1000]))]
-
-    def check_batch(self, dataset: Any, batch: int) -> None:
-        """DataError where an epoch has not one whole batch."""
-        count = len(dataset.train.x)
-        if batch > count:
-            raise DataError(
-                f"{dataset.name} has {count} training images, fewer than the {batch} of one batch; "
-                f"take more images, or a smaller batch: --batch {max(1, count // 2)}"
-            )

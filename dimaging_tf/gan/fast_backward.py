@@ -1,4 +1,4 @@
-"""Passes of a discriminator that compute the slopes a game wants, and no others."""
+"""Passes of a discriminator that compute the gradients a game wants, and no others."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 
 
-def passes_of(discriminator: Any) -> Any:
-    """(lists of images, training) -> logits of all; the second list's images alone may have a slope.
+def cheap_backward(discriminator: Any) -> Any:
+    """(lists of images, training) -> logits of all; the second list's images alone may have a gradient.
 
-    The first layer, whose input is the images, costs much in the backward pass: the slope at generated
+    The first layer, whose input is the images, costs much in the backward pass: the gradient at generated
     images is wanted and a framework computes that for all of them. So a convolution has a backward pass
     of its own here, and through another layer real and generated images go apart. None where that cannot
     be, as in a network that is told more than an image.
@@ -26,7 +26,7 @@ def passes_of(discriminator: Any) -> Any:
         return None
     plain = type(first) is keras.layers.Conv2D and _is_plain(first)
 
-    def judge(images, training):
+    def discriminate(images, training):
         if plain:
             count = tf.shape(images[1])[0]
             seen = before(tf.concat(images, 0), training=training)
@@ -38,7 +38,7 @@ def passes_of(discriminator: Any) -> Any:
             seen = tf.concat([see(x) for x in images], 0)
         return rest(seen, training=training)
 
-    return judge
+    return discriminate
 
 
 def _is_plain(layer: Any) -> bool:
@@ -52,15 +52,15 @@ def _is_plain(layer: Any) -> bool:
 
 
 def _convolution(image, kernel, bias, rows, stride: int, padding: Any):
-    """Convolution whose slope at the image is that of rows = (first, count), and 0 at the others."""
+    """Convolution whose gradient at the image is that of rows = (first, count), and 0 at the others."""
     side, _, channels, filters = kernel.shape
     few = (side, kernel.shape[1], stride, padding) == (4, 4, 2, "SAME") and channels <= 4
 
     @tf.custom_gradient
     def convolution(image, kernel, bias):
-        def slopes(slope):
+        def gradients(gradient):
             start, count = rows
-            some = slope[start : start + count]
+            some = gradient[start : start + count]
             if few and image.shape[1] % 2 == image.shape[2] % 2 == 0:
                 at_image = _from_patches(some, kernel)
             else:
@@ -70,25 +70,25 @@ def _convolution(image, kernel, bias, rows, stride: int, padding: Any):
             after = tf.shape(image)[0] - start - count
             at_image = tf.pad(at_image, [[start, after], [0, 0], [0, 0], [0, 0]])
             at_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                input=image, filter_sizes=kernel.shape, out_backprop=slope,
+                input=image, filter_sizes=kernel.shape, out_backprop=gradient,
                 strides=[1, stride, stride, 1], padding=padding,
             )  # fmt: skip
             # As a product: a sum would be fused with the operation above, which doubles its time.
-            flat = tf.reshape(slope, [-1, filters])
+            flat = tf.reshape(gradient, [-1, filters])
             at_bias = tf.linalg.matvec(flat, tf.ones(tf.shape(flat)[:1]), transpose_a=True)
             return at_image, at_kernel, at_bias
 
-        return tf.nn.bias_add(tf.nn.conv2d(image, kernel, stride, padding), bias), slopes
+        return tf.nn.bias_add(tf.nn.conv2d(image, kernel, stride, padding), bias), gradients
 
     return convolution(image, kernel, bias)
 
 
-def _from_patches(slope, kernel):
+def _from_patches(gradient, kernel):
     """`conv2d_transpose` of a 4x4 kernel, stride 2, to few channels: a product, then four sums."""
-    height, width, channels = 2 * slope.shape[1], 2 * slope.shape[2], kernel.shape[2]
+    height, width, channels = 2 * gradient.shape[1], 2 * gradient.shape[2], kernel.shape[2]
     filters = kernel.shape[3]
     found = tf.matmul(
-        tf.reshape(slope, [-1, filters]), tf.reshape(kernel, [-1, filters]), transpose_b=True
+        tf.reshape(gradient, [-1, filters]), tf.reshape(kernel, [-1, filters]), transpose_b=True
     )
     # Row 2i + 2p + r and column 2j + 2q + s of a picture with a border of one pixel.
     found = tf.reshape(found, [-1, height // 2, width // 2, 2, 2, 2, 2 * channels])

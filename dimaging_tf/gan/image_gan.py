@@ -8,14 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dimaging_tf.deployable import Quality
+from dimaging_tf.data.dataset import to_float
+from dimaging_tf.deployable import DeployableModel, Quality
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
-from dimaging_tf.gan.base import Game, TwoPlayer
+from dimaging_tf.gan.base import GANBase, GANConfig
+from dimaging_tf.gan.monitor import GANMonitor
 
 
 @dataclass(frozen=True)
-class ImageRules(Game):
+class ImageGANConfig(GANConfig):
     """Of a game over images, told a class or not."""
 
     shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
@@ -31,12 +33,13 @@ class ImageRules(Game):
                 )
 
 
-class ImageGame(TwoPlayer):
+class ImageGAN(GANBase, DeployableModel):
     """`fit(images)`, or with classes `fit(images, labels)`; `sample(n)` draws.
 
     The builders of a subclass take its Config; inputs and outputs are named in `graphs`.
     """
 
+    draws = True
     ranges = {"image": (0.0, 1.0), "z": None, "label": (0.0, 1.0), "logit": None}
     quality = Quality(
         "sample score: Frechet distance of fixed random features", "", False,
@@ -52,7 +55,7 @@ class ImageGame(TwoPlayer):
         super().__init__(config, **kwargs)
         self.generator = type(self).build_generator(self.config)
         self.discriminator = type(self).build_discriminator(self.config)
-        self.set_players()
+        self.set_up_training()
 
     def transform(self, image, label, seed):
         """Images, with their labels where the players are told."""
@@ -81,6 +84,19 @@ class ImageGame(TwoPlayer):
                 f"{dataset.name} has labels {label.min()} to {label.max()}; expected 0 to "
                 f"{classes - 1}: --set classes={label.max() + 1}"
             )
+
+    def check_batch(self, dataset: Any, batch: int) -> None:
+        """DataError where an epoch has not one whole batch."""
+        count = len(dataset.train.x)
+        if batch > count:
+            raise DataError(
+                f"{dataset.name} has {count} training images, fewer than the {batch} of one batch; "
+                f"take more images, or a smaller batch: --batch {max(1, count // 2)}"
+            )
+
+    def callbacks(self, dataset, folder):
+        """A watch over the game."""
+        return [GANMonitor(to_float(dataset.train.x[:1000]))]
 
     def graphs(self):
         """{"generator": z [, label] -> image; "discriminator": image [, label] -> logit}."""

@@ -9,13 +9,13 @@ All are means over the batch in nats, of logits l = log(D / (1 - D)), float32 [B
 
 import tensorflow as tf
 
-G_COSTS = ("non-saturating", "minimax")
+G_LOSSES = ("non-saturating", "minimax")
 PENALTIES = ("r1", "wgan-gp")
 _SUREST = -60.0
 """Logit below which exp(-l) is held: the product with its tiny partner must stay a float32."""
 
 
-def discriminator_cost(real, fake, smoothing: float = 0.0, wrong=None) -> tf.Tensor:
+def discriminator_loss(real, fake, smoothing: float = 0.0, wrong=None) -> tf.Tensor:
     """J(D) of the logits of real and generated images.
 
     smoothing  real images count as 1 - smoothing, generated ones as 0 (one-sided label smoothing,
@@ -32,14 +32,14 @@ def discriminator_cost(real, fake, smoothing: float = 0.0, wrong=None) -> tf.Ten
     return (of_real + of_fake) / 2
 
 
-def generator_cost(name: str, real, fake, smoothing: float = 0.0, wrong=None) -> tf.Tensor:
+def generator_loss(name: str, real, fake, smoothing: float = 0.0, wrong=None) -> tf.Tensor:
     """J(G) by name, "minimax" or "non-saturating"; the other arguments are those of J(D)."""
     if name == "minimax":
-        return -discriminator_cost(real, fake, smoothing, wrong)
+        return -discriminator_loss(real, fake, smoothing, wrong)
     return tf.reduce_mean(tf.nn.softplus(-fake)) / 2
 
 
-def slope_ratio(name: str, fake, share: float = 1.0) -> tf.Tensor:
+def gradient_ratio(name: str, fake, share: float = 1.0) -> tf.Tensor:
     """(dJ(G)/dl) / (dJ(D)/dl) for each generated image, [B].
 
     A generated image reaches either cost through its own logit alone, so the gradient that the
@@ -55,8 +55,8 @@ def slope_ratio(name: str, fake, share: float = 1.0) -> tf.Tensor:
     return -tf.exp(-tf.maximum(fake, _SUREST)) / share
 
 
-def gradient_penalty(name: str, judge, real, fake, at) -> tf.Tensor:
-    """Mean penalty on the slope of `judge` (images [B, ...] -> logits [B]); to be weighted and added to J(D).
+def gradient_penalty(name: str, logit_of, real, fake, at) -> tf.Tensor:
+    """Mean penalty on the gradient of `logit_of` (images [B, ...] -> logits [B]), to be added to J(D).
 
     "r1"        1/2 |grad l(x)|^2 at real images (Mescheder et al. 2018, arXiv 1801.04406)
     "wgan-gp"   (|grad l| - 1)^2 between real and generated ones (Gulrajani et al. 2017,
@@ -69,9 +69,9 @@ def gradient_penalty(name: str, judge, real, fake, at) -> tf.Tensor:
         x = tf.stop_gradient(at * real + (1 - at) * fake)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
-        logit = judge(x)
-    slope = tape.gradient(logit, x)
-    square = tf.reduce_sum(slope**2, list(range(1, slope.shape.rank)))
+        logit = logit_of(x)
+    gradient = tape.gradient(logit, x)
+    square = tf.reduce_sum(gradient**2, list(range(1, gradient.shape.rank)))
     if name == "r1":
         return tf.reduce_mean(square) / 2
     return tf.reduce_mean((tf.sqrt(square + 1e-12) - 1) ** 2)

@@ -9,12 +9,12 @@ from dimaging_tf.evaluation import metrics
 from dimaging_tf.training.callbacks import steps_done
 
 
-class GameWarning(UserWarning):
+class GANWarning(UserWarning):
     """A game that will hardly recover by itself; the message says what to try."""
 
 
-class GameWatch(keras.callbacks.Callback):
-    """After each epoch: `diversity` into the logs, and a GameWarning, once of each kind.
+class GANMonitor(keras.callbacks.Callback):
+    """After each epoch: `diversity` into the logs, and a GANWarning, once of each kind.
 
     diversity   root mean square difference between samples over that between real images: near 1
                 where the samples differ as the data do, 0 where all are one picture
@@ -38,7 +38,7 @@ class GameWatch(keras.callbacks.Callback):
         for kind, message in findings(logs):
             if kind not in self.said:
                 self.said.add(kind)
-                warnings.warn(f"{self.model.name}: {message}", GameWarning, stacklevel=2)
+                warnings.warn(f"{self.model.name}: {message}", GANWarning, stacklevel=2)
 
 
 def findings(logs: dict[str, float]) -> list[tuple[str, str]]:

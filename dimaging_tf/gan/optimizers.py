@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 
-@keras.saving.register_keras_serializable("dimaging")
-class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+@keras.saving.register_keras_serializable("dimaging", name="Scaled")  # the name in files
+class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule times a factor."""
 
     def __init__(self, schedule, factor: float):
@@ -28,19 +28,19 @@ class Scaled(keras.optimizers.schedules.LearningRateSchedule):
         return cls(keras.optimizers.schedules.deserialize(config["schedule"]), config["factor"])
 
 
-def slower_copy(optimizer: Any, factor: float) -> Any:
+def copy_at_rate(optimizer: Any, factor: float) -> Any:
     """A copy with another learning rate."""
     copy = type(optimizer).from_config(optimizer.get_config())
     rate = copy._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         # Nothing stands in for the schedule of a built optimizer: so the configuration is changed.
-        config = {**optimizer.get_config(), "learning_rate": Scaled(rate, factor)}
+        config = {**optimizer.get_config(), "learning_rate": ScaledSchedule(rate, factor)}
         return type(optimizer).from_config(config)
     copy.learning_rate = float(keras.ops.convert_to_numpy(rate)) * factor
     return copy
 
 
-def apply_adam(optimizer: Any, slopes: list[Any], variables: list[Any]) -> bool:
+def apply_adam(optimizer: Any, gradients: list[Any], variables: list[Any]) -> bool:
     """Keras' Adam with one operation a variable instead of a dozen; False where it is not plain Adam.
 
     The formula, the state and its place in a file are Keras'.
@@ -50,21 +50,21 @@ def apply_adam(optimizer: Any, slopes: list[Any], variables: list[Any]) -> bool:
     plain = type(optimizer) is keras.optimizers.Adam and not tf.distribute.has_strategy()
     if not plain or any(getattr(optimizer, name) for name in extras):
         return False
-    if any(not isinstance(x, tf.Tensor) for x in slopes) or any(
+    if any(not isinstance(x, tf.Tensor) for x in gradients) or any(
         v.constraint is not None or v.overwrite_with_gradient for v in variables
     ):
         return False
     steps = tf.cast(optimizer.iterations.value + 1, tf.float32)
     rate = tf.cast(optimizer._get_current_learning_rate(), tf.float32)
-    for slope, variable in zip(slopes, variables, strict=True):
-        place, kind = optimizer._get_variable_index(variable), slope.dtype
+    for gradient, variable in zip(gradients, variables, strict=True):
+        place, kind = optimizer._get_variable_index(variable), gradient.dtype
         first, second = optimizer._momentums[place], optimizer._velocities[place]
         one, two = (tf.constant(x, kind) for x in (optimizer.beta_1, optimizer.beta_2))
         tf.raw_ops.ResourceApplyAdam(
             var=variable.value.handle, m=first.value.handle, v=second.value.handle,
             beta1_power=one ** tf.cast(steps, kind), beta2_power=two ** tf.cast(steps, kind),
             lr=tf.cast(rate, kind), beta1=one, beta2=two,
-            epsilon=tf.constant(optimizer.epsilon, kind), grad=slope,
+            epsilon=tf.constant(optimizer.epsilon, kind), grad=gradient,
         )  # fmt: skip
     optimizer.iterations.assign_add(1)
     return True

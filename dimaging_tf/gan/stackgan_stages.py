@@ -22,7 +22,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from dimaging_tf.gan import caption_matching as matching
-from dimaging_tf.gan.base import Players
+from dimaging_tf.gan.base import GANBase
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 
@@ -109,7 +109,7 @@ def _everywhere(vector, side: int):
     return layers.UpSampling2D(side)(layers.Reshape((1, 1, vector.shape[-1]))(vector))
 
 
-class Stage(Players):
+class Stage(GANBase):
     """The game of one stage: `train_step((pictures, texts))`, pictures [B, side, side, C].
 
     output: "low" or "image". before: (text, noise) -> low, for the second stage; its noise begins with
@@ -129,7 +129,7 @@ class Stage(Players):
         self.generator, self.discriminator = generator, discriminator
         self.match, self.before = match, before
         self.drawn = "image" if before else "low"
-        self.set_players()
+        self.set_up_training()
 
     @property
     def noise_size(self) -> int:
@@ -156,7 +156,7 @@ class Stage(Players):
         kl = 0.5 * tf.reduce_mean(mean**2 + tf.exp(log_variance) - 1 - log_variance)
         return picture, self.config.kl * kl + self.config.match * self.match(picture, condition)
 
-    def judge(self, image, condition, training):
+    def discriminate(self, image, condition, training):
         """Logits [B, 1]."""
         told = {"picture": image, "text": condition}
         return self.discriminator(told, training=training)["logit"]

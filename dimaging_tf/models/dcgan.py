@@ -17,14 +17,14 @@ from typing import Any
 import keras
 from keras import layers
 
-from dimaging_tf.gan.image_gan import ImageGame, ImageRules
+from dimaging_tf.gan.image_gan import ImageGAN, ImageGANConfig
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 UPSAMPLINGS = ("transposed", "resize")
 
 
 @dataclass(frozen=True)
-class Config(ImageRules):
+class Config(ImageGANConfig):
     """28x28 grey to 64x64 RGB."""
 
     latent_dim: int = 24  # length of z; digits come out sooner than with 64
@@ -130,7 +130,7 @@ def build_discriminator(config: Config) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("dimaging")
-class DCGAN(ImageGame):
+class DCGAN(ImageGAN):
     """`compile(d_optimizer=, g_optimizer=)` and `fit(images)`."""
 
     config_class = Config

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from dimaging_tf.gan.image_gan import ImageGame, ImageRules
+from dimaging_tf.gan.image_gan import ImageGAN, ImageGANConfig
 from dimaging_tf.layers.spectral import SpectralDense
 
 
 @dataclass(frozen=True)
-class Config(ImageRules):
+class Config(ImageGANConfig):
     """28x28 digits."""
 
     g_hidden: tuple[int, ...] = (256, 512, 1024)  # units of the generator's layers
@@ -63,7 +63,7 @@ def build_discriminator(config: Config) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("dimaging")
-class GAN(ImageGame):
+class GAN(ImageGAN):
     """`compile(d_optimizer=, g_optimizer=)` and `fit(images)`."""
 
     config_class = Config

@@ -24,14 +24,14 @@ from dimaging_tf.deployable import Quality
 from dimaging_tf.errors import DataError
 from dimaging_tf.gan import caption_matching as matching
 from dimaging_tf.gan import stackgan_stages as stages
-from dimaging_tf.gan.base import Game
+from dimaging_tf.gan.base import GANConfig
 from dimaging_tf.gan.text_to_image import Imagining
 from dimaging_tf.layers.random import step_normal
 from dimaging_tf.training.phases import Phased
 
 
 @dataclass(frozen=True)
-class Config(Game):
+class Config(GANConfig):
     """64x64 pictures of one object, twenty minutes on two cores."""
 
     shape: tuple[int, int, int] = (64, 64, 3)  # height, width, channels

@@ -1,4 +1,4 @@
-"""The game: costs against closed forms, who moves whose weights, the average, resuming, warnings, words."""
+"""The training of a GAN: losses against closed forms, who moves whose weights, the average, resuming, warnings, words."""
 
 import warnings
 from typing import Any
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
-from dimaging_tf.gan import losses as costs
-from dimaging_tf.gan.base import Game, Players
-from dimaging_tf.gan.monitor import GameWarning, GameWatch, findings
+from dimaging_tf.gan import losses
+from dimaging_tf.gan.base import GANBase, GANConfig
+from dimaging_tf.gan.monitor import GANMonitor, GANWarning, findings
 from dimaging_tf.layers.random import step_normal
 from dimaging_tf.models.dcgan import DCGAN
 from dimaging_tf.models.dcgan import Config as DCGANConfig
@@ -38,49 +38,51 @@ def j_d(real, fake, smoothing=0.0, wrong=None):
 @pytest.mark.parametrize("wrong", [None, WRONG])
 def test_costs_are_the_lectures(smoothing, wrong):
     expected = j_d(REAL, FAKE, smoothing, wrong)
-    found = costs.discriminator_cost(REAL, FAKE, smoothing, wrong)
+    found = losses.discriminator_loss(REAL, FAKE, smoothing, wrong)
     assert float(found) == pytest.approx(expected, rel=1e-6)
-    found = costs.generator_cost("minimax", REAL, FAKE, smoothing, wrong)
+    found = losses.generator_loss("minimax", REAL, FAKE, smoothing, wrong)
     assert float(found) == pytest.approx(-expected, rel=1e-6)
-    found = costs.generator_cost("non-saturating", REAL, FAKE, smoothing, wrong)
+    found = losses.generator_loss("non-saturating", REAL, FAKE, smoothing, wrong)
     assert float(found) == pytest.approx(-np.log(sure(FAKE)).mean() / 2, rel=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("cost", "at", "slope"),
+    ("loss", "at", "gradient"),
     [
-        (lambda x: costs.discriminator_cost(x, FAKE), REAL, -(1 - sure(REAL)) / 4),
-        (lambda x: costs.discriminator_cost(x, FAKE, 0.1), REAL, -(0.9 - sure(REAL)) / 4),
-        (lambda x: costs.discriminator_cost(REAL, x), FAKE, sure(FAKE) / 4),
-        (lambda x: costs.discriminator_cost(REAL, FAKE, 0, x), WRONG, sure(WRONG) / 8),
-        (lambda x: costs.generator_cost("minimax", REAL, x), FAKE, -sure(FAKE) / 4),
-        (lambda x: costs.generator_cost("non-saturating", REAL, x), FAKE, -(1 - sure(FAKE)) / 4),
+        (lambda x: losses.discriminator_loss(x, FAKE), REAL, -(1 - sure(REAL)) / 4),
+        (lambda x: losses.discriminator_loss(x, FAKE, 0.1), REAL, -(0.9 - sure(REAL)) / 4),
+        (lambda x: losses.discriminator_loss(REAL, x), FAKE, sure(FAKE) / 4),
+        (lambda x: losses.discriminator_loss(REAL, FAKE, 0, x), WRONG, sure(WRONG) / 8),
+        (lambda x: losses.generator_loss("minimax", REAL, x), FAKE, -sure(FAKE) / 4),
+        (lambda x: losses.generator_loss("non-saturating", REAL, x), FAKE, -(1 - sure(FAKE)) / 4),
     ],
 )  # fmt: skip
-def test_slopes_of_the_costs(cost, at, slope):
+def test_gradients_of_the_losses(loss, at, gradient):
     logit = tf.constant(at)
     with tf.GradientTape() as tape:
         tape.watch(logit)
-        value = cost(logit)
+        value = loss(logit)
     found: Any = tape.gradient(value, logit)
-    np.testing.assert_allclose(found, slope, rtol=1e-5)
+    np.testing.assert_allclose(found, gradient, rtol=1e-5)
 
 
-@pytest.mark.parametrize("g_cost", costs.G_COSTS)
+@pytest.mark.parametrize("g_cost", losses.G_LOSSES)
 @pytest.mark.parametrize("share", [1.0, 0.5])
-def test_slope_ratio(g_cost, share):
-    d_slope = share * sure(FAKE) / 4
-    g_slope = -d_slope if g_cost == "minimax" else -(1 - sure(FAKE)) / 4
-    np.testing.assert_allclose(costs.slope_ratio(g_cost, FAKE, share), g_slope / d_slope, rtol=1e-5)
-    assert np.isfinite(costs.slope_ratio(g_cost, np.array([-1e4, 1e4], np.float32))).all()
+def test_gradient_ratio(g_cost, share):
+    d_gradient = share * sure(FAKE) / 4
+    g_gradient = -d_gradient if g_cost == "minimax" else -(1 - sure(FAKE)) / 4
+    np.testing.assert_allclose(
+        losses.gradient_ratio(g_cost, FAKE, share), g_gradient / d_gradient, rtol=1e-5
+    )
+    assert np.isfinite(losses.gradient_ratio(g_cost, np.array([-1e4, 1e4], np.float32))).all()
 
 
-def test_penalties_of_a_linear_judge_are_known():
+def test_penalties_of_a_linear_discriminator_are_known():
     weight = np.array([[3.0], [4.0]], np.float32)
-    judge = lambda x: tf.reshape(x @ weight, [-1])  # noqa: E731, its slope is 5 everywhere
+    logit_of = lambda x: tf.reshape(x @ weight, [-1])  # noqa: E731, its gradient is 5 everywhere
     x, half = tf.ones((6, 2)), tf.fill([6], 0.5)
-    assert float(costs.gradient_penalty("r1", judge, x, -x, half)) == pytest.approx(12.5)
-    assert float(costs.gradient_penalty("wgan-gp", judge, x, -x, half)) == pytest.approx(16.0)
+    assert float(losses.gradient_penalty("r1", logit_of, x, -x, half)) == pytest.approx(12.5)
+    assert float(losses.gradient_penalty("wgan-gp", logit_of, x, -x, half)) == pytest.approx(16.0)
 
 
 SMALL = {"shape": (8, 8, 1), "latent_dim": 5}
@@ -115,7 +117,7 @@ GAMES = {
 
 
 def by_definition(model, image, label):
-    """Gradients of both costs, each with passes of its own."""
+    """Gradients of both losses, each with passes of its own."""
     image = tf.constant(image)
     rules, condition = model.config, model.condition_of(label)
     noise = step_normal(tf.constant([len(image), 5]), rules.seed, 0)
@@ -125,22 +127,22 @@ def by_definition(model, image, label):
 
     def logits(fake):
         fake = model._noisy(fake, rules.seed + 2, 0)
-        apart = [model.judge(x, condition, training=True) for x in (image, fake)]
+        apart = [model.discriminate(x, condition, training=True) for x in (image, fake)]
         return [tf.reshape(x, [-1]) for x in apart]
 
     with tf.GradientTape() as tape:
         fake = tf.stop_gradient(model.generate(noise, condition, training=True)[0])
-        cost = costs.discriminator_cost(*logits(fake), smoothing=rules.label_smoothing)
+        loss = losses.discriminator_loss(*logits(fake), smoothing=rules.label_smoothing)
         if rules.gradient_penalty:
-            see = lambda x: tf.reshape(model.judge(x, condition, training=True), [-1])  # noqa: E731
-            cost += rules.gradient_penalty * costs.gradient_penalty(
+            see = lambda x: tf.reshape(model.discriminate(x, condition, training=True), [-1])  # noqa: E731
+            loss += rules.gradient_penalty * losses.gradient_penalty(
                 rules.penalty, see, image, fake, at
             )
-    d_slopes = tape.gradient(cost, model.d_variables)
+    d_gradients = tape.gradient(loss, model.d_variables)
     with tf.GradientTape() as tape:
         fake = model.generate(noise, condition, training=True)[0]
-        cost = costs.generator_cost(rules.g_cost, *logits(fake), smoothing=rules.label_smoothing)
-    return d_slopes, tape.gradient(cost, model.g_variables)
+        loss = losses.generator_loss(rules.g_cost, *logits(fake), smoothing=rules.label_smoothing)
+    return d_gradients, tape.gradient(loss, model.g_variables)
 
 
 @pytest.mark.parametrize("game", GAMES)
@@ -148,14 +150,14 @@ def test_a_step_goes_down_both_costs_at_once(game):
     """Plain gradient descent of rate 1: the change of the weights is the gradient, by the definition."""
     model = started(GAMES[game])
     data = images(classes=model.config.classes)
-    slopes = by_definition(model, data[0], data[1] if len(data) > 1 else None)
+    gradients = by_definition(model, data[0], data[1] if len(data) > 1 else None)
     before = [[v.numpy() for v in player] for player in (model.d_variables, model.g_variables)]
     model.train_step(data if len(data) > 1 else data[0])
     for player, old, expected in zip(
-        (model.d_variables, model.g_variables), before, slopes, strict=True
+        (model.d_variables, model.g_variables), before, gradients, strict=True
     ):
-        for variable, start, slope in zip(player, old, expected, strict=True):
-            np.testing.assert_allclose(start - variable.numpy(), slope, rtol=2e-3, atol=2e-6)
+        for variable, start, gradient in zip(player, old, expected, strict=True):
+            np.testing.assert_allclose(start - variable.numpy(), gradient, rtol=2e-3, atol=2e-6)
 
 
 @pytest.mark.parametrize("game", GAMES)
@@ -204,7 +206,7 @@ def test_wrong_pairs_count_half_of_the_generated():
     noise = step_normal(tf.constant([10, 5]), 0, 0)
     fake, _ = model.generate(noise, condition, training=True)
     parts = [(image, condition), (fake, condition), (image, tf.roll(condition, 1, 0))]
-    real, made, wrong = (np.ravel(model.judge(*part, training=True)) for part in parts)
+    real, made, wrong = (np.ravel(model.discriminate(*part, training=True)) for part in parts)
     found = model.train_step((image, label))
     assert float(found["d_loss"]) == pytest.approx(j_d(real, made, 0, wrong), rel=1e-5)
     assert float(found["d_real"]) == pytest.approx(sure(real).mean(), rel=1e-5)
@@ -322,25 +324,25 @@ def test_a_collapsed_generator_is_reported_once():
     model = started(lambda: GAN(Config(**TINY)), 0.0, 0.0)
     for network in (model.generator, model.average):
         network.set_weights([0 * w for w in network.get_weights()])
-    watch = GameWatch(images(50)[0], patience=1)
+    watch = GANMonitor(images(50)[0], patience=1)
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", GameWarning)
+        warnings.simplefilter("always", GANWarning)
         history = model.fit(images()[0], epochs=3, batch_size=5, verbose=0, callbacks=[watch])
-    (message,) = [str(x.message) for x in said if x.category is GameWarning]
+    (message,) = [str(x.message) for x in said if x.category is GANWarning]
     assert "modes collapse: samples differ by 0.00 of what" in message
     assert history.history["diversity"] == [0, 0, 0]
 
 
-class Bare(Players):
+class Bare(GANBase):
     """No more than the game asks for."""
 
     def __init__(self):
         super().__init__(name="bare")
-        self.config = Game(ema=0.0)
+        self.config = GANConfig(ema=0.0)
         z, image = keras.Input((3,), name="z"), keras.Input((2,), name="image")
         self.generator = keras.Model(z, {"image": keras.layers.Dense(2)(z)})
         self.discriminator = keras.Model(image, {"logit": keras.layers.Dense(1)(image)})
-        self.set_players()
+        self.set_up_training()
 
     @property
     def noise_size(self) -> int:
@@ -363,13 +365,22 @@ class Few:
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: Game(g_cost="minmax"), "no g_cost 'minmax'; did you mean 'minimax'?"),
-        (lambda: Game(penalty="r2"), "no penalty 'r2'; known: r1, wgan-gp"),
-        (lambda: Game(label_smoothing=0.5), "label_smoothing must be in [0, 0.5). Received: 0.5"),
-        (lambda: Game(ema=1.0), "ema must be in [0, 1). Received: 1.0"),
-        (lambda: Game(d_rate=0.0), "d_rate must be more than 0. Received: 0.0"),
-        (lambda: Game(instance_noise=-1.0), "instance_noise must be 0 or more. Received: -1.0"),
-        (lambda: Game(gradient_penalty=-1.0), "gradient_penalty must be 0 or more. Received: -1.0"),
+        (lambda: GANConfig(g_cost="minmax"), "no g_cost 'minmax'; did you mean 'minimax'?"),
+        (lambda: GANConfig(penalty="r2"), "no penalty 'r2'; known: r1, wgan-gp"),
+        (
+            lambda: GANConfig(label_smoothing=0.5),
+            "label_smoothing must be in [0, 0.5). Received: 0.5",
+        ),
+        (lambda: GANConfig(ema=1.0), "ema must be in [0, 1). Received: 1.0"),
+        (lambda: GANConfig(d_rate=0.0), "d_rate must be more than 0. Received: 0.0"),
+        (
+            lambda: GANConfig(instance_noise=-1.0),
+            "instance_noise must be 0 or more. Received: -1.0",
+        ),
+        (
+            lambda: GANConfig(gradient_penalty=-1.0),
+            "gradient_penalty must be 0 or more. Received: -1.0",
+        ),
         (lambda: Bare().compile(), "bare: each player needs an optimizer: compile(d_optimizer="),
         (
             lambda: Bare().compile(

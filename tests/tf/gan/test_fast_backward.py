@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dimaging_tf.gan.fast_backward import passes_of
+from dimaging_tf.gan.fast_backward import cheap_backward
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 
@@ -26,14 +26,14 @@ def test_cheap_passes_have_the_slopes_of_the_network(first, channels):
     network = keras.Model(image, {"logit": logit})
     real, fake = tf.random.stateless_uniform([2, 4, 8, 6, channels], (1, 2))
 
-    def slopes(judge):
+    def gradients(logit_of):
         with tf.GradientTape() as tape:
             tape.watch(fake)
-            value = tf.reduce_sum(judge() * tf.reshape(tf.range(8.0), [8, 1]) ** 2)
+            value = tf.reduce_sum(logit_of() * tf.reshape(tf.range(8.0), [8, 1]) ** 2)
         return [value, *tape.gradient(value, [fake, *network.trainable_variables])]
 
-    cheap = slopes(lambda: passes_of(network)([real, fake], True))
-    usual = slopes(lambda: network(tf.concat([real, fake], 0), training=True)["logit"])
+    cheap = gradients(lambda: cheap_backward(network)([real, fake], True))
+    usual = gradients(lambda: network(tf.concat([real, fake], 0), training=True)["logit"])
     for a, b in zip(cheap, usual, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
 

@@ -21,11 +21,11 @@ def test_adam_in_one_operation_is_keras_adam(rate, more, taken):
         optimizer, rng = keras.optimizers.Adam(rate, **more), np.random.default_rng(0)
         optimizer.build(variables)
         for _ in range(20):
-            slopes = [tf.constant(rng.standard_normal(v.shape), v.dtype) for v in variables]
+            gradients = [tf.constant(rng.standard_normal(v.shape), v.dtype) for v in variables]
             if not ours:
-                optimizer.apply(slopes, variables)
+                optimizer.apply(gradients, variables)
             else:
-                assert apply_adam(optimizer, slopes, variables) == taken
+                assert apply_adam(optimizer, gradients, variables) == taken
         return [x.numpy() for x in (*variables, *optimizer.variables)]
 
     if taken:
