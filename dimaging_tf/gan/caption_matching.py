@@ -88,7 +88,7 @@ def near_miss(text, seed, step):
     return tf.gather(among, chosen)
 
 
-class Matcher:
+class CaptionMatcher:
     """Both encoders at work. picture, image: [B, H, W, C] of any size; text: [B, D]."""
 
     def __init__(self, text_encoder: keras.Model, image_encoder: keras.Model, side: int):

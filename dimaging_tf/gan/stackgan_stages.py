@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from dimaging_tf.gan import caption_matching as matching
+from dimaging_tf.gan import caption_matching
 from dimaging_tf.gan.base import GANBase
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
@@ -72,7 +72,7 @@ def build_discriminator(config: Any, side: int, filters: int, name: str) -> kera
     picture = keras.Input((side, side, config.shape[-1]), name="picture")
     text = keras.Input((config.text_dim,), name="text")
     x = layers.Rescaling(2.0, -1.0)(picture)
-    for count in matching.doubled(filters, side):
+    for count in caption_matching.doubled(filters, side):
         x = layers.LeakyReLU(0.2)(conv(count, 4, 2, padding="same")(x))
     told = layers.LeakyReLU(0.2)(dense(config.condition_dim)(text))
     x = layers.Concatenate()([x, _everywhere(told, 4)])
@@ -109,7 +109,7 @@ def _everywhere(vector, side: int):
     return layers.UpSampling2D(side)(layers.Reshape((1, 1, vector.shape[-1]))(vector))
 
 
-class Stage(GANBase):
+class StackGANStage(GANBase):
     """The game of one stage: `train_step((pictures, texts))`, pictures [B, side, side, C].
 
     output: "low" or "image". before: (text, noise) -> low, for the second stage; its noise begins with
@@ -163,4 +163,4 @@ class Stage(GANBase):
 
     def wrong_condition(self, condition, step):
         """Texts of other pictures of the batch."""
-        return matching.near_miss(condition, self.config.seed + 2, step)
+        return caption_matching.near_miss(condition, self.config.seed + 2, step)

@@ -14,7 +14,7 @@ from dimaging_tf.data import words as text
 from dimaging_tf.deployable import DeployableModel
 
 
-class Imagining(DeployableModel):
+class TextToImage(DeployableModel):
     """Has these graphs, `config` (words, length, sizes of noise) and `matcher`, which judges pictures."""
 
     config: Any

@@ -4,11 +4,12 @@
     text, condition_noise, noise ──stage1──> low 16x16 ┐
     text, condition_noise ─────────────────────────────┴──stage2──> image 64x64
 
-One `fit` does three things in turn, told apart by the count of steps: the text encoder, with an image
-encoder, learns which caption belongs to which picture (`matching.py`); then the game of stage I is
-played on pictures shrunk to 16x16; then that of stage II, whose generator repairs and refines what the
-finished stage I draws (`stages.py`). Captions and pictures judge the generators in two ways: by the
-matching-aware discriminators, and by the matching loss of the first phase (AttnGAN, arXiv 1711.10485).
+One `fit` trains in three phases, told apart by the count of steps. First the text encoder, together with an
+image encoder, learns which caption belongs to which picture (`gan.caption_matching`). Then the GAN of stage I
+is trained on pictures shrunk to 16x16. Last comes the GAN of stage II, whose generator repairs and refines
+what the finished stage I draws (`gan.stackgan_stages`). Whether a picture fits its caption enters a
+generator's loss twice: through the matching-aware discriminator, and through the matching loss of the first
+phase (AttnGAN, arXiv 1711.10485).
 
 image: float32 [B, H, H, C] in [0, 1]; tokens: int32 [B, length], 0 in front of the words; text: float32
 [B, text_dim] in [-1, 1]; noise and condition_noise: float32, unit Gaussian.
@@ -22,10 +23,19 @@ import tensorflow as tf
 
 from dimaging_tf.deployable import Quality
 from dimaging_tf.errors import DataError
-from dimaging_tf.gan import caption_matching as matching
-from dimaging_tf.gan import stackgan_stages as stages
 from dimaging_tf.gan.base import GANConfig
-from dimaging_tf.gan.text_to_image import Imagining
+from dimaging_tf.gan.caption_matching import (
+    CaptionMatcher,
+    build_image_encoder,
+    build_text_encoder,
+)
+from dimaging_tf.gan.stackgan_stages import (
+    StackGANStage,
+    build_discriminator,
+    build_stage1,
+    build_stage2,
+)
+from dimaging_tf.gan.text_to_image import TextToImage
 from dimaging_tf.layers.random import step_normal
 from dimaging_tf.training.phases import Phased
 
@@ -75,7 +85,7 @@ class Config(GANConfig):
 
 
 @keras.saving.register_keras_serializable("dimaging")
-class StackGAN(Phased, Imagining):
+class StackGAN(Phased, TextToImage):
     """`compile(optimizer)` and `fit(images, tokens)`; `imagine(captions)` draws."""
 
     config_class = Config
@@ -87,22 +97,22 @@ class StackGAN(Phased, Imagining):
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)
-        rules = self.config
-        self.ranges = {**type(self).ranges, "tokens": (0.0, float(len(rules.words)))}
-        self.text_encoder = matching.build_text_encoder(rules)
-        self.image_encoder = matching.build_image_encoder(rules)
-        self.matcher = matching.Matcher(self.text_encoder, self.image_encoder, rules.shape[0])
-        low, side = rules.low_side, rules.shape[0]
-        self.stage1 = stages.Stage(
-            rules,
-            stages.build_stage1(rules),
-            stages.build_discriminator(rules, low, rules.discriminator1, "discriminator1"),
+        cfg = self.config
+        side, low = cfg.shape[0], cfg.low_side
+        self.ranges = {**type(self).ranges, "tokens": (0.0, float(len(cfg.words)))}
+        self.text_encoder = build_text_encoder(cfg)
+        self.image_encoder = build_image_encoder(cfg)
+        self.matcher = CaptionMatcher(self.text_encoder, self.image_encoder, side)
+        self.stage1 = StackGANStage(
+            cfg,
+            build_stage1(cfg),
+            build_discriminator(cfg, low, cfg.discriminator1, "discriminator1"),
             self.matcher.loss,
         )
-        self.stage2 = stages.Stage(
-            rules,
-            stages.build_stage2(rules),
-            stages.build_discriminator(rules, side, rules.discriminator2, "discriminator2"),
+        self.stage2 = StackGANStage(
+            cfg,
+            build_stage2(cfg),
+            build_discriminator(cfg, side, cfg.discriminator2, "discriminator2"),
             self.matcher.loss,
             self._low,
         )

@@ -10,7 +10,7 @@ import tensorflow as tf
 from dimaging_tf.data import shapes
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.errors import DataError
-from dimaging_tf.gan import caption_matching as matching
+from dimaging_tf.gan import caption_matching
 from dimaging_tf.models.stackgan import Config, StackGAN
 
 SMALL = Config(
@@ -93,19 +93,21 @@ def test_save_load_and_continue_equals_no_interruption(pairs, tmp_path):
 def test_matching_loss_of_two_pairs():
     """Cosines 1 and 0: each picture finds its caption by e^10 against 1."""
     unit = tf.eye(2)
-    expected = np.log(1 + np.exp(-matching.SHARPNESS))
-    assert float(matching.matching_loss(unit, 3 * unit)) == pytest.approx(expected, abs=1e-7)
-    assert float(matching.matching_loss(unit, tf.reverse(unit, [0]))) == pytest.approx(
-        expected + matching.SHARPNESS, rel=1e-5
+    expected = np.log(1 + np.exp(-caption_matching.SHARPNESS))
+    assert float(caption_matching.matching_loss(unit, 3 * unit)) == pytest.approx(
+        expected, abs=1e-7
     )
-    np.testing.assert_array_equal(matching.hits(unit, tf.reverse(unit, [0])), [0, 0])
-    np.testing.assert_array_equal(matching.hits(unit, unit), [1, 1])
+    assert float(caption_matching.matching_loss(unit, tf.reverse(unit, [0]))) == pytest.approx(
+        expected + caption_matching.SHARPNESS, rel=1e-5
+    )
+    np.testing.assert_array_equal(caption_matching.hits(unit, tf.reverse(unit, [0])), [0, 0])
+    np.testing.assert_array_equal(caption_matching.hits(unit, unit), [1, 1])
 
 
 def test_the_wrong_caption_is_a_similar_one_that_says_something_else(monkeypatch):
     texts = tf.constant([[1.0, 0.0], [1.0, 0.1], [1.0, 0.5], [-1.0, 0.0]])
-    monkeypatch.setattr(matching, "step_uniform", lambda shape, seed, step: tf.zeros(shape))
-    wrong = matching.near_miss(texts, 0, 0).numpy()
+    monkeypatch.setattr(caption_matching, "step_uniform", lambda shape, seed, step: tf.zeros(shape))
+    wrong = caption_matching.near_miss(texts, 0, 0).numpy()
     np.testing.assert_array_equal(wrong, texts.numpy()[[2, 2, 1, 2]])
 
 
