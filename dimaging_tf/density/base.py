@@ -130,9 +130,9 @@ class ExplicitDensity(DeployableModel):
             image = tf.cast(noise < image, tf.float32)
         else:
             image = tf.round(image * (self.config.levels - 1)) / (self.config.levels - 1)
-        return (image, self.told(image, label)) if self.condition else image
+        return (image, self.condition_of(image, label)) if self.condition else image
 
-    def told(self, image, label):
+    def condition_of(self, image, label):
         """The condition of images on the alphabet: their labels, one-hot [B, classes]."""
         return tf.one_hot(label, self.config.classes)
 
@@ -161,11 +161,11 @@ class ExplicitDensity(DeployableModel):
             )
         if condition is None and self.condition:
             condition = self.default_condition(n)
-        told: Any = () if condition is None else tf.constant(condition)
+        given: Any = () if condition is None else tf.constant(condition)
         inputs: list[Any] = [noise, canvas, mask]
         image = tf.constant(inputs[1] * inputs[2])
         for _ in range(math.prod(shape) + 1):
-            again = self._draw_all(image, *inputs, told)
+            again = self._draw_all(image, *inputs, given)
             if bool(tf.reduce_all(again == image)):
                 break
             image = again
@@ -201,11 +201,11 @@ class ExplicitDensity(DeployableModel):
     def _weights(self, likelihood: IntegerLikelihood, inputs: dict[str, Any]) -> keras.Model:
         """Of an integer-valued network: image (and condition) -> weights of the symbols."""
         source = {k: keras.Input(t.shape[1:], name=k) for k, t in inputs.items()}
-        told = {**source, "image": Encode(likelihood)(source["image"])}
-        parameters = self.network(told if self.condition else told["image"])["parameters"]
-        weights = Weights(likelihood)(parameters, told["image"])
-        face = source if self.condition else source["image"]
-        return keras.Model(face, {"weights": weights}, name="density")
+        symbols = Encode(likelihood)(source["image"])
+        encoded = {**source, "image": symbols} if self.condition else symbols
+        weights = Weights(likelihood)(self.network(encoded)["parameters"], symbols)
+        interface = source if self.condition else source["image"]
+        return keras.Model(interface, {"weights": weights}, name="density")
 
     def examples(self, image, label=None, seed=0):
         """Images on the alphabet, and what they are told."""
@@ -226,10 +226,10 @@ class ExplicitDensity(DeployableModel):
 
     def picture(self, image, label=None, seed=0):
         """Rows: images, their lower half occluded and completed twice, samples."""
-        image, told = self.prepared(image[:8], None if label is None else label[:8], seed)
+        image, condition = self.prepared(image[:8], None if label is None else label[:8], seed)
         mask = np.zeros((*image.shape[:3], 1), np.float32)
         mask[:, : image.shape[1] // 2] = 1
-        known = {"condition": told, "canvas": image, "mask": mask}
+        known = {"condition": condition, "canvas": image, "mask": mask}
         completed = [self.sample(len(image), seed + i, **known) for i in range(2)]
         drawn = self.sample(len(image), seed + 2)
         return np.stack([image, image * mask + 0.5 * (1 - mask), *completed, drawn])
@@ -237,8 +237,8 @@ class ExplicitDensity(DeployableModel):
     def prepared(self, image: Any, label: Any = None, seed: int = 0) -> tuple[Any, Any]:
         """(image on the alphabet, condition or None) of images in [0, 1]."""
         found = self.transform(tf.convert_to_tensor(image), label, np.array([seed, 0], np.int32))
-        image, told = found if self.condition else (found, None)
-        return np.asarray(image), None if told is None else np.asarray(told)
+        image, condition = found if self.condition else (found, None)
+        return np.asarray(image), None if condition is None else np.asarray(condition)
 
 
 @keras.saving.register_keras_serializable("dimaging")

@@ -154,10 +154,10 @@ class IntegerLogisticMixture(IntegerLikelihood, MixturePixel):
     def weights(self, parameters, symbols=None):
         """As the base; in grey, symbols are not read."""
         logits, means, scales, couplings = self.split(parameters)
-        told: list[Any] = [None] if symbols is None else tf.split(symbols, self.channels, -1)
+        colours: list[Any] = [None] if symbols is None else tf.split(symbols, self.channels, -1)
         shares, found = self._shares(logits), []
         for colour, pairs in enumerate(self.pairs()):
-            earlier = [(couplings[..., p, :], told[c]) for c, p in enumerate(pairs)]
+            earlier = [(couplings[..., p, :], colours[c]) for c, p in enumerate(pairs)]
             mean: Any = self._moved(means[..., colour, :], earlier)
             scale = scales[..., colour, :]
             below: Any = 0
@@ -166,7 +166,7 @@ class IntegerLogisticMixture(IntegerLikelihood, MixturePixel):
                 below += tf.floor(shares[..., k, None] * part / 2.0**self.shift)
             found.append(1 + below[..., 1:] - below[..., :-1])
             if colour + 1 < self.channels:
-                shares = self._known(shares, mean, scale, told[colour])
+                shares = self._known(shares, mean, scale, colours[colour])
         return tf.stack(found, -2)
 
     def draw(self, parameters, noise):

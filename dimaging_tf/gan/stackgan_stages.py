@@ -74,8 +74,8 @@ def build_discriminator(config: Any, side: int, filters: int, name: str) -> kera
     x = layers.Rescaling(2.0, -1.0)(picture)
     for count in caption_matching.doubled(filters, side):
         x = layers.LeakyReLU(0.2)(conv(count, 4, 2, padding="same")(x))
-    told = layers.LeakyReLU(0.2)(dense(config.condition_dim)(text))
-    x = layers.Concatenate()([x, _everywhere(told, 4)])
+    condition = layers.LeakyReLU(0.2)(dense(config.condition_dim)(text))
+    x = layers.Concatenate()([x, _everywhere(condition, 4)])
     x = layers.LeakyReLU(0.2)(conv(2 * filters, 1)(x))
     x = layers.LeakyReLU(0.2)(conv(2 * filters, 3, padding="same")(x))
     logit = dense(1)(layers.Flatten()(x))
@@ -142,12 +142,12 @@ class StackGANStage(GANBase):
         """All outputs of the generator for noise [B, noise_size] and texts [B, D]."""
         config = self.config
         first = config.condition_dim + config.noise_dim
-        told = {"text": text, "condition_noise": noise[:, -config.condition_dim :]}
+        inputs = {"text": text, "condition_noise": noise[:, -config.condition_dim :]}
         if self.before:
-            told["low"] = self.before(text, noise[:, :first])
+            inputs["low"] = self.before(text, noise[:, :first])
         else:
-            told["noise"] = noise[:, : config.noise_dim]
-        return (generator or self.generator)(told, training=training)
+            inputs["noise"] = noise[:, : config.noise_dim]
+        return (generator or self.generator)(inputs, training=training)
 
     def generate(self, noise, condition, training, generator=None):
         """Pictures, and what the generator pays for its Gaussian and for a picture that fits badly."""
@@ -158,8 +158,8 @@ class StackGANStage(GANBase):
 
     def discriminate(self, image, condition, training):
         """Logits [B, 1]."""
-        told = {"picture": image, "text": condition}
-        return self.discriminator(told, training=training)["logit"]
+        inputs = {"picture": image, "text": condition}
+        return self.discriminator(inputs, training=training)["logit"]
 
     def wrong_condition(self, condition, step):
         """Texts of other pictures of the batch."""

@@ -122,8 +122,8 @@ def build_discriminator(config: Config) -> keras.Model:
         # A projection discriminator (Miyato and Koyama 2018, arXiv 1802.05637): the features' product
         # with the class's own vector is added.
         inputs["label"] = keras.Input((config.classes,), name="label")
-        told = layers.Multiply()([dense(config.classes, use_bias=False)(x), inputs["label"]])
-        logit = layers.Add()([logit, dense(1, use_bias=False)(told)])
+        projection = layers.Multiply()([dense(config.classes, use_bias=False)(x), inputs["label"]])
+        logit = layers.Add()([logit, dense(1, use_bias=False)(projection)])
     return keras.Model(
         inputs if config.classes else inputs["image"], {"logit": logit}, name="discriminator"
     )

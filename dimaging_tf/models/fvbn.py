@@ -41,7 +41,7 @@ class Config:
     hidden: int = 4000  # units; a pixel in the middle of the image listens to half of them
     direct: bool = True  # logistic regression beside the hidden units
     dropout: float = 0.5  # share of hidden units left out in a training step
-    classes: int = 0  # of the labels that it is told; 0: none
+    classes: int = 0  # of the label that it is conditioned on; 0: unconditional
 
     def __post_init__(self):
         check_levels("fvbn", self.levels)
@@ -58,16 +58,16 @@ def build_network(config: Config) -> keras.Model:
     outputs = pixels * order["parameters"]
     x = layers.Flatten()(image)
     h = MaskedDense(config.hidden, "hidden", **order, name="hidden")(x)
-    told = []
+    conditions = []
     if config.classes:
         label = inputs["label"] = keras.Input((config.classes,), name="label")
-        said = layers.Dense(config.hidden, use_bias=False, name="hidden_label")(label)
-        told = [layers.Dense(outputs, use_bias=False, name="output_label")(label)]
-        h = layers.Add()([h, said])
+        condition = layers.Dense(config.hidden, use_bias=False, name="hidden_label")(label)
+        conditions = [layers.Dense(outputs, use_bias=False, name="output_label")(label)]
+        h = layers.Add()([h, condition])
     h = layers.ReLU()(h)
     if config.dropout:
         h = layers.Dropout(config.dropout, seed=0)(h)
-    terms = [MaskedDense(outputs, "output", **order, name="output")(h), *told]
+    terms = [MaskedDense(outputs, "output", **order, name="output")(h), *conditions]
     if config.direct:
         terms.append(MaskedDense(outputs, "direct", **order, use_bias=False, name="direct")(x))
     total = layers.Add()(terms) if len(terms) > 1 else terms[0]

@@ -61,7 +61,7 @@ class Config(Raster):
     kernel: int = 3  # kernel of the others, pixels
     head: int = 32  # channels before the parameters
     position: bool = True  # a learned bias per pixel and channel
-    classes: int = 0  # of the labels that it is told; 0: none
+    classes: int = 0  # of the label that it is conditioned on; 0: unconditional
 
     def __post_init__(self):
         if self.stacks not in ("residual", "gated"):
@@ -97,9 +97,9 @@ def conv(config, filters, size, mask="B", name=None):
 
 def _residual(config, image, label):
     x = conv(config, config.filters, config.entry, "A")(image)
-    x = placed(config, x)
+    x = add_position(config, x)
     for _ in range(config.blocks):
-        h = told(config.filters, label, x)
+        h = add_condition(x, label, config.filters)
         h = conv(config, config.middle, 1)(layers.ReLU()(h))
         h = conv(config, config.middle, config.kernel)(layers.ReLU()(h))
         h = conv(config, config.filters, 1)(layers.ReLU()(h))
@@ -109,25 +109,25 @@ def _residual(config, image, label):
 
 def _gated(config, image, label):
     f, k = config.filters, config.kernel
-    v = placed(config, conv(config, f, config.entry, "above")(image))
-    h = placed(config, conv(config, f, (1, config.entry), "A")(image))
+    v = add_position(config, conv(config, f, config.entry, "above")(image))
+    h = add_position(config, conv(config, f, (1, config.entry), "A")(image))
     h = layers.Add()([h, conv(config, f, 1)(v)])
     for _ in range(config.blocks):
-        v2 = told(2 * f, label, conv(config, 2 * f, k, "rows")(v))
-        h2 = told(2 * f, label, conv(config, 2 * f, (1, k))(h))
+        v2 = add_condition(conv(config, 2 * f, k, "rows")(v), label, 2 * f)
+        h2 = add_condition(conv(config, 2 * f, (1, k))(h), label, 2 * f)
         h2 = layers.Add()([h2, conv(config, 2 * f, 1)(v2)])
         v = Gate()(v2)
         h = layers.Add()([h, conv(config, f, 1)(Gate()(h2))])
     return h
 
 
-def placed(config, x):
-    """Add what the place in the image says."""
+def add_position(config, x):
+    """Add the learned bias of each place in the image, where the Config asks for one."""
     return PositionBias()(x) if config.position else x
 
 
-def told(filters, label, x):
-    """Add what the label says to every pixel."""
+def add_condition(x, label, filters):
+    """Add a learned vector of the one-hot label [B, classes] to every pixel of x [B, H, W, filters]."""
     if label is None:
         return x
     bias = layers.Reshape((1, 1, filters))(layers.Dense(filters, use_bias=False)(label))

@@ -19,7 +19,7 @@ from keras import layers
 
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
-from dimaging_tf.models.pixelcnn import Raster, conv, network, placed, told
+from dimaging_tf.models.pixelcnn import Raster, add_condition, add_position, conv, network
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Config(Raster):
     kernel: int = 3  # of a row LSTM's input-to-state convolution, pixels
     head: int = 32  # channels before the parameters
     position: bool = True  # a learned bias per pixel and channel
-    classes: int = 0  # of the labels that it is told; 0: none
+    classes: int = 0  # of the label that it is conditioned on; 0: unconditional
 
     def __post_init__(self):
         if self.kind not in ("row", "diagonal"):
@@ -51,7 +51,8 @@ def build_network(config: Config) -> keras.Model:
 
 def _trunk(config, image, label):
     width = 2 * config.filters
-    x = told(width, label, placed(config, conv(config, width, config.entry, "A")(image)))
+    x = add_position(config, conv(config, width, config.entry, "A")(image))
+    x = add_condition(x, label, width)
     for _ in range(config.layers):
         h = _row(config, x) if config.kind == "row" else _diagonal(config, x)
         x = layers.Add()([x, conv(config, width, 1)(h)])

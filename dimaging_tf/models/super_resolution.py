@@ -133,7 +133,7 @@ class SuperResolution(ExplicitDensity):
         found = self.both({"image": image, "low": condition}, training=training)
         return tuple(self._negative(found[name], image) for name in ("parameters", "conditioning"))
 
-    def told(self, image, label):
+    def condition_of(self, image, label):
         """The small picture."""
         return shrink(image, self.config.factor)
 

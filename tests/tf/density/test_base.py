@@ -27,11 +27,11 @@ def jacobian(model: PixelCNN, image, condition) -> np.ndarray:
     height, width, channels = model.config.shape
     colours, pixels = model.config.colours, height * width
     copies = pixels * colours
-    told = None if condition is None else np.repeat(condition[:1], copies, 0)
+    given = None if condition is None else np.repeat(condition[:1], copies, 0)
     with tf.GradientTape() as tape:
         x = tf.constant(np.repeat(image[:1], copies, 0))
         tape.watch(x)
-        parameters = tf.reshape(model.parameters(x, told), (copies, pixels, -1, colours))
+        parameters = tf.reshape(model.parameters(x, given), (copies, pixels, -1, colours))
         mix = np.random.default_rng(0).normal(size=parameters.shape[2]).astype(np.float32)
         mixed = tf.reshape(tf.tensordot(parameters, mix, [2, 0]), (copies, copies))
         total = tf.linalg.trace(mixed)

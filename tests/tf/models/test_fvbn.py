@@ -20,7 +20,7 @@ CONFIGS = {
     "softmax": Config((4, 3, 1), levels=5, hidden=30),
     "colour": Config((3, 2, 3), levels=4, hidden=40),
     "binary_colour": Config((3, 2, 3), hidden=40),
-    "told": Config((3, 3, 1), hidden=20, classes=3),
+    "conditional": Config((3, 3, 1), hidden=20, classes=3),
 }
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
@@ -32,7 +32,7 @@ def make(config, scale=0.5):
     return model
 
 
-def told(config, n) -> Any:
+def one_hot(config, n) -> Any:
     return np.eye(3, dtype=np.float32)[np.arange(n) % 3] if config.classes else None
 
 
@@ -47,7 +47,7 @@ def test_a_number_depends_on_all_earlier_ones_and_on_no_other(config):
     image = tf.constant(np.random.default_rng(1).random((1, *config.shape), np.float32))
     with tf.GradientTape() as tape:
         tape.watch(image)
-        parameters = model.parameters(image, told(config, 1))
+        parameters = model.parameters(image, one_hot(config, 1))
     places, colours = math.prod(config.shape[:2]), config.shape[-1]
     jacobian = np.abs(np.asarray(tape.jacobian(parameters, image)))
     jacobian = jacobian.reshape(places, -1, colours, places * colours).max(1)
@@ -59,14 +59,14 @@ def test_a_number_depends_on_all_earlier_ones_and_on_no_other(config):
 
 @pytest.mark.parametrize(
     "config",
-    [Config((3, 3, 1), hidden=20), Config((2, 2, 1), levels=3, hidden=9), CONFIGS["told"]],
-    ids=["binary", "three_levels", "told"],
+    [Config((3, 3, 1), hidden=20), Config((2, 2, 1), levels=3, hidden=9), CONFIGS["conditional"]],
+    ids=["binary", "three_levels", "conditional"],
 )
 def test_all_images_together_have_the_probability_1(config):
     values = np.linspace(0, 1, config.levels, dtype=np.float32)
     images = np.array(list(itertools.product(values, repeat=math.prod(config.shape))))
     images = images.reshape(-1, *config.shape)
-    condition = told(config, 2)[1:].repeat(len(images), 0) if config.classes else None
+    condition = one_hot(config, 2)[1:].repeat(len(images), 0) if config.classes else None
     found = np.asarray(make(config)(images, condition), np.float64).sum((1, 2, 3))
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
 
@@ -86,10 +86,10 @@ def test_without_weights_a_black_and_white_image_costs_log_2_a_pixel():
 def test_drawing_at_once_is_drawing_one_by_one(config):
     model, (height, width, colours) = make(config), config.shape
     noise = np.random.default_rng(0).random((3, height, width, colours)).astype(np.float32)
-    drawn = model.sample(3, noise=noise, condition=told(config, 3))
+    drawn = model.sample(3, noise=noise, condition=one_hot(config, 3))
     naive = np.zeros_like(drawn)
     for place in np.ndindex(config.shape):
-        found = model.likelihood.draw(model.parameters(naive, told(config, 3)), noise).numpy()
+        found = model.likelihood.draw(model.parameters(naive, one_hot(config, 3)), noise).numpy()
         naive[(slice(None), *place)] = found[(slice(None), *place)]
     np.testing.assert_array_equal(drawn, naive)
     assert len(np.unique(drawn)) == config.levels
@@ -101,7 +101,7 @@ def test_saved_and_loaded_it_is_the_same(config, tmp_path):
     model.save(tmp_path / "fvbn.keras")
     again = keras.models.load_model(tmp_path / "fvbn.keras")
     assert again.config == config
-    condition = told(config, 2)
+    condition = one_hot(config, 2)
     np.testing.assert_array_equal(again(image, condition), model(image, condition))
 
 

@@ -37,7 +37,7 @@ def make(config):
     return model
 
 
-def told(config, n):
+def one_hot(config, n):
     return np.eye(3, dtype=np.float32)[np.arange(n) % 3] if config.classes else None
 
 
@@ -47,7 +47,7 @@ def seen(model):
     image = tf.constant(np.random.default_rng(1).random((1, height, width, colours), np.float32))
     with tf.GradientTape() as tape:
         tape.watch(image)
-        parameters = model.parameters(image, told(model.config, 1))
+        parameters = model.parameters(image, one_hot(model.config, 1))
     jacobian = np.asarray(tape.jacobian(parameters, image)) != 0
     jacobian = jacobian.reshape(height * width, -1, model.config.colours, height * width, colours)
     return jacobian.any(1)
@@ -157,10 +157,10 @@ def test_all_images_together_have_the_probability_1(kind):
 def test_drawing_at_once_is_drawing_one_by_one(config):
     model, (height, width, _) = make(config), config.shape
     noise = np.random.default_rng(0).random((2, height, width, model.likelihood.noise), np.float32)
-    drawn = model.sample(2, noise=noise, condition=told(config, 2))
+    drawn = model.sample(2, noise=noise, condition=one_hot(config, 2))
     naive = np.zeros_like(drawn)
     for place in np.ndindex(config.shape):
-        found = model.likelihood.draw(model.parameters(naive, told(config, 2)), noise).numpy()
+        found = model.likelihood.draw(model.parameters(naive, one_hot(config, 2)), noise).numpy()
         naive[(slice(None), *place)] = found[(slice(None), *place)]
     np.testing.assert_allclose(drawn, naive, atol=1e-6)
     assert len(np.unique(drawn)) > 1
