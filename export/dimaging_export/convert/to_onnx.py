@@ -21,7 +21,7 @@ from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import last_value
 from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph.check import verify
-from dimaging_export.graph.interface import Interface, interface_of
+from dimaging_export.graph.interface import Interface, interface_of, refuse_kept_states
 from dimaging_export.graph.passes import clean
 from dimaging_export.graph.trace import Shape, trace
 
@@ -47,6 +47,7 @@ def convert(
     """
     if converter not in CONVERTERS:
         raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
+    refuse_kept_states(graph)
     interface = interface_of(graph, shapes)
     reason = ""
     if converter != "tf2onnx":
@@ -93,7 +94,10 @@ def _check_types(graph: keras.Model) -> None:
     walk = trace(graph)
     for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
         readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
-        words = all(isinstance(reader, keras.layers.Embedding) for reader in readers)
+        words = all(
+            isinstance(reader, keras.layers.Embedding) or type(reader).__name__ == "NotEqual"
+            for reader in readers
+        )
         if tensor.dtype != "float32" and not (tensor.dtype == "int32" and words):
             raise Unsupported(
                 f"input {given.name!r} is {tensor.dtype}, emitters know float32, and int32 for an Embedding"

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from dimaging_export.emit.values import FIRST, LAST, Value, permuted
+from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axes, axis_of, permuted
 
 
 class Builder:
@@ -88,7 +88,7 @@ class Builder:
         A vector that can still change its order keeps that freedom: order first, then the function.
         """
         if value.forms:
-            layout = value.layout if value.rank == 4 else LAST
+            layout = value.working
             result = Value(value.shape, {layout: emit(self.form(value, layout))})
         else:  # nobody has chosen a layout yet: leave that to the reader
             result = Value(value.shape, order=value.order)
@@ -112,15 +112,18 @@ class Builder:
         return in_scope
 
     def _relayout(self, value: Value, layout: str) -> str:
-        to_last = layout == LAST
-        name = self.form(value, FIRST if to_last else LAST)
-        if value.shape[3] != 1:
-            return self.node("Transpose", name, perm=[0, 2, 3, 1] if to_last else [0, 3, 1, 2])
+        known = [x for x in (FIRST, LAST, TIME) if x in value.forms]
+        source = known[0] if known else value.layout
+        name = self.form(value, source)
+        if value.shape[-1] != 1 or TIME in (source, layout):
+            order = axes(value.rank, source)
+            perm = [order.index(axis) for axis in axes(value.rank, layout)]
+            return self.node("Transpose", name, perm=perm)
         # One channel: the bytes lie the same way already, only the shape is written anew.
         if None not in value.shape[1:]:
             shape = permuted(value.shape, layout)
             return self.node("Reshape", name, self.constant([0, *shape[1:]], "shape"))
-        old, new = (1, 3) if to_last else (3, 1)
+        old, new = (axis_of(-1, value.rank, x) for x in (source, layout))
         flat = self.node("Squeeze", name, self.constant([old], "axes"))
         return self.node("Unsqueeze", flat, self.constant([new], "axes"))
 

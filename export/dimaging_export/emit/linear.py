@@ -35,90 +35,90 @@ def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
     return again(kernel, bias)
 
 
-@emits(layers.Conv2D)
-def conv2d(b: Builder, layer: Any, x: Value) -> Value:
-    """Kernel [kh, kw, in / groups, out] -> Conv."""
+@emits(layers.Conv1D, layers.Conv2D)
+def conv(b: Builder, layer: Any, x: Value) -> Value:
+    """Kernel [k, in / groups, out] or [kh, kw, in / groups, out] -> Conv."""
     attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
     attributes["group"] = layer.groups
     y = convolution(b, x, layer.kernel, layer.bias, _spatial(layer, x), attributes)
     return activate(b, layer.activation, y)
 
 
-@emits(layers.DepthwiseConv2D)
-def depthwise_conv2d(b: Builder, layer: Any, x: Value) -> Value:
+@emits(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+def depthwise_conv(b: Builder, layer: Any, x: Value) -> Value:
     """Kernel [kh, kw, in, multiplier] -> Conv with a group per input channel."""
     return activate(b, layer.activation, _depthwise(b, layer, x, layer.kernel, layer.bias))
 
 
-@emits(layers.SeparableConv2D)
-def separable_conv2d(b: Builder, layer: Any, x: Value) -> Value:
+@emits(layers.SeparableConv1D, layers.SeparableConv2D)
+def separable_conv(b: Builder, layer: Any, x: Value) -> Value:
     """A depthwise Conv, then a 1x1 Conv that carries the bias."""
     deep = _depthwise(b, layer, x, layer.depthwise_kernel, None)
-    y = convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:3], {})
+    y = convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:-1], {})
     return activate(b, layer.activation, y)
 
 
-@emits(layers.Conv2DTranspose)
-def conv2d_transpose(b: Builder, layer: Any, x: Value) -> Value:
+@emits(layers.Conv1DTranspose, layers.Conv2DTranspose)
+def conv_transpose(b: Builder, layer: Any, x: Value) -> Value:
     """Kernel [kh, kw, out, in] -> ConvTranspose, its crop and output padding from Keras' sizes."""
     attributes = transpose_window(layer)
     shape = layer.compute_output_shape(x.shape)
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        weights = b.constant(kernel.transpose(2, 3, 0, 1), "kernel")
+        weights = b.constant(np.moveaxis(kernel, (-2, -1), (0, 1)), "kernel")
         name = b.node("ConvTranspose", source, weights, b.constant(bias, "bias"), **attributes)
         return first_value(name, shape)
 
-    outputs_last = np.asarray(layer.kernel).transpose(0, 1, 3, 2)
+    outputs_last = np.asarray(layer.kernel).swapaxes(-1, -2)
     return activate(b, layer.activation, affine(outputs_last, layer.bias, emit))
 
 
 @emits(layers.Dense)
 def dense(b: Builder, layer: Any, x: Value) -> Value:
-    """Gemm for vectors, a 1x1 Conv for feature maps, MatMul + Add for anything else."""
+    """Gemm for vectors, a Conv of width 1 for feature maps, MatMul + Add for anything else."""
     kernel = np.asarray(layer.kernel)
-    if x.rank == 4:
-        y = convolution(b, x, kernel[None, None], layer.bias, x.shape[1:3], {})
+    if x.rank == 4 or (x.rank == 3 and x.layout == FIRST):
+        wide = kernel[(None,) * (x.rank - 2)]
+        y = convolution(b, x, wide, layer.bias, x.shape[1:-1], {})
         return activate(b, layer.activation, y)
     if x.order is not None and x.layout == FIRST:
         # A flattened map, channels first: the rows of the kernel move instead of the data.
         kernel = kernel[x.order]
         source = b.first(x)
     else:
-        source = b.last(x)
+        source = b.form(x, x.working)
     shape = (*x.shape[:-1], layer.units)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
         weights, offset = b.constant(kernel, "kernel"), b.constant(bias, "bias")
         if x.rank == 2:
             return last_value(b.node("Gemm", source, weights, offset), shape)
-        return last_value(b.node("Add", b.node("MatMul", source, weights), offset), shape)
+        return Value(shape, {x.working: b.node("Add", b.node("MatMul", source, weights), offset)})
 
     return activate(b, layer.activation, affine(kernel, layer.bias, emit))
 
 
 def _depthwise(b: Builder, layer: Any, x: Value, kernel: Any, bias: Any) -> Value:
     attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
-    attributes["group"] = x.shape[3]
-    height, width = layer.kernel_size
-    kernel = np.asarray(kernel).reshape(height, width, 1, -1)
+    attributes["group"] = x.shape[-1]
+    kernel = np.asarray(kernel).reshape(*layer.kernel_size, 1, -1)
     return convolution(b, x, kernel, bias, _spatial(layer, x), attributes)
 
 
 def convolution(
     b: Builder, x: Value, kernel: Any, bias: Any, spatial: Shape, attributes: dict[str, Any]
 ) -> Value:
-    """Kernel [kh, kw, in, out] -> Conv with these attributes; `spatial` is its output's H and W."""
+    """Kernel [..., in, out] -> Conv with these attributes; `spatial` is its output's H and W, or T."""
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:
-        weights = b.constant(kernel.transpose(3, 2, 0, 1), "kernel")
+        weights = b.constant(np.moveaxis(kernel, (-1, -2), (0, 1)), "kernel")
         name = b.node("Conv", source, weights, b.constant(bias, "bias"), **attributes)
-        return first_value(name, (x.shape[0], *spatial, kernel.shape[3]))
+        return first_value(name, (x.shape[0], *spatial, kernel.shape[-1]))
 
     return affine(kernel, bias, emit)
 
 
 def _spatial(layer: Any, x: Value) -> Shape:
-    return layer.compute_output_shape(x.shape)[1:3]
+    return layer.compute_output_shape(x.shape)[1:-1]

@@ -8,7 +8,7 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, emits_operation, unsupported
-from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, per_channel
+from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axis_of, per_channel
 from dimaging_export.graph.trace import Shape
 
 # Chains of two-input nodes: those, and not the variadic Sum and Mean, have int8 kernels.
@@ -63,11 +63,11 @@ def arithmetic(b: Builder, op: Any, x: Any, y: Any) -> Value:
 
 
 def _common(b: Builder, layer: Any, values: Sequence[Value]) -> tuple[str, list[str]]:
-    """One layout for all: channels first as soon as one of them has it."""
+    """One layout for all: channels first, or time first, as soon as one of them has it."""
     if len({value.rank for value in values}) > 1:
         raise unsupported(layer, "merges tensors of different rank")
-    first = values[0].rank == 4 and any(value.layout == FIRST for value in values)
-    layout = FIRST if first else LAST
+    found = {value.working for value in values}
+    layout = next((layout for layout in (FIRST, TIME) if layout in found), LAST)
     return layout, [b.form(value, layout) for value in values]
 
 

@@ -11,7 +11,7 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emit_layer, emits, emits_operation, unsupported
-from dimaging_export.emit.values import LAST, Value, axis_of, permuted
+from dimaging_export.emit.values import Value, axes, axis_of
 from dimaging_export.errors import Unsupported
 
 Function = Callable[[Builder, str], str]
@@ -131,11 +131,10 @@ def elu(b: Builder, layer: Any, x: Value) -> Value:
 @emits(layers.PReLU)
 def prelu(b: Builder, layer: Any, x: Value) -> Value:
     """A slope per channel or per element; shared axes have the length 1 and broadcast."""
-    layout = x.layout if x.rank == 4 else LAST
-    slope = np.asarray(layer.alpha)[None]
-    if permuted(x.shape, layout) != x.shape:
-        slope = slope.transpose(0, 3, 1, 2)
-    name = b.node("PRelu", b.form(x, layout), b.constant(slope[0], "slope"))
+    layout = x.working
+    slope = np.asarray(layer.alpha)[None].transpose(axes(x.rank, layout))
+    slope = slope[0] if slope.shape[0] == 1 else slope
+    name = b.node("PRelu", b.form(x, layout), b.constant(slope, "slope"))
     return Value(x.shape, {layout: name})
 
 
@@ -148,6 +147,6 @@ def softmax(b: Builder, layer: Any, x: Value) -> Value:
 
 
 def _softmax(b: Builder, x: Value, axis: int, op: str) -> Value:
-    layout = x.layout if x.rank == 4 else LAST
+    layout = x.working
     name = b.node(op, b.form(x, layout), axis=axis_of(axis, x.rank, layout))
     return Value(x.shape, {layout: name})

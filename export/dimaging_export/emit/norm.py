@@ -7,12 +7,15 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import LAST, Value, last_value, per_channel
+from dimaging_export.emit.values import LAST, TIME, Value, per_channel
 
 
-@emits(layers.BatchNormalization)
-def batch_normalization(b: Builder, layer: Any, x: Value) -> Value:
-    """(y - mean) / sqrt(variance + epsilon) * gamma + beta with the moving statistics."""
+@emits(layers.BatchNormalization, keywords=("mask",))
+def batch_normalization(b: Builder, layer: Any, x: Value, mask: Value | None = None) -> Value:
+    """(y - mean) / sqrt(variance + epsilon) * gamma + beta with the moving statistics.
+
+    A mask tells training which steps to take statistics of, and changes nothing here.
+    """
     _check_axis(layer, layer.axis, x)
     scale = 1 / np.sqrt(np.asarray(layer.moving_variance, np.float64) + layer.epsilon)
     if layer.scale:
@@ -50,17 +53,18 @@ def layer_normalization(b: Builder, layer: Any, x: Value) -> Value:
     ones = np.ones([x.shape[-1] or 0])
     gamma = np.asarray(layer.gamma) if layer.scale else ones
     beta = np.asarray(layer.beta) if layer.center else 0 * ones
+    layout = TIME if x.working == TIME else LAST
     name = b.node(
-        "LayerNormalization", b.last(x), b.constant(gamma, "gamma"), b.constant(beta, "beta"),
+        "LayerNormalization", b.form(x, layout), b.constant(gamma, "gamma"), b.constant(beta, "beta"),
         axis=-1, epsilon=float(layer.epsilon),
     )  # fmt: skip
-    return last_value(name, x.shape)
+    return Value(x.shape, {layout: name})
 
 
 def _scale_shift(b: Builder, x: Value, scale: np.ndarray, shift: np.ndarray) -> Value:
     if x.affine is not None and x.uses == 1:
         return x.affine.scaled(scale, shift)
-    layout = x.layout if x.rank == 4 else LAST
+    layout = x.working
     name = b.form(x, layout)
     if np.any(scale != 1):
         name = b.node("Mul", name, b.constant(per_channel(scale, x.rank, layout), "scale"))

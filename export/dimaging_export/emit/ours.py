@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.linear import conv2d, dense
+from dimaging_export.emit.linear import conv, dense
 from dimaging_export.emit.shape import crop
 from dimaging_export.emit.table import emits
 from dimaging_export.emit.values import Value, axis_of, first_value
@@ -13,7 +13,7 @@ from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 # Their `kernel` is the normalised one, a constant after training.
-emits(SpectralConv2D)(conv2d)
+emits(SpectralConv2D)(conv)
 emits(SpectralDense)(dense)
 
 

@@ -1,20 +1,22 @@
-"""Smaller and larger: poolings and up-sampling."""
+"""Smaller and larger, over an image or over time: poolings and up-sampling."""
 
 from typing import Any
 
 from keras import layers
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.mask import pooled
 from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import Value, first_value, last_value
+from dimaging_export.emit.values import LAST, Value, axis_of, first_value, last_value
 from dimaging_export.emit.window import window
 
 
-@emits(layers.MaxPooling2D, layers.AveragePooling2D)
+@emits(layers.MaxPooling1D, layers.MaxPooling2D, layers.AveragePooling1D, layers.AveragePooling2D)
 def pooling(b: Builder, layer: Any, x: Value) -> Value:
     """A window's largest value, or the mean of those of its values that lie in the image."""
-    op = "MaxPool" if isinstance(layer, layers.MaxPooling2D) else "AveragePool"
-    attributes = window(layer, layer.pool_size, (1, 1), x)
+    largest = isinstance(layer, layers.MaxPooling1D | layers.MaxPooling2D)
+    op = "MaxPool" if largest else "AveragePool"
+    attributes = window(layer, layer.pool_size, [1] * len(layer.pool_size), x)
     return first_value(b.node(op, b.first(x), **attributes), layer.compute_output_shape(x.shape))
 
 
@@ -27,6 +29,43 @@ def global_pooling(b: Builder, layer: Any, x: Value) -> Value:
     if layer.keepdims:
         return first_value(name, (batch, 1, 1, channels))
     return last_value(b.node("Flatten", name), (batch, channels))
+
+
+@emits(layers.GlobalAveragePooling1D, keywords=("mask",))
+def mean_over_time(b: Builder, layer: Any, x: Value, mask: Value | None = None) -> Value:
+    """[B, T, C] -> [B, C] (or [B, 1, C]): the mean of all steps, or of those that count."""
+    if layer.data_format != "channels_last":
+        raise unsupported(layer, "keeps its channels first, not last as the others")
+    if mask is not None:
+        name = pooled(b, x, mask, layer.keepdims)
+    else:
+        name = _over_time(b, "ReduceMean", layer, x)
+    return last_value(name, layer.compute_output_shape(x.shape))
+
+
+@emits(layers.GlobalMaxPooling1D)
+def largest_over_time(b: Builder, layer: Any, x: Value) -> Value:
+    """[B, T, C] -> [B, C] (or [B, 1, C]): the largest value of each channel."""
+    if layer.data_format != "channels_last":
+        raise unsupported(layer, "keeps its channels first, not last as the others")
+    name = _over_time(b, "ReduceMax", layer, x)
+    return last_value(name, layer.compute_output_shape(x.shape))
+
+
+def _over_time(b: Builder, op: str, layer: Any, x: Value) -> str:
+    """Reduce in the layout that is there; the result has no time, so its layout is Keras'."""
+    layout = LAST if layer.keepdims else x.layout
+    axis = b.constant([axis_of(1, 3, layout)], "axes")
+    return b.node(op, b.form(x, layout), axis, keepdims=int(layer.keepdims))
+
+
+@emits(layers.UpSampling1D)
+def repeat_steps(b: Builder, layer: Any, x: Value) -> Value:
+    """Every step `size` times."""
+    scales = b.constant([1.0, 1.0, float(layer.size)], "scales")
+    nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    name = b.node("Resize", b.first(x), "", scales, **nearest)
+    return first_value(name, layer.compute_output_shape(x.shape))
 
 
 @emits(layers.UpSampling2D)

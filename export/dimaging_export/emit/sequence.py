@@ -1,17 +1,29 @@
-"""Emitters of what reads captions: the embedding of words, and the GRU as the one op that it is.
+"""Emitters of what runs over time: the embedding of tokens, and recurrent layers as the one op that they are.
 
-tf2onnx turns a Keras GRU into a Loop, which a phone's runtime does not take and every other one runs
+tf2onnx turns most of them into a Loop, which a phone's runtime does not take and every other one runs
 several times slower.
+
+    x [B, T, C] -> Transpose -> [T, B, C] -> LSTM | GRU | RNN -> [T, D, B, H] -> the next one
+                                ^ h, c [D, B, H] in            -> h, c [D, B, H] out
+
+D is 2 for a bidirectional layer. Between two recurrent layers the time stays first.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import activations, layers
+from keras import layers
 
+from dimaging_export.emit import mask as masks
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.cells import Cell, cell_of, function_attributes
 from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import Value, last_value
+from dimaging_export.emit.values import LAST, TIME, Value, last_value
+from dimaging_export.graph.trace import Shape
+
+_ALL = 2**31
+"""An end beyond every axis."""
 
 
 @emits(layers.Embedding)
@@ -21,30 +33,146 @@ def embedding(b: Builder, layer: Any, tokens: Value) -> Value:
     return last_value(b.node("Gather", table, b.last(tokens)), (*tokens.shape, layer.output_dim))
 
 
-@emits(layers.GRU)
-def gru(b: Builder, layer: Any, x: Value) -> Value:
-    """[B, T, D] -> [B, units], or [B, T, units] with `return_sequences`; gates z, r, h on both sides."""
-    plain = (
-        layer.activation is activations.tanh and layer.recurrent_activation is activations.sigmoid
+@emits(layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN, keywords=("initial_state", "mask"))
+def recurrent(
+    b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
+) -> Value | list[Value]:
+    """[B, T, C] -> [B, H], or [B, T, H] with `return_sequences`; then the states, if they are wanted."""
+    cell = cell_of(layer)
+    backwards = bool(layer.go_backwards)
+    states = _states(layer, initial_state, cell.states)
+    every, finals = _run(b, [cell], "reverse" if backwards else "forward", x, states, mask)
+    shape = (*x.shape[:2], cell.units)
+    if layer.return_sequences:
+        y = _sequence(b, b.node("Squeeze", every, b.constant([1])), shape, layer, mask, backwards)
+    else:
+        y = _last_output(b, layer, finals[0], shape, mask)
+    kept = [last_value(name, (x.shape[0], cell.units)) for name in finals]
+    return [y, *kept] if layer.return_state else y
+
+
+@emits(layers.Bidirectional, keywords=("initial_state", "mask"))
+def bidirectional(
+    b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
+) -> Value | list[Value]:
+    """Both directions in one op, then merged as the layer says; states of the forward one come first."""
+    forward = layer.forward_layer
+    cells = [cell_of(forward), cell_of(layer.backward_layer)]
+    if forward.go_backwards or not _alike(*cells):
+        raise unsupported(layer, "has two layers that one ONNX operator cannot hold")
+    if layer.merge_mode is None:
+        raise unsupported(layer, "hands out both directions unmerged")
+    units, states = cells[0].units, _states(layer, initial_state, 2 * cells[0].states)
+    every, finals = _run(b, cells, "bidirectional", x, states, mask)
+    if layer.return_sequences:
+        parts = [
+            _sequence(b, name, (*x.shape[:2], units), forward, mask, False)
+            for name in _directions(b, every, 1)
+        ]
+    else:
+        half = len(finals) // 2
+        shape = (*x.shape[:2], units)
+        parts = [_last_output(b, forward, finals[i], shape, mask) for i in (0, half)]
+    y = _merged(b, layer.merge_mode, parts)
+    kept = [last_value(name, (x.shape[0], units)) for name in finals]
+    return [y, *kept] if layer.return_state else y
+
+
+def _alike(one: Cell, other: Cell) -> bool:
+    return (one.op, one.units, one.functions, one.attributes) == (
+        other.op, other.units, other.functions, other.attributes
+    )  # fmt: skip
+
+
+def _states(layer: Any, given: Any, count: int) -> list[Value]:
+    """What a call gave as `initial_state`: nothing, a tensor, or a list of them."""
+    if given is None:
+        return []
+    states = list(given) if isinstance(given, list | tuple) else [given]
+    if len(states) != count or not all(isinstance(state, Value) for state in states):
+        raise unsupported(layer, f"is not given {count} tensors as initial_state")
+    return states
+
+
+def _run(
+    b: Builder, cells: list[Cell], direction: str, x: Value, states: list[Value], mask: Value | None
+) -> tuple[str, list[str]]:
+    """Write the op. Returns all h [T, D, B, H], and the last states [B, H], direction by direction."""
+    first, count = cells[0], len(cells)
+    weights = [
+        b.constant(np.stack([np.asarray(getattr(c, part)) for c in cells]), part)
+        for part in ("kernel", "recurrent", "bias")
+    ]
+    if mask is None:
+        source, sizes = b.form(x, TIME), ""
+    else:
+        source = b.node("Transpose", masks.packed(b, mask, x), perm=[1, 0, 2])
+        sizes = masks.lengths(b, mask)
+    initial = [
+        _stacked(b, [b.last(states[d * first.states + s]) for d in range(count)])
+        for s in range(first.states if states else 0)
+    ]
+    every, *finals = b.nodes_of(
+        first.op, [source, *weights, sizes, *initial], 1 + first.states, hidden_size=first.units,
+        direction=direction, **first.attributes, **function_attributes(first, count),
+    )  # fmt: skip
+    apart = [_directions(b, final, 0, count) for final in finals]
+    names = [apart[s][d] for d in range(count) for s in range(first.states)]
+    if mask is not None and states:  # without a step that counts the state stays what it was
+        some = masks.any_counts(b, mask)
+        names = [b.node("Where", some, n, b.last(h)) for n, h in zip(names, states, strict=True)]
+    return every, names
+
+
+def _stacked(b: Builder, names: Sequence[str]) -> str:
+    """[B, H] of each direction -> [D, B, H]."""
+    parts = [b.node("Unsqueeze", name, b.constant([0])) for name in names]
+    return parts[0] if len(parts) == 1 else b.node("Concat", *parts, axis=0)
+
+
+def _directions(b: Builder, name: str, axis: int, count: int = 2) -> list[str]:
+    """A tensor for each direction, which lies in this axis."""
+    parts = (
+        [name] if count == 1 else b.nodes_of("Split", [name], count, axis=axis, num_outputs=count)
     )
-    if not plain or layer.go_backwards or layer.stateful or layer.return_state:
-        raise unsupported(layer, "is no plain GRU (tanh, sigmoid, forwards, without a kept state)")
-    units, cell = layer.units, layer.cell
-    weights = [np.asarray(w).T[None] for w in (cell.kernel, cell.recurrent_kernel)]
-    bias = np.zeros((2, 3 * units), np.float32)
-    if cell.use_bias and layer.reset_after:
-        bias = np.asarray(cell.bias)  # one for the input, one for the state
-    elif cell.use_bias:
-        bias[0] = np.asarray(cell.bias)
-    names = [b.constant(w, "kernel") for w in weights]
-    names.append(b.constant(bias.reshape(1, -1), "bias"))
-    time_first = b.node("Transpose", b.last(x), perm=[1, 0, 2])
-    reset_after = int(layer.reset_after)
-    every, final = b.nodes_of(
-        "GRU", [time_first, *names], 2, hidden_size=units, linear_before_reset=reset_after
-    )
-    if not layer.return_sequences:
-        return last_value(b.node("Squeeze", final, b.constant([0], "axes")), (x.shape[0], units))
-    every = b.node("Squeeze", every, b.constant([1], "axes"))
-    name = b.node("Transpose", every, perm=[1, 0, 2])
-    return last_value(name, (*x.shape[:2], units))
+    return [b.node("Squeeze", part, b.constant([axis])) for part in parts]
+
+
+def _sequence(
+    b: Builder, name: str, shape: Shape, layer: Any, mask: Value | None, backwards: bool
+) -> Value:
+    """The answers of one direction [T, B, H] as Keras orders them; a masked step repeats, or is 0."""
+    y = Value(shape, {TIME: name})
+    if mask is not None:
+        zeros = bool(layer.zero_output_for_mask)
+        spread = masks.unpacked(b, mask, b.last(y), backwards=backwards, zeros=zeros)
+        y = Value(shape, {LAST: spread})
+    if not backwards:
+        return y
+    layout = y.working  # Keras hands the answers out in the order in which it computed them
+    axis = b.constant([0 if layout == TIME else 1])
+    step = (b.constant([-1]), b.constant([-_ALL]), axis, b.constant([-1]))
+    return Value(shape, {layout: b.node("Slice", b.form(y, layout), *step)})
+
+
+def _last_output(b: Builder, layer: Any, final: str, shape: Shape, mask: Value | None) -> Value:
+    """The last answer is the last state h; 0 where no step counts, whatever h was at first."""
+    if mask is not None and layer.zero_output_for_mask:
+        raise unsupported(layer, "has zero_output_for_mask without return_sequences")
+    if mask is not None:
+        final = b.node("Where", masks.any_counts(b, mask), final, b.constant(0.0))
+    return last_value(final, (shape[0], shape[2]))
+
+
+def _merged(b: Builder, mode: str, parts: list[Value]) -> Value:
+    """Both directions as one: side by side, or their sum, mean or product."""
+    layout, shape = parts[0].working, parts[0].shape
+    names = [b.form(part, layout) for part in parts]
+    if mode == "concat":
+        return Value(
+            (*shape[:-1], 2 * (shape[-1] or 0)), {layout: b.node("Concat", *names, axis=-1)}
+        )
+    name = b.node("Mul" if mode == "mul" else "Add", *names)
+    if mode == "ave":
+        name = b.node("Mul", name, b.constant(0.5))
+    return Value(shape, {layout: name})

@@ -14,7 +14,7 @@ _END = np.iinfo(np.int64).max
 
 
 @emits(
-    layers.Identity, layers.Dropout, layers.SpatialDropout2D, layers.AlphaDropout,
+    layers.Identity, layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.AlphaDropout,
     layers.GaussianDropout, layers.GaussianNoise, layers.ActivityRegularization,
     layers.RandomFlip, layers.RandomRotation, layers.RandomTranslation, layers.RandomZoom,
     layers.RandomContrast, layers.RandomBrightness,
@@ -66,35 +66,35 @@ def permute(b: Builder, layer: Any, x: Value) -> Value:
     return last_value(name, (x.shape[0], *(x.shape[d] for d in layer.dims)))
 
 
-@emits(layers.Cropping2D)
+@emits(layers.Cropping1D, layers.Cropping2D)
 def cropping(b: Builder, layer: Any, x: Value) -> Value:
-    """Cut rows and columns at the border."""
-    (top, bottom), (left, right) = layer.cropping
+    """Cut steps, or rows and columns, at the border."""
+    before, after = np.reshape(layer.cropping, (-1, 2)).T.tolist()
     shape = layer.compute_output_shape(x.shape)
-    if top == bottom == left == right == 0:
+    if not any(before + after):
         return x
-    return crop(b, x, shape, [top, left], b.constant([-bottom or _END, -right or _END], "ends"))
+    return crop(b, x, shape, before, b.constant([-n or _END for n in after], "ends"))
 
 
-@emits(layers.ZeroPadding2D)
+@emits(layers.ZeroPadding1D, layers.ZeroPadding2D)
 def zero_padding(b: Builder, layer: Any, x: Value) -> Value:
     """Zeros around the border."""
-    (top, bottom), (left, right) = layer.padding
-    pads = b.constant([top, left, bottom, right], "pads")
-    name = b.node("Pad", b.form(x, x.layout), pads, "", spatial_axes(b, x.layout))
+    before, after = np.reshape(layer.padding, (-1, 2)).T.tolist()
+    pads = b.constant(before + after, "pads")
+    name = b.node("Pad", b.form(x, x.layout), pads, "", spatial_axes(b, x.rank, x.layout))
     return Value(layer.compute_output_shape(x.shape), {x.layout: name})
 
 
 def crop(b: Builder, x: Value, shape: tuple, starts: list[int], ends: str) -> Value:
-    """Slice height and width; `ends` names an int64 [2] tensor."""
-    starts_name = b.constant(starts, "starts")
-    name = b.node("Slice", b.form(x, x.layout), starts_name, ends, spatial_axes(b, x.layout))
+    """Slice height and width, or time; `ends` names an int64 tensor, one element for each."""
+    axes = spatial_axes(b, x.rank, x.layout)
+    name = b.node("Slice", b.form(x, x.layout), b.constant(starts, "starts"), ends, axes)
     return Value(tuple(shape), {x.layout: name})
 
 
-def spatial_axes(b: Builder, layout: str) -> str:
-    """The constant that names height and width in a tensor of this layout."""
-    return b.constant([axis_of(1, 4, layout), axis_of(2, 4, layout)], "axes")
+def spatial_axes(b: Builder, rank: int, layout: str) -> str:
+    """The constant that names height and width, or time, in a tensor of this layout."""
+    return b.constant([axis_of(axis, rank, layout) for axis in range(1, rank - 1)], "axes")
 
 
 def channels_first_order(height: int, width: int, channels: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The table layer class -> emitter, and the walk that applies it.
 
-An emitter is a function `(builder, layer, *values) -> Value`. A custom layer joins by one decorated
-function (see `emit/ours.py`); a layer outside the table is `Unsupported`, which names it.
+An emitter is a function `(builder, layer, *values) -> Value`, or a list of them for a layer of several
+outputs. A custom layer joins by one decorated function (see `emit/ours.py`); a layer outside the table
+is `Unsupported`, which names it.
 """
 
 from collections.abc import Callable
@@ -14,16 +15,20 @@ from dimaging_export.emit.values import Value
 from dimaging_export.errors import Unsupported
 from dimaging_export.graph.trace import Call, is_functional, trace
 
-Emitter = Callable[..., Value]
-_LAYERS: dict[type, Emitter] = {}
-_OPERATIONS: dict[str, Emitter] = {}
+Emitter = Callable[..., Any]
+_LAYERS: dict[type, tuple[Emitter, tuple[str, ...]]] = {}
+"""Layer class -> its emitter, and the keywords of the call that it takes."""
+_OPERATIONS: dict[str, tuple[Emitter, tuple[str, ...]]] = {}
 
 
-def emits(*classes: type) -> Callable[[Emitter], Emitter]:
-    """Register an emitter for exactly these layer classes: a subclass may compute otherwise."""
+def emits(*classes: type, keywords: tuple[str, ...] = ()) -> Callable[[Emitter], Emitter]:
+    """Register an emitter for exactly these layer classes: a subclass may compute otherwise.
+
+    keywords: arguments of the layer's call, such as `mask`, that the emitter takes under these names.
+    """
 
     def register(emitter: Emitter) -> Emitter:
-        _LAYERS.update(dict.fromkeys(classes, emitter))
+        _LAYERS.update(dict.fromkeys(classes, (emitter, keywords)))
         return emitter
 
     return register
@@ -33,7 +38,7 @@ def emits_operation(*names: str) -> Callable[[Emitter], Emitter]:
     """Register an emitter for `keras.ops` functions, by the class names of their operations."""
 
     def register(emitter: Emitter) -> Emitter:
-        _OPERATIONS.update(dict.fromkeys(names, emitter))
+        _OPERATIONS.update(dict.fromkeys(names, (emitter, ())))
         return emitter
 
     return register
@@ -53,17 +58,23 @@ def emit_model(builder: Builder, model: Any, values: list[Value]) -> list[Value]
     return [known[id(tensor)] for tensor in graph.outputs]
 
 
-def emit_layer(builder: Builder, layer: Any, *args: Any) -> Value:
-    """Emit one layer or operation by its row of the table."""
+def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any:
+    """Emit one layer or operation by its row of the table; a functional model by its own layers."""
+    if is_functional(layer) and not keywords:
+        return emit_model(builder, layer, keras.tree.flatten(args))
     if isinstance(layer, keras.layers.Layer):
-        emitter = _LAYERS.get(type(layer))
+        row = _LAYERS.get(type(layer))
         if layer.compute_dtype != "float32":
             raise unsupported(layer, f"computes in {layer.compute_dtype}, not float32")
     else:
-        emitter = _OPERATIONS.get(type(layer).__name__)
-    if emitter is None:
+        row = _OPERATIONS.get(type(layer).__name__)
+    if row is None:
         raise unsupported(layer, "has no emitter in dimaging_export/emit")
-    return emitter(builder, layer, *args)
+    emitter, taken = row
+    for name in keywords:
+        if name not in taken:
+            raise unsupported(layer, "is masked" if name == "mask" else f"is called with {name!r}")
+    return emitter(builder, layer, *args, **keywords)
 
 
 def unsupported(layer: Any, why: str) -> Unsupported:
@@ -75,17 +86,14 @@ def _emit_call(builder: Builder, call: Call, known: dict[int, Value]) -> list[Va
     kwargs = dict(call.kwargs)
     if kwargs.pop("training", None):
         raise unsupported(call.op, "is called with training=True")
-    if any(mask is not None for mask in keras.tree.flatten(kwargs.pop("mask", None))):
-        raise unsupported(call.op, "is masked")
-    if kwargs:
-        raise unsupported(call.op, f"is called with keywords: {', '.join(kwargs)}")
-    args: Any = keras.tree.map_structure(
-        lambda x: known[id(x)] if isinstance(x, keras.KerasTensor) else x, call.args
+    given = {k: v for k, v in kwargs.items() if any(x is not None for x in keras.tree.flatten(v))}
+    args, keywords = keras.tree.map_structure(
+        lambda x: known[id(x)] if isinstance(x, keras.KerasTensor) else x, (call.args, given)
     )
-    if is_functional(call.op):
-        return emit_model(builder, call.op, keras.tree.flatten(args))
-    value = emit_layer(builder, call.op, *args)
+    emitted = emit_layer(builder, call.op, *args, **keywords)
+    values = emitted if isinstance(emitted, list) else [emitted]
     expected = [tuple(tensor.shape) for tensor in keras.tree.flatten(call.output)]
-    if expected != [value.shape]:
-        raise unsupported(call.op, f"gives {expected} in Keras, {value.shape} as emitted")
-    return [value]
+    found = [value.shape for value in values]
+    if expected != found:
+        raise unsupported(call.op, f"gives {expected} in Keras, {found} as emitted")
+    return values

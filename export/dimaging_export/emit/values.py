@@ -1,8 +1,9 @@
 """A tensor of the Keras graph and the forms in which the ONNX file has it so far.
 
-Keras keeps the channels last, onnxruntime computes convolutions with the channels first. A value
-knows both forms and makes the one that is asked for only then, once. So a chain of convolutions
-carries one Transpose at either end and none inside, however the graph branches.
+Keras keeps the channels last, onnxruntime computes convolutions with the channels first and
+recurrent layers with the time first. A value knows its forms and makes the one that is asked for
+only then, once. So a chain of convolutions, or of recurrent layers, carries one Transpose at either
+end and none inside, however the graph branches.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,11 @@ from dimaging_export.graph.trace import Shape
 LAST = "last"
 """Channels last: the tensor as Keras sees it."""
 FIRST = "first"
-"""Channels first: [N, C, H, W]; for a flattened map [N, C*H*W], its elements in that order."""
+"""Channels first: [N, C, H, W] or [N, C, T]; for a flattened map [N, C*H*W], its elements in that order."""
+TIME = "time"
+"""Time first, [T, N, C], as the recurrent operators of ONNX read and write a sequence."""
+
+_AXES = {(FIRST, 3): (0, 2, 1), (FIRST, 4): (0, 3, 1, 2), (TIME, 3): (1, 0, 2)}
 
 
 @dataclass(eq=False)
@@ -35,6 +40,9 @@ class Value:
     """The same vector [N, D] with its elements in another order, at no cost (see `Affine`)."""
     uses: int = 0
     """How many layers and outputs read it."""
+    frames: "tuple[Value, Value] | None" = None
+    """Where a layer made this movie [B, T, ...] frame by frame: its frames as one batch [B T, ...], and
+    the movie they were cut from, which knows B and T."""
 
     @property
     def rank(self) -> int:
@@ -43,8 +51,13 @@ class Value:
 
     @property
     def layout(self) -> str:
-        """The form that is there for free; channels first where both are."""
-        return FIRST if FIRST in self.forms or FIRST in self.makers else LAST
+        """The form that is there for free; channels first where several are."""
+        return next((x for x in (FIRST, LAST, TIME) if x in self.forms or x in self.makers), LAST)
+
+    @property
+    def working(self) -> str:
+        """The layout in which elementwise layers compute: the free one; of a vector the order of Keras."""
+        return self.layout if self.rank > 2 else LAST
 
 
 @dataclass(frozen=True)
@@ -82,16 +95,17 @@ def last_value(name: str, shape: Sequence[int | None]) -> Value:
 
 def permuted(shape: Shape, layout: str) -> Shape:
     """A Keras shape as the ONNX tensor of this layout has it."""
-    if layout == LAST or len(shape) != 4:
-        return shape
-    batch, height, width, channels = shape
-    return (batch, channels, height, width)
+    return tuple(shape[axis] for axis in axes(len(shape), layout))
+
+
+def axes(rank: int, layout: str) -> tuple[int, ...]:
+    """The Keras axis that each axis of the tensor in this layout is."""
+    return _AXES.get((layout, rank), tuple(range(rank)))
 
 
 def axis_of(axis: int, rank: int, layout: str) -> int:
     """Where a Keras axis (negative counts from the end) lies in the tensor of this layout."""
-    axis %= rank
-    return (0, 2, 3, 1)[axis] if layout == FIRST and rank == 4 else axis
+    return axes(rank, layout).index(axis % rank)
 
 
 def per_channel(vector: np.ndarray, rank: int, layout: str) -> np.ndarray:
@@ -99,6 +113,5 @@ def per_channel(vector: np.ndarray, rank: int, layout: str) -> np.ndarray:
 
     As many dimensions as the tensor: onnxruntime takes 70 times as long for [N, H, W, 1] times [1].
     """
-    vector = np.asarray(vector, np.float32).reshape(-1)
-    channels_first = layout == FIRST and rank == 4
-    return vector.reshape((1, -1, 1, 1) if channels_first else (*[1] * (rank - 1), -1))
+    channels = axis_of(-1, rank, layout)
+    return np.asarray(vector, np.float32).reshape([-1 if i == channels else 1 for i in range(rank)])

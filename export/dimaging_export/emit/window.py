@@ -16,10 +16,12 @@ def window(layer: Any, size: Sequence[int], dilation: Sequence[int], x: Value) -
     attributes = _common(layer, size, dilation)
     if layer.padding == "valid":
         return attributes
+    if layer.padding == "causal":  # only what was before: all padding lies at the beginning
+        return {**attributes, "pads": [(size[0] - 1) * dilation[0], 0]}
     if layer.padding != "same":
         raise unsupported(layer, f"pads {layer.padding!r}, neither 'valid' nor 'same'")
     totals = []
-    for length, k, stride, rate in zip(x.shape[1:3], size, layer.strides, dilation, strict=True):
+    for length, k, stride, rate in zip(x.shape[1:-1], size, layer.strides, dilation, strict=True):
         reach = (k - 1) * rate + 1
         if stride == 1:
             totals.append(reach - 1)
@@ -37,7 +39,8 @@ def transpose_window(layer: Any) -> dict[str, Any]:
     too much is cut, half of it (rounded down) at the beginning, and what is missing is added.
     """
     sample = 1000  # any length shows the difference, which does not depend on it
-    lengths = layer.compute_output_shape((1, sample, sample, 1))[1:3]
+    spatial = [sample] * len(layer.kernel_size)
+    lengths = layer.compute_output_shape((1, *spatial, 1))[1:-1]
     excess = [
         (sample - 1) * stride + (k - 1) * rate + 1 - length
         for length, k, stride, rate in zip(

@@ -59,6 +59,26 @@ def interface_of(graph: keras.Model, shapes: Sequence[Shape] | None = None) -> I
     )
 
 
+def refuse_kept_states(graph: Any) -> None:
+    """Raise ExportError that names a recurrent layer with stateful=True.
+
+    A file computes its outputs from its inputs alone; tf2onnx freezes such a state where it is, and the
+    file is wrong from its second call on.
+    """
+    for layer in getattr(graph, "layers", []):
+        parts = [
+            getattr(layer, part, None) for part in ("forward_layer", "backward_layer", "layer")
+        ]
+        if any(getattr(part, "stateful", False) is True for part in (layer, *parts)):
+            raise ExportError(
+                f"layer {layer.name!r} ({type(layer).__name__}) has stateful=True: it keeps its state "
+                "from call to call, and a file keeps nothing. Make the state an input and an output: "
+                "y, h, c = LSTM(..., return_sequences=True, return_state=True)(x, initial_state=[h0, c0])"
+            )
+        refuse_kept_states(layer)
+        refuse_kept_states(parts[2])
+
+
 def _probe(shape: Shape) -> Shape:
     if len(shape) != 4:
         return shape

@@ -108,7 +108,9 @@ _WORK = {
     "Conv": lambda x, w, y: math.prod(y) * math.prod(w[1:]),
     "ConvTranspose": lambda x, w, y: math.prod(x) * math.prod(w[1:]),
     "Gemm": lambda x, w, y: math.prod(y) * x[-1],
-    "GRU": lambda x, w, y: math.prod(x[:2]) * w[1] * (x[2] + w[1] // 3),
+    "GRU": lambda x, w, y: math.prod(x[:2]) * math.prod(w[:2]) * (x[2] + w[1] // 3),
+    "LSTM": lambda x, w, y: math.prod(x[:2]) * math.prod(w[:2]) * (x[2] + w[1] // 4),
+    "RNN": lambda x, w, y: math.prod(x[:2]) * math.prod(w[:2]) * (x[2] + w[1]),
     "MatMul": lambda x, w, y: math.prod(y) * x[-1],
 }
 

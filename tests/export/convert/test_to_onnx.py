@@ -182,7 +182,7 @@ def test_what_neither_road_knows_is_refused_with_both_reasons():
     ("layer", "words"),
     [
         (L.Lambda(lambda x: x * 2), "Lambda"),
-        (L.Conv1D(2, 1), "Conv1D"),
+        (L.GroupNormalization(2), "GroupNormalization"),
         (L.Dense(2, activation=lambda x: x), "activation '<lambda>'"),
         (L.Dense(2, dtype="mixed_float16"), "computes in float16"),
         (L.BatchNormalization(axis=1), "axis 1"),

@@ -12,7 +12,7 @@ from dimaging_export.convert.to_onnx import convert
 from dimaging_export.errors import ExportError
 from keras import layers as L
 
-MAP, VECTOR, TOKENS = (6, 7, 3), (6,), (5, 6)
+MAP, VECTOR, TOKENS, SERIES = (6, 7, 3), (6,), (5, 6), (9, 3)
 gelu_tanh = functools.partial(keras.activations.gelu, approximate=True)
 
 
@@ -57,6 +57,33 @@ ROWS = {
     "depthwise": (MAP, L.DepthwiseConv2D(3, padding="same", depth_multiplier=2)),
     "depthwise_stride": (MAP, L.DepthwiseConv2D(3, strides=2, padding="same")),
     "separable": (MAP, L.SeparableConv2D(5, 3, padding="same", depth_multiplier=2)),
+    "conv1d": (SERIES, L.Conv1D(4, 3, activation="relu")),
+    "conv1d_same": (SERIES, L.Conv1D(4, 4, strides=2, padding="same", use_bias=False)),
+    "conv1d_causal": (SERIES, L.Conv1D(4, 3, dilation_rate=2, padding="causal")),
+    "conv1d_groups": ((9, 4), L.Conv1D(6, 3, groups=2)),
+    "conv1d_norm": (SERIES, lambda x: L.PReLU()(L.BatchNormalization()(L.Conv1D(4, 3)(x)))),
+    "conv1d_prelu": (SERIES, lambda x: L.PReLU("uniform", shared_axes=[1])(L.Conv1D(4, 3)(x))),
+    "conv1d_chain": (SERIES, lambda x: L.Dense(2)(L.MaxPooling1D(2)(L.Conv1D(4, 3)(x)))),
+    "conv1d_softmax": (SERIES, L.Conv1D(4, 3, activation="softmax")),
+    "conv1d_residual": (SERIES, lambda x: L.Add()([x, L.Conv1D(3, 3, padding="same")(x)])),
+    "conv1d_flatten": (SERIES, lambda x: L.Dense(2)(L.Flatten()(L.Conv1D(4, 3)(x)))),
+    "convt1d": (SERIES, L.Conv1DTranspose(4, 3, 2, padding="same")),
+    "convt1d_valid": (SERIES, L.Conv1DTranspose(4, 3, 2)),
+    "depthwise1d": (SERIES, L.DepthwiseConv1D(3, padding="same", depth_multiplier=2)),
+    "separable1d": (SERIES, L.SeparableConv1D(5, 3, padding="same")),
+    "max_pool1d": (SERIES, L.MaxPooling1D(3, 2, padding="same")),
+    "average_pool1d": (SERIES, L.AveragePooling1D(2)),
+    "global_average1d": (SERIES, L.GlobalAveragePooling1D()),
+    "global_average1d_kept": (SERIES, L.GlobalAveragePooling1D(keepdims=True)),
+    "global_max1d": (SERIES, lambda x: L.GlobalMaxPooling1D()(L.Conv1D(4, 3)(x))),
+    "up1d": (SERIES, L.UpSampling1D(3)),
+    "cropping1d": (SERIES, L.Cropping1D((2, 1))),
+    "zero_padding1d": (SERIES, lambda x: L.ZeroPadding1D((2, 1))(L.Conv1D(4, 3)(x))),
+    "dropout1d": (SERIES, L.SpatialDropout1D(0.5)),
+    "repeat": (VECTOR, L.RepeatVector(4)),
+    "repeat_conv1d": (VECTOR, lambda x: L.Conv1D(2, 3)(L.RepeatVector(4)(x))),
+    "each_step": (SERIES, L.TimeDistributed(L.Dense(4, activation="relu"))),
+    "each_frame": ((4, 6, 7, 3), L.TimeDistributed(L.Conv2D(2, 3))),
     "dense": (VECTOR, L.Dense(4, activation="tanh")),
     "dense_tokens": (TOKENS, L.Dense(4, activation="relu")),
     "dense_map": (MAP, L.Dense(4, use_bias=False)),
@@ -136,6 +163,7 @@ ROWS = {
 
 ORACLE_FAILS = {
     "conv_groups": "tf2onnx writes StatefulPartitionedCall (tensorflow-onnx#2099)",
+    "conv1d_groups": "tf2onnx writes StatefulPartitionedCall (tensorflow-onnx#2099)",
     "activation_gelu": "tf2onnx writes Erfc (tensorflow-onnx#2347)",
     "convt_k2s3": "tf2onnx writes negative pads for a kernel below the stride",
     "convt_k2s3_same": "tf2onnx writes negative pads for a kernel below the stride",

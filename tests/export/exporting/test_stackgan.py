@@ -39,16 +39,6 @@ def test_gru_is_one_op(settings, run, randomised):
         np.testing.assert_allclose(run(file, tokens=given)["y"], expected, atol=2e-6)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"go_backwards": True}, {"activation": "relu"}], ids=["backwards", "relu"]
-)
-def test_another_gru_is_named(settings):
-    vectors = keras.Input((4, 3), name="x")
-    model = keras.Model(vectors, {"y": L.GRU(5, **settings)(vectors)})
-    with pytest.raises(ExportError, match="is no plain GRU"):
-        convert(model, converter="direct")
-
-
 def test_whole_numbers_go_to_embeddings_only():
     tokens = keras.Input((4,), dtype="int32", name="tokens")
     model = keras.Model(tokens, {"y": L.Dense(2)(tokens)})
