@@ -19,7 +19,7 @@ Run = Callable[..., Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Quality:
+class FigureOfMerit:
     """The model's own figure of merit, and how much of it a precision may cost."""
 
     name: str
@@ -56,7 +56,7 @@ class DeployableModel(keras.Model, ABC):
     """The kinds of data that the model learns from; data of another kind is refused."""
     ranges: Mapping[str, tuple[float, float] | None]
     """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
-    quality: Quality
+    figure_of_merit: FigureOfMerit
     draws: ClassVar[bool] = False
     """`sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
 

@@ -40,8 +40,8 @@ def rd(
         rows = rate_distortion.measure(images, codecs, heard)
     found = rate_distortion.summary(rows, codecs[0].name)
     write_json(out / "rd.json", {"bd_rate_percent": found, "rows": rows})
-    for quality in rate_distortion.QUALITIES:
-        plots.save_figure(plots.rate_distortion(rows, quality), out / f"{quality}.png")
+    for metric in rate_distortion.METRICS:
+        plots.save_figure(plots.rate_distortion(rows, metric), out / f"{metric}.png")
     for rival, rates in found.items():
         words = (f"{'-' if x is None else f'{x:+.1f} %'} by {q}" for q, x in rates.items())
         typer.echo(f"bytes at equal quality, over {rival}: {', '.join(words)}")

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from dimaging_tf.compression.monitor import RateDistortionPlot
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
@@ -72,7 +72,7 @@ class LearnedCodec(DeployableModel):
         "image": (0.0, 1.0), "quality": (0, QUALITIES - 1), "pass": (0, 1), "z": (-SYMBOL, SYMBOL),
         "y": (-PARTS * WIDEST, PARTS * WIDEST), "index": (0, QUALITIES - 1), "mean": (-FINEST, FINEST),
     }  # fmt: skip
-    quality = Quality("rate-distortion loss", "bits/pixel", False, {"fp32": 0.02})
+    figure_of_merit = FigureOfMerit("rate-distortion loss", "bits/pixel", False, {"fp32": 0.02})
     example_size = 128
     latents: dict[str, tuple[int, int]]
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.layers import replicas
 
 
@@ -61,11 +61,11 @@ class ExplicitDensity(DeployableModel):
         self.trackers = [keras.metrics.Mean(name) for name in self.loss_names]
 
     @property
-    def quality(self) -> Quality:
+    def figure_of_merit(self) -> FigureOfMerit:
         """Nats of an image in black and white, bits a dimension otherwise."""
         unit = "nats" if self.config.levels == 2 else "bits/dim"
         allowed = 0.1 if unit == "nats" else 0.01
-        return Quality("negative log-likelihood", unit, False, {"integer": allowed})
+        return FigureOfMerit("negative log-likelihood", unit, False, {"integer": allowed})
 
     @property
     def metrics(self):
@@ -74,7 +74,7 @@ class ExplicitDensity(DeployableModel):
 
     @property
     def scale(self) -> float:
-        """Nats of an image -> `quality.unit`."""
+        """Nats of an image -> `figure_of_merit.unit`."""
         dimensions = math.prod(self.config.shape)
         return 1.0 if self.config.levels == 2 else 1 / (dimensions * math.log(2))
 
@@ -96,7 +96,7 @@ class ExplicitDensity(DeployableModel):
         return self.likelihood.log_prob(self.parameters(image, condition, training), image)
 
     def losses_of(self, image, condition=None, training=False) -> tuple:
-        """Terms of the objective, each [B] in `quality.unit`; the first: the negative log-likelihood."""
+        """Terms of the objective, each [B] in `figure_of_merit.unit`, the negative log-likelihood first."""
         return (self._negative(self.parameters(image, condition, training), image),)
 
     def _negative(self, parameters, image):
@@ -215,7 +215,7 @@ class ExplicitDensity(DeployableModel):
         }
 
     def score(self, run, image, label=None, seed=0):
-        """Mean negative log-likelihood in `quality.unit`."""
+        """Mean negative log-likelihood in `figure_of_merit.unit`."""
         inputs = self.examples(image, label, seed)["density"]
         found = run("density", **inputs)
         if "weights" in found:

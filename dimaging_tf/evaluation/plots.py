@@ -90,15 +90,15 @@ def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") ->
     return figure
 
 
-def rate_distortion(rows: Sequence[dict[str, Any]], quality: str = "psnr") -> Any:
-    """Quality over bits a pixel, a line for each codec; rows of `rate_distortion.measure`."""
+def rate_distortion(rows: Sequence[dict[str, Any]], metric: str = "psnr") -> Any:
+    """PSNR or MS-SSIM over bits a pixel, a line for each codec; rows of `rate_distortion.measure`."""
     from dimaging_tf.evaluation.rate_distortion import curve
 
     figure, axes = _figure("")
     for codec in dict.fromkeys(row["codec"] for row in rows):
-        axes.plot(*curve(list(rows), codec, quality), ".-", label=codec)
+        axes.plot(*curve(list(rows), codec, metric), ".-", label=codec)
     axes.set_xscale("log")
-    axes.set(xlabel="bits a pixel", ylabel={"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM"}[quality])
+    axes.set(xlabel="bits a pixel", ylabel={"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM"}[metric])
     axes.legend(frameon=False)
     return figure
 

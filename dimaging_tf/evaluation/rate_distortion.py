@@ -22,7 +22,7 @@ from dimaging_tf.errors import UserError
 from dimaging_tf.evaluation.metrics import psnr
 
 Rows = list[dict[str, Any]]
-QUALITIES = ("psnr", "ms_ssim")
+METRICS = ("psnr", "ms_ssim")
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,18 @@ def measure(
     return rows
 
 
-def curve(rows: Rows, codec: str, quality: str = "psnr") -> tuple[np.ndarray, np.ndarray]:
-    """(bits a pixel, quality) of a codec, a point for each setting in rising order of bits."""
+def curve(rows: Rows, codec: str, metric: str = "psnr") -> tuple[np.ndarray, np.ndarray]:
+    """(bits a pixel, metric) of a codec, a point for each setting in rising order of bits."""
     settings = {row["setting"] for row in rows if row["codec"] == codec}
     points = []
     for setting in settings:
         of_it = [r for r in rows if r["codec"] == codec and r["setting"] == setting]
-        points.append([np.mean([r[key] for r in of_it]) for key in ("bpp", quality)])
+        points.append([np.mean([r[key] for r in of_it]) for key in ("bpp", metric)])
     bits, found = np.array(sorted(points)).T
     return bits, found
 
 
-def bd_rate(rows: Rows, anchor: str, tested: str, quality: str = "psnr") -> float:
+def bd_rate(rows: Rows, anchor: str, tested: str, metric: str = "psnr") -> float:
     """Mean difference of log rate over the qualities that both reach, in percent of the anchor's bytes.
 
     Piecewise cubic (PCHIP) through log bits as a function of quality; MS-SSIM in dB, -10 log10(1 - x).
@@ -159,8 +159,8 @@ def bd_rate(rows: Rows, anchor: str, tested: str, quality: str = "psnr") -> floa
 
     lines = []
     for codec in (anchor, tested):
-        bits, found = curve(rows, codec, quality)
-        if quality == "ms_ssim":
+        bits, found = curve(rows, codec, metric)
+        if metric == "ms_ssim":
             found = -10 * np.log10(1 - found)
         best = np.maximum.accumulate(found)
         rising = np.concatenate(
@@ -170,7 +170,7 @@ def bd_rate(rows: Rows, anchor: str, tested: str, quality: str = "psnr") -> floa
     low, high = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
     if low >= high:
         raise UserError(
-            f"{anchor} and {tested} reach no {quality} in common; measure them at more settings."
+            f"{anchor} and {tested} reach no {metric} in common; measure them at more settings."
         )
     areas = [PchipInterpolator(x, y).integrate(low, high) for x, y in lines]
     return float(100 * np.expm1((areas[1] - areas[0]) / (high - low)))
@@ -181,9 +181,9 @@ def summary(rows: Rows, tested: str) -> dict[str, dict[str, float | None]]:
     found: dict[str, dict[str, float | None]] = {}
     for rival in dict.fromkeys(row["codec"] for row in rows if row["codec"] != tested):
         found[rival] = {}
-        for quality in QUALITIES:
+        for metric in METRICS:
             try:
-                found[rival][quality] = bd_rate(rows, rival, tested, quality)
+                found[rival][metric] = bd_rate(rows, rival, tested, metric)
             except UserError:
-                found[rival][quality] = None
+                found[rival][metric] = None
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from dimaging_tf.data.dataset import to_float
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.gan.base import GANBase, GANConfig
@@ -41,7 +41,7 @@ class ImageGAN(GANBase, DeployableModel):
 
     draws = True
     ranges = {"image": (0.0, 1.0), "z": None, "label": (0.0, 1.0), "logit": None}
-    quality = Quality(
+    figure_of_merit = FigureOfMerit(
         "sample score: Frechet distance of fixed random features", "", False,
         {"fp16": 0.02, "int8": 0.1}, relative=True,
     )  # fmt: skip

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.evaluation import metrics
 
 
@@ -70,7 +70,7 @@ class Autoencoder(DeployableModel):
     config_class = Config
     registry_name = "autoencoder"
     ranges = {"image": (0.0, 1.0), "code": None}
-    quality = Quality("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.2})
+    figure_of_merit = FigureOfMerit("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.2})
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)

@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from dimaging_tf.compression.base import SYMBOL
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import logistic_bits, round_through
@@ -83,7 +83,7 @@ class CompressiveAutoencoder(DeployableModel):
     config_class = Config
     registry_name = "compressive_autoencoder"
     ranges = {"image": (0.0, 1.0), "code": None, "symbols": (-SYMBOL, SYMBOL)}
-    quality = Quality("rate-distortion loss", "bits/pixel", False, {"fp16": 0.01, "int8": 0.2})
+    figure_of_merit = FigureOfMerit("rate-distortion loss", "bits/pixel", False, {"fp16": 0.01, "int8": 0.2})
     example_size = 64
     pace = 8.0
     """The weights of the scales are these / pace: octaves at the pace of other weights."""

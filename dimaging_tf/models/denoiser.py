@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.models import unet
 from dimaging_tf.physics import noise
@@ -29,7 +29,7 @@ class Config:
 
     shape: tuple[int | None, int | None, int] = (None, None, 1)
     noise: str = "gaussian:5-50"  # see dimaging_tf.physics.noise.parse; sigma in grey levels of 255
-    test_noise: str = "gaussian:25"  # what the quality figure is measured at
+    test_noise: str = "gaussian:25"  # the noise that the figure of merit is measured at
     depth: int = 3  # poolings of the U-Net
     width: int = 16  # channels of its first level
 
@@ -62,7 +62,7 @@ class Denoiser(DeployableModel):
     registry_name = "denoiser"
     # Read noise leaves [0, 1]; what lies further out was not scaled by its full well.
     ranges = {"noisy": (-1.0, 2.0), "image": (0.0, 1.0)}
-    quality = Quality("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
+    figure_of_merit = FigureOfMerit("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)

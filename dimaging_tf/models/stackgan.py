@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dimaging_tf.deployable import Quality
+from dimaging_tf.deployable import FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.gan.base import GANConfig
 from dimaging_tf.gan.caption_matching import (
@@ -93,7 +93,7 @@ class StackGAN(Phased, TextToImage):
     ranges = {"text": (-1.0, 1.0), "low": (0.0, 1.0), "image": (0.0, 1.0)} | dict.fromkeys(
         ("noise", "condition_noise")
     )
-    quality = Quality("R-precision", "", True, {"fp16": 0.02, "int8": 0.05})
+    figure_of_merit = FigureOfMerit("R-precision", "", True, {"fp16": 0.02, "int8": 0.05})
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)

@@ -129,7 +129,7 @@ class SuperResolution(ExplicitDensity):
         self.both = keras.Model(self.network.input, {**self.network.output, "conditioning": a})
 
     def losses_of(self, image, condition=None, training=False):
-        """Negative log-likelihoods in `quality.unit`, each [B]: of the model, of A alone."""
+        """Negative log-likelihoods in `figure_of_merit.unit`, each [B]: of the model, of A alone."""
         found = self.both({"image": image, "low": condition}, training=training)
         return tuple(self._negative(found[name], image) for name in ("parameters", "conditioning"))
 

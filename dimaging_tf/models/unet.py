@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
@@ -148,10 +148,10 @@ class UNet(DeployableModel):
         super().__init__(config, **kwargs)
         self.network = build_unet(self.config)
         self.segments = self.config.head == "segmentation"
-        self.quality = (
-            Quality("mean IoU", "", True, {"fp16": 0.002, "int8": 0.02})
+        self.figure_of_merit = (
+            FigureOfMerit("mean IoU", "", True, {"fp16": 0.002, "int8": 0.02})
             if self.segments
-            else Quality("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
+            else FigureOfMerit("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
         )
 
     @classmethod

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel, Quality
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.layers import replicas
 from dimaging_tf.layers.random import step_normal
@@ -93,7 +93,7 @@ class VAE(DeployableModel):
     registry_name = "vae"
     draws = True
     ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None}
-    quality = Quality("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
+    figure_of_merit = FigureOfMerit("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)

@@ -31,7 +31,7 @@ class Subject:
     graphs: dict[str, keras.Model]
     ranges: Ranges = field(default_factory=dict)
     quality: Any = None
-    """dimaging_tf.deployable.Quality, or None."""
+    """dimaging_tf.deployable.FigureOfMerit, or None."""
     model: Any = None
     """Our own model, or None."""
     original: Any = None
@@ -135,7 +135,7 @@ def _subject(model: Any, **more: Any) -> Subject:
         name = getattr(model, "registry_name", model.name)
         if "data" not in more and name in registry.REGISTRY:
             more["data"] = (registry.REGISTRY[name].data, {})
-        return Subject(name, model.graphs(), model.ranges, model.quality, model, **more)
+        return Subject(name, model.graphs(), model.ranges, model.figure_of_merit, model, **more)
     if not is_functional(model):
         raise ExportError(
             f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); give "

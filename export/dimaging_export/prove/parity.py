@@ -114,7 +114,7 @@ def prove(
 def judge_quality(quality: Any, precision: str, keras: float, onnx: float) -> dict[str, Any]:
     """The figure of merit of both; ParityError where the file loses more than the model allows.
 
-    quality: a dimaging_tf.deployable.Quality. float32 may lose what its arithmetic may differ by.
+    quality: a dimaging_tf.deployable.FigureOfMerit. float32 may lose what its arithmetic may differ by.
     """
     loss = quality.loss(keras, onnx)
     allowed = quality.allowed(precision, keras, RELATIVE * max(abs(keras), 1.0))

@@ -6,7 +6,7 @@ from dimaging_export.errors import ExportError, ParityError
 from dimaging_export.prove.inputs import Inputs, example_shapes
 from dimaging_export.prove.parity import Difference, judge_quality, prove
 
-from dimaging_tf.deployable import Quality
+from dimaging_tf.deployable import FigureOfMerit
 
 FEEDS = [{"x": np.full((1, 4), value, np.float32)} for value in (1.0, 2.0, 3.0)]
 
@@ -76,7 +76,7 @@ def test_signal_to_noise():
 
 
 def Merit(higher_is_better, **more):
-    return Quality("PSNR", "dB", higher_is_better, {"int8": 0.1}, **more)
+    return FigureOfMerit("PSNR", "dB", higher_is_better, {"int8": 0.1}, **more)
 
 
 @pytest.mark.parametrize(("higher", "score"), [(True, 29.95), (True, 31.0), (False, 30.05)])

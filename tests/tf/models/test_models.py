@@ -178,7 +178,7 @@ def test_registry_entry(entry):
     config = model.config_for((16, 16, 1), entry.changes)
     judged = {ExplicitDensity: {"integer"}, LearnedCodec: {"fp32"}}
     kind = next((kind for kind in judged if issubclass(model, kind)), None)
-    assert set(model(config).quality.allowed_loss) == judged.get(kind, {"fp16", "int8"})
+    assert set(model(config).figure_of_merit.allowed_loss) == judged.get(kind, {"fp16", "int8"})
     assert config.shape[-1] == 1
 
 
