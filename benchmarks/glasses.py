@@ -125,7 +125,7 @@ def measure(
 ) -> dict[str, float]:  # fmt: skip
     """Every figure of one training, in percent but for the PSNR."""
     from dimaging_tf.evaluation import metrics
-    from dimaging_tf.latent import arithmetic as latent
+    from dimaging_tf.latent import arithmetic
     from dimaging_tf.latent.faces import glasses_vector
     from dimaging_tf.latent.space import open_space
 
@@ -149,7 +149,7 @@ def measure(
         out[f"removes, scale {scale:g}"] = percent(both(less)[wearing] < 0)
         edited = np.concatenate([who(more)[~truth], who(less)[truth]])
         out[f"identity kept, scale {scale:g}"] = percent(edited)
-    drawn = [SCALES[-1] * latent.random_like(vector, 1000 * fold + k) for k in range(DRAWS)]
+    drawn = [SCALES[-1] * arithmetic.random_like(vector, 1000 * fold + k) for k in range(DRAWS)]
     found = np.stack([both(space.decode(z + r)) > 0 for r in drawn])
     out["random vector turns, scale 1.5"] = percent((found != truth)[:, bare | wearing])
     out["random vector adds, scale 1.5"] = percent(found[:, bare])

@@ -14,7 +14,7 @@ from dimaging_export import export
 from dimaging_tf import data
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.evaluation import plots
-from dimaging_tf.latent import arithmetic as latent
+from dimaging_tf.latent import arithmetic
 from dimaging_tf.models import vae_faces
 from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
@@ -45,10 +45,10 @@ def decode(code: np.ndarray) -> np.ndarray:
     return bundle.run("decoder", z=code.astype(np.float32))["image"]
 
 
-vector = latent.attribute_vector(bundle.run("encoder", image=train)["mean"], glasses)
+vector = arithmetic.attribute_vector(bundle.run("encoder", image=train)["mean"], glasses)
 without = valid[wearing == 0][:8]
 code = bundle.run("encoder", image=without)["mean"]
-rows = latent.attribute_grid(decode, code, vector, [0, 0.75, 1.5])
+rows = arithmetic.attribute_grid(decode, code, vector, [0, 0.75, 1.5])
 plots.save_grid(np.concatenate([without[None], rows]), args.out / "glasses.png")
-plots.save_grid(latent.interpolation_grid(decode, code[0], code[1]), args.out / "between.png")
+plots.save_grid(arithmetic.interpolation_grid(decode, code[0], code[1]), args.out / "between.png")
 print(f"between two faces: {args.out / 'between.png'}; glasses, put on: {args.out / 'glasses.png'}")

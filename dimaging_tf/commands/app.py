@@ -113,7 +113,7 @@ def sample(
     if any(value is not None for value in given.values()):
         from dimaging_tf.commands import latent_pictures
 
-        cells = latent_pictures.asked(
+        cells = latent_pictures.latent_picture(
             model, runs.read_settings(run), seed=seed, label=label, scale=scale, say=typer.echo,
             **given,
         )  # fmt: skip

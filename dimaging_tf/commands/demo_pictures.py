@@ -59,7 +59,7 @@ def games(out: Path, seed: int) -> list[Figure]:
 
 def glasses(out: Path, seed: int) -> list[Figure]:
     """Latent arithmetic: put on and taken off by the mean difference of codes."""
-    from dimaging_tf.commands.latent_pictures import edited
+    from dimaging_tf.commands.latent_pictures import edit_attribute
     from dimaging_tf.latent.space import Space
 
     bundle = out / "bundle" / "vae_faces-int8"
@@ -70,7 +70,7 @@ def glasses(out: Path, seed: int) -> list[Figure]:
         encode=lambda image: _answer(bundle, "encoder", image=image)["mean"],
         has_encoder=True,
     )
-    cells = edited(space, runs.load_data(settings), "glasses", 1.0, seed)
+    cells = edit_attribute(space, runs.load_data(settings), "glasses", 1.0, seed)
     caption = (
         "Latent arithmetic in int8. Faces never trained on, their reconstructions, and with glasses: the "
         "mean difference of codes with and without them is added. Below, it is taken away: what is darker "

@@ -1,8 +1,8 @@
 """The pictures of `dimaging sample --reconstruct`, `--attribute`, `--analogy`, `--interpolate`, `--traverse`.
 
-Pictures are numbered from 0: the validation images where the model has an encoder, else what
-`dimaging sample` draws with the same seed, in reading order. All functions return cells
-[rows, columns, h, w, C] in [0, 1] for `plots.save_grid`.
+Pictures are numbered from 0: they are the validation images where the model has an encoder, and otherwise
+what `dimaging sample` draws with the same seed, in reading order. A function that returns cells returns float
+arrays [rows, columns, h, w, C] in [0, 1] for `plots.save_grid`.
 """
 
 import re
@@ -14,26 +14,35 @@ import numpy as np
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.evaluation import metrics
-from dimaging_tf.latent import arithmetic as latent
+from dimaging_tf.latent import arithmetic
 from dimaging_tf.latent.faces import glasses_vector
 from dimaging_tf.latent.space import Space, open_space
 
 COLUMNS = 8
+"""Pictures in a row."""
 INVERTED = 64
-"""Images on each side of an attribute where each must be inverted, which takes a while."""
+"""Most images with an attribute, and without it, where codes are found by inversion, which takes a while."""
 GLASSES = ("faces", "olivetti", "avatars")
-"""Data sets whose label 1 is: wears glasses."""
+"""Data sets in which label 1 means that the face wears glasses."""
 
 
-def asked(
+def latent_picture(
     model: Any, settings: Any, *, seed: int = 0, label: int | None = None, scale: float = 1.0,
     reconstruct: int | None = None, attribute: str | None = None, analogy: str | None = None,
     interpolate: str | None = None, traverse: int | None = None, say: Callable[[str], Any] = print,
 ) -> np.ndarray:  # fmt: skip
-    """The one picture that is asked for, of a model and the `runs.Settings` that trained it.
+    """Return the cells of the one picture that is asked for; UserError for none, or more than one.
 
-    label    the class that a conditional generator draws
-    say      takes the figures of a reconstruction
+    settings      the `runs.Settings` that the model was trained by
+    seed          of the codes that are drawn, and of an inversion
+    label         the class that a conditional generator draws
+    scale         what the vector of the attribute is multiplied by
+    reconstruct   number of images to reconstruct
+    attribute     what to add and take away, as for `has_attribute`
+    analogy       a sum of pictures, as for `parse_analogy`
+    interpolate   two numbers of pictures, such as "3,17"
+    traverse      number of latents to traverse
+    say           receives the figures of a reconstruction, a line each
     """
     from dimaging_tf.training.runs import load_data
 
@@ -46,22 +55,24 @@ def asked(
         raise UserError(f"One picture at a time: {' or '.join(words or given)}.")
     space = open_space(model, label, seed=seed)
     if reconstruct is not None:
-        return reconstructed(space, load_data(settings), reconstruct, say, seed)
+        return show_reconstructions(space, load_data(settings), reconstruct, say, seed)
     if attribute is not None:
-        return edited(space, load_data(settings), attribute, scale, settings.seed)
-    codes = numbered(space, load_data(settings) if space.has_encoder else None, seed)
+        return edit_attribute(space, load_data(settings), attribute, scale, settings.seed)
+    codes = codes_of(space, load_data(settings) if space.has_encoder else None, seed)
     if analogy is not None:
-        return analogous(space, codes, analogy)
+        return show_analogy(space, codes, analogy)
     if interpolate is not None:
-        return interpolated(space, codes, interpolate)
-    return traversed(space, codes, traverse or 1)
+        return show_interpolation(space, codes, interpolate)
+    return show_traversals(space, codes, traverse or 1)
 
 
-def reconstructed(
+def show_reconstructions(
     space: Space, dataset: Dataset, count: int, say: Callable[[str], Any] = print, seed: int = 0
 ) -> np.ndarray:
-    """Validation images, below them what their codes decode to; of a model without an encoder, whose
-    codes are searched for, the same for pictures that it drew itself: those have a code.
+    """Return cells of validation images, and below each what its code decodes to.
+
+    A model without an encoder searches for the codes. For such a model the cells go on with pictures that it
+    drew itself, for which an exact code exists: they show how far the search can get.
     """
     index = np.linspace(0, len(dataset.valid) - 1, min(count, len(dataset.valid))).astype(int)
     sets = {f"images of {dataset.name}": to_float(dataset.valid.x[index])}
@@ -82,13 +93,17 @@ def reconstructed(
     return np.stack(rows)
 
 
-def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: int) -> np.ndarray:
-    """Validation images without the attribute: as they are, reconstructed, with it; then the reverse.
+def edit_attribute(
+    space: Space, dataset: Dataset, attribute: str, scale: float, seed: int
+) -> np.ndarray:
+    """Return cells of validation images without the attribute, with it added, and the reverse.
 
-    The vector is the mean difference of the training images' codes, that of `latent_faces` for
-    glasses. DataError where no training image has the attribute, or all have it.
+    The rows: images without it, their reconstructions, the same with the vector added; then images that have
+    it, their reconstructions, the same with the vector subtracted. The vector is the mean difference of
+    the training images' codes; glasses have their own, `latent.faces.glasses_vector`. DataError where no
+    training image has the attribute, or all have it.
     """
-    has, valid_has = (having(dataset, attribute, seed, stream) for stream in range(2))
+    has, valid_has = (has_attribute(dataset, attribute, seed, stream) for stream in range(2))
     if not has.any() or has.all():
         raise DataError(
             f"{'none' if not has.any() else 'every one'} of the {len(has)} training images of "
@@ -100,7 +115,7 @@ def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: i
     if attribute == "glasses":
         vector = glasses_vector(space, image, has[index])
     else:
-        vector = latent.attribute_vector(space.encode(image), has[index])
+        vector = arithmetic.attribute_vector(space.encode(image), has[index])
     rows = []
     for wearing, sign in ((False, 1.0), (True, -1.0)):
         chosen = np.where(valid_has == wearing)[0]
@@ -108,16 +123,20 @@ def edited(space: Space, dataset: Dataset, attribute: str, scale: float, seed: i
             continue
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(COLUMNS, len(chosen))).astype(int)]
         image = to_float(dataset.valid.x[chosen])
-        both = latent.attribute_grid(space.decode, space.encode(image), vector, (0, sign * scale))
+        codes, scales = space.encode(image), (0, sign * scale)
+        both = arithmetic.attribute_grid(space.decode, codes, vector, scales)
         rows += [_padded(row, COLUMNS) for row in (image, *both)]
     return np.stack(rows)
 
 
-def having(dataset: Dataset, attribute: str, seed: int = 0, stream: int = 0) -> np.ndarray:
-    """Which images have the attribute, bool [N]: of train (stream 0) or valid (stream 1).
+def has_attribute(dataset: Dataset, attribute: str, seed: int = 0, stream: int = 0) -> np.ndarray:
+    """Return bool [N]: which images of train (stream 0) or valid (stream 1) have the attribute.
 
     attribute    "glasses" of faces, olivetti and avatars; "beard" or "hair=bun" of avatars; or a
                  label, such as "7"
+    seed         that the data set was loaded with
+
+    DataError for an attribute that the data set does not record.
     """
     split = (dataset.train, dataset.valid)[stream]
     if dataset.name == "avatars":
@@ -137,19 +156,19 @@ def having(dataset: Dataset, attribute: str, seed: int = 0, stream: int = 0) -> 
     return split.label == int(attribute)
 
 
-def numbered(space: Space, dataset: Dataset | None, seed: int) -> np.ndarray:
-    """Codes of the numbered pictures: of the validation images, or 64 drawn ones."""
+def codes_of(space: Space, dataset: Dataset | None, seed: int) -> np.ndarray:
+    """Return the codes [N, D] of the numbered pictures: of the validation images, or of 64 drawn ones."""
     if space.has_encoder and dataset is not None:
         return space.encode(to_float(dataset.valid.x))
     return space.draw(64, seed)
 
 
-def analogous(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
-    """A row for each term, its exemplars and at the end their mean; at the very end the result."""
+def show_analogy(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
+    """Return cells with a row for each term: its pictures and their mean. The last row ends in the result."""
     terms = parse_analogy(text, len(codes))
     width = 1 + max(len(numbers) for _, numbers in terms)
     groups = {sign: [codes[n] for s, n in terms if s == sign] for sign in "+-"}
-    answer = latent.analogy(groups["+"], groups["-"])
+    answer = arithmetic.analogy(groups["+"], groups["-"])
     rows = []
     for _, numbers in terms:
         shown = space.decode(np.concatenate([codes[numbers], codes[numbers].mean(0)[None]]))
@@ -160,7 +179,10 @@ def analogous(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
 
 
 def parse_analogy(text: str, count: int) -> list[tuple[str, list[int]]]:
-    """As "3,7 - 1 + 20,21" -> [("+", [3, 7]), ("-", [1]), ("+", [20, 21])]."""
+    """Parse a sum of pictures: "3,7 - 1 + 20,21" -> [("+", [3, 7]), ("-", [1]), ("+", [20, 21])].
+
+    UserError for any other text, and for a number of `count` or more.
+    """
     number = r"\s*\d+\s*"
     term = rf"{number}(?:,{number})*"
     if not re.fullmatch(rf"{term}(?:[+-]{term})*", text):
@@ -172,27 +194,31 @@ def parse_analogy(text: str, count: int) -> list[tuple[str, list[int]]]:
     return [(sign or "+", _numbers(words, count)) for sign, words in found]
 
 
-def interpolated(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
-    """From one picture to another: on the line, and below it on the arc."""
+def show_interpolation(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
+    """Return cells from one picture to another: on the line, and below it on the great arc."""
     if not re.fullmatch(r"\s*\d+\s*,\s*\d+\s*", text):
         raise UserError(f"--interpolate takes two numbers of pictures, as 3,17. Received: {text!r}")
     start, end = codes[_numbers(text, len(codes))]
-    return latent.interpolation_grid(space.decode, start, end, COLUMNS)
+    return arithmetic.interpolation_grid(space.decode, start, end, COLUMNS)
 
 
-def traversed(space: Space, codes: np.ndarray, count: int) -> np.ndarray:
-    """The latents that change picture 0 most, a row each, from -3 to 3 standard deviations."""
+def show_traversals(space: Space, codes: np.ndarray, count: int) -> np.ndarray:
+    """Return cells of the `count` latents that change picture 0 most, a row each.
+
+    A latent goes from -3 to 3 of its standard deviations over the codes, all others staying as they are.
+    """
     mean, spread = codes.mean(0), np.maximum(codes.std(0), 1e-6)
 
     def decode(standard: np.ndarray) -> np.ndarray:
         return space.decode(standard * spread + mean)
 
     start = (codes[0] - mean) / spread
-    latents = latent.strongest(decode, start, min(count, space.size))
-    return latent.traversal_grid(decode, start, latents, np.linspace(-3, 3, COLUMNS).tolist())
+    latents = arithmetic.strongest(decode, start, min(count, space.size))
+    return arithmetic.traversal_grid(decode, start, latents, np.linspace(-3, 3, COLUMNS).tolist())
 
 
 def _numbers(text: str, count: int) -> list[int]:
+    """Parse numbers with commas between them; UserError for one of `count` or more."""
     numbers = [int(word) for word in text.split(",")]
     if max(numbers) >= count:
         raise UserError(f"pictures are numbered from 0 to {count - 1}. Received: {max(numbers)}")
@@ -200,6 +226,6 @@ def _numbers(text: str, count: int) -> list[int]:
 
 
 def _padded(images: np.ndarray, count: int) -> np.ndarray:
-    """White pictures behind them, `count` in all."""
+    """Append white pictures, so that there are `count`."""
     white: Any = np.ones((count - len(images), *images.shape[1:]), images.dtype)
     return np.concatenate([images, white])

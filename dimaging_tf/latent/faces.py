@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 
-from dimaging_tf.latent import arithmetic as latent
+from dimaging_tf.latent import arithmetic
 from dimaging_tf.latent.space import Space
 
 EYES = (1 / 8, 5 / 8)
@@ -25,11 +25,11 @@ REACH = 1 / 32
 def glasses_vector(space: Space, image: np.ndarray, has: np.ndarray) -> np.ndarray:
     """[D] from faces float32 [N, h, w, C] in [0, 1] and has [N], true or 1 with glasses.
 
-    DataError where a side is empty, as `latent.attribute_vector`.
+    DataError where a side is empty, as `arithmetic.attribute_vector`.
     """
     image = aligned(image, has)
     code = (space.encode(image) + space.encode(image[:, :, ::-1])) / 2
-    return latent.attribute_vector(code, has)
+    return arithmetic.attribute_vector(code, has)
 
 
 def aligned(image: np.ndarray, has: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dimaging_tf.commands import app as cli
 from dimaging_tf.commands import latent_pictures
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError, UserError
-from dimaging_tf.latent import arithmetic as latent
+from dimaging_tf.latent import arithmetic
 from dimaging_tf.latent.faces import glasses_vector
 from dimaging_tf.latent.space import check_code, invert, open_space
 from dimaging_tf.models.autoencoder import Autoencoder
@@ -31,20 +31,20 @@ E = np.eye(3)
 
 def test_the_vector_is_the_mean_difference():
     code = np.array([[1.0, 0], [3, 0], [0, 5], [0, 7]])
-    np.testing.assert_allclose(latent.attribute_vector(code, np.array([1, 1, 0, 0])), [2, -6])
+    np.testing.assert_allclose(arithmetic.attribute_vector(code, np.array([1, 1, 0, 0])), [2, -6])
 
 
 def test_groups_count_once_on_each_side():
     code = np.array([[9.0], [1], [1], [1], [0], [4]])
     has, person = np.array([1, 1, 1, 1, 0, 0]), np.array([0, 1, 1, 1, 0, 1])
-    assert latent.attribute_vector(code, has) == pytest.approx(12 / 4 - 2)
-    assert latent.attribute_vector(code, has, person) == pytest.approx((9 + 1) / 2 - 2)
+    assert arithmetic.attribute_vector(code, has) == pytest.approx(12 / 4 - 2)
+    assert arithmetic.attribute_vector(code, has, person) == pytest.approx((9 + 1) / 2 - 2)
 
 
 def test_an_attribute_that_is_added_to_the_codes_is_found():
     true, base = RNG.normal(size=16), RNG.normal(size=(4000, 16))
     has = RNG.random(4000) < 0.4
-    found = latent.attribute_vector(base + has[:, None] * true, has)
+    found = arithmetic.attribute_vector(base + has[:, None] * true, has)
     assert found @ true / np.linalg.norm(found) / np.linalg.norm(true) > 0.99
 
 
@@ -53,29 +53,29 @@ def test_glasses_from_averaged_exemplars():
     man, woman, glasses = E
     noise = RNG.normal(0, 0.1, (3, 30, 3))
     terms = [man + glasses + noise[0], woman + noise[1]], [man + noise[2]]
-    np.testing.assert_allclose(latent.analogy(*terms), woman + glasses, atol=0.1)
-    np.testing.assert_allclose(latent.analogy([E[0]]), E[0])
+    np.testing.assert_allclose(arithmetic.analogy(*terms), woman + glasses, atol=0.1)
+    np.testing.assert_allclose(arithmetic.analogy([E[0]]), E[0])
 
 
 @pytest.mark.parametrize("size", [2, 64])
 def test_a_random_vector_is_as_long(size):
     vector = RNG.normal(size=size)
-    drawn = latent.random_like(vector, 3)
+    drawn = arithmetic.random_like(vector, 3)
     assert np.linalg.norm(drawn) == pytest.approx(np.linalg.norm(vector))
-    np.testing.assert_array_equal(drawn, latent.random_like(vector, 3))
-    assert not np.allclose(drawn, latent.random_like(vector, 4))
+    np.testing.assert_array_equal(drawn, arithmetic.random_like(vector, 3))
+    assert not np.allclose(drawn, arithmetic.random_like(vector, 4))
 
 
 # ---- between codes -------------------------------------------------------------------------------
 
 WAYS = [
     # way, start, end, the middle of 3 steps
-    (latent.linear, E[0], E[1], (E[0] + E[1]) / 2),
-    (latent.spherical, E[0], E[1], (E[0] + E[1]) / np.sqrt(2)),
-    (latent.spherical, 2 * E[0], 4 * E[1], 3 * (E[0] + E[1]) / np.sqrt(2)),
-    (latent.spherical, E[0], 3 * E[0], 2 * E[0]),
-    (latent.spherical, 0 * E[0], E[1], E[1] / 2),
-    (latent.linear, E[0], -E[0], 0 * E[0]),
+    (arithmetic.linear, E[0], E[1], (E[0] + E[1]) / 2),
+    (arithmetic.spherical, E[0], E[1], (E[0] + E[1]) / np.sqrt(2)),
+    (arithmetic.spherical, 2 * E[0], 4 * E[1], 3 * (E[0] + E[1]) / np.sqrt(2)),
+    (arithmetic.spherical, E[0], 3 * E[0], 2 * E[0]),
+    (arithmetic.spherical, 0 * E[0], E[1], E[1] / 2),
+    (arithmetic.linear, E[0], -E[0], 0 * E[0]),
 ]
 
 
@@ -87,12 +87,12 @@ def test_interpolation(way, start, end, middle):
 
 def test_the_arc_keeps_the_length_that_the_line_loses():
     start, end = (x / np.linalg.norm(x) for x in RNG.normal(size=(2, 50)))
-    assert np.linalg.norm(latent.spherical(start, end, 9), axis=1) == pytest.approx(1)
-    assert np.linalg.norm(latent.linear(start, end, 9), axis=1).min() < 0.9
+    assert np.linalg.norm(arithmetic.spherical(start, end, 9), axis=1) == pytest.approx(1)
+    assert np.linalg.norm(arithmetic.linear(start, end, 9), axis=1).min() < 0.9
 
 
 def test_a_traversal_moves_one_latent():
-    found = latent.traversal(np.array([1.0, 2, 3]), 1, [-1, 0, 5])
+    found = arithmetic.traversal(np.array([1.0, 2, 3]), 1, [-1, 0, 5])
     np.testing.assert_array_equal(found, [[1, -1, 3], [1, 0, 3], [1, 5, 3]])
 
 
@@ -108,16 +108,16 @@ def decode(code):
 
 def test_the_strongest_latents_come_first():
     gains = np.diag([1.0, 5, 0, 3])
-    ranked = latent.strongest(lambda z: (z @ gains).reshape(-1, 2, 2, 1), np.ones(4), 3)
+    ranked = arithmetic.strongest(lambda z: (z @ gains).reshape(-1, 2, 2, 1), np.ones(4), 3)
     assert ranked == [1, 3, 0]
 
 
 @pytest.mark.parametrize(
     ("cells", "shape", "place", "code"),
     [
-        (lambda: latent.attribute_grid(decode, E[:2], E[2], [0, 1.5]), (2, 2), (1, 0), E[0] + 1.5 * E[2]),
-        (lambda: latent.interpolation_grid(decode, E[0], E[1], 5), (2, 5), (0, 4), E[1]),
-        (lambda: latent.traversal_grid(decode, E[0], [2, 1], [-1, 0, 4]), (2, 3), (1, 2), E[0] + 4 * E[1]),
+        (lambda: arithmetic.attribute_grid(decode, E[:2], E[2], [0, 1.5]), (2, 2), (1, 0), E[0] + 1.5 * E[2]),
+        (lambda: arithmetic.interpolation_grid(decode, E[0], E[1], 5), (2, 5), (0, 4), E[1]),
+        (lambda: arithmetic.traversal_grid(decode, E[0], [2, 1], [-1, 0, 4]), (2, 3), (1, 2), E[0] + 4 * E[1]),
     ],
     ids=["attribute", "interpolation", "traversal"],
 )  # fmt: skip
@@ -130,14 +130,14 @@ def test_grids(cells, shape, place, code):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: latent.attribute_vector(E, np.zeros(3)), "received 3 codes, none with it"),
-        (lambda: latent.attribute_vector(E, np.ones(3)), "received 3 codes, none without it"),
-        (lambda: latent.attribute_vector(E, np.ones(2)), "received [3, 3] and [2]"),
-        (lambda: latent.analogy([]), "at least one code to add"),
-        (lambda: latent.analogy([E[0]], [np.ones(4)]), "equally long; received [3, 4]"),
-        (lambda: latent.linear(E[0], E[1], 1), "at least 2 steps, its ends; received 1"),
-        (lambda: latent.spherical(E[0], -E[0], 3), "opposite"),
-        (lambda: latent.traversal(E[0], 3, [0]), "latents 0 to 2; received 3"),
+        (lambda: arithmetic.attribute_vector(E, np.zeros(3)), "received 3 codes, none with it"),
+        (lambda: arithmetic.attribute_vector(E, np.ones(3)), "received 3 codes, none without it"),
+        (lambda: arithmetic.attribute_vector(E, np.ones(2)), "received [3, 3] and [2]"),
+        (lambda: arithmetic.analogy([]), "at least one code to add"),
+        (lambda: arithmetic.analogy([E[0]], [np.ones(4)]), "equally long; received [3, 4]"),
+        (lambda: arithmetic.linear(E[0], E[1], 1), "at least 2 steps, its ends; received 1"),
+        (lambda: arithmetic.spherical(E[0], -E[0], 3), "opposite"),
+        (lambda: arithmetic.traversal(E[0], 3, [0]), "latents 0 to 2; received 3"),
         (lambda: check_code(E, 40), "codes of this model are [N, 40]; received [3, 3]"),
         (lambda: check_code(E[0], 3), "[N, 3]; received [3]"),
     ],
@@ -250,13 +250,13 @@ def dataset(name="digits", label=(0, 1, 2, 1)):
     [("digits", "1", [0, 1, 0, 1]), ("olivetti", "glasses", [0, 1, 0, 1]), ("faces", "0", [1, 0, 0, 0])],
 )  # fmt: skip
 def test_who_has_an_attribute(name, attribute, expected):
-    found = latent_pictures.having(dataset(name), attribute)
+    found = latent_pictures.has_attribute(dataset(name), attribute)
     np.testing.assert_array_equal(found, np.array(expected, bool))
 
 
 @pytest.mark.parametrize("name", ["vae", "gan"])
 def test_an_attribute_is_put_on_and_taken_off(spaces, name):
-    cells = latent_pictures.edited(spaces[name], dataset(), "1", 1.5, 0)
+    cells = latent_pictures.edit_attribute(spaces[name], dataset(), "1", 1.5, 0)
     assert cells.shape == (6, 8, *SHAPE)
     np.testing.assert_array_equal(cells[:, 2:], 1)  # two images on each side
     assert not np.allclose(cells[1, 0], cells[2, 0])
@@ -267,14 +267,14 @@ def test_glasses_are_put_on_by_the_vector_of_aligned_faces(spaces):
     has = faces.train.label == 1
     code = space.encode(faces.valid.x[~has])
     expected = space.decode(code + 1.5 * glasses_vector(space, faces.train.x, has))
-    cells = latent_pictures.edited(space, faces, "glasses", 1.5, 0)
+    cells = latent_pictures.edit_attribute(space, faces, "glasses", 1.5, 0)
     np.testing.assert_allclose(cells[2, :2], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "rows"), [("vae", 2), ("gan", 4)])
 def test_what_is_reconstructed_and_how_well(spaces, name, rows):
     said = []
-    cells = latent_pictures.reconstructed(spaces[name], dataset(), 3, said.append)
+    cells = latent_pictures.show_reconstructions(spaces[name], dataset(), 3, said.append)
     assert cells.shape == (rows, 3, *SHAPE)
     assert said[0].startswith("images of digits: PSNR ")
     assert [line.split(":")[0] for line in said[1:]] == ["its own pictures"][: rows // 2 - 1]
@@ -295,16 +295,16 @@ def test_parse_analogy(text, terms):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda s: latent_pictures.edited(s, dataset(), "7", 1, 0), "none of the 4 training images of digits has 7"),
-        (lambda s: latent_pictures.edited(s, dataset(label=[1] * 4), "1", 1, 0), "every one of the 4 training images"),
-        (lambda s: latent_pictures.having(dataset(label=None), "1"), "has no label for each image"),
-        (lambda s: latent_pictures.having(dataset(), "hat"), "is a label from 0 to 2; received 'hat'"),
-        (lambda s: latent_pictures.having(dataset("faces"), "hat"), "from 0 to 2, or glasses; received 'hat'"),
-        (lambda s: latent_pictures.having(dataset("avatars"), "hat"), "received 'hat' (parts: hair,"),
-        (lambda s: latent_pictures.having(dataset("avatars"), "hair=blue"), "(hair: no, cropped,"),
+        (lambda s: latent_pictures.edit_attribute(s, dataset(), "7", 1, 0), "none of the 4 training images of digits has 7"),
+        (lambda s: latent_pictures.edit_attribute(s, dataset(label=[1] * 4), "1", 1, 0), "every one of the 4 training images"),
+        (lambda s: latent_pictures.has_attribute(dataset(label=None), "1"), "has no label for each image"),
+        (lambda s: latent_pictures.has_attribute(dataset(), "hat"), "is a label from 0 to 2; received 'hat'"),
+        (lambda s: latent_pictures.has_attribute(dataset("faces"), "hat"), "from 0 to 2, or glasses; received 'hat'"),
+        (lambda s: latent_pictures.has_attribute(dataset("avatars"), "hat"), "received 'hat' (parts: hair,"),
+        (lambda s: latent_pictures.has_attribute(dataset("avatars"), "hair=blue"), "(hair: no, cropped,"),
         (lambda s: latent_pictures.parse_analogy("3 * 4", 9), "'3,7,12 - 1,5 + 20,21'"),
         (lambda s: latent_pictures.parse_analogy("3 - 9", 9), "numbered from 0 to 8. Received: 9"),
-        (lambda s: latent_pictures.interpolated(s, s.draw(4), "3"), "as 3,17. Received: '3'"),
+        (lambda s: latent_pictures.show_interpolation(s, s.draw(4), "3"), "as 3,17. Received: '3'"),
     ],
 )  # fmt: skip
 def test_errors_of_the_command(spaces, call, words):
