@@ -2,7 +2,7 @@
 
 Weights are multiples of a power of two and so are all products; as long as no sum of absolute terms
 reaches 2^24 of its smallest steps, float32 makes no rounding error, in whatever order it adds. Such a
-network gives the same bits on every device. `Settle` brings sums back to whole numbers; their rounding
+network gives the same bits on every device. `FloorClip` brings sums back to whole numbers; their rounding
 offset of one half lies in the bias of the convolution before.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 
-@keras.saving.register_keras_serializable("dimaging")
-class Settle(keras.layers.Layer):
+@keras.saving.register_keras_serializable("dimaging", name="Settle")  # the name in files
+class FloorClip(keras.layers.Layer):
     """Clip(floor(x), low, high); any shape."""
 
     def __init__(self, low, high, **kwargs):

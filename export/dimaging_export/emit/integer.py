@@ -8,10 +8,10 @@ from dimaging_export.emit.likelihoods_integer import weights
 from dimaging_export.emit.table import emits
 from dimaging_export.emit.values import LAST, Value, axis_of, last_value
 from dimaging_tf.density.base import Encode, Weights
-from dimaging_tf.layers.integer import IntegerGate, Settle
+from dimaging_tf.layers.integer import IntegerGate, FloorClip
 
 
-def settle_nodes(b: Builder, layer: Settle, x: str) -> str:
+def settle_nodes(b: Builder, layer: FloorClip, x: str) -> str:
     """Floor, then Clip."""
     floor = b.node("Floor", x)
     return b.node("Clip", floor, b.constant(float(layer.low)), b.constant(float(layer.high)))
@@ -29,8 +29,8 @@ def gate_nodes(b: Builder, layer: IntegerGate, x: str, axis: int) -> str:
     return b.node("Floor", b.node("Add", product, b.constant(0.5)))
 
 
-@emits(Settle)
-def settle(b: Builder, layer: Settle, x: Value) -> Value:
+@emits(FloorClip)
+def settle(b: Builder, layer: FloorClip, x: Value) -> Value:
     """Down to whole numbers, within bounds."""
     return b.map(x, lambda source: settle_nodes(b, layer, source))
 

@@ -26,7 +26,7 @@ from dimaging_tf.density.likelihoods_integer import (
     IntegerLikelihood,
     IntegerLogisticMixture,
 )
-from dimaging_tf.layers.integer import IntegerGate, Settle
+from dimaging_tf.layers.integer import IntegerGate, FloorClip
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 LIMIT = 1 << 24
@@ -169,7 +169,7 @@ class _Quantiser:
 
     def _settle(self, signal: _Signal, top: int) -> _Signal:
         if signal.settled is None:
-            settle = Settle(-top, top)
+            settle = FloorClip(-top, top)
             signal.settled = _Signal(settle(signal.tensor), signal.exponent, top)
         return signal.settled
 
@@ -177,7 +177,7 @@ class _Quantiser:
         """Floor only where needed, clip in any case."""
         tensor = signal.tensor
         if signal.steps:
-            return _Signal(Settle(0, top)(tensor), signal.exponent, top)
+            return _Signal(FloorClip(0, top)(tensor), signal.exponent, top)
         return _Signal(layers.ReLU(max_value=float(top))(tensor), signal.exponent, top)
 
     def _convolution(self, layer: MaskedConv2D, source: _Signal, out: int) -> _Signal:

@@ -13,7 +13,7 @@ from dimaging_export.errors import ExportError
 from dimaging_export.samplers import taps
 from dimaging_export.samplers.layouts import Columns
 from dimaging_export.samplers.plan import Part, Plan, Step
-from dimaging_tf.layers.integer import IntegerGate, Settle
+from dimaging_tf.layers.integer import IntegerGate, FloorClip
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 Names = dict[int, str]
@@ -34,7 +34,7 @@ def elementwise(b: Builder, layer: Any, names: list[str]) -> str:
         return b.node("Mul", b.node("Tanh", halves[0]), b.node("Sigmoid", halves[1]))
     if type(layer) is keras.layers.Concatenate:
         return b.node("Concat", *names, axis=-1)
-    if type(layer) is Settle:
+    if type(layer) is FloorClip:
         return settle_nodes(b, layer, names[0])
     if type(layer) is IntegerGate:
         return gate_nodes(b, layer, names[0], -1)

@@ -23,7 +23,7 @@ from helpers.densities import ROWS, SMALL, random_model
 
 from dimaging_tf.density.base import LogLikelihood, uniform
 from dimaging_tf.density.likelihoods import LogisticMixture
-from dimaging_tf.layers.integer import IntegerGate, Settle
+from dimaging_tf.layers.integer import IntegerGate, FloorClip
 from dimaging_tf.layers.masked import MaskedConv2D
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 
@@ -189,7 +189,7 @@ def float64_parameters(twin: PixelCNN, feed: dict[str, np.ndarray]) -> np.ndarra
             scaled = np.asarray(layer.masked_kernel(), np.float64) * 2**16
             np.testing.assert_array_equal(scaled, np.rint(scaled))
         assert not isinstance(layer, keras.layers.Activation)
-    assert any(isinstance(layer, Settle | IntegerGate) for layer in twin.network.layers)
+    assert any(isinstance(layer, FloorClip | IntegerGate) for layer in twin.network.layers)
     symbols = np.asarray(twin.likelihood.encode(feed["canvas"]), np.float64)
     told = feed.get(twin.condition)
     inputs = (
