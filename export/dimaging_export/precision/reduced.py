@@ -9,6 +9,8 @@ int8, convs  static QDQ: u8 activations x s8 weights per channel, ranges by min-
              Transposed convolutions become sub-pixel convolutions, which have int8 kernels.
 int8, dense  dynamic: the ranges of activations are taken anew in each run. A graph of matrix
              products alone loses less so, and is faster.
+int8, LSTM   the weights of LSTM, GRU and RNN are bytes in the file and float32 when it runs: the
+             standard has no recurrent operator of whole numbers.
 """
 
 import tempfile
@@ -25,6 +27,7 @@ from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean, sort_nodes
 from dimaging_export.precision.concat_scales import clipped, share_scales
 from dimaging_export.precision.subpixel import rewrite
+from dimaging_export.precision.weight_storage import RECURRENT, recurrent_in_bytes
 
 Feeds = Sequence[dict[str, np.ndarray]]
 """Real inputs of a graph, one dict per image, batch 1."""
@@ -73,14 +76,17 @@ def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
 def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """Static QDQ for a graph with convolutions, dynamic for one of matrix products."""
     ops = {node.op_type for node in model.graph.node}
+    if not ops & (_PRODUCTS | set(RECURRENT)):
+        raise ExportError(
+            f"graph {model.graph.name!r} has no convolution or matrix product that int8 would make "
+            "smaller or faster; export it with precision='fp32'"
+        )
     if ops & _CONVOLUTIONS:
-        return _static(model, feeds, float_tail)
-    if ops & _PRODUCTS:
-        return _dynamic(model)
-    raise ExportError(
-        f"graph {model.graph.name!r} has no convolution or matrix product that int8 would make "
-        "smaller or faster; export it with precision='fp32'"
-    )
+        model = _static(model, feeds, float_tail)
+    elif ops & _PRODUCTS:
+        model = _dynamic(model)
+    recurrent_in_bytes(model.graph)
+    return model
 
 
 PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] = {
@@ -175,11 +181,13 @@ def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxruntime import quantization as q
 
     _split_gemm(model)
+    recurrent = [node.name for node in model.graph.node if node.op_type in RECURRENT]
 
     def quantize(source: str, target: str) -> None:
         q.quantize_dynamic(
-            source, target, weight_type=q.QuantType.QInt8, per_channel=True, reduce_range=True
-        )
+            source, target, weight_type=q.QuantType.QInt8, per_channel=True, reduce_range=True,
+            nodes_to_exclude=recurrent,  # it would write operators of onnxruntime's own
+        )  # fmt: skip
 
     return _through_files(model, quantize)
 

@@ -4,7 +4,8 @@
     store_in_bytes    int8 and a scale for each output channel: a quarter, for kernels of convolutions
 
 A runtime computes the added nodes once, when it loads the file; its answers stay the same to the last bit.
-`in_bytes` rounds a kernel beforehand to numbers that `store_in_bytes` can keep.
+`in_bytes` rounds a kernel beforehand to numbers that `store_in_bytes` can keep; `recurrent_in_bytes` rounds
+and stores at once, for int8 files.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,8 @@ LEAST_IN_HALF = 256
 """Numbers that a constant must have to be worth one more node."""
 LEAST_IN_BYTES = 1024
 """Numbers that a kernel must have to be worth two more nodes and a scale."""
+
+RECURRENT = ("LSTM", "GRU", "RNN")
 
 _LARGEST = 127
 """Largest whole number of a kernel in bytes."""
@@ -38,6 +41,23 @@ def store_in_half(graph: onnx.GraphProto) -> None:
 def store_in_bytes(graph: onnx.GraphProto) -> None:
     """Keep each float32 kernel [out, in, kh, kw] that int8 with a scale a channel holds exactly as such."""
     _store(graph, _bytes)
+
+
+def recurrent_in_bytes(graph: onnx.GraphProto) -> None:
+    """Round the weights [D, G H, I] of every LSTM, GRU and RNN to int8 with a scale a row; in place.
+
+    The standard has no recurrent operator of whole numbers, so they compute in float32 as before.
+    """
+    nodes = (node for node in graph.node if node.op_type in RECURRENT)
+    weights = {name for node in nodes for name in node.input[1:3]}
+
+    def rounded(name: str, array: np.ndarray) -> _Stored | None:
+        if name not in weights or array.size < LEAST_IN_BYTES:
+            return None
+        rows = in_bytes(array.reshape(-1, array.shape[-1]).T).T.reshape(array.shape)
+        return _scaled(name, rows, byte_scale(rows.reshape(-1, array.shape[-1]).T))
+
+    _store(graph, rounded)
 
 
 def in_bytes(kernel: np.ndarray) -> np.ndarray:
@@ -89,9 +109,13 @@ def _bytes(name: str, array: np.ndarray) -> _Stored | None:
     if array.size < LEAST_IN_BYTES or array.ndim != 4:
         return None
     scale = _scale(array.reshape(len(array), -1))
-    if scale is None:
-        return None
-    scale = scale.reshape(-1, 1, 1, 1)
+    return None if scale is None else _scaled(name, array, scale)
+
+
+def _scaled(name: str, array: np.ndarray, scale: np.ndarray) -> _Stored:
+    """Whole numbers, a scale for each row or channel, and the nodes that multiply the two."""
+    ends = array.ndim - (3 if array.ndim == 4 else 1)
+    scale = scale.reshape(*array.shape[:ends], *[1] * (array.ndim - ends))
     stored = numpy_helper.from_array((array / scale).astype(np.int8), f"{name}/bytes")
     scales = numpy_helper.from_array(scale, f"{name}/scale")
     cast = helper.make_node("Cast", [stored.name], [f"{name}/whole"], to=TensorProto.FLOAT)

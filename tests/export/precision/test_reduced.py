@@ -10,6 +10,7 @@ from dimaging_export.errors import ExportError
 from dimaging_export.graph.passes import count
 from dimaging_export.precision.image_bytes import from_bytes, to_bytes, wrap
 from dimaging_export.precision.reduced import change_precision, float_nodes
+from dimaging_export.precision.weight_storage import RECURRENT
 from keras import layers as L
 from onnx import numpy_helper
 
@@ -136,6 +137,26 @@ def test_dense_graphs_are_quantised_dynamically():
     nodes = count(change_precision(build("dense"), "int8", []))
     assert nodes["MatMulInteger"] == 2
     assert nodes["DynamicQuantizeLinear"] == 2
+
+
+@pytest.mark.parametrize("layer", [L.LSTM, L.GRU, L.SimpleRNN])
+@pytest.mark.parametrize("around", ["dense", "convolution", "nothing"])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_recurrent_weights_are_bytes_and_the_operator_stays(layer, around, directions, run):
+    keras.utils.set_random_seed(0)
+    x = y = keras.Input((20, 8), name="x")
+    if around == "convolution":
+        y = L.Conv1D(8, 3)(L.Conv1D(8, 3)(y))
+    y = (L.Bidirectional(layer(64)) if directions == 2 else layer(64))(y)
+    model = keras.Model(x, {"y": L.Dense(3)(y) if around == "dense" else y})
+    series = np.random.default_rng(0).standard_normal((40, 20, 8)).astype(np.float32)
+    whole = convert(model)
+    file = change_precision(whole, "int8", [{"x": one[None]} for one in series])
+    assert {node.domain for node in file.graph.node} <= {"", "ai.onnx"}
+    assert set(RECURRENT) & set(count(file))
+    assert len(file.SerializeToString()) < 0.5 * len(whole.SerializeToString())
+    found, expected = run(file, x=series)["y"], model(series)["y"].numpy()
+    assert 10 * np.log10(np.mean(expected**2) / np.mean((found - expected) ** 2)) > 25
 
 
 def test_the_float_graph_is_not_touched():
