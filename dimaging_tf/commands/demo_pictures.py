@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dimaging_edge.common.files import read_json_lines
 
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.errors import UserError
 from dimaging_tf.evaluation import plots
-from dimaging_tf.files import read_json_lines
 from dimaging_tf.training import runs
 
 Figure = tuple[str, Path]

@@ -25,11 +25,11 @@ def rd(
     Real files of the learned codec and of every codec that Pillow has here: bytes, PSNR, MS-SSIM, seconds,
     and the difference of bytes at equal quality (BD-rate).
     """
+    from dimaging_edge.common.files import write_json
     from rich.console import Console
     from rich.progress import Progress
 
     from dimaging_tf.evaluation import plots, rate_distortion
-    from dimaging_tf.files import write_json
 
     load_tensorflow()
     images = rate_distortion.read_folder(folder, limit)

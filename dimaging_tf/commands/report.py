@@ -8,9 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from dimaging_edge.common.files import read_json_lines, write_text
+
 from dimaging_tf.errors import UserError
 from dimaging_tf.evaluation import plots
-from dimaging_tf.files import read_json_lines, write_text
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

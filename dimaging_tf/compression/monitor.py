@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-
-from dimaging_tf.files import read_json_lines
+from dimaging_edge.common.files import read_json_lines
 
 
 class RateDistortionPlot(keras.callbacks.Callback):

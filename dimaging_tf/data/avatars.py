@@ -23,11 +23,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from dimaging_edge.common.errors import DimagingError
+from dimaging_edge.common.files import whole_file
 
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.mnist import read_npz
 from dimaging_tf.errors import DataError
-from dimaging_tf.files import whole_file
 
 PACKAGES = ("python-avatars", "resvg-py")
 LICENCE = "free for personal and commercial use (Avataaars, Pablo Stanley); code MIT"
@@ -246,5 +247,5 @@ def _keep(path: Path, image: np.ndarray) -> None:
     try:
         with whole_file(path) as temporary:
             np.savez_compressed(temporary, image=image)
-    except OSError:
+    except DimagingError:
         pass

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from dimaging_tf.files import whole_file
+from dimaging_edge.common.files import whole_file
 
 
 def grid(cells: np.ndarray, gap: int = 2) -> np.ndarray:

@@ -83,7 +83,9 @@ class CompressiveAutoencoder(DeployableModel):
     config_class = Config
     registry_name = "compressive_autoencoder"
     ranges = {"image": (0.0, 1.0), "code": None, "symbols": (-SYMBOL, SYMBOL)}
-    figure_of_merit = FigureOfMerit("rate-distortion loss", "bits/pixel", False, {"fp16": 0.01, "int8": 0.2})
+    figure_of_merit = FigureOfMerit(
+        "rate-distortion loss", "bits/pixel", False, {"fp16": 0.01, "int8": 0.2}
+    )
     example_size = 64
     pace = 8.0
     """The weights of the scales are these / pace: octaves at the pace of other weights."""

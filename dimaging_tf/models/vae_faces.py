@@ -37,7 +37,9 @@ class FaceVAE(vae.VAE):
     config_class = Config
     registry_name = "vae_faces"
     # Not -ELBO: at this sigma, an error that nobody sees costs nats.
-    figure_of_merit = FigureOfMerit("PSNR of reconstructions", "dB", True, {"fp16": 0.05, "int8": 1.0})
+    figure_of_merit = FigureOfMerit(
+        "PSNR of reconstructions", "dB", True, {"fp16": 0.05, "int8": 1.0}
+    )
 
     def score(self, run, image, label=None, seed=0):
         """PSNR in dB of what the decoder makes of the mean."""

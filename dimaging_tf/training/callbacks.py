@@ -20,10 +20,10 @@ from typing import Any
 
 import keras
 import numpy as np
+from dimaging_edge.common.files import read_json_lines, whole_file, write_json, write_text
 
 from dimaging_tf import __version__
 from dimaging_tf.errors import TrainingError
-from dimaging_tf.files import read_json_lines, whole_file, write_json, write_text
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from dimaging_edge.common.files import remove_leftovers
+
 from dimaging_tf import registry
 from dimaging_tf.errors import DataError, TrainingError, UserError
-from dimaging_tf.files import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def train(
             f"{out} holds a run already: continue it with --resume, or choose another --out."
         )
     if (out / "run.json").exists():
-        remove_leftovers(out)
+        for folder in (out, out / "samples"):
+            remove_leftovers(folder)
     import keras
     import tensorflow as tf
 

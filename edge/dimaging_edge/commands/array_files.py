@@ -12,7 +12,7 @@ import numpy as np
 
 from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.common.errors import InputError, near
-from dimaging_edge.common.tables import write_atomically
+from dimaging_edge.common.files import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -94,13 +94,15 @@ def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path)
             r"[^\w.-]", "_", tensor.name
         )  # it comes from the bundle: no way out of folder
         path = folder / f"{name}.npy"
-        write_atomically(path, lambda temporary, a=array: np.save(temporary, a, allow_pickle=False))
+        with whole_file(path) as temporary:
+            np.save(temporary, array, allow_pickle=False)
         written.append(path)
         pictures = _to_pictures(tensor, array)
         for index, picture in enumerate(pictures):
             end = f"-{index}" if len(pictures) > 1 else ""
             path = folder / f"{name}{end}.png"
-            write_atomically(path, picture.save)
+            with whole_file(path) as temporary:
+                picture.save(temporary)
             written.append(path)
     return written
 
@@ -125,7 +127,8 @@ def save_picture(image: np.ndarray, path: Path) -> None:
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     if path.suffix not in Image.registered_extensions():
         raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
-    write_atomically(path, picture.save)
+    with whole_file(path) as temporary:
+        picture.save(temporary)
 
 
 def read_array(path: Path, tensor: Tensor) -> np.ndarray:

@@ -124,8 +124,8 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Compress into one file and say how small it became."""
     import numpy as np
 
-    from dimaging_edge import codec
-    from dimaging_edge.common.tables import write_atomically
+    from dimaging_edge import lossless
+    from dimaging_edge.common.files import write_bytes
     from dimaging_edge.generate import density as samplers
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
@@ -143,10 +143,10 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
     if len(sizes) > 1:
         raise InputError(f"the images differ in size: {sorted(sizes)}; pack them apart")
     symbols = np.concatenate(parts)
-    stream = codec.pack(
+    stream = lossless.pack(
         predictor, symbols, bundle.manifest.model_id, progress=_progress("images packed")
     )
-    write_atomically(options.out, lambda path: path.write_bytes(stream))
+    write_bytes(options.out, stream)
     each = len(stream) / len(symbols)
     print(f"{options.out}: {len(symbols)} images, {len(stream)} bytes, {each:.2f} bytes an image")
     return 0
@@ -156,11 +156,11 @@ def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
     """The images of a packed file."""
     import numpy as np
 
-    from dimaging_edge import codec
+    from dimaging_edge import lossless
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
     predictor = BundlePredictor(bundle)
-    symbols = codec.unpack(
+    symbols = lossless.unpack(
         predictor, Path(options.file).read_bytes(), bundle.manifest.model_id,
         progress=_progress("images unpacked"),
     )  # fmt: skip
@@ -233,10 +233,11 @@ def write(images: "np.ndarray", out: str) -> int:
     import numpy as np
 
     from dimaging_edge.commands.array_files import save_picture
-    from dimaging_edge.common.tables import write_atomically
+    from dimaging_edge.common.files import whole_file
 
     if Path(out).suffix == ".npy":
-        write_atomically(out, lambda path: np.save(path, images, allow_pickle=False))
+        with whole_file(out) as temporary:
+            np.save(temporary, images, allow_pickle=False)
     else:
         save_picture(grid(images), Path(out))
     print(out)

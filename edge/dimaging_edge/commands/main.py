@@ -14,7 +14,8 @@ from dimaging_edge.commands import captions as captions_cli
 from dimaging_edge.commands import generate as density_cli
 from dimaging_edge.commands import photo as codec_cli
 from dimaging_edge.common.errors import DimagingError, InputError
-from dimaging_edge.common.tables import number, table, write_text
+from dimaging_edge.common.files import write_text
+from dimaging_edge.common.tables import number, table
 
 if TYPE_CHECKING:
     from dimaging_edge.benchmark import Report

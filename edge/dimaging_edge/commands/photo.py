@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge.common.errors import DimagingError, InputError
-from dimaging_edge.common.tables import table, write_atomically
+from dimaging_edge.common.files import write_bytes
+from dimaging_edge.common.tables import table
 
 if TYPE_CHECKING:
     from dimaging_edge.photo.bundle_model import BundleModel
@@ -107,7 +108,7 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
             model, photo, bpp=target[0], decibel=target[1], tile=options.tile,
             effort=options.effort,
         )  # fmt: skip
-    write_atomically(out, lambda path: path.write_bytes(data))
+    write_bytes(out, data)
     rate = 8 * len(data) / (height * width)
     return f"{out}: {len(data)} bytes, {rate:.3f} bits a pixel, quality {quality}{notes}", 0
 
@@ -133,7 +134,7 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
 def info(path: Path) -> str:
     """Return what a compressed file says about itself, and what is damaged."""
     from dimaging_edge.photo.bundle_model import shipped
-    from dimaging_edge.photo.container import RUNGS
+    from dimaging_edge.photo.container import RUNGS, VERSION
     from dimaging_edge.photo.reading import read_container
 
     data = path.read_bytes()
@@ -155,7 +156,7 @@ def info(path: Path) -> str:
         size = sum(entry.lengths[number] for entry in found.entries)
         rungs.append([name, str(size), f"{size * rate:.3f}"])
     plain = "\n".join(f"{key:9}  {value}" for key, value in facts)
-    return f"{path.name}, compressed photo, version {head.version}\n{plain}\n\n{table(rungs)}"
+    return f"{path.name}, compressed photo, version {VERSION}\n{plain}\n\n{table(rungs)}"
 
 
 def is_photo(path: Path) -> bool:

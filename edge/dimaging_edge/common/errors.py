@@ -1,7 +1,7 @@
 """What can go wrong, each with a message written for the person who reads it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 
 class DimagingError(Exception):
@@ -24,8 +24,9 @@ class CodecError(DimagingError, ValueError):
     """A packed stream that is damaged, truncated, newer, or of another model."""
 
 
-def near(name: str, known: Sequence[str]) -> str:
+def near(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'? " if something known is close to `name`, and the known names."""
+    known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(known) or 'none'}"

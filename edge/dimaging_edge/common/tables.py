@@ -1,13 +1,9 @@
-"""Plain text and whole files: aligned tables, a dash for the unknown, atomic writes."""
+"""Figures and tables in plain text: aligned columns, a dash for the unknown."""
 
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-
-from dimaging_edge.common.errors import DimagingError
+from collections.abc import Sequence
 
 DASH = "—"
+"""What is printed in place of an unknown figure."""
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -37,30 +33,3 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
-
-
-def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
-    """Let `write(temporary)` make a file, then rename it to `path`.
-
-    Whatever stops it (an error, a full disk, Ctrl-C), `path` is either the old file or the whole
-    new one, and nothing else is left behind. The temporary name keeps the suffix of `path`.
-    """
-    path = Path(path)
-    temporary = path.parent / f".{path.stem}-{os.getpid()}{path.suffix}"
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):  # of a folder that is none
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise DimagingError(
-                f"cannot write {path}: {reason}; is the folder there, and writable?"
-            ) from None
-        raise
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

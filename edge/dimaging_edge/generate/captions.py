@@ -3,20 +3,16 @@
     bundle = open_bundle("bundle/stackgan-int8")
     image = imagine(bundle, "a small red circle at the top left", 4)    # float32 [4, H, W, C] in [0, 1]
 
-`words.txt` holds the closed vocabulary, word k in line k; 0 fills up the front of a caption. Splitting:
-lower case, and of the rest the runs of letters and digits (with single hyphens inside). The noise is
-`noise.normal`: a seed gives the same pictures on every device.
+`words.txt` holds the closed vocabulary; `common.words` says how a caption becomes numbers. The noise is that
+of `common.random.normal`, so a seed gives the same pictures on every device.
 """
-
-import re
-from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
 from dimaging_edge.bundle.open import Bundle
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.random import normal
+from dimaging_edge.common.words import encode
 
 WORDS = "words.txt"
 _GRAPHS = ("text_encoder", "stage1", "stage2")
@@ -31,31 +27,6 @@ def read_words(bundle: Bundle) -> tuple[str, ...]:
     return tuple((bundle.path / WORDS).read_text(encoding="utf-8").split())
 
 
-def encode(caption: str, words: Sequence[str], length: int) -> np.ndarray:
-    """int32 [1, length]: the numbers of a caption's words, zeros in front.
-
-    InputError for a caption of no word or too many; for unknown words it says which, what they may
-    have meant, and which words are known.
-    """
-    used = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", caption.lower())
-    if not 0 < len(used) <= length:
-        raise InputError(f"a caption has 1 to {length} words; received {len(used)}: {caption!r}")
-    if unknown := [word for word in dict.fromkeys(used) if word not in words]:
-        raise InputError(
-            f"unknown {'word' if len(unknown) == 1 else 'words'} "
-            f"{', '.join(_suggested(word, words) for word in unknown)}; known: {', '.join(words)}"
-        )
-    number = {word: k for k, word in enumerate(words, 1)}
-    tokens = np.zeros((1, length), np.int32)
-    tokens[0, length - len(used) :] = [number[word] for word in used]
-    return tokens
-
-
-def _suggested(word: str, words: Sequence[str]) -> str:
-    close = get_close_matches(word, words, n=1)
-    return f"{word!r} (did you mean {close[0]!r}?)" if close else repr(word)
-
-
 def imagine(bundle: Bundle, caption: str, n: int = 1, seed: int = 0) -> np.ndarray:
     """Draw a caption n times: float32 [n, H, W, C] in [0, 1]; picture i is the same for every n.
 
@@ -65,7 +36,7 @@ def imagine(bundle: Bundle, caption: str, n: int = 1, seed: int = 0) -> np.ndarr
     if n < 1:
         raise InputError(f"expected 1 picture or more, received {n}")
     length = bundle.graph("text_encoder").inputs[0].example[1]
-    text = bundle.run("text_encoder", tokens=encode(caption, words, length))["text"]
+    text = bundle.run("text_encoder", tokens=encode([caption], words, length))["text"]
     sizes = {t.name: t.example[1] for t in bundle.graph("stage1").inputs}
     pictures = []
     for i in range(n):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dimaging_edge.common.errors import DimagingError, InputError
-from dimaging_edge.common.tables import write_atomically
+from dimaging_edge.common.files import whole_file
 from dimaging_edge.photo.symbol_model import Photo
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def write_picture(photo: Photo, path: Path) -> None:
             alpha = to_depth(Photo(alpha), 8 * values.itemsize).image
         values = np.concatenate([values, alpha], axis=-1)
     if path.suffix == ".npy":
-        write_atomically(path, lambda temporary: np.save(temporary, values, allow_pickle=False))
+        with whole_file(path) as temporary:
+            np.save(temporary, values, allow_pickle=False)
         return
     try:
         from PIL import Image
@@ -118,6 +119,7 @@ def write_picture(photo: Photo, path: Path) -> None:
     kept = {key: value for key, value in kept.items() if value}
     try:
         picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
-        write_atomically(path, lambda temporary: picture.save(temporary, **kept))
+        with whole_file(path) as temporary:
+            picture.save(temporary, **kept)
     except (DimagingError, ValueError, KeyError) as error:
         raise InputError(f"{error}; {path.name} as .png or .npy?") from None

@@ -8,11 +8,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from dimaging_edge.common.files import read_json_lines, write_text
+
 from dimaging_export.errors import ExportError
 from dimaging_tf import registry
 from dimaging_tf.data import credits
 from dimaging_tf.errors import UserError
-from dimaging_tf.files import read_json_lines, write_text
 from dimaging_tf.training import runs
 
 _FLAGS = ("size", "channels", "cut", "white")

@@ -26,7 +26,7 @@ from dimaging_tf.density.likelihoods_integer import (
     IntegerLikelihood,
     IntegerLogisticMixture,
 )
-from dimaging_tf.layers.integer import IntegerGate, FloorClip
+from dimaging_tf.layers.integer import FloorClip, IntegerGate
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 LIMIT = 1 << 24

@@ -13,7 +13,7 @@ from dimaging_export.errors import ExportError
 from dimaging_export.samplers import taps
 from dimaging_export.samplers.layouts import Columns
 from dimaging_export.samplers.plan import Part, Plan, Step
-from dimaging_tf.layers.integer import IntegerGate, FloorClip
+from dimaging_tf.layers.integer import FloorClip, IntegerGate
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 Names = dict[int, str]

@@ -12,7 +12,7 @@ import pytest
 from dimaging_edge import DimagingError
 from dimaging_edge.commands import main as cli
 from dimaging_edge.commands.main import main
-from dimaging_edge.common.tables import write_text
+from dimaging_edge.common.files import write_text
 
 EDGE = Path(cli.__file__).parents[1]
 

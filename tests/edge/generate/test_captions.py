@@ -8,6 +8,7 @@ import pytest
 from dimaging_edge.commands import captions as captions_cli
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.words import encode
 from dimaging_edge.generate import captions
 
 WORDS = ("a", "at", "circle", "left", "red", "small", "the", "top", "well-known")
@@ -53,7 +54,7 @@ TOKENS = [
 
 @pytest.mark.parametrize(("caption", "numbers"), TOKENS)
 def test_tokens(caption, numbers):
-    found = captions.encode(caption, WORDS, 6)
+    found = encode([caption], WORDS, 6)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, [numbers])
 
@@ -61,11 +62,11 @@ def test_tokens(caption, numbers):
 WRONG = [
     (
         "a smal red circle",
-        "unknown word 'smal' (did you mean 'small'?); known: a, at, circle, left",
+        "unknown word 'smal' (did you mean 'small'?) in 'a smal red circle'; known: a, at,",
     ),
     (
         "a zebra on a circel",
-        "unknown words 'zebra', 'on', 'circel' (did you mean 'circle'?); known",
+        "unknown words 'zebra', 'on', 'circel' (did you mean 'circle'?) in 'a zebra on a circel'",
     ),
     ("?", "a caption has 1 to 6 words; received 0: '?'"),
     ("a a a a a a a", "a caption has 1 to 6 words; received 7"),
@@ -75,7 +76,7 @@ WRONG = [
 @pytest.mark.parametrize(("caption", "words"), WRONG)
 def test_a_wrong_caption_is_named(caption, words):
     with pytest.raises(InputError) as caught:
-        captions.encode(caption, WORDS, 6)
+        encode([caption], WORDS, 6)
     assert words in str(caught.value)
 
 

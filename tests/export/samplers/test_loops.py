@@ -23,7 +23,7 @@ from helpers.densities import ROWS, SMALL, random_model
 
 from dimaging_tf.density.base import LogLikelihood, uniform
 from dimaging_tf.density.likelihoods import LogisticMixture
-from dimaging_tf.layers.integer import IntegerGate, FloorClip
+from dimaging_tf.layers.integer import FloorClip, IntegerGate
 from dimaging_tf.layers.masked import MaskedConv2D
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
 

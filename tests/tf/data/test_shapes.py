@@ -54,7 +54,7 @@ def test_tokens(caption, numbers):
 WRONG = [
     (
         "a rad circle",
-        "unknown word 'rad' in 'a rad circle'; did you mean 'red'? known: a, circle, red",
+        "unknown word 'rad' (did you mean 'red'?) in 'a rad circle'; known: a, circle, red",
     ),
     ("...", "a caption has 1 to 4 words; received 0: '...'"),
     ("a red red red circle", "a caption has 1 to 4 words; received 5"),

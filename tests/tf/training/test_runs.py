@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from dimaging_edge.common.errors import DimagingError
+from dimaging_edge.common.files import read_json_lines, whole_file, write_json
 
 from dimaging_tf.errors import TrainingError, UserError
-from dimaging_tf.files import read_json_lines, whole_file, write_json
 from dimaging_tf.training import runs
 from dimaging_tf.training.callbacks import (
     Checkpoint,
@@ -296,11 +297,17 @@ def test_errors(case, tmp_path):
 def test_resuming_clears_what_a_kill_left(tmp_path):
     settings = small("vae", epochs=1)
     runs.train(settings, tmp_path)
-    (tmp_path / ".last-4711.keras").write_bytes(b"half")
-    (tmp_path / "samples" / ".epoch-0002-4711.png").write_bytes(b"half")
-    (tmp_path / ".gitignore").write_text("*")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mark = f"{dead.pid}-0123456789abcdef.dimaging"
+    (tmp_path / f".last-{mark}.keras").write_bytes(b"half")
+    (tmp_path / "samples" / f".epoch-0002-{mark}.png").write_bytes(b"half")
+    ours = [".gitignore", ".notes-2024.txt", ".last-4711.keras", "samples/.epoch-1.png"]
+    for name in ours:
+        (tmp_path / name).write_text("mine")
     runs.train(settings, tmp_path, resume=True)
-    assert [path.name for path in tmp_path.rglob(".*")] == [".gitignore"]
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob(".*"))
+    assert left == sorted(ours)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):
@@ -311,7 +318,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
             temporary.write_text("{")
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DimagingError, match=r"cannot write .*x\.json: No space left"):
         fail()
     assert json.loads((tmp_path / "x.json").read_text()) == {"old": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
