@@ -20,7 +20,7 @@ def rows_of(codec: str, bits, psnr) -> rd.Rows:
     ]
 
 
-@pytest.mark.parametrize("quality", rd.QUALITIES)
+@pytest.mark.parametrize("quality", rd.METRICS)
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
 def test_bd_rate_of_a_curve_moved_along_its_rate(quality, factor):
     bits, psnr = np.array([0.2, 0.4, 0.9, 1.5]), np.array([28.0, 31.0, 35.0, 37.0])
@@ -61,7 +61,7 @@ def test_every_rival_writes_files_that_come_back(picture, tmp_path):
         assert 15 < small["psnr"] < large["psnr"] < 60
         assert 0.5 < small["ms_ssim"] < large["ms_ssim"] < 1
         assert small["bpp"] == pytest.approx(8 * small["bytes"] / 192**2)
-    for quality in rd.QUALITIES:
+    for quality in rd.METRICS:
         plots.save_figure(plots.rate_distortion(rows, quality), tmp_path / f"{quality}.png")
     json.dumps(rows, allow_nan=False)
 
