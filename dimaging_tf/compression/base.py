@@ -19,9 +19,8 @@ import tensorflow as tf
 from dimaging_tf.compression.monitor import RateDistortionPlot
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
-from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
-from dimaging_tf.layers.random import step_uniform
+from dimaging_tf.training.steps import descend, step_uniform
 
 SYMBOL = 127
 """Largest symbol."""
@@ -192,7 +191,8 @@ class LearnedCodec(DeployableModel):
             )
             for k, (name, (size, channels)) in enumerate(self.latents.items())
         }
-        with tf.GradientTape() as tape:
+
+        def loss_of():
             # Noise lets the encoder learn; only real rounding tells the prior what symbols will cost.
             found = tf.cond(
                 step % 2 == 0,
@@ -200,12 +200,9 @@ class LearnedCodec(DeployableModel):
                 lambda: self.losses_of(image, quality),
             )
             # A percent counts the same in a smooth picture and a busy one, at a low rate and a high one.
-            loss = tf.reduce_mean(tf.math.log(found["loss"] + 0.002))
-            loss = loss / replicas.count()
-            loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return self._track(self.trackers, found)
+            return tf.reduce_mean(tf.math.log(found["loss"] + 0.002)), found
+
+        return self._track(self.trackers, descend(self, loss_of))
 
     def varied(self, image, step):
         """With 16 bits, pictures as other cameras would store them; else as they are. [B, H, W, C]."""

@@ -21,7 +21,7 @@ import tensorflow as tf
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
-from dimaging_tf.layers import replicas
+from dimaging_tf.training.steps import descend
 
 
 def likelihood_of(config: Any) -> Likelihood:
@@ -105,13 +105,12 @@ class ExplicitDensity(DeployableModel):
     def train_step(self, data):
         """One step on the sum of the losses. [B, H, W, C], or that and conditions."""
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
+
+        def loss_of():
             losses = self.losses_of(image, condition, training=True)
-            share = tf.reduce_mean(sum(losses)) / replicas.count()
-            share = self.optimizer.scale_loss(share)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(share, variables), variables)
-        return self._track(losses)
+            return tf.reduce_mean(sum(losses)), losses
+
+        return self._track(descend(self, loss_of))
 
     def test_step(self, data):
         """The means over the split; "loss" is the likelihood alone."""

@@ -26,8 +26,12 @@ from dimaging_tf.errors import near
 from dimaging_tf.gan import losses
 from dimaging_tf.gan.fast_backward import cheap_backward
 from dimaging_tf.gan.optimizers import apply_adam, copy_at_rate
-from dimaging_tf.layers import replicas
-from dimaging_tf.layers.random import step_normal, step_uniform
+from dimaging_tf.training.steps import (
+    replica_count,
+    step_normal,
+    step_uniform,
+    synchronise_batch_norm,
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class GANBase(keras.Model):
                 f"{self.name}: the players need an optimizer each. Received the same one twice"
             )
         for network in (self.generator, self.discriminator):
-            replicas.normalise_together(network)
+            synchronise_batch_norm(network)
         super().compile(optimizer=g_optimizer, auto_scale_loss=False, **more)
         self.d_optimizer = d_optimizer
         # Built now, so that a file restores both.
@@ -291,9 +295,8 @@ class GANBase(keras.Model):
         return dict(zip(("real", "fake", "wrong"), found, strict=False))
 
     def _apply(self, optimizer, gradients, variables) -> None:
-        # Replicas add their gradients up; each holds only its share of the batch.
-        if replicas.count() > 1:
-            gradients = [x / replicas.count() for x in gradients]
+        if (count := replica_count()) > 1:  # see `training.steps`
+            gradients = [x / count for x in gradients]
         if not apply_adam(optimizer, gradients, variables):
             optimizer.apply(gradients, variables)
 
@@ -307,7 +310,7 @@ class GANBase(keras.Model):
             (a.value, w.value)
             for a, w in zip(self.average.weights, self.generator.weights, strict=True)
         ]
-        if replicas.count() == 1:
+        if replica_count() == 1:
             for a, w in pairs:
                 a.assign_add(tf.cast(rate, a.dtype) * (w - a))
             return

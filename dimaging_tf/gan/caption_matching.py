@@ -18,8 +18,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.layers import replicas
-from dimaging_tf.layers.random import step_uniform
+from dimaging_tf.training.steps import gather_rows, step_uniform
 
 SHARPNESS = 10.0
 """Factor of the cosine in a logit."""
@@ -62,7 +61,7 @@ def matching_loss(feature, text, both: bool = True):
 
     feature, text: [B, D]; row i of one belongs to row i of the other. The batch is that of all replicas.
     """
-    logits = similarity(replicas.whole(feature), replicas.whole(text))
+    logits = similarity(gather_rows(feature), gather_rows(text))
     own = tf.range(tf.shape(logits)[0])
     sides = (logits, tf.transpose(logits)) if both else (logits,)
     losses = [tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=x) for x in sides]
@@ -71,7 +70,7 @@ def matching_loss(feature, text, both: bool = True):
 
 def hits(feature, text):
     """Which pictures find a caption that says the same as their own: float32 [B] of 0 and 1."""
-    among = replicas.whole(text)
+    among = gather_rows(text)
     chosen = tf.gather(among, tf.argmax(similarity(feature, among), -1))
     own, chosen = (tf.math.l2_normalize(x, -1) for x in (text, chosen))
     return tf.cast(tf.reduce_sum(own * chosen, -1) > SAME, tf.float32)
@@ -81,7 +80,7 @@ def near_miss(text, seed, step):
     """For each caption [B, D] another one of the whole batch, by chance, but rather a similar one: what
     a matching-aware discriminator learns most from.
     """
-    among = replicas.whole(text)
+    among = gather_rows(text)
     cosine = similarity(text, among) / SHARPNESS
     draw = step_uniform(tf.shape(cosine), seed, step)
     chosen = tf.argmax(tf.where(cosine > SAME, -3.0, cosine + 0.3 * draw), -1)
@@ -96,7 +95,7 @@ class CaptionMatcher:
 
     @property
     def variables(self) -> list[Any]:
-        """What `learn` moves."""
+        """The weights of both encoders, which the first phase of StackGAN trains."""
         return self.text_encoder.trainable_variables + self.image_encoder.trainable_variables
 
     def text(self, tokens):
@@ -116,11 +115,3 @@ class CaptionMatcher:
     def hits(self, picture, text):
         """Which pictures find their texts, as `hits`."""
         return hits(self.feature(picture), text)
-
-    def learn(self, image, tokens, optimizer):
-        """One step of the optimizer; the loss before it."""
-        with tf.GradientTape() as tape:
-            loss = self.loss(image, self.text(tokens), both=True)
-            share = loss / replicas.count()
-        optimizer.apply(tape.gradient(share, self.variables), self.variables)
-        return loss

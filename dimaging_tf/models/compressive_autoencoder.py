@@ -25,9 +25,8 @@ from keras import layers, ops
 from dimaging_tf.compression.base import SYMBOL
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
-from dimaging_tf.layers import replicas
 from dimaging_tf.layers.codec import logistic_bits, round_through
-from dimaging_tf.layers.random import step_uniform
+from dimaging_tf.training.steps import descend, step_uniform
 
 SCALE = 8
 """Sides of the image over those of the code."""
@@ -148,14 +147,12 @@ class CompressiveAutoencoder(DeployableModel):
         size = tf.shape(image)
         shape = tf.stack([size[0], size[1] // SCALE, size[2] // SCALE, self.config.code])
         noise = step_uniform(shape, self.config.seed, self.optimizer.iterations.value)
-        with tf.GradientTape() as tape:
+
+        def loss_of():
             found = self.losses_of(image, noise)
-            loss = tf.reduce_mean(found["loss"])
-            loss = loss / replicas.count()
-            loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return self._track(found)
+            return tf.reduce_mean(found["loss"]), found
+
+        return self._track(descend(self, loss_of))
 
     def test_step(self, image):
         """With rounded symbols."""

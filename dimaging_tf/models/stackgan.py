@@ -36,8 +36,8 @@ from dimaging_tf.gan.stackgan_stages import (
     build_stage2,
 )
 from dimaging_tf.gan.text_to_image import TextToImage
-from dimaging_tf.layers.random import step_normal
 from dimaging_tf.training.phases import Phased
+from dimaging_tf.training.steps import descend, step_normal
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,11 @@ class StackGAN(Phased, TextToImage):
         ]
 
     def _learn_matching(self, image, tokens):
-        loss = self.matcher.learn(image, tokens, self.optimizer)
+        def loss_of():
+            loss = self.matcher.loss(image, self.matcher.text(tokens), both=True)
+            return loss, loss
+
+        loss = descend(self, loss_of, self.matcher.variables)
         self.trackers["matching"].update_state(loss)
         return self._told()
 

@@ -22,8 +22,7 @@ from keras import layers
 
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.evaluation import metrics
-from dimaging_tf.layers import replicas
-from dimaging_tf.layers.random import step_normal
+from dimaging_tf.training.steps import descend, step_normal
 
 
 @dataclass(frozen=True)
@@ -122,17 +121,14 @@ class VAE(DeployableModel):
         """One step on -ELBO. [B, H, W, C]."""
         step = self.optimizer.iterations.value
         noise = step_normal(self._noise_shape(image), self.config.seed, step)
-        with tf.GradientTape() as tape:
-            reconstruction, kl = self.losses_of(image, noise)
-            # A full KL from the start shuts latents off before the decoder has a use for them.
-            weight = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
-            loss = tf.reduce_mean(reconstruction + weight * kl)
-            # Replicas add their gradients up; each holds only its share of the batch.
-            share = loss / replicas.count()
-            share = self.optimizer.scale_loss(share)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(share, variables), variables)
-        return self._track(reconstruction, kl)
+        # A full KL from the start shuts latents off before the decoder has a use for them.
+        weight = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
+
+        def loss_of():
+            reconstruction, kl = terms = self.losses_of(image, noise)
+            return tf.reduce_mean(reconstruction + weight * kl), terms
+
+        return self._track(*descend(self, loss_of))
 
     def test_step(self, image):
         """The same noise in every evaluation, so that epochs compare."""

@@ -13,10 +13,10 @@ from dimaging_tf.evaluation import metrics
 from dimaging_tf.gan import losses
 from dimaging_tf.gan.base import GANBase, GANConfig
 from dimaging_tf.gan.monitor import GANMonitor, GANWarning, findings
-from dimaging_tf.layers.random import step_normal
 from dimaging_tf.models.dcgan import DCGAN
 from dimaging_tf.models.dcgan import Config as DCGANConfig
 from dimaging_tf.models.gan import GAN, Config
+from dimaging_tf.training.steps import step_normal
 
 REAL, FAKE, WRONG = (np.array(x, np.float32) for x in ([2.0, -0.5], [-1.0, 3.0], [0.3, -4.0]))
 
