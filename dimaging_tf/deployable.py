@@ -54,6 +54,11 @@ class DeployableModel(keras.Model, ABC):
     registry_name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]] = ("image",)
     """The kinds of data that the model learns from; data of another kind is refused."""
+    reads_streams: ClassVar[bool] = False
+    """`dimaging train` gives it batches that continue each other (`pipeline.batches`), not shuffled ones.
+
+    Each epoch begins at the beginning of all streams, in training and in validation: forget the state there.
+    """
     ranges: Mapping[str, tuple[float, float] | None]
     """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
     figure_of_merit: FigureOfMerit

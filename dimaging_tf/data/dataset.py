@@ -193,7 +193,7 @@ def _check_labels(label: np.ndarray, label_kind: LabelKind, x: np.ndarray, kind:
 
 
 def _content(split: Split) -> str:
-    labels = "no labels" if split.label_kind is None else f"one label a {split.label_kind}"
-    return (
-        f"{FORMS[split.kind].plural} with {'captions' if split.label_kind == 'caption' else labels}"
-    )
+    """What a split holds, for messages."""
+    said = {None: "without labels", "caption": "with captions"}
+    labels = said.get(split.label_kind, f"with a label for each {split.label_kind}")
+    return f"{FORMS[split.kind].plural} {labels}"

@@ -6,6 +6,13 @@ Nothing is shuffled in a buffer and no generator has a state, so a run that resu
 the batches that it would have seen. Examples stay in memory as they were stored; a step gathers and
 converts its own: stored integers of images and movies become float32 in [0, 1], series (float32) and
 tokens (int32) stay as they are.
+
+A model that carries its state from batch to batch reads `streams`: row b of a batch is the example that
+follows row b of the batch before, so the split is read as batch_size streams side by side,
+
+    example 0 1 2 3 4 5 6 7 8 9 10, three streams     step 0: 0 3 6    step 1: 1 4 7    step 2: 2 5 8
+
+from their beginning again every len(split) // batch_size steps, which is an epoch of `dimaging train`.
 """
 
 from collections.abc import Callable
@@ -35,14 +42,18 @@ def batches(
     start_step: int = 0,
     transform: Transform | None = None,
     shuffle: bool = True,
+    streams: bool = False,
 ) -> tf.data.Dataset:
     """Endless batches, from step `start_step` on: what `transform` returns, else (x, label).
 
     Every epoch is a new order in which each example comes once; a batch may end one epoch and begin
-    the next. Without labels and without a transform it is x alone.
-    DataError when a number is not a whole one in its range.
+    the next. Without labels and without a transform it is x alone. streams: batches continue each other,
+    nothing is shuffled, and the last len(split) % batch_size examples are left out.
+    DataError when a number is not a whole one in its range, or streams are more than examples.
     """
     _check(batch_size=(batch_size, 1), start_step=(start_step, 0), seed=(seed, 0))
+    if streams:
+        return _streams(split, batch_size, seed, start_step, transform)
     count, words, make = len(split), _words(seed), _maker(split, transform)
     crossings = (batch_size - 1) // count + 2  # so many epochs can one batch touch
 
@@ -64,10 +75,21 @@ def batches(
 
 
 def valid_batches(
-    split: Split, batch_size: int, *, seed: int, transform: Transform | None = None
+    split: Split,
+    batch_size: int,
+    *,
+    seed: int,
+    transform: Transform | None = None,
+    streams: bool = False,
 ) -> tf.data.Dataset:
-    """All examples once, in order, the same noise every time; the last batch may be smaller."""
+    """All examples once, in order, the same noise every time; the last batch may be smaller.
+
+    streams: one epoch of the streams of `batches`, as many as there are examples at most.
+    """
     _check(batch_size=(batch_size, 1), seed=(seed, 0))
+    if streams:
+        batch_size = min(batch_size, len(split))
+        return _streams(split, batch_size, seed, 0, transform).take(len(split) // batch_size)
     count, words, make = len(split), _words(seed), _maker(split, transform)
 
     def batch(start):
@@ -75,6 +97,24 @@ def valid_batches(
         return make(index, tf.random.fold_in(words, tf.cast(start, tf.int32)))
 
     return _mapped(tf.data.Dataset.range(0, count, batch_size), batch)
+
+
+def _streams(
+    split: Split, batch_size: int, seed: int, start_step: int, transform: Transform | None
+) -> tf.data.Dataset:
+    """Endless batches of which each row goes on where the same row of the batch before ended."""
+    length = len(split) // batch_size
+    if not length:
+        raise DataError(
+            f"{batch_size} streams need as many examples; there are {len(split)} (a smaller --batch)"
+        )
+    words, make = _words(seed), _maker(split, transform)
+
+    def batch(step):
+        index = tf.range(batch_size, dtype=tf.int64) * length + step % length
+        return make(index, tf.random.fold_in(words, tf.cast(step, tf.int32)))
+
+    return _mapped(tf.data.Dataset.counter(start_step), batch)
 
 
 def _maker(split: Split, transform: Transform | None):

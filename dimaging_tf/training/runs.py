@@ -122,11 +122,13 @@ def train(
     model.check_batch(dataset, settings.batch)
     augmented = _augmented(settings, model)
     train_batches = pipeline.batches(
-        dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented
-    )
+        dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented,
+        streams=model.reads_streams,
+    )  # fmt: skip
     valid_batches = pipeline.valid_batches(
-        dataset.valid, settings.batch, seed=settings.seed, transform=model.transform
-    )
+        dataset.valid, settings.batch, seed=settings.seed, transform=model.transform,
+        streams=model.reads_streams,
+    )  # fmt: skip
     x, label = examples(dataset)
     facts = {
         "settings": asdict(settings),

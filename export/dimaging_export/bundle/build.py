@@ -34,7 +34,7 @@ from dimaging_export.prove.runners import Arrays, Graph, as_bytes_like, keras_gr
 
 log = logging.getLogger(__name__)
 
-_LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC"}
+_LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC", 5: "NTHWC"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Built:
     """What onnxruntime's mobile checker says, for a target that asks it."""
     converter: str
     float_tail: int = 0
-    sizes: tuple[tuple[int, int], ...] = ()
+    sizes: tuple[tuple[int, ...], ...] = ()
     """Heights and widths it was proven at, where they are free."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Raw tables that lie beside it in the bundle."""
@@ -197,10 +197,13 @@ def _integers(model: onnx.ModelProto) -> frozenset[str]:
     return frozenset(x.name for x in model.graph.input if x.type.tensor_type.elem_type == whole)
 
 
-def _free(model: onnx.ModelProto) -> dict[str, tuple[bool, bool]]:
+def _free(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     shapes = {info.name: _shape(info) for info in model.graph.input}
-    free = {n: (isinstance(s[1], str), isinstance(s[2], str)) for n, s in shapes.items() if s[3:]}
-    return {name: axes for name, axes in free.items() if any(axes)}
+    free = {
+        name: tuple(axis for axis, size in enumerate(shape) if axis and isinstance(size, str))
+        for name, shape in shapes.items()
+    }
+    return {name: axes for name, axes in free.items() if axes}
 
 
 def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -> int | None:
@@ -225,7 +228,9 @@ def describe(
         dtype=array.dtype.name,
         shape=_shape(info),
         range=None if legal is None else (float(legal[0]), float(legal[1])),
-        layout=_LAYOUTS.get(array.ndim, ""),
+        layout="NT"
+        if array.ndim == 2 and array.dtype.kind == "i"
+        else _LAYOUTS.get(array.ndim, ""),
         example=tuple(array.shape),
     )
 

@@ -10,6 +10,9 @@ from dimaging_export.bundle.real_images import RealData
 from dimaging_export.prove import parity
 from dimaging_tf import registry
 
+_FREE = {2: "height and width", 1: "number of steps", 3: "number of frames, height and width"}
+"""How many sizes of an input are free -> what they are."""
+
 
 def card(
     m: schema.Manifest, built: dict[str, Built], real: RealData | None, command: str,
@@ -66,9 +69,9 @@ def _parity(m: schema.Manifest) -> str:
 
 
 def _quality(m: schema.Manifest, real: RealData | None) -> str:
-    text = "No real images were given."
+    text = "No real inputs were given."
     if real:
-        text = f"Real images it was proven and judged on: {real.name} ({real.licence})."
+        text = f"Real inputs it was proven and judged on: {real.name} ({real.licence})."
     if real and not real.apart:
         text += " The same ones calibrated and judged, for there were few."
     if m.quality:
@@ -108,8 +111,10 @@ def _limits(m: schema.Manifest, built: dict[str, Built]) -> str:
     inputs = [t for g in m.graphs.values() for t in g.inputs]
     lines = ["dimaging_edge refuses inputs outside their range; plain onnxruntime computes them."]
     if any(isinstance(size, str) for t in inputs for size in t.shape[1:]):
-        sizes = dict.fromkeys(f"{h} x {w}" for b in built.values() for h, w in b.sizes)
-        lines.append(f"Any height and width; proven at {', '.join(sizes)}.")
+        sizes = dict.fromkeys(size for b in built.values() for size in b.sizes)
+        for count, what in _FREE.items():
+            proven = [" x ".join(map(str, size)) for size in sizes if len(size) == count]
+            lines += [f"Any {what}; proven at {', '.join(proven)}."] if proven else []
     if m.precision == "int8":
         tail = max(b.float_tail for b in built.values())
         lines.append("int8 knows images like those it was calibrated on; others may saturate.")

@@ -15,7 +15,7 @@ STATIC_BATCHES = (1, 3)
 """A file of batch 1 runs three images one by one; more would repeat itself."""
 
 CHANGES = ((0, 0), (-1, 3))
-"""Added to twice the height and to the width of images of a free size: no multiple of 2 as well."""
+"""Added to twice each free size, and to a free width as it is: sizes that are no multiple of 2 as well."""
 
 Ranges = Mapping[str, tuple[float, float] | None]
 
@@ -29,12 +29,12 @@ class Inputs:
     ranges: Ranges
     real: Arrays
     """Real values of all of them, or nothing."""
-    free: Mapping[str, tuple[bool, bool]]
-    """Images whose height or width is free in the file, and which of them."""
+    free: Mapping[str, tuple[int, ...]]
+    """Inputs of which a size other than the batch is free in the file, such as height or time: its axes."""
     batches: tuple[int, ...] = BATCHES
     changes: tuple[tuple[int, int], ...] = CHANGES
     integers: frozenset[str] = frozenset()
-    """Inputs in int32, such as the numbers of words; they have a range."""
+    """Inputs in int32, such as tokens; their range is declared, or else that of the real values."""
 
     def accepted(self, keras: Graph) -> "Inputs":
         """Without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
@@ -49,10 +49,15 @@ class Inputs:
         return replace(self, changes=tuple(filter(takes, self.changes if self.free else ())))
 
     @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """Height and width of the images of a free size in all feeds."""
+    def sizes(self) -> list[tuple[int, ...]]:
+        """Height and width of images, steps of everything else, where they are free, in all feeds."""
         shapes = [self.example] + [self._shapes(change) for change in self.changes]
-        return [(s[name][1], s[name][2]) for s in shapes for name in self.free]
+        found = [
+            tuple(s[name][axis] for axis in ((1, 2) if len(s[name]) == 4 else axes))
+            for s in shapes
+            for name, axes in self.free.items()
+        ]
+        return list(dict.fromkeys(found))
 
     @property
     def typical(self) -> int | None:
@@ -70,10 +75,14 @@ class Inputs:
 
     def _shapes(self, change: tuple[int, int]) -> dict[str, tuple[int, ...]]:
         shapes = dict(self.example)
-        for name, (any_height, any_width) in self.free.items():
-            batch, height, width, *rest = shapes[name]
-            height = 2 * height + change[0] if any_height else height
-            shapes[name] = (batch, height, width + change[1] * any_width, *rest)
+        for name, axes in self.free.items():
+            shape = list(shapes[name])
+            width = len(shape) - 2 if len(shape) > 3 else None
+            for axis in axes:
+                shape[axis] = (
+                    shape[axis] + change[1] if axis == width else 2 * shape[axis] + change[0]
+                )
+            shapes[name] = tuple(shape)
         return shapes
 
     def _seeded(
@@ -97,8 +106,12 @@ class Inputs:
 
     def _whole(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         legal = self.ranges.get(name)
+        if legal is None and name in self.real:
+            legal = self.real[name].min(), self.real[name].max()
         if legal is None:
-            raise ExportError(f"input {name!r} holds whole numbers; state their range in `ranges`")
+            raise ExportError(
+                f"input {name!r} holds whole numbers; state their range in `ranges`, or pass real ones: data="
+            )
         return rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
 
 
@@ -123,6 +136,6 @@ def example_shapes(
 
 
 def one_by_one(arrays: Arrays, n: int) -> list[Arrays]:
-    """The first n images, a dict of batch 1 each."""
+    """Return the first n examples, a dict of batch 1 each."""
     count = min((len(x) for x in arrays.values()), default=0)
     return [{k: v[i : i + 1] for k, v in arrays.items()} for i in range(min(n, count))]

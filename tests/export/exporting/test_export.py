@@ -190,7 +190,7 @@ def test_a_run_folder(digits, tmp_path):
     other = open_bundle(export(tmp_path / "run", tmp_path / "c", data=digits))
     assert other.manifest.licence == bundle.manifest.licence
     text = (tmp_path / "c" / "CARD.md").read_text()
-    assert "Real images it was proven and judged on: images of the caller (unstated)." in text
+    assert "Real inputs it was proven and judged on: images of the caller (unstated)." in text
 
 
 def broken(convert):

@@ -108,7 +108,7 @@ def test_inputs_fill_the_declared_range_at_every_batch():
     ranges = {"image": (-1.0, 2.0), "z": None}
     real = {"image": np.zeros((9, 4, 4, 1), np.float32), "z": np.zeros((9, 2), np.float32)}
     example = {"image": (1, 4, 4, 1), "z": (1, 2)}
-    inputs = Inputs(example, ranges, real, free={"image": (True, True)})
+    inputs = Inputs(example, ranges, real, free={"image": (1, 2)})
     feeds = inputs.feeds()
     assert inputs.typical == 3
     assert [len(feed["z"]) for feed in feeds] == [1, 3, 8, 1, 3, 8, 1, 1]
@@ -122,13 +122,45 @@ def test_inputs_fill_the_declared_range_at_every_batch():
     assert {feed["image"].dtype for feed in as_bytes} == {np.dtype(np.uint8)}
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes", "changed", "sizes"),
+    [
+        ((1, 4), (1,), [(1, 8), (1, 7)], [(4,), (8,), (7,)]),
+        ((1, 4, 3), (1,), [(1, 8, 3), (1, 7, 3)], [(4,), (8,), (7,)]),
+        ((1, 4, 6, 5, 1), (1,), [(1, 8, 6, 5, 1), (1, 7, 6, 5, 1)], [(4,), (8,), (7,)]),
+        (
+            (1, 4, 6, 5, 1),
+            (1, 2, 3),
+            [(1, 8, 12, 5, 1), (1, 7, 11, 8, 1)],
+            [(4, 6, 5), (8, 12, 5), (7, 11, 8)],
+        ),
+    ],
+    ids=["tokens", "series", "movie", "movie of any size"],
+)
+def test_a_free_number_of_steps_is_tried_at_other_lengths(shape, axes, changed, sizes):
+    inputs = Inputs({"x": shape}, {}, {}, free={"x": axes})
+    assert [feed["x"].shape for feed in inputs.feeds()[-2:]] == changed
+    assert inputs.sizes == sizes
+
+
+def test_tokens_without_a_range_lie_in_that_of_the_real_ones():
+    real = {"tokens": np.array([[3, 5, 4]], np.int32)}
+    inputs = Inputs({"tokens": (1, 3)}, {}, real, {}, integers=frozenset({"tokens"}))
+    seeded = inputs.feeds()[-1]["tokens"]
+    assert (seeded.min(), seeded.max(), seeded.dtype) == (3, 5, np.dtype(np.int32))
+    with pytest.raises(
+        ExportError, match=r"'tokens' holds whole numbers; state.*or pass real ones"
+    ):
+        Inputs({"tokens": (1, 3)}, {}, {}, {}, integers=frozenset({"tokens"})).feeds()
+
+
 def test_sizes_that_keras_refuses_are_left_out():
     def even(feed):
         if feed["image"].shape[1] % 2:
             raise ValueError("odd")
         return feed
 
-    inputs = Inputs({"image": (1, 4, 4, 1)}, {}, {}, free={"image": (True, False)})
+    inputs = Inputs({"image": (1, 4, 4, 1)}, {}, {}, free={"image": (1,)})
     assert inputs.accepted(even).sizes == [(4, 4), (8, 4)]
 
 

@@ -85,6 +85,47 @@ def test_images_are_those_of_to_float_to_the_last_bit(kind):
     assert dataset.element_spec == tf.TensorSpec((16, 4, 4, 1), tf.float32)
 
 
+@pytest.mark.parametrize(
+    ("x", "kind"),
+    [
+        (np.linspace(-900, 900, 30, dtype=np.float32).reshape(5, 3, 2), "series"),
+        (np.arange(15, dtype=np.int32).reshape(5, 3), "tokens"),
+    ],
+)
+def test_series_and_tokens_stay_as_they_are(x, kind):
+    steps = np.arange(15).reshape(5, 3)
+    batch, label = next(iter(batches(Split(x, steps, kind=kind), 5, seed=0, shuffle=False)))
+    assert np.array_equal(batch, x)
+    assert batch.dtype == x.dtype
+    assert np.array_equal(label, steps)
+
+
+def test_stored_integers_of_movies_are_rescaled():
+    movie = np.full((2, 3, 4, 4, 1), 255, np.uint8)
+    assert (next(iter(batches(Split(movie, kind="movie"), 2, seed=0))).numpy() == 1).all()
+
+
+@pytest.mark.parametrize("start", [0, 2, 9])
+def test_streams_go_on_where_they_were(start):
+    found = batches(SPLIT, 4, seed=0, streams=True, start_step=start)
+    rows = labels(found, 12).reshape(12, 4)
+    step = (np.arange(12) + start)[:, None] % 5
+    assert np.array_equal(rows, step + np.array([0, 5, 10, 15]))
+
+
+@pytest.mark.parametrize(("batch_size", "rows"), [(4, 5), (23, 1), (50, 1)])
+def test_streams_of_the_valid_split_are_one_epoch(batch_size, rows):
+    found = list(valid_batches(SPLIT, batch_size, seed=0, streams=True))
+    assert [len(label) for _, label in found] == [min(batch_size, COUNT)] * rows
+
+
+def test_more_streams_than_examples():
+    with pytest.raises(
+        DataError, match=r"24 streams need as many examples; there are 23 \(a smaller"
+    ):
+        batches(SPLIT, 24, seed=0, streams=True)
+
+
 def test_masks_come_with_their_images():
     mask = SPLIT.x[..., 0] > 99
     image, label = next(iter(batches(Split(SPLIT.x, mask.astype(np.uint8)), 9, seed=0)))
