@@ -107,6 +107,11 @@ class DeployableModel(keras.Model, ABC):
         shapes = [tuple(x.shape) for graph in self.graphs().values() for x in graph.inputs]
         return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
 
+    @classmethod
+    def settings_for(cls, dataset: Any) -> dict[str, Any]:
+        """Fields of the Config that follow from this `dimaging_tf.data` Dataset, such as its classes."""
+        return {}
+
     def check_data(self, dataset: Any) -> None:
         """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
 

@@ -42,6 +42,12 @@ _ENTRIES = (
         lecture="autoencoder", paper="Hinton and Salakhutdinov 2006", data="mnist5k",
     ),
     Entry(
+        "classifier", "classifier:Classifier",
+        "says which class an image shows: what adversarial examples fool",
+        lecture="adversarial examples", paper="arXiv 1412.6572, 2001.03994", data="mnist5k",
+        learning_rate=2e-3, epochs=15,
+    ),
+    Entry(
         "compressive_autoencoder", "compressive_autoencoder:CompressiveAutoencoder",
         "an autoencoder whose code costs bits: learned compression, plainly",
         lecture="learned compression", paper="arXiv 1611.01704", data="photos",

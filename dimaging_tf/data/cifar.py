@@ -23,6 +23,9 @@ CIFAR10 = Remote(
 TRAIN = tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6))
 VALID = ("cifar-10-batches-bin/test_batch.bin",)
 RECORD = 1 + 3 * 32 * 32
+CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 
 
 def load_cifar10(data_dir: Folder = None, download: bool = False) -> Dataset:
@@ -42,6 +45,7 @@ def load_cifar10(data_dir: Folder = None, download: bool = False) -> Dataset:
         licence="not stated by its authors; free for research, cite the source",
         source="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         summary="32 x 32 photographs of ten classes",
+        classes=CLASSES,
     )
 
 

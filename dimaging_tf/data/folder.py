@@ -2,6 +2,7 @@
 
     folder/**/NAME.{png,jpg,tif,webp,bmp}   8 or 16 bits, grey or RGB(A)
     folder/**/NAME_mask.{png,tif}           perhaps: its integer mask, for every image or for none
+    folder/CLASS/**/NAME.png                two or more such folders, no masks: one label an image
 
     cut="patches"   size x size windows as they are, overlapping by half; of each file so many,
                     chosen at random, that all together are at most `max_patches`
@@ -26,6 +27,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dimaging_tf.data import images
+from dimaging_tf.data.class_folders import class_names, class_of
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.files import SUFFIXES, read_image, read_mask
 from dimaging_tf.errors import DataError
@@ -36,10 +38,11 @@ Cut = Literal["patches", "resize"]
 
 
 class Piece(NamedTuple):
-    """What one file gives: image [n, size, size, 1 or 3] and perhaps mask [n, size, size]."""
+    """What one file gives: image [n, size, size, 1 or 3], perhaps mask [n, size, size] or label [n]."""
 
     image: np.ndarray
     mask: np.ndarray | None
+    label: np.ndarray | None = None
 
 
 def load_folder(
@@ -53,7 +56,7 @@ def load_folder(
     white: int | None = None,
     max_patches: int = 20_000,
 ) -> Dataset:
-    """Images [N, size, size, channels] uint8 or uint16 (size: 64); masks [N, size, size] int32.
+    """Images [N, size, size, channels] uint8 or uint16 (size: 64); masks [N, size, size] or labels [N] int32.
 
     About a tenth of the files, but at least one, is the valid split: `seed` and the names choose it.
     Files that cannot be used raise DataError with their names; skip_bad leaves them out and warns.
@@ -84,6 +87,9 @@ def load_folder(
             f"{folder / bare[0]} has no mask, others have; "
             f"expected {bare[0].stem}{MASK}.png beside it"
         )
+    classes = () if good[next(iter(good))].mask is not None else class_names(good)
+    if classes:
+        good = {file: _labelled(piece, class_of(file, classes)) for file, piece in good.items()}
     deep = any(piece.image.dtype == np.uint16 for piece in good.values())
     if deep and not white:
         _warn_if_dark(max(piece.image.max() for piece in good.values()))
@@ -98,6 +104,7 @@ def load_folder(
         licence="not stated: your own images",
         source=str(folder),
         summary=f"{len(good)} image files, {cut} of {size} x {size} pixels",
+        classes=classes,
     )
 
 
@@ -211,12 +218,18 @@ def _warn_if_dark(brightest: int) -> None:
 
 
 def _join(pieces: list[Piece], deep: bool, channels: int) -> Split:
-    stacks = [images.to_uint16(image) if deep else image for image, _ in pieces]
-    masks = [mask for _, mask in pieces if mask is not None]
+    stacks = [images.to_uint16(piece.image) if deep else piece.image for piece in pieces]
+    labels = [piece.label if piece.mask is None else piece.mask for piece in pieces]
+    known = [label for label in labels if label is not None]
     return Split(
         np.concatenate([images.to_channels(stack, channels) for stack in stacks]),
-        np.concatenate(masks) if masks else None,
+        np.concatenate(known) if known else None,
     )
+
+
+def _labelled(piece: Piece, label: int) -> Piece:
+    """The piece with its file's class, once for each of its images."""
+    return piece._replace(label=np.full(len(piece.image), label, np.int32))
 
 
 def _hash(seed: int, file: Path) -> int:

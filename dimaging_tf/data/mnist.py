@@ -29,6 +29,9 @@ FASHION = [
         ("t10k-labels-idx1", "bb300cfdad3c16e7a12a480ee83cd310"),
     )
 ]
+FASHION_CLASSES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
+)  # fmt: skip
 BINARIZED = Remote("binarized_mnist.npz")
 
 
@@ -54,6 +57,7 @@ def load_fashion_mnist(data_dir: Folder = None, download: bool = False) -> Datas
         licence="MIT",
         source="H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST, arXiv 1708.07747",
         summary="28 x 28 articles of clothing",
+        classes=FASHION_CLASSES,
     )
 
 
@@ -81,7 +85,9 @@ def load_binarized_mnist(data_dir: Folder = None) -> Dataset:
     )
 
 
-def _labelled(name, x_train, y_train, x_valid, y_valid, *, licence, source, summary) -> Dataset:
+def _labelled(
+    name, x_train, y_train, x_valid, y_valid, *, licence, source, summary, classes=()
+) -> Dataset:
     return Dataset(
         name=name,
         train=Split(x_train[..., None], y_train.astype(np.int32)),
@@ -89,6 +95,7 @@ def _labelled(name, x_train, y_train, x_valid, y_valid, *, licence, source, summ
         licence=licence,
         source=source,
         summary=summary,
+        classes=classes,
     )
 
 

@@ -13,6 +13,11 @@ def psnr(estimate: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(-10.0 * np.log10(np.maximum(error, 1e-12))))
 
 
+def accuracy(score: np.ndarray, label: np.ndarray) -> float:
+    """Percentage of rows of `score` [N, classes] whose largest value stands at `label`, int [N]."""
+    return float(100 * np.mean(score.argmax(-1) == label))
+
+
 def mean_iou(found: np.ndarray, truth: np.ndarray, classes: int) -> float:
     """Intersection over union in [0, 1], averaged over the classes that occur in either array."""
     scores = []

@@ -218,7 +218,8 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
     if dataset.words:
         told |= {"words": dataset.words, "length": dataset.train.label.shape[1]}
     names = {f.name for f in fields(model_class.config_class)}
-    changes = {**{n: value for n, value in told.items() if n in names}, **settings.changes}
+    told = {n: value for n, value in told.items() if n in names}
+    changes = {**told, **model_class.settings_for(dataset), **settings.changes}
     model = model_class(model_class.config_for(dataset.shape, changes))
     rate = settings.learning_rate
     if settings.minutes is None:

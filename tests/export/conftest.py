@@ -12,6 +12,8 @@ from keras import layers
 
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.classifier import Classifier
+from dimaging_tf.models.classifier import Config as ClassifierConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
 from dimaging_tf.models.unet import UNet, padded
@@ -27,6 +29,7 @@ MODELS = {
     "vae_faces": lambda: FaceVAE(FaceConfig(DIGIT, 6, channels=(4, 8))),
     "autoencoder": lambda: Autoencoder(AutoencoderConfig(DIGIT, 4)),
     "autoencoder_conv": lambda: Autoencoder(AutoencoderConfig(DIGIT, 4, (4, 8))),
+    "classifier": lambda: Classifier(ClassifierConfig(DIGIT, channels=(8, 8), units=16)),
     "denoiser": lambda: Denoiser(DenoiserConfig(depth=1, width=4)),
     "unet": lambda: UNet(padded(depth=2, width=4, outputs=1, head="regression")),
     "segmenter": lambda: UNet(padded(depth=1, width=4)),
@@ -46,6 +49,16 @@ def digits():
     from dimaging_tf import data
 
     return data.load("digits").train.x[:48]
+
+
+@pytest.fixture(scope="session")
+def labels():
+    """The digit of each of `digits`."""
+    from dimaging_tf import data
+
+    label = data.load("digits").train.label
+    assert label is not None
+    return label[:48]
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from keras import layers as L
 from PIL import Image
 
 
-def data_for(name, digits, masks):
-    return (digits, masks) if name == "segmenter" else digits
+def data_for(name, digits, masks, labels):
+    return {"segmenter": (digits, masks), "classifier": (digits, labels)}.get(name, digits)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
@@ -34,13 +34,16 @@ def data_for(name, digits, masks):
         "vae_faces",
         "autoencoder",
         "autoencoder_conv",
+        "classifier",
         "denoiser",
         "unet",
         "segmenter",
     ],
 )
-def test_every_model_to_every_target(models, digits, masks, tmp_path, name, target, precision):
-    model, data = models[name], data_for(name, digits, masks)
+def test_every_model_to_every_target(
+    models, digits, masks, labels, tmp_path, name, target, precision
+):
+    model, data = models[name], data_for(name, digits, masks, labels)
     size = 8 if target == "phone" and name in ("denoiser", "unet", "segmenter") else None
     out = export(model, tmp_path / "b", precision=precision, target=target, data=data, size=size)
     bundle = open_bundle(out)

@@ -275,3 +275,23 @@ def test_any_sizes_and_kinds(tmp_path_factory, found, cut, size):
     for split in (dataset.train, dataset.valid):
         assert split.x.dtype == (np.uint16 if deep else np.uint8)
         assert (split.x == np.iinfo(split.x.dtype).max).all()
+
+
+def test_class_folders_are_labels(tmp_path):
+    for name, level in (("yield", 20), ("stop", 10)):
+        for index in range(6):
+            save(tmp_path / name / f"{index}.png", np.full((8, 8, 3), level + index, np.uint8))
+    dataset = load(tmp_path, size=8)
+    assert dataset.classes == ("stop", "yield")
+    for split in (dataset.train, dataset.valid):
+        assert split.label.dtype == np.int32
+        np.testing.assert_array_equal(split.label, split.x[:, 0, 0, 0] // 20)
+
+
+@pytest.mark.parametrize("names", [("0.png", "a/1.png", "b/2.png"), ("a/1.png", "a/2.png")])
+def test_folders_that_are_no_classes_give_no_labels(tmp_path, names):
+    for name in names:
+        save(tmp_path / name, RGB8)
+    dataset = load(tmp_path, size=8)
+    assert dataset.classes == ()
+    assert dataset.train.label is None

@@ -11,6 +11,8 @@ from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.classifier import Classifier
+from dimaging_tf.models.classifier import Config as ClassifierConfig
 from dimaging_tf.models.compressive_autoencoder import CompressiveAutoencoder
 from dimaging_tf.models.compressive_autoencoder import Config as CompressiveConfig
 from dimaging_tf.models.dcgan import DCGAN
@@ -36,7 +38,7 @@ class Row:
     model: type
     config: Any
     graphs: dict[str, tuple[set[str], set[str]]]  # graph -> inputs, outputs
-    label: bool = field(default=False)
+    label: str = field(default="")  # of each "image" or "pixel"
 
     def __repr__(self):
         return f"{self.model.__name__}-{'-'.join(str(v) for v in vars(self.config).values())}"
@@ -53,6 +55,12 @@ ROWS = [
     Row(VAE, VAEConfig(SHAPE, 3, (), "gaussian", 0.2), POSTERIOR),
     Row(VAE, VAEConfig((SIZE, SIZE, 3), 3, (8,), channels=(4, 8)), POSTERIOR),
     Row(FaceVAE, FaceConfig(SHAPE, 3, channels=(4,)), POSTERIOR),
+    Row(
+        Classifier,
+        ClassifierConfig((SIZE, SIZE, 3), 3, channels=(4,), units=8, dropout=0.5),
+        {"classifier": ({"image"}, {"logits"})},
+        label="image",
+    ),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4), CODE),
     Row(Autoencoder, AutoencoderConfig(SHAPE, 4, (4, 8)), CODE),
     *(
@@ -74,7 +82,7 @@ ROWS = [
         PixelCNNConfig(SHAPE, blocks=1, filters=4, middle=4, head=4),
         {"density": ({"image"}, {"log_likelihood"})},
     ),
-    Row(UNet, padded(depth=2, width=4), {"unet": ({"image"}, {"probabilities"})}, label=True),
+    Row(UNet, padded(depth=2, width=4), {"unet": ({"image"}, {"probabilities"})}, label="pixel"),
     Row(
         UNet,
         padded(depth=1, width=4, outputs=1, head="regression"),
@@ -87,6 +95,8 @@ rows = pytest.mark.parametrize("row", ROWS, ids=repr)
 def images(row: Row, count: int = 12) -> tuple[np.ndarray, np.ndarray | None]:
     rng = np.random.default_rng(0)
     image = rng.random((count, SIZE, SIZE, row.config.shape[-1]), np.float32)
+    if row.label == "image":
+        return image, np.arange(count, dtype=np.int32) % row.config.classes
     return image, (image[..., 0] > 0.5).astype(np.int32) if row.label else None
 
 
@@ -197,6 +207,11 @@ def test_registry_entry(entry):
         (
             lambda: padded(padding="reflect"),
             "unet: padding must be one of valid, same. Received: 'reflect'",
+        ),
+        (lambda: ClassifierConfig(classes=1), "classes must be at least 2. Received: 1"),
+        (
+            lambda: ClassifierConfig(names=("cat",)),
+            "as many as the 10 classes, or none. Received: 1",
         ),
         (lambda: padded(head="boxes"), "unet: head must be one of segmentation, regression"),
         (lambda: padded(outputs=1), "segmentation needs outputs of at least 2, the background"),

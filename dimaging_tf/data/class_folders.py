@@ -1,0 +1,27 @@
+"""Labels from the folders of a folder of images: DATA/CLASS/NAME.png.
+
+    signs/stop/0001.png ─┐
+    signs/yield/17/3.png ┴─ classes ("stop", "yield"), label 0, 1
+
+The classes are the first level of folders in the order of their names, so a label does not depend on the
+order in which a disk lists its files.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+
+def class_names(files: Collection[Path]) -> tuple[str, ...]:
+    """Names of the classes of `files`, paths relative to the data folder; () where it has no class folders.
+
+    A folder counts as one of class folders where no image lies beside them and there are at least two.
+    """
+    if any(len(file.parts) == 1 for file in files):
+        return ()
+    names = tuple(sorted({file.parts[0] for file in files}))
+    return names if len(names) > 1 else ()
+
+
+def class_of(file: Path, names: tuple[str, ...]) -> int:
+    """The number of the class that a file of `class_names` belongs to."""
+    return names.index(file.parts[0])

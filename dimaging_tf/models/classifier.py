@@ -1,0 +1,140 @@
+"""Convolutional classifier (lecture: "adversarial examples": the network that takes a cat for an iguana).
+
+    image ──conv 4x4/2, 16──conv 4x4/2, 32──dense 100── logits        ReLU between them
+
+The default is the network of Wong, Rice and Kolter 2020 (arXiv 2001.03994), on which robust training for
+MNIST is measured: 166,406 weights. The graph ends with logits and not with a softmax: in float32 the softmax
+of a confident network is exactly 0 or 1, and then it hides the gradient that an attack or a defence needs.
+
+image: float32 [B, H, W, C] in [0, 1]; logits: float32 [B, classes], unbounded; label: int32 [B].
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit
+from dimaging_tf.errors import DataError
+from dimaging_tf.evaluation import metrics
+
+
+@dataclass(frozen=True)
+class Config:
+    """Ten digits of 28x28; `dimaging train` takes the size, the classes and their names from the data."""
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    classes: int = 10
+    names: tuple[str, ...] = ()  # of the classes, in the order of their numbers; () where unknown
+    channels: tuple[int, ...] = (16, 32)  # of each stride-2 convolution
+    kernel: int = 4  # side of their kernels, pixels
+    units: int = 100  # of the hidden dense layer; 0 leaves it out
+    dropout: float = 0.0  # before the last layer
+
+    def __post_init__(self):
+        if self.classes < 2:
+            raise ValueError(f"classifier: classes must be at least 2. Received: {self.classes}")
+        if self.names and len(self.names) != self.classes:
+            raise ValueError(
+                f"classifier: names must be as many as the {self.classes} classes, or none. "
+                f"Received: {len(self.names)}"
+            )
+
+
+def build_classifier(config: Config) -> keras.Model:
+    """Image -> {"logits"}."""
+    image = keras.Input(config.shape, name="image")
+    x = image
+    for channels in config.channels:
+        x = layers.Conv2D(channels, config.kernel, 2, padding="same", activation="relu")(x)
+    x = layers.Flatten()(x)
+    if config.units:
+        x = layers.Dense(config.units, activation="relu")(x)
+    if config.dropout:
+        x = layers.Dropout(config.dropout)(x)
+    return keras.Model(image, {"logits": layers.Dense(config.classes)(x)}, name="classifier")
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Classifier(DeployableModel):
+    """Fit on (image, label) with label int [B], 0 to classes - 1."""
+
+    config_class = Config
+    registry_name = "classifier"
+    ranges = {"image": (0.0, 1.0), "logits": None}
+    # An export is judged on up to 256 images, of which one is 0.4 %.
+    figure_of_merit = FigureOfMerit("accuracy", "%", True, {"fp16": 0.5, "int8": 1.0})
+
+    def __init__(self, config: Config | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.network = build_classifier(self.config)
+
+    @classmethod
+    def settings_for(cls, dataset):
+        """As many classes as the data names or numbers, and their names."""
+        label, names = dataset.train.label, dataset.classes
+        if names:
+            return {"classes": len(names), "names": names}
+        if label is None or label.ndim != 1:
+            return {}  # check_data says what is missing
+        return {"classes": max(int(label.max()) + 1, 2)}
+
+    def check_data(self, dataset):
+        """Every image has one label, 0 to classes - 1."""
+        for split in (dataset.train, dataset.valid):
+            if split.label is None or split.label.ndim != 1:
+                found = "no labels" if split.label is None else "a label for every pixel or word"
+                raise DataError(
+                    f"classifier: it learns from one label an image; {dataset.name} has {found}. "
+                    "Put the images of each class into a folder of their own: DATA/CLASS/NAME.png"
+                )
+            top = self.config.classes - 1
+            if split.label.min() < 0 or split.label.max() > top:
+                raise DataError(
+                    f"classifier: the labels of {dataset.name} reach from {split.label.min()} to "
+                    f"{split.label.max()}; expected 0 to {top}. Number the classes 0, 1, 2, ..., or "
+                    f"--set classes={split.label.max() + 1}"
+                )
+
+    def call(self, image, training=False):
+        """[B, H, W, C] -> logits [B, classes]."""
+        return self.network(image, training=training)["logits"]
+
+    def graphs(self):
+        """{"classifier": image -> logits}."""
+        return {"classifier": self.network}
+
+    def objective(self):
+        """Cross-entropy of the labels, with the accuracy as metric."""
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return {"loss": loss, "metrics": ["accuracy"]}
+
+    def transform(self, image, label, seed):
+        """(image, label)."""
+        return image, label
+
+    def examples(self, image, label=None, seed=0):
+        """The images themselves."""
+        return {"classifier": {"image": image}}
+
+    def score(self, run, image, label=None, seed=0):
+        """Accuracy in percent; ValueError without labels."""
+        if label is None:
+            raise ValueError("classifier: the accuracy needs labels. Received: label=None")
+        return metrics.accuracy(run("classifier", image=image)["logits"], label)
+
+    def picture(self, image, label=None, seed=0):
+        """Rows: images; a bar chart of each one's probabilities, with the bar of the true class white."""
+        image = image[:8]
+        logits = self.run("classifier", image=image)["logits"].astype(np.float64)
+        odds = np.exp(logits - logits.max(-1, keepdims=True))
+        height, width, depth = self.config.shape
+        column = np.arange(width) * self.config.classes // width  # the class of a column of pixels
+        level = 1 - (np.arange(height) + 0.5) / height  # the probability at a row of pixels
+        filled = level[:, None] < (odds / odds.sum(-1, keepdims=True))[:, None, column]
+        shade = np.full((len(image), 1, width), 0.6)
+        if label is not None:
+            shade[column == np.asarray(label)[: len(image), None, None]] = 1.0
+        bars = np.repeat((filled * shade)[..., None], depth, axis=-1)
+        return np.stack([image, bars]).astype(np.float32)
