@@ -1,0 +1,138 @@
+"""An ONNX file as the walk can take it: one float32 image in, logits out, opset 18 or newer.
+
+functions of the file's own   written out
+opset below 18                raised by onnx's version converter
+float16                       float32, as onnxruntime computes it on a CPU; gradients in float16 underflow
+uint8 image                   float32 of the same scale, 0 to 255: the gradient is that of a grey level
+a softmax at the end          left off: what goes into it is what an attack needs
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from dimaging_edge.common.errors import near
+from onnx import TensorProto, inliner, numpy_helper, version_converter
+
+from dimaging_export.errors import ExportError
+
+OPSET = 18
+"""The oldest in which every appended node is written as it is."""
+
+IMAGE, LABEL, DIRECTION = "image", "label", "direction"
+GRADIENT, MARGIN, LOGITS = "gradient", "margin", "logits"
+"""Inputs and outputs of a gradient graph."""
+
+_IMAGES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8}
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A prepared graph and the tensor of its logits."""
+
+    model: onnx.ModelProto
+    logits: str
+
+
+def prepare(model: onnx.ModelProto, output: str | None = None) -> Classifier:
+    """A copy of a classifier's graph with the input "image"; the file itself stays as it is.
+
+    output: which output to differentiate; by default the only one, or the one called "logits".
+    ExportError where there is not one image and one vector of logits for each.
+    """
+    copy = inliner.inline_local_functions(model) if model.functions else onnx.ModelProto()
+    if not model.functions:
+        copy.CopyFrom(model)
+    copy = _raise_opset(copy)
+    image = _image_of(copy)
+    _to_float32(copy)
+    logits = _logits_of(copy, output)
+    taken = {name: f"{name}_of_the_file" for name in (LABEL, DIRECTION, GRADIENT, MARGIN, LOGITS)}
+    names = taken | ({image: IMAGE, IMAGE: f"{IMAGE}_of_the_file"} if image != IMAGE else {})
+    _rename(copy.graph, names)
+    return Classifier(copy, names.get(logits, logits))
+
+
+def _raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
+    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    if version >= OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, OPSET)
+    except Exception as error:  # it raises RuntimeError and its own kinds
+        raise ExportError(
+            f"the file has opset {version}, and onnx cannot raise it to {OPSET}: {error}. Export the model "
+            f"anew with opset {OPSET}"
+        ) from error
+
+
+def _image_of(model: onnx.ModelProto) -> str:
+    held = {tensor.name for tensor in model.graph.initializer}
+    inputs = [tensor for tensor in model.graph.input if tensor.name not in held]
+    if len(inputs) != 1:
+        raise ExportError(
+            f"a classifier takes one image; this graph has {len(inputs)} inputs: "
+            f"{', '.join(tensor.name for tensor in inputs)}"
+        )
+    kind = inputs[0].type.tensor_type.elem_type
+    if kind not in _IMAGES:
+        raise ExportError(
+            f"input {inputs[0].name!r} is {TensorProto.DataType.Name(kind)}; a gradient needs an image of "
+            "FLOAT, FLOAT16 or UINT8"
+        )
+    return inputs[0].name
+
+
+def _to_float32(model: onnx.ModelProto) -> None:
+    """Every float16 tensor, constant and cast as float32, and a uint8 image as well; in place."""
+    graph = model.graph
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT16:
+            tensor.CopyFrom(_widened(tensor))
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "to" and attribute.i == TensorProto.FLOAT16:
+                attribute.i = TensorProto.FLOAT
+            if attribute.HasField("t") and attribute.t.data_type == TensorProto.FLOAT16:
+                attribute.t.CopyFrom(_widened(attribute.t))
+    graph.ClearField("value_info")
+    for tensor in (*graph.input, *graph.output):
+        kind = tensor.type.tensor_type
+        if kind.elem_type in (TensorProto.FLOAT16, TensorProto.UINT8):
+            kind.elem_type = TensorProto.FLOAT
+
+
+def _widened(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
+
+
+def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    """Tensors get other names, so that those of a gradient graph are free; in place."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for tensor in (*graph.input, *graph.output, *graph.initializer):
+        tensor.name = names.get(tensor.name, tensor.name)
+
+
+def _logits_of(model: onnx.ModelProto, output: str | None) -> str:
+    outputs = [tensor.name for tensor in model.graph.output]
+    wanted = output or (outputs[0] if len(outputs) == 1 else "logits")
+    if wanted not in outputs:
+        raise ExportError(
+            f"the graph has no output {wanted!r}; {near(wanted, outputs)}. Say which holds the logits: "
+            "logits= (dimaging gradient --logits NAME)"
+        )
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    node = made_by.get(wanted)
+    while node is not None and node.op_type == "Identity":
+        wanted = node.input[0]
+        node = made_by.get(wanted)
+    if node is not None and node.op_type == "Softmax":
+        return node.input[0]
+    if node is not None and node.op_type == "Sigmoid":
+        raise ExportError(
+            f"output {wanted!r} comes out of a Sigmoid: probabilities, and no logits of classes that "
+            "exclude each other. Export the model without its last activation"
+        )
+    return wanted

@@ -1,0 +1,46 @@
+"""Shapes of every tensor of a graph whose batch is free, without symbols: inferred for two batches, compared.
+
+A size that is the same for batches of 2 and of 3 is fixed; one that differs follows from the batch: None.
+"""
+
+import onnx
+from onnx import shape_inference
+
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.passes import with_shapes
+
+Shape = tuple[int | None, ...]
+
+
+def shapes_of(model: onnx.ModelProto, image: str) -> dict[str, Shape]:
+    """Tensor -> its shape, where it can be inferred. ExportError where the image's own sizes are free."""
+    sizes = image_sizes(model, image)
+    given = [(sizes[0],)] if sizes[0] else [(2,), (3,)]
+    found = [_inferred(model, image, (*batch, *sizes[1:])) for batch in given]
+    first, last = found[0], found[-1]
+    return {
+        name: tuple(a if a == b else None for a, b in zip(shape, last[name], strict=True))
+        for name, shape in first.items()
+        if len(shape) == len(last.get(name, ())) and 0 not in shape
+    }
+
+
+def image_sizes(model: onnx.ModelProto, image: str) -> tuple[int, ...]:
+    """Sizes of the image, the batch as 0 where it is free; ExportError where another one is free."""
+    info = next(tensor for tensor in model.graph.input if tensor.name == image)
+    sizes = tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
+    if len(sizes) < 2 or 0 in sizes[1:]:
+        shown = [d.dim_param or d.dim_value or "?" for d in info.type.tensor_type.shape.dim]
+        raise ExportError(
+            f"the input {image!r} has the shape {shown}; a gradient needs [batch, ...] with every size but "
+            "the batch fixed. Export the model for one size"
+        )
+    return sizes
+
+
+def _inferred(model: onnx.ModelProto, image: str, sizes: tuple[int, ...]) -> dict[str, Shape]:
+    known = shape_inference.infer_shapes(with_shapes(model, {image: sizes}), data_prop=True).graph
+    return {
+        tensor.name: tuple(dim.dim_value for dim in tensor.type.tensor_type.shape.dim)
+        for tensor in (*known.value_info, *known.input, *known.output)
+    }

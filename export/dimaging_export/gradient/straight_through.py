@@ -1,0 +1,72 @@
+"""Quantisation, differentiated straight through: the gradient of an int8 file that is not zero.
+
+The true derivative of rounding is zero almost everywhere. The straight-through estimator (Bengio, Leonard and
+Courville 2013, arXiv 1308.3432) takes that of the identity instead, where the value did not saturate; weights
+are the dequantised ones. A ReLU that the quantiser dropped, since unsigned integers begin at 0, so lives on
+as the saturation at the lower end.
+
+The mask is made of the quantised value and not of what went in: a second reader of a convolution's float
+output would keep onnxruntime from computing it in int8, and the gradient would be that of another file.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import TensorProto
+
+from dimaging_export.gradient.table import Gradients, Node, refuse, rule
+
+if TYPE_CHECKING:
+    from dimaging_export.gradient.tape import Tape
+
+
+def dequantised(node: Node, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(q - zero point) * scale of a constant DequantizeLinear, float32; per channel along its axis."""
+    q, scale = values[node.inputs[0]].astype(np.float32), values[node.inputs[1]]
+    zero = values[node.inputs[2]] if node.input(2) else np.zeros_like(scale)
+    if scale.size > 1:
+        shape = [1] * q.ndim
+        shape[node.attribute("axis", 1)] = -1
+        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    else:
+        scale, zero = scale.reshape(()), zero.reshape(())
+    return ((q - zero.astype(np.float32)) * scale).astype(np.float32)
+
+
+@rule("QuantizeLinear")
+def quantize(t: "Tape", node: Node, dy: str) -> Gradients:
+    """Pass where the value lies inside the integer type's range."""
+    zero = t.value(node.input(2)) if node.input(2) else np.zeros((), np.uint8)
+    if zero is None:
+        raise refuse(node, "has a zero point that is computed")
+    ends = np.iinfo(zero.dtype)
+    q = t.op("Cast", node.outputs[0], to=TensorProto.FLOAT)
+    above = t.op("HardSigmoid", q, alpha=1.0, beta=-float(ends.min))
+    below = t.op("HardSigmoid", q, alpha=-1.0, beta=float(ends.max))
+    return [t.op("Mul", dy, t.op("Mul", above, below))]
+
+
+@rule("DequantizeLinear")
+def dequantize(t: "Tape", node: Node, dy: str) -> Gradients:
+    """Pass: the pair with QuantizeLinear is the identity."""
+    return [dy]
+
+
+@rule("DynamicQuantizeLinear")
+def dynamic_quantize(t: "Tape", node: Node, dy: str) -> Gradients:
+    """Q = x / scale + zero point; the range is taken anew from each input, so nothing saturates."""
+    return [t.op("Div", dy, node.outputs[1])]
+
+
+@rule("MatMulInteger")
+def matmul_integer(t: "Tape", node: Node, dy: str) -> Gradients:
+    """(A - a) (B - b) with constant weights B, as real numbers."""
+    weights = t.value(node.inputs[1])
+    if weights is None:
+        raise refuse(node, "multiplies two tensors that both follow from the image")
+    zero = t.value(node.input(3)) if node.input(3) else np.zeros((), np.int8)
+    if zero is None:
+        raise refuse(node, "has a zero point that is computed")
+    matrix = weights.astype(np.float32) - zero.astype(np.float32)
+    return [t.op("MatMul", dy, t.constant(np.swapaxes(matrix, -1, -2)))]

@@ -1,0 +1,104 @@
+"""A graph that is being differentiated: what is known of its tensors, and the nodes that are appended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from dimaging_export.errors import ExportError
+from dimaging_export.gradient.shapes import Shape, shapes_of
+from dimaging_export.gradient.straight_through import dequantised
+from dimaging_export.gradient.table import Node
+
+PREFIX = "gradient/"
+"""Names of all that is appended begin so."""
+
+
+class Tape:
+    """The nodes of a graph in their order, and after them those of its gradient.
+
+    image: the input that is differentiated by. Raises ExportError where a shape cannot be inferred.
+    """
+
+    def __init__(self, model: onnx.ModelProto, image: str):
+        self.image = image
+        self.nodes = [Node.of(proto) for proto in model.graph.node]
+        self.appended: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.extra_outputs: dict[str, str] = {}
+        """Name of a node's first output -> name of a second output that it has to have as well."""
+        self._shapes: Mapping[str, Shape] = shapes_of(model, image)
+        self._values = _values(model, self.nodes)
+        self._constants: dict[tuple, str] = {}
+        self._count = 0
+
+    def shape(self, name: str) -> Shape:
+        """The sizes of a tensor; None stands for one that follows from the batch."""
+        if name in self._values:
+            return self._values[name].shape
+        if name not in self._shapes:
+            raise ExportError(
+                f"the shape of tensor {name!r} cannot be inferred; give the graph fixed sizes for "
+                "everything but the batch"
+            )
+        return self._shapes[name]
+
+    def value(self, name: str) -> np.ndarray | None:
+        """The value of a constant, a dequantised weight among them; None where it follows from the image."""
+        return self._values.get(name)
+
+    def constant(self, value: object, dtype: type = np.float32) -> str:
+        """Name of a new constant; equal ones are kept once."""
+        array = np.array(value, dtype, order="C")
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = name = self._name("constant")
+            self.initializers.append(numpy_helper.from_array(array, name))
+        return self._constants[key]
+
+    def integers(self, *values: int) -> str:
+        """Name of an int64 vector."""
+        return self.constant(values, np.int64)
+
+    def op(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node with one output; returns the output's name."""
+        return self.ops(operator, 1, *inputs, **attributes)[0]
+
+    def ops(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
+        """Append a node with several outputs; returns their names."""
+        name = self._name(operator)
+        names = [name] if outputs == 1 else [f"{name}_{i}" for i in range(outputs)]
+        node = helper.make_node(operator, list(inputs), names, name=name, **attributes)
+        self.appended.append(node)
+        return names
+
+    def second_output(self, node: Node) -> str:
+        """Ask a node of the graph for its second output (the indices of a MaxPool); returns its name."""
+        first, *others = node.outputs
+        if any(others):
+            return others[0]
+        return self.extra_outputs.setdefault(first, self._name(f"{node.op}_second"))
+
+    def _name(self, kind: str) -> str:
+        self._count += 1
+        return f"{PREFIX}{kind}_{self._count}"
+
+
+def _values(model: onnx.ModelProto, nodes: list[Node]) -> dict[str, np.ndarray]:
+    """Every constant of the graph."""
+    inputs = {tensor.name for tensor in model.graph.input}
+    values = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in model.graph.initializer
+        if tensor.name not in inputs
+    }
+    for node in nodes:
+        if node.op == "Constant" and node.attribute("value") is not None:
+            values[node.outputs[0]] = numpy_helper.to_array(node.attribute("value"))
+        elif node.op == "DequantizeLinear" and all(name in values for name in node.inputs):
+            values[node.outputs[0]] = dequantised(node, values)
+        elif node.op == "Identity" and node.inputs[0] in values:
+            values[node.outputs[0]] = values[node.inputs[0]]
+    return values
