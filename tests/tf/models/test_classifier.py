@@ -46,7 +46,7 @@ def test_classes_and_their_names_come_from_the_data(digits, changes, expected):
 def test_labels_that_it_cannot_learn_from(digits, label, words):
     split = Split(digits.train.x[:4], label)
     with pytest.raises(DataError) as error:
-        Classifier(Config((8, 8, 1), 3)).check_data(replace(digits, train=split))
+        Classifier(Config((8, 8, 1), 3)).check_data(replace(digits, train=split, valid=split))
     assert words in str(error.value)
 
 
