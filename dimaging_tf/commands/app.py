@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dimaging_tf import registry
+from dimaging_tf.commands.attack import gradient
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.train import Seed, Size, train
 from dimaging_tf.errors import UserError
@@ -142,6 +143,12 @@ def export(
     uint8: Annotated[
         bool | None, typer.Option(help="8-bit images in and out  [default: the target's]")
     ] = None,
+    gradient: Annotated[
+        bool,
+        typer.Option(
+            "--gradient", help="Of a classifier: its gradient too, for attacks on a device."
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
 ) -> None:
     """Write a bundle, proven equal to the Keras model.
@@ -155,8 +162,9 @@ def export(
     suffix = "" if target == "cpu" else f"-{target}"
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
-        run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force
-    )
+        run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force,
+        gradient=gradient,
+    )  # fmt: skip
     show_bundle(bundle)
 
 
@@ -184,6 +192,7 @@ def report(
 
 
 app.command()(rd)
+app.command()(gradient)
 
 
 def runs_name(run: Path) -> str:

@@ -26,6 +26,7 @@ from dimaging_export.bundle.subject import Subject, load_subject, portable
 from dimaging_export.bundle.write import check_place, file_entry, new_bundle
 from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
+from dimaging_export.gradient.bundled import build_gradient
 from dimaging_export.graph.passes import annotate
 from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
@@ -72,6 +73,7 @@ def export(
     uint8: bool | None = None,
     size: int | tuple[int, int] | None = None,
     converter: str = "auto",
+    gradient: bool = False,
 ) -> Path:
     """Convert a model, prove it against Keras, write it as a bundle; returns its folder, `out`.
 
@@ -88,6 +90,7 @@ def export(
     size           height and width of examples where the model takes any, in pixels; the phone's
                    file is made for it
     converter      "auto", "direct" or "tf2onnx"
+    gradient       of a classifier: the graph "gradient" too, with which a device can attack it
 
     Raises ExportError for what cannot be exported, and ParityError where the file does not compute
     what Keras computes; neither leaves anything behind.
@@ -117,12 +120,15 @@ def export(
             f"uint8=True: {subject.name} has no tensor [N, H, W, C] of the range (0, 1), so no "
             "image to carry as bytes; leave it out"
         )
+    if gradient:
+        built |= build_gradient(subject, spec, real, built)
     facts = _facts(family, subject, spec, built)
     flags = {
         "data": portable(Path(data)) if isinstance(data, str | PathLike) else None,
         "size": size[0] if size and size[0] == size[1] else None,
     }
-    command = _command(subject.source, precision, target, uint8, flags)
+    switches = {"uint8": uint8, "gradient": gradient or None}
+    command = _command(subject.source, precision, target, switches, flags)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
         text = card(manifest, built, real, command, sections(model_or_path))
@@ -219,12 +225,12 @@ def _model_id(subject: Subject, built: dict[str, Built]) -> str:
 
 
 def _command(
-    source: str, precision: str, target: str, uint8: bool | None, more: dict[str, Any]
+    source: str, precision: str, target: str, switches: dict[str, bool | None], more: dict[str, Any]
 ) -> str:
     """The command that repeats this export."""
     words = ["dimaging", "export", source, "--precision", precision, "--target", target]
-    if uint8 is not None:
-        words.append("--uint8" if uint8 else "--no-uint8")
+    for name, on in switches.items():
+        words += [f"--{name}" if on else f"--no-{name}"] if on is not None else []
     for name, value in more.items():
         words += [f"--{name}", str(value)] if value is not None else []
     return shlex.join(words)

@@ -71,10 +71,11 @@ def _assemble(
     dims = [dim.dim_value or dim.dim_param for dim in image.type.tensor_type.shape.dim]
     batch = dims[0] or "batch"
     dims[0] = batch
+    directions = "directions" if isinstance(batch, str) else 1
     for side, tensors in (
         (
             graph.input,
-            [(IMAGE, dims), (LABEL, [batch]), (DIRECTION, ["directions", classes])],
+            [(IMAGE, dims), (LABEL, [batch]), (DIRECTION, [directions, classes])],
         ),
         (graph.output, [(GRADIENT, dims), (MARGIN, [batch]), (LOGITS, [batch, classes])]),
     ):

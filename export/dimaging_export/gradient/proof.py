@@ -1,0 +1,111 @@
+"""Is the gradient right? Against Keras in float64 where there is Keras, else against the file's own margin.
+
+    float32      no decided sign differs from float64. A pixel is decided where its gradient is more than
+                 1/1000 of the image's largest: an attack of one step moves it that way
+    fp16, int8   the median cosine to the float gradient is at least .99 and .9: theirs is another function
+
+Without Keras the margin must grow along the gradient as fast as its length says.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.gradient.prepare import GRADIENT, IMAGE, LABEL, LOGITS, MARGIN
+from dimaging_export.graph.trace import plain
+from dimaging_export.prove.runners import Arrays, Graph
+
+DECIDED = 1e-3
+COSINES = {"fp16": 0.99, "int8": 0.9}
+_STEPS = (0.3, 0.1, 0.03, 0.01)
+"""Lengths that are tried for the difference along the gradient, in units of the image's values."""
+_AGREES = 0.05
+
+
+def keras_gradient(graph: keras.Model) -> Callable[[np.ndarray, np.ndarray], Arrays]:
+    """(image [N, ...], label int [N]) -> gradient, margin and logits of a Keras classifier in float64."""
+
+    def wide(layer: keras.Layer) -> keras.Layer:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
+
+    bare = plain(graph)
+    clone = keras.models.clone_model(bare, clone_function=wide)
+    clone.set_weights(bare.get_weights())
+
+    def run(image: np.ndarray, label: np.ndarray) -> Arrays:
+        x = tf.constant(image, tf.float64)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits = keras.tree.flatten(clone(x, training=False))[0]
+            own = tf.one_hot(label, logits.shape[-1], on_value=True, off_value=False)
+            others = tf.where(own, tf.constant(-np.inf, tf.float64), logits)
+            margin = tf.reduce_logsumexp(others, -1) - tf.boolean_mask(logits, own)
+        found = {GRADIENT: tape.gradient(margin, x), MARGIN: margin, LOGITS: logits}
+        return {name: np.asarray(value) for name, value in found.items()}
+
+    return run
+
+
+def prove_gradient(found: np.ndarray, expected: np.ndarray, precision: str) -> None:
+    """ParityError with the figures where gradients [N, ...] of the file are not those expected."""
+    a, b = (g.reshape(len(g), -1).astype(np.float64) for g in (found, expected))
+    if not np.isfinite(a).all():
+        raise ParityError("the gradient of the file holds NaN or infinity. Nothing was written")
+    if precision in COSINES:
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosine = float(np.median((a * b).sum(1) / np.maximum(lengths, 1e-300)))
+        if not cosine >= COSINES[precision]:
+            raise ParityError(
+                f"the gradient in {precision} has a median cosine of {cosine:.3f} to that of Keras, needs "
+                f"{COSINES[precision]}. Nothing was written; export the gradient with precision='fp32'"
+            )
+        return
+    decided = np.abs(b) > DECIDED * np.abs(b).max(1, keepdims=True)
+    wrong = int((np.sign(a) != np.sign(b))[decided].sum())
+    if wrong:
+        raise ParityError(
+            f"{wrong} of {int(decided.sum())} decided signs of the gradient differ from Keras in float64; "
+            "expected 0. Nothing was written"
+        )
+
+
+def check_logits(logits: np.ndarray) -> None:
+    """ExportError where [N, classes] are probabilities: a softmax of them would hide the gradient."""
+    if logits.min() >= 0 and np.allclose(logits.sum(-1), 1, atol=1e-3):
+        raise ExportError(
+            "the outputs lie in [0, 1] and add up to 1 for every image: they are probabilities, and an "
+            "attack needs logits. Export the model without its last activation, or name the output that "
+            "holds them: logits= (dimaging gradient --logits NAME)"
+        )
+
+
+def check_growth(run: Graph, image: np.ndarray, label: np.ndarray) -> float:
+    """The relative difference between the gradient's length and the margin's growth along it, the median.
+
+    ParityError where it is more than 5 %: then some rule does not fit the file.
+    """
+    start = run({IMAGE: image, LABEL: label})
+    check_logits(start[LOGITS])
+    flat = start[GRADIENT].reshape(len(image), -1).astype(np.float64)
+    length = np.linalg.norm(flat, axis=1)
+    if not np.isfinite(length).all() or not length.all():
+        raise ParityError(f"the gradient of {IMAGE!r} is 0, NaN or infinite on seeded images")
+    along = (flat / length[:, None]).reshape(image.shape)
+    errors = []
+    for step in _STEPS:
+        ends = [
+            run({IMAGE: (image + sign * step * along).astype(np.float32), LABEL: label})[MARGIN]
+            for sign in (1, -1)
+        ]
+        growth = (ends[0].astype(np.float64) - ends[1]) / (2 * step)
+        errors.append(np.abs(growth - length) / length)
+    error = float(np.median(np.min(errors, axis=0)))
+    if not error <= _AGREES:
+        raise ParityError(
+            f"along its gradient the margin grows {error:.0%} faster or slower than the gradient says, "
+            f"allowed {_AGREES:.0%}. Please report the file"
+        )
+    return error
