@@ -10,6 +10,7 @@ unless a shape says otherwise; a free height and width are called so.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import onnx
@@ -24,6 +25,7 @@ from dimaging_export.graph.check import verify
 from dimaging_export.graph.interface import Interface, interface_of, refuse_kept_states
 from dimaging_export.graph.passes import clean
 from dimaging_export.graph.trace import Shape, trace
+from dimaging_tf.layers.lstm import SlideLSTM
 
 OPSET = 18
 """The newest that tf2onnx writes, and old enough for every runtime in `targets`."""
@@ -89,15 +91,16 @@ def _direct(graph: keras.Model, interface: Interface) -> onnx.ModelProto:
     return helper.make_model(proto, opset_imports=[opset], producer_name=DIRECT)
 
 
+def _takes_tokens(op: Any) -> bool:
+    return isinstance(op, keras.layers.Embedding | SlideLSTM) or type(op).__name__ == "NotEqual"
+
+
 def _check_types(graph: keras.Model) -> None:
     """Emitters know float32, and int32 where words are looked up."""
     walk = trace(graph)
     for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
         readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
-        words = all(
-            isinstance(reader, keras.layers.Embedding) or type(reader).__name__ == "NotEqual"
-            for reader in readers
-        )
+        words = all(_takes_tokens(reader) for reader in readers)
         if tensor.dtype != "float32" and not (tensor.dtype == "int32" and words):
             raise Unsupported(
                 f"input {given.name!r} is {tensor.dtype}, emitters know float32, and int32 for an Embedding"

@@ -63,10 +63,11 @@ def reads_cell(*classes: type) -> Callable[[CellReader], CellReader]:
 
 def cell_of(layer: Any) -> Cell:
     """The cell of a recurrent layer; Unsupported for one that no ONNX operator computes."""
-    reader = _CELLS.get(type(layer.cell))
+    source = getattr(layer, "cell", layer)
+    reader = _CELLS.get(type(source))
     if reader is None:
-        raise unsupported(layer, f"has a cell {type(layer.cell).__name__} that no ONNX operator is")
-    cell = reader(layer.cell)
+        raise unsupported(layer, f"has a cell {type(source).__name__} that no ONNX operator is")
+    cell = reader(source)
     for name in cell.functions:
         if name not in _FUNCTIONS:
             raise unsupported(layer, f"uses {name!r}, which ONNX's {cell.op} does not know")

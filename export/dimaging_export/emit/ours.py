@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.cells import Cell, lstm_of, reads_cell
 from dimaging_export.emit.linear import conv, dense
+from dimaging_export.emit.sequence import recurrent
 from dimaging_export.emit.shape import crop
 from dimaging_export.emit.table import emits
-from dimaging_export.emit.values import Value, axis_of, first_value
+from dimaging_export.emit.values import TIME, Value, axis_of, first_value
+from dimaging_tf.layers.lstm import SlideLSTM
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
@@ -47,3 +50,19 @@ def crop_like(b: Builder, layer: Any, x: Value, like: Value) -> Value:
     first = axis_of(1, 4, like.layout)
     size = b.node("Shape", b.form(like, like.layout), start=first, end=first + 2)
     return crop(b, x, shape, [0, 0], size)
+
+
+@reads_cell(SlideLSTM)
+def slide_cell(layer: SlideLSTM) -> Cell:
+    """Sigmoids for the gates and tanh for the output; the candidate takes either, as ONNX allows."""
+    return lstm_of(layer, ("sigmoid", layer.candidate, "tanh"))
+
+
+@emits(SlideLSTM, keywords=("initial_state",))
+def slide_lstm(b: Builder, layer: SlideLSTM, x: Value, initial_state: Any = None) -> Any:
+    """One LSTM operator; a token goes into it as its one-hot vector, a row of the unit matrix."""
+    if layer.tokens:
+        unit = b.constant(np.eye(layer.tokens, dtype=np.float32), "one_hot")
+        steps_first = b.node("Transpose", b.last(x), perm=[1, 0])
+        x = Value((*x.shape, layer.tokens), {TIME: b.node("Gather", unit, steps_first)})
+    return recurrent(b, layer, x, initial_state)

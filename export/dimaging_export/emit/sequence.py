@@ -39,7 +39,7 @@ def recurrent(
 ) -> Value | list[Value]:
     """[B, T, C] -> [B, H], or [B, T, H] with `return_sequences`; then the states, if they are wanted."""
     cell = cell_of(layer)
-    backwards = bool(layer.go_backwards)
+    backwards = bool(getattr(layer, "go_backwards", False))
     states = _states(layer, initial_state, cell.states)
     every, finals = _run(b, [cell], "reverse" if backwards else "forward", x, states, mask)
     shape = (*x.shape[:2], cell.units)

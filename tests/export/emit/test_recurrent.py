@@ -13,6 +13,8 @@ from dimaging_export.errors import ExportError
 from dimaging_export.graph.passes import count, macs, with_shapes
 from keras import layers as L
 
+from dimaging_tf.layers.lstm import SlideLSTM
+
 T, D, H = 7, 5, 4
 
 
@@ -48,6 +50,14 @@ def lstm_with_state():
     )
     y, *states = L.LSTM(H, return_sequences=True, return_state=True)(x, initial_state=[h, c])
     return keras.Model([x, h, c], {"y": y, "h_out": states[0], "c_out": states[1]})
+
+
+def slide_with_state(candidate, tokens=None):
+    x = keras.Input((None,) if tokens else (None, D), name="x", dtype="int32" if tokens else None)
+    states = [keras.Input((H,), name=name) for name in ("h", "s")]
+    layer = SlideLSTM(H, candidate=candidate, tokens=tokens, return_state=True)
+    y, h_out, s_out = layer(x, initial_state=states)
+    return keras.Model([x, *states], {"y": y, "h_out": h_out, "s_out": s_out})
 
 
 def one_state(layer):
@@ -115,6 +125,10 @@ ROWS = {
     "lstm_dropout": ({"LSTM": 1}, lambda: chain(L.LSTM(H, dropout=0.2, recurrent_dropout=0.2))),
     "mean_over_gru": ({"GRU": 1}, lambda: chain(L.GRU(H, **every), L.GlobalAveragePooling1D())),
     # and stateful=True, which is refused below
+    "slide": ({"LSTM": 1}, lambda: slide_with_state("sigmoid")),
+    "slide_tanh": ({"LSTM": 1}, lambda: slide_with_state("tanh")),
+    "slide_tokens": ({"LSTM": 1, "Transpose": 2}, lambda: slide_with_state("sigmoid", tokens=9)),
+    "slide_last": ({"LSTM": 1}, lambda: chain(SlideLSTM(H, return_sequences=False))),
     "simple_rnn_state": ({"RNN": 1}, lambda: one_state(L.SimpleRNN(H, return_state=True))),
     "both_state": ({"LSTM": 1}, both_with_state),
     "encoder_decoder": ({"LSTM": 2}, encoder_decoder),
