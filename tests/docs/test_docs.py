@@ -42,7 +42,8 @@ def cli(words: list[str], folder: Path) -> str:
 
 
 def test_readme_python_then_export_then_edge(tmp_path):
-    fit, onnx = blocks("python")
+    fit, onnx, photo = blocks("python")
+    run([sys.executable, "-c", photo], tmp_path)
     run([sys.executable, "-c", fit], tmp_path)
     assert "dimaging export runs/mine --out bundle/mine" in fit
     cli(["dimaging", "export", "runs/mine", "--out", "bundle/mine"], tmp_path)

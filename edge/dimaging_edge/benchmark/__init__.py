@@ -4,8 +4,8 @@
     report = bench("bundle/vae-fp32", threads=1, budget=read_budget("latency.toml"))
     print(report.table())
 
-`suite.bench` is the entrance; `pairs` explains how graphs are compared with the reference
-convolution, `budget` the file format and the verdicts, `fresh` what a new process is needed for.
+`suite.bench` is the entrance; `paired_ratio` explains how graphs are compared with the reference convolution,
+`budget` the file format and the verdicts, `cold_start` what a new process is needed for.
 """
 
 from dimaging_edge.benchmark.budget import Budget, BudgetError, Settings, budget_text, read_budget

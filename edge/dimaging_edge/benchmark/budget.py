@@ -24,18 +24,19 @@ from dimaging_edge.benchmark.paired_ratio import Ratio
 from dimaging_edge.common.errors import DimagingError, near
 
 OK, OVER, NOISY, NO_BUDGET = "ok", "over budget", "too noisy to say", "no budget"
+"""The verdicts on a graph."""
 EXIT_CODES = {OK: 0, NO_BUDGET: 0, NOISY: 4, OVER: 3}
-"""Exit code of the command for the worst verdict; 3 before 4 before 0."""
+"""The exit code of each verdict; of several, 3 comes before 4 before 0."""
 
 PATIENCE_S = 10.0
-"""An alarm, or a ratio to write a budget from, takes this long: company comes and goes."""
+"""The least time, in s, of a measurement that raises an alarm or makes a budget: company comes and goes."""
 CALL = 0.002
-"""Added to written budgets: by so much a call's fixed cost (about 0.004) depends on company."""
+"""What a written budget adds to a ratio: the fixed cost of a call (about 0.004) varies so much with company."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How ratios were measured. None: not stated."""
+    """How ratios were measured; None where it is not stated."""
 
     model: str | None = None
     precision: str | None = None
@@ -50,15 +51,15 @@ class BudgetError(DimagingError, ValueError):
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits per graph, and the settings they were measured with."""
+    """The limit of each graph, and the settings they were measured with."""
 
     max_ratio: dict[str, float]
     settings: Settings = field(default_factory=Settings)
 
     def check(self, graphs: tuple[str, ...], wanted: tuple[str, ...], run: Settings) -> None:
-        """Raise BudgetError if the budget is none for a run of the graphs `wanted` out of `graphs`.
+        """Raise BudgetError if the budget does not fit a run of the graphs `wanted` out of `graphs`.
 
-        That is, if it names an unknown graph or no wanted one, or was measured otherwise.
+        It does not fit if it names an unknown graph, names no wanted one, or was measured otherwise.
         """
         for name in self.max_ratio:
             if name not in graphs:

@@ -1,6 +1,6 @@
-"""What only a new process can tell: the cold start, the peak memory, where the nodes ran.
+"""Figures that only a new process can tell: the cold start, the peak memory, where the nodes ran.
 
-`child.py` measures there and prints one line of JSON; this starts it and reads the line.
+`cold_start_child` measures there and prints one line of JSON; this starts it and reads the line.
 """
 
 import json
@@ -16,7 +16,7 @@ from dimaging_edge.common.errors import DimagingError
 
 @dataclass(frozen=True)
 class Fresh:
-    """One graph in a process of its own."""
+    """The figures of one graph in a process of its own."""
 
     session_ms: float  # creating the session
     first_ms: float  # the first run

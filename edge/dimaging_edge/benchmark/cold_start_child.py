@@ -1,4 +1,4 @@
-"""The process that `fresh.py` starts: `python -m dimaging_edge.benchmark.cold_start_child REQUEST`."""
+"""The process that `cold_start` starts: `python -m dimaging_edge.benchmark.cold_start_child REQUEST`."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from dimaging_edge.bundle.session import PROVIDERS, make_session, runtime
 from dimaging_edge.common.errors import DimagingError
 
 RUNS = 3
-"""What onnxruntime keeps for later runs is in place after two."""
+"""The number of runs before memory is read; what onnxruntime keeps for later ones is there after two."""
 
 
 def measure(

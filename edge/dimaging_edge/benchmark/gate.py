@@ -1,4 +1,4 @@
-"""Graphs against the reference convolution, and against a budget."""
+"""The comparison of graphs with the reference convolution, and with a budget."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from dimaging_edge.bundle.session import make_session
 Feeds = dict[str, np.ndarray]
 
 REFERENCE_SHAPE = (1, 64, 56, 56)
+"""The shape of the input of the reference convolution."""
 PRECISE = 0.02
-"""Without a budget to decide on: until the interval reaches this share of the ratio each way."""
+"""Without a budget one measures until the interval reaches no more than this share of the ratio each way."""
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """One graph against the reference and its budget."""
+    """The result for one graph: its ratio to the reference, and the verdict of its budget."""
 
     graph: str
     ratio: Ratio
@@ -59,7 +60,7 @@ def runner(session: Any, feeds: Feeds) -> Run:
 
 
 def is_precise(ratio: Ratio) -> bool:
-    """Whether a budget can be written from it: long enough, and its interval within PRECISE."""
+    """Return whether a budget can be written from a ratio: measured long enough, and its interval narrow."""
     return ratio.seconds >= PATIENCE_S and ratio.high - ratio.low <= 2 * PRECISE * ratio.ratio
 
 

@@ -1,4 +1,4 @@
-"""Resident memory of this process, now and at most, where the system tells."""
+"""The resident memory of this process, now and at most, where the system tells."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How much slower than the reference convolution: a ratio that holds on a busy machine.
+"""The time of a graph as a ratio to the reference convolution, which holds on a busy machine.
 
 Milliseconds on a shared machine say more about its other users than about the graph. So the graph
 and a fixed convolution are timed in turns, in one process, with as many threads, and the ratio is
@@ -31,11 +31,13 @@ from dimaging_edge.benchmark.timing import no_collection
 Run = Callable[[], object]
 
 BLOCK_NS = 5_000_000
+"""The least time of a block, in ns."""
 FEWEST = 12
+"""The fewest rounds before anything is decided."""
 SHORTEST_S = 2.0
-"""Rounds and seconds before anything is decided: the interval then rests on more than luck."""
+"""The least time before anything is decided, in s: the interval then rests on more than luck."""
 UNEVEN = 0.5
-"""A reference that is itself spread wider than this measures the machine, not the graph."""
+"""A reference whose spread is wider than this measures the machine, not the graph."""
 
 try:
     from resource import RUSAGE_THREAD, getrusage  # Linux
@@ -45,7 +47,7 @@ except ImportError:  # no count of waits: every round is taken on the wall clock
 
 @dataclass(frozen=True)
 class Ratio:
-    """Time of one run of a graph over one run of the reference."""
+    """The time of one run of a graph over that of one run of the reference."""
 
     ratio: float  # median over rounds
     low: float  # ends of the interval
@@ -57,13 +59,13 @@ class Ratio:
 
     @property
     def best(self) -> float:
-        """The lowest median among the fifths of the rounds, in time: least disturbed by company."""
+        """The lowest median among five consecutive parts of the rounds, the one least disturbed."""
         fifths = np.array_split(self.rounds, 5)
         return min(float(np.median(one)) for one in fifths if one.size)
 
     @property
     def steady(self) -> bool:
-        """False if there are too few rounds, or the reference was too uneven, to decide."""
+        """Whether one can decide: False for too few rounds, or a reference that was too uneven."""
         return len(self.rounds) >= FEWEST and self.spread <= UNEVEN
 
 
@@ -93,7 +95,7 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two, with the runs that fill a block."""
+    """One of the two sides, with the number of runs that fill a block."""
 
     run: Run
     runs: int

@@ -14,7 +14,7 @@ from dimaging_edge.common.tables import DASH, number, table
 
 @dataclass(frozen=True)
 class GraphReport:
-    """One graph, measured."""
+    """The figures of one graph."""
 
     graph: str
     batch: int
@@ -26,25 +26,25 @@ class GraphReport:
 
     @property
     def ms(self) -> dict[str, float | None]:
-        """p50, p90 and p99 in milliseconds; None is unknown."""
+        """The latencies p50, p90 and p99 in milliseconds; None is unknown."""
         found = percentiles(self.samples_ns)
         return {key: None if ns is None else ns / 1e6 for key, ns in found.items()}
 
     @property
     def items_per_s(self) -> float:
-        """Items of the batch per second, over all timed runs."""
+        """The number of items per second, over all timed runs."""
         return self.batch * len(self.samples_ns) / (sum(self.samples_ns) / 1e9)
 
     @property
     def gmac_per_s(self) -> float | None:
-        """Multiply-accumulates per second at p50, in 1e9."""
+        """The multiply-accumulates per second at p50, in 1e9; None is unknown."""
         p50 = self.ms["p50"]
         return None if self.macs is None or not p50 else self.macs / (p50 * 1e6)
 
 
 @dataclass(frozen=True)
 class Report:
-    """A whole benchmark of one bundle."""
+    """The benchmark of one bundle."""
 
     model: str
     model_id: str
@@ -56,12 +56,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all within budget (or none given), 3 a graph over budget, 4 too noisy to say."""
+        """The exit code: 0 all within budget (or none given), 3 a graph over budget, 4 too noisy to say."""
         return exit_code([gate.verdict for gate in self.gates])
 
     @property
     def settings(self) -> Settings:
-        """What a budget must have been measured with to hold for this run."""
+        """The settings that a budget must have been measured with to hold for this run."""
         env = self.environment
         return Settings(self.model, self.precision, env.provider_used, env.threads, self.batch)
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 P99_SAMPLES = 500
-"""Below this many samples, p99 would be five of them or fewer: unknown."""
+"""The fewest samples for a p99; with less it would rest on five of them or fewer."""
 CONFIDENCE = 0.99
+"""The share of intervals that hold the true median."""
 _RESAMPLES = 2000
 
 

@@ -14,7 +14,9 @@ from dimaging_edge.bundle.open import Bundle, open_bundle
 from dimaging_edge.common.errors import InputError
 
 SECONDS = 3.0
+"""The usual time of the timed runs of a graph, in s."""
 LIMIT_S = 30.0
+"""The usual longest time to decide on a graph, in s."""
 
 
 def bench(
@@ -33,10 +35,10 @@ def bench(
 ) -> Report:
     """Measure the graphs of a bundle (None: all) on its own examples, repeated to `batch`.
 
-    threads: of one operator; None is every core. seconds: of timed runs per graph.
-    budget: gate each graph that it names on its ratio to the reference convolution, measuring up
-    to `limit_s` seconds a graph until that decides. ratios: without a budget, measure them anyway.
-    progress: is told in a line what comes next.
+    threads: the number of threads of one operator; None is every core. seconds: the time of the timed runs
+    of each graph. budget: gate each graph that it names on its ratio to the reference convolution, measuring
+    up to `limit_s` seconds a graph until that decides. ratios: measure ratios without a budget, too.
+    progress: is called with a line that says what comes next.
     Raises what `open_bundle` raises, BudgetError, and InputError for an unknown graph or for a
     batch that fixed shapes do not allow.
     """

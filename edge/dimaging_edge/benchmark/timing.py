@@ -1,4 +1,4 @@
-"""One graph's runs on the wall clock: warm-up until the median settles, then every sample kept."""
+"""The runs of one graph on the wall clock: warm-up until the median settles, then every sample is kept."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -13,14 +13,16 @@ from dimaging_edge.bundle.schema import Graph
 from dimaging_edge.common.errors import InputError
 
 WINDOW = 8
+"""The number of runs whose median is looked at."""
 TOLERANCE = 0.05
+"""The share by which two medians in a row may differ when it has settled."""
 FEWEST = 10
-"""At least this many timed runs, however slow the graph is."""
+"""The fewest timed runs, however slow the graph is."""
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How many runs it took until two windows of WINDOW runs had medians within TOLERANCE."""
+    """The number of runs until two windows of WINDOW runs had medians within TOLERANCE."""
 
     runs: int
     settled: bool  # False: the time for warming up ran out first

@@ -1,4 +1,4 @@
-"""What a graph accepts, checked before onnxruntime sees it."""
+"""The check of inputs against what a graph accepts, before onnxruntime sees them."""
 
 from collections.abc import Mapping
 

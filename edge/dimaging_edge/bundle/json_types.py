@@ -1,4 +1,4 @@
-"""JSON values into dataclasses, strictly and by their type hints."""
+"""JSON values become dataclasses, strictly and by their type hints."""
 
 import json
 import types
@@ -17,7 +17,7 @@ _WORDS = {
 
 
 def refuse(at: str, expected: str, found: object) -> NoReturn:
-    """Raise BundleError: place in the file, what was expected there, what was found."""
+    """Raise BundleError that says the place in the file, what was expected there, what was found."""
     shown = json.dumps(found, ensure_ascii=False, default=str)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     raise BundleError(f"bundle.json: {at}: expected {expected}, found {shown}")

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 MANIFEST = "bundle.json"
 EXAMPLES = "examples.npz"
 REFERENCE = Path(__file__).with_name("reference.onnx")
-"""One 3x3 convolution, 1x64x56x56 to the same: starts in milliseconds, runs in about one."""
+"""The file of one 3x3 convolution, 1x64x56x56 to the same: it starts in milliseconds, runs in about one."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """How far one output on this device lies from what Keras answered for the same input."""
+    """How far one output on this device is from what Keras answered for the same input."""
 
     max_abs: float
     allowed: float | None  # None: the bundle states no limit
@@ -38,7 +38,7 @@ class Check:
 
 
 class Bundle:
-    """A verified bundle; sessions are created on first use and kept. See `open_bundle`."""
+    """A verified bundle, as `open_bundle` returns it; sessions are created on first use and kept."""
 
     def __init__(
         self, path: Path, manifest: Manifest, provider: str, threads: int, allow_fallback: bool
@@ -53,7 +53,7 @@ class Bundle:
 
     @property
     def graphs(self) -> tuple[str, ...]:
-        """Names of the graphs, in the order of the manifest."""
+        """The names of the graphs, in the order of the manifest."""
         return tuple(self.manifest.graphs)
 
     def graph(self, name: str) -> Graph:

@@ -1,6 +1,6 @@
 """What a bundle says about itself: the shape of `bundle.json`, and nothing else.
 
-The dataclasses are the schema. `decode.py` turns JSON into them by their type hints and the
+The dataclasses are the schema. `json_types` turns JSON into them by their type hints and the
 `_check_*` functions below add what a type cannot say; every refusal names the place in the file.
 """
 
@@ -14,7 +14,7 @@ from dimaging_edge.bundle.json_types import decode, refuse
 from dimaging_edge.common.errors import BundleError
 
 SCHEMA = 1
-"""The version written and read here. A bundle with a higher one is refused."""
+"""The version that is written and read here; a bundle with a higher one is refused."""
 
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64")
 DTYPES += ("uint8", "uint16", "uint32", "uint64", "bool")

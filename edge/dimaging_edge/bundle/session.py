@@ -95,8 +95,8 @@ def make_session(
 ) -> "onnxruntime.InferenceSession":
     """Return a session of an ONNX file (or its bytes) on the provider asked for.
 
-    threads: of one operator; None takes every core of this process. config: onnxruntime session
-    entries. profile: prefix of the JSON file that `session.end_profiling()` then writes.
+    threads: the number of threads of one operator; None takes every core of this process. config: session
+    entries of onnxruntime. profile: prefix of the JSON file that `session.end_profiling()` then writes.
     Raises ProviderError if the provider is unknown or is not what the session runs on (with
     `allow_fallback` the CPU takes its place), BundleError if onnxruntime refuses the model.
     """

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 NORMAL = "normal"
+"""The word that stands for Gaussian noise in place of a file."""
 _MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 _CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")  # Pillow's modes with transparency
 
@@ -47,9 +48,9 @@ def read_inputs(
 def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
     """Return a picture as the tensor wants it: batch 1, its channels, its dtype.
 
-    Grey, RGB or RGBA follows from the channels; without RGBA transparency is laid over white, as in
-    training. uint8 stays 0..255 (16-bit pictures are rounded), floats are in [0, 1]. InputError for a
-    tensor that is no picture, or a picture of floats.
+    The tensor's channels decide between grey, RGB and RGBA; without RGBA, transparency is laid over white, as
+    in training. uint8 stays 0..255 (16-bit pictures are rounded), floats are in [0, 1]. InputError for a
+    tensor that cannot be a picture, or for a picture of floats.
     """
     axis = _channel_axis(tensor)
     channels = tensor.shape[axis]
@@ -90,9 +91,7 @@ def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path)
     written = []
     for tensor in graph.outputs:
         array = outputs[tensor.name]
-        name = re.sub(
-            r"[^\w.-]", "_", tensor.name
-        )  # it comes from the bundle: no way out of folder
+        name = re.sub(r"[^\w.-]", "_", tensor.name)  # comes from the bundle: no way out of folder
         path = folder / f"{name}.npy"
         with whole_file(path) as temporary:
             np.save(temporary, array, allow_pickle=False)
@@ -117,6 +116,29 @@ def _noise(tensor: Tensor, n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal(shape, dtype=np.float32).astype(tensor.dtype)
 
 
+def write_images(images: np.ndarray, out: str) -> int:
+    """Write images [N, H, W, C] in [0, 1] as a grid, or into a .npy as they are; print the name, return 0."""
+    if Path(out).suffix == ".npy":
+        with whole_file(out) as temporary:
+            np.save(temporary, images, allow_pickle=False)
+    else:
+        save_picture(grid(images), Path(out))
+    print(out)
+    return 0
+
+
+def grid(images: np.ndarray) -> np.ndarray:
+    """Return one image, nearly square, of images [N, H, W, C]; a grey pixel lies between neighbours."""
+    n, height, width, channels = images.shape
+    columns = int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    whole = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 0.5, np.float32)
+    for i, image in enumerate(images):
+        r, c = divmod(i, columns)
+        whole[r * (height + 1) :, c * (width + 1) :][:height, :width] = image
+    return whole
+
+
 def save_picture(image: np.ndarray, path: Path) -> None:
     """Write float32 [H, W, C] in [0, 1] as a picture; InputError without Pillow or for its suffix."""
     try:
@@ -132,7 +154,7 @@ def save_picture(image: np.ndarray, path: Path) -> None:
 
 
 def read_array(path: Path, tensor: Tensor) -> np.ndarray:
-    """A .npy, .npz or picture (batch 1) for `tensor`; InputError where it cannot be read."""
+    """Return a .npy, .npz or picture (batch 1) for `tensor`; InputError where it cannot be read."""
     if not path.is_file():
         raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
     if path.suffix not in (".npy", ".npz"):

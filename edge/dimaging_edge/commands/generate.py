@@ -1,4 +1,4 @@
-"""The verbs of models that generate: sample; and of explicit densities: complete, upscale, pack, unpack."""
+"""The verbs of models that make images: sample, imagine, complete, upscale; and pack, unpack of a density."""
 
 import argparse
 import sys
@@ -17,80 +17,114 @@ Verb = Callable[[Any, str], argparse.ArgumentParser]
 _HALVES = ("upper", "lower", "left", "right")
 
 
-def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser], None]) -> None:
     """Describe the verbs to the parser of `dimaging-edge`."""
-    one = verb(sample, "draw images from a GAN, a VAE, a PixelCNN or another model that generates")
-    drawing(one, n=16, out="sample.png")
-    one.add_argument("--label", type=int, help="class to draw, of a model that is told one")
-    device(one)
-    one = verb(complete, "fill in the occluded part of an image, several times")
-    one.add_argument(
-        "image", metavar="IMAGE", help="picture or .npy; rounded to the model's levels"
-    )
-    known = one.add_mutually_exclusive_group(required=True)
-    known.add_argument("--mask", metavar="FILE", help="picture or .npy; white (1) is known")
-    known.add_argument("--keep", choices=_HALVES, help="the half that is known")
-    drawing(one, n=4, out="complete.png")
-    one.add_argument("--label", type=int, help="class of the image, of a model that is told one")
-    device(one)
-    one = verb(upscale, "enlarge a small image, several times (super-resolution)")
-    one.add_argument("image", metavar="IMAGE", help="small picture or .npy of the model's size")
-    drawing(one, n=4, out="upscale.png")
-    device(one)
-    one = verb(pack, "compress images without loss; needs a bundle of precision integer")
-    one.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="pictures, or .npy uint8 [N, H, W] of symbols"
-    )
-    one.add_argument("--out", default="images.dpix", metavar="FILE", help="(default: images.dpix)")
-    device(one)
-    one = verb(unpack, "get packed images back, exactly")
-    one.add_argument("file", metavar="FILE", help="what `pack` wrote")
-    one.add_argument(
-        "--out", default="images.npy", metavar="FILE",
-        help=".npy uint8 [N, H, W] of symbols, or a .png of all images (default: images.npy)",
+    parsers = [
+        verb(sample, "draw images from a GAN, a VAE, a PixelCNN or another model that generates"),
+        verb(imagine, "draw what a caption says (StackGAN)"),
+        verb(complete, "fill in the unknown part of an image, several times"),
+        verb(upscale, "enlarge a small image, several times (super-resolution)"),
+        verb(pack, "compress images without loss; needs a bundle of precision integer"),
+        verb(unpack, "get packed images back, exactly as they were"),
+    ]
+    drawing, captioned, completion, enlarging, packing, unpacking = parsers
+    _add_drawing_options(drawing, n=16, out="sample.png")
+    drawing.add_argument(
+        "--label", type=int, metavar="CLASS",
+        help="number of the class to draw, for a model of classes (default: each in turn)",
     )  # fmt: skip
-    device(one)
+    captioned.add_argument(
+        "caption", metavar="CAPTION", help="what to draw: a small red circle at the top left"
+    )
+    _add_drawing_options(captioned, n=4, out="imagine.png")
+    completion.add_argument(
+        "image", metavar="IMAGE", help="picture or .npy; rounded to the levels of the model"
+    )
+    known = completion.add_mutually_exclusive_group(required=True)
+    known.add_argument(
+        "--mask", metavar="FILE", help="picture or .npy that is white (1) where the image is known"
+    )
+    known.add_argument("--keep", choices=_HALVES, help="half of the image that is known")
+    _add_drawing_options(completion, n=4, out="complete.png")
+    completion.add_argument(
+        "--label", type=int, metavar="CLASS", help="class of the image, for a model of classes"
+    )
+    enlarging.add_argument(
+        "image", metavar="IMAGE", help="picture or .npy of the small size that the model takes"
+    )
+    _add_drawing_options(enlarging, n=4, out="upscale.png")
+    packing.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="pictures, or .npy uint8 [N, H, W] of levels"
+    )
+    packing.add_argument(
+        "--out", default="images.dpix", metavar="FILE", help="file to write (default: images.dpix)"
+    )
+    unpacking.add_argument("file", metavar="FILE", help="file that `pack` wrote")
+    unpacking.add_argument(
+        "--out", default="images.npy", metavar="FILE",
+        help=".npy for uint8 [N, H, W] of levels, or .png for a grid of all images "
+        "(default: images.npy)",
+    )  # fmt: skip
+    for parser in parsers:
+        add_device_options(parser)
+
+
+def _add_drawing_options(parser: argparse.ArgumentParser, n: int, out: str) -> None:
+    """Add the options of every verb that draws."""
+    parser.add_argument("--n", type=int, default=n, help=f"number of images (default: {n})")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
+    parser.add_argument(
+        "--out", default=out, metavar="FILE",
+        help=f"file to write: .png for a grid, .npy for the array (default: {out})",
+    )  # fmt: skip
 
 
 def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Draw and write a grid."""
-    from dimaging_edge.generate import density as samplers
-    from dimaging_edge.generate import latent as generators
+    """Draw images and write them."""
+    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.generate import density, latent
 
-    if "density" not in bundle.graphs:
-        images = generators.draw(
-            bundle, options.n, options.seed, label=options.label, progress=_progress("images")
-        )
-        return write(images, options.out)
-    told = _label(bundle, options.label, options.n)
-    images = samplers.sample(
-        bundle, options.n, options.seed, condition=told, progress=_progress("images")
-    )
-    return write(images, options.out)
+    show = _progress("images")
+    if "density" in bundle.graphs:
+        condition = _condition(bundle, options.label, options.n)
+        images = density.sample(bundle, options.n, options.seed, condition=condition, progress=show)
+    else:
+        images = latent.draw(bundle, options.n, options.seed, label=options.label, progress=show)
+    return write_images(images, options.out)
+
+
+def imagine(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Draw what a caption says and write the images."""
+    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.generate import captions
+
+    images = captions.imagine(bundle, options.caption, options.n, options.seed)
+    return write_images(images, options.out)
 
 
 def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Fill in and write a grid: the occluded image first."""
+    """Fill in an image several times and write all of it, the incomplete image first."""
     import numpy as np
 
-    from dimaging_edge.generate import density as samplers
+    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.generate import density
 
-    top = samplers.levels(bundle) - 1
+    top = density.levels(bundle) - 1
     image = (np.rint(_read(bundle, options.image, "image") * top) / top).astype(np.float32)
     if options.mask:
         mask = np.rint(_read(bundle, options.mask, "mask"))
     else:
-        mask = _half(options.keep, *samplers.density_size(bundle))
-    told = _label(bundle, options.label, options.n)
-    found = samplers.complete(
-        bundle, image, mask, options.n, options.seed, condition=told, progress=_progress("images")
-    )
-    occluded = image * mask + np.float32(0.5) * (1 - mask)
-    return write(np.concatenate([occluded[None], found]), options.out)
+        mask = _half_mask(options.keep, *density.density_size(bundle))
+    found = density.complete(
+        bundle, image, mask, options.n, options.seed,
+        condition=_condition(bundle, options.label, options.n), progress=_progress("images"),
+    )  # fmt: skip
+    incomplete = image * mask + np.float32(0.5) * (1 - mask)
+    return write_images(np.concatenate([incomplete[None], found]), options.out)
 
 
-def _half(keep: str, height: int, width: int) -> "np.ndarray":
-    """1 in that half of an image, 0 elsewhere: float32 [H, W, 1]."""
+def _half_mask(keep: str, height: int, width: int) -> "np.ndarray":
+    """Return float32 [H, W, 1] that is 1 in one half of an image and 0 in the other."""
     import numpy as np
 
     rows, columns = slice(None), slice(None)
@@ -104,29 +138,30 @@ def _half(keep: str, height: int, width: int) -> "np.ndarray":
 
 
 def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Enlarge and write a grid."""
+    """Enlarge an image several times and write the results."""
     import numpy as np
 
-    from dimaging_edge.generate import density as samplers
+    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.generate import density
 
-    if samplers.condition_of(bundle) != "low":
+    if density.condition_of(bundle) != "low":
         raise InputError(
             f"{bundle.path.name} does not enlarge images; train one: dimaging train super_resolution"
         )
     low = np.repeat(_read(bundle, options.image, "low")[None], options.n, 0)
-    images = samplers.sample(
+    images = density.sample(
         bundle, options.n, options.seed, condition=low, progress=_progress("images")
     )
-    return write(images, options.out)
+    return write_images(images, options.out)
 
 
 def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Compress into one file and say how small it became."""
+    """Compress images into one file and print how small it became."""
     import numpy as np
 
     from dimaging_edge import lossless
     from dimaging_edge.common.files import write_bytes
-    from dimaging_edge.generate import density as samplers
+    from dimaging_edge.generate.density import on_alphabet
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
     predictor = BundlePredictor(bundle)
@@ -137,7 +172,7 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
             parts.append(_symbols(name))
             continue
         image = _read(bundle, name, "image")
-        samplers.on_alphabet(bundle, image)
+        on_alphabet(bundle, image)
         parts.append(np.rint(image * top).astype(np.uint8)[None, :, :, 0])
     sizes = {part.shape[1:] for part in parts}
     if len(sizes) > 1:
@@ -153,10 +188,11 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
 
 def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """The images of a packed file."""
+    """Write the images of a packed file."""
     import numpy as np
 
     from dimaging_edge import lossless
+    from dimaging_edge.commands.array_files import write_images
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
     predictor = BundlePredictor(bundle)
@@ -165,21 +201,12 @@ def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
         progress=_progress("images unpacked"),
     )  # fmt: skip
     if Path(options.out).suffix == ".npy":
-        return write(symbols, options.out)
-    return write((symbols[..., None] / np.float32(predictor.levels - 1)), options.out)
-
-
-def drawing(one: argparse.ArgumentParser, n: int, out: str) -> None:
-    """Options of every verb that draws."""
-    one.add_argument("--n", type=int, default=n, help=f"how many (default: {n})")
-    one.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
-    one.add_argument(
-        "--out", default=out, metavar="FILE", help=f".png for a grid, .npy for all (default: {out})"
-    )
+        return write_images(symbols, options.out)
+    return write_images(symbols[..., None] / np.float32(predictor.levels - 1), options.out)
 
 
 def _read(bundle: "Bundle", name: str, tensor: str) -> "np.ndarray":
-    """A picture or array as the tensor wants it, without the batch: float32 [H, W, C]."""
+    """Return a picture or array as a tensor of the density takes it, without the batch: float32 [H, W, C]."""
     from dataclasses import replace
 
     from dimaging_edge.commands.array_files import read_array
@@ -210,16 +237,15 @@ def _symbols(name: str) -> "np.ndarray":
     return found
 
 
-def _label(bundle: "Bundle", label: int | None, n: int) -> Any:
-    """One-hot of --label; None for a model that is told nothing."""
+def _condition(bundle: "Bundle", label: int | None, n: int) -> Any:
+    """Return --label as one-hot [n, classes]; None for a density without classes."""
     import numpy as np
 
-    from dimaging_edge.generate import density as samplers
+    from dimaging_edge.generate.density import condition_of
 
-    told = samplers.condition_of(bundle)
-    if told != "label":
+    if condition_of(bundle) != "label":
         if label is not None:
-            raise InputError(f"{bundle.path.name} is told no label; leave --label out")
+            raise InputError(f"{bundle.path.name} takes no label; leave --label out")
         return None
     classes = next(t for t in bundle.graph("density").inputs if t.name == "label").example[1]
     if label is not None and not 0 <= label < classes:
@@ -228,38 +254,8 @@ def _label(bundle: "Bundle", label: int | None, n: int) -> Any:
     return np.eye(classes, dtype=np.float32)[chosen]
 
 
-def write(images: "np.ndarray", out: str) -> int:
-    """A grid of pictures, or the array as it is."""
-    import numpy as np
-
-    from dimaging_edge.commands.array_files import save_picture
-    from dimaging_edge.common.files import whole_file
-
-    if Path(out).suffix == ".npy":
-        with whole_file(out) as temporary:
-            np.save(temporary, images, allow_pickle=False)
-    else:
-        save_picture(grid(images), Path(out))
-    print(out)
-    return 0
-
-
-def grid(images: "np.ndarray") -> "np.ndarray":
-    """[N, H, W, C] -> one image, nearly square, a grey pixel between neighbours."""
-    import numpy as np
-
-    n, height, width, channels = images.shape
-    columns = int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    whole = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 0.5, np.float32)
-    for i, image in enumerate(images):
-        r, c = divmod(i, columns)
-        whole[r * (height + 1) :, c * (width + 1) :][:height, :width] = image
-    return whole
-
-
 def _progress(what: str) -> Callable[[int, int], None] | None:
-    """A line that grows on a terminal; nothing in a pipe."""
+    """Return a function that shows progress in one line of a terminal; None in a pipe."""
     if not sys.stderr.isatty():
         return None
 

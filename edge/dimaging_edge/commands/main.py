@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge import __version__
-from dimaging_edge.commands import captions as captions_cli
-from dimaging_edge.commands import generate as density_cli
-from dimaging_edge.commands import photo as codec_cli
+from dimaging_edge.commands import generate, photo
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
 from dimaging_edge.common.tables import number, table
@@ -48,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def info(options: argparse.Namespace) -> int:
     """Print what the bundle, or the compressed photo, says about itself."""
-    if codec_cli.is_photo(Path(options.bundle)):
-        print(codec_cli.info(Path(options.bundle)))
+    if Path(options.bundle).is_file():
+        print(photo.info(Path(options.bundle)))
         return 0
     from dimaging_edge.bundle.info import info_text
     from dimaging_edge.bundle.open import read_manifest
@@ -91,14 +89,13 @@ def check(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure; with a budget, exit code 0 within it, 3 over it, 4 too noisy to say."""
-    from dimaging_edge.benchmark import Settings, read_budget
-    from dimaging_edge.benchmark import bench as measure
+    from dimaging_edge import benchmark
 
-    budget = read_budget(options.budget) if options.budget else None
-    given = budget.settings if budget else Settings()
+    budget = benchmark.read_budget(options.budget) if options.budget else None
+    given = budget.settings if budget else benchmark.Settings()
     # One thread unless said otherwise: two on a shared machine also measure its other users.
     threads = options.threads or given.threads or (1 if options.write_budget else None)
-    report = measure(
+    report = benchmark.bench(
         options.bundle,
         graphs=options.graph,
         provider=options.provider or given.provider or "cpu",
@@ -166,28 +163,30 @@ def _parser() -> argparse.ArgumentParser:
 
     verb(info, "print what a bundle holds, or (a file in its place) a compressed photo")
     one = verb(run, "run one graph on files and write its outputs")
-    one.add_argument("graph", metavar="GRAPH")
+    one.add_argument("graph", metavar="GRAPH", help="name of the graph, as `info` prints it")
     one.add_argument(
         "--input",
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help=".npy, .npz, a picture, or 'normal' for unit Gaussian noise; once per input",
+        help="values of one input: a .npy, a .npz, a picture, or the word normal for unit Gaussian noise; "
+        "given once for each input",
     )
-    one.add_argument("--out", default="out", metavar="DIR", help="folder (default: out)")
-    one.add_argument("--n", type=_positive, default=1, help="items of noise (default: 1)")
-    one.add_argument("--seed", type=_not_negative, default=0, help="of the noise (default: 0)")
+    one.add_argument(
+        "--out", default="out", metavar="DIR", help="folder to write to (default: out)"
+    )
+    one.add_argument("--n", type=_positive, default=1, help="number of items of noise (default: 1)")
+    one.add_argument("--seed", type=_not_negative, default=0, help="seed of the noise (default: 0)")
     _device(one)
     _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
-    codec_cli.add_verbs(verbs, _device)
-    for module in (density_cli, captions_cli):
-        module.add_verbs(lambda function, text: verb(_opened(function), text), _device)
+    photo.add_verbs(verbs, _device)
+    generate.add_verbs(lambda function, text: verb(_opened(function), text), _device)
     return parser
 
 
 def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:
-    """A verb that wants its bundle open."""
+    """Return a verb that opens its bundle before `function` gets it."""
 
     @wraps(function)
     def open_first(options: argparse.Namespace) -> int:
@@ -197,38 +196,53 @@ def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:
 
 
 def _device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--provider", help="cpu, cuda or openvino (default: cpu)")
     parser.add_argument(
-        "--threads", type=_positive, help="of one operator (default: every core of this process)"
+        "--provider", metavar="NAME", help="where graphs run: cpu, cuda or openvino (default: cpu)"
     )
     parser.add_argument(
-        "--allow-fallback", action="store_true", help="take the cpu if the provider cannot be used"
-    )
+        "--threads", type=_positive, metavar="N",
+        help="number of threads of one operator (default: every core of this process)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-fallback", action="store_true",
+        help="run on the cpu if the provider cannot be used (default: an error)",
+    )  # fmt: skip
 
 
 def _bench_options(one: argparse.ArgumentParser) -> None:
     one.epilog = "exit code: 0 ok, 3 over budget, 4 too noisy to say, 1 another error, 2 usage"
-    one.add_argument("--graph", action="append", metavar="GRAPH", help="only this (default: all)")
-    one.add_argument("--batch", type=_positive, help="items a run (default: 1)")
     one.add_argument(
-        "--seconds", type=_finite, default=3.0, help="of timed runs per graph, in s (default: 3)"
+        "--graph",
+        action="append",
+        metavar="GRAPH",
+        help="graph to measure; may be repeated (default: all)",
     )
-    one.add_argument("--json", metavar="FILE", help="write everything, raw samples in ns")
+    one.add_argument("--batch", type=_positive, metavar="N", help="items in one run (default: 1)")
+    one.add_argument(
+        "--seconds", type=_finite, default=3.0, metavar="S",
+        help="time of the timed runs of each graph, in s (default: 3)",
+    )  # fmt: skip
+    one.add_argument(
+        "--json", metavar="FILE", help="file for all figures and the time of every run, in ns"
+    )
     gate = one.add_mutually_exclusive_group()
     gate.add_argument(
         "--budget",
         metavar="FILE",
-        help="gate each graph on its ratio to a reference convolution; settings of the file hold",
+        help="file with the most that each graph may take, as a ratio to a reference convolution; "
+        "its settings are used",
     )
     gate.add_argument(
         "--write-budget", metavar="FILE", help="write such a file (default: for 1 thread)"
     )
     one.add_argument(
-        "--margin", type=_finite, default=15.0, help="of a written budget, in %% (default: 15)"
-    )
+        "--margin", type=_finite, default=15.0, metavar="PERCENT",
+        help="what a written budget adds to the measured ratio, in %% (default: 15)",
+    )  # fmt: skip
     one.add_argument(
-        "--limit", type=_finite, default=30.0, help="time to decide on a graph, in s (default: 30)"
-    )
+        "--limit", type=_finite, default=30.0, metavar="S",
+        help="longest time to decide on one graph, in s (default: 30)",
+    )  # fmt: skip
     _device(one)
 
 

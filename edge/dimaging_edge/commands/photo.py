@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dimaging_edge.photo.bundle_model import BundleModel
 
 SUFFIX = ".dimg"
-_OPEN: dict[tuple[Any, ...], "BundleModel"] = {}  # of this process
+_OPEN: dict[tuple[Any, ...], "BundleModel"] = {}
+"""The models that this process has opened, by bundle, provider and threads."""
 
 
 def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -23,33 +24,44 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
     target = one.add_mutually_exclusive_group()
     target.add_argument(
         "-q", "--quality", type=int, default=30, metavar="Q",
-        help="0 (smallest) to 63 (best) (default: 30)",
+        help="quality from 0 (smallest file) to 63 (best picture) (default: 30)",
     )  # fmt: skip
     target.add_argument(
-        "--target-bpp", type=float, metavar="BPP", help="the best quality in so many bits a pixel"
+        "--target-bpp",
+        type=float,
+        metavar="BPP",
+        help="most bits a pixel; the best quality within it is taken",
     )
     target.add_argument(
-        "--target-psnr", type=float, metavar="DB", help="the smallest file of so many dB"
+        "--target-psnr",
+        type=float,
+        metavar="DB",
+        help="least PSNR, in dB; the smallest file that reaches it is taken",
     )
     one.add_argument(
         "--tile", type=int, default=768, metavar="PX",
-        help="edge of a tile in pixels, a multiple of 32 up to 1024 (default: 768)",
+        help="edge of a tile, in pixels, a multiple of 32 up to 1024 (default: 768)",
     )  # fmt: skip
     one.add_argument(
         "--effort", type=int, choices=(0, 1), default=0,
-        help="1: send cheaper symbols where little is lost; smaller, and worse, by about as much "
-        "(default: 0)",
+        help="1: send cheaper symbols where little is lost, for a file that is smaller and a picture that "
+        "is worse, by about as much (default: 0)",
     )  # fmt: skip
     one = _verb(verbs, decompress, "get compressed photographs back", "photo.png", device)
     one.add_argument(
-        "--keep-going", action="store_true", help="show what is left of a damaged or cut file"
+        "--keep-going",
+        action="store_true",
+        help="show what is left of a damaged file (default: an error)",
     )
     one.add_argument(
-        "--preview", type=int, choices=(1, 2), help="use one or two of the three rungs of detail"
+        "--preview",
+        type=int,
+        choices=(1, 2),
+        help="number of the rungs of detail to use (default: all three)",
     )
     one.add_argument(
         "--max-pixels", type=int, default=1 << 27, metavar="N",
-        help="refuse larger pictures (default: 134217728, 134 megapixels)",
+        help="most pixels of a picture; larger ones are refused (default: 134217728, 134 megapixels)",
     )  # fmt: skip
 
 
@@ -57,34 +69,34 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
     one = verbs.add_parser(function.__name__, help=text, description=text)
     one.set_defaults(verb=function)
     one.epilog = "exit code: 0 ok, 1 a file failed or came back damaged, 2 usage"
-    one.add_argument("inputs", nargs="+", metavar="FILE", help="files, or folders of them")
+    one.add_argument("inputs", nargs="+", metavar="FILE", help="files, or folders of files")
     one.add_argument(
         "-o", "--out", metavar="OUT",
-        help=f"file, or folder for several files (default: beside each, as {out})",
+        help=f"file to write, or folder for several files (default: beside each, as {out})",
     )  # fmt: skip
     one.add_argument(
         "--model",
         metavar="BUNDLE",
-        help="folder of a codec's bundle, or name of a shipped one, as unet_codec_msssim (default: the "
-        "one for such pictures, or that which made the file)",
+        help="folder of a codec's bundle, or name of one that comes along, as unet_codec_msssim (default: "
+        "the one for such pictures, or the one that made the file)",
     )
     one.add_argument(
         "--workers", type=int, metavar="N",
-        help="files at once (default: every core); of a single file: tiles (default: 1)",
+        help="files at a time (default: one for each core); for a single file, tiles at a time (default: 1)",
     )  # fmt: skip
     device(one)
     return one
 
 
 def compress(options: argparse.Namespace) -> int:
-    """Pictures into files; exit code 1 if any could not be compressed."""
+    """Compress pictures into files; returns 1 if any could not be compressed."""
     from dimaging_edge.photo.picture import SUFFIXES
 
     return _each(options, _compress, SUFFIXES, SUFFIX)
 
 
 def decompress(options: argparse.Namespace) -> int:
-    """Files into pictures; exit code 1 if any could not be decompressed, or not wholly."""
+    """Decompress files into pictures; returns 1 if any could not be decompressed, or only in part."""
     return _each(options, _decompress, (SUFFIX,), ".png")
 
 
@@ -159,13 +171,8 @@ def info(path: Path) -> str:
     return f"{path.name}, compressed photo, version {VERSION}\n{plain}\n\n{table(rungs)}"
 
 
-def is_photo(path: Path) -> bool:
-    """Whether `info` is of a file that `compress` made, not of a bundle."""
-    return path.is_file()
-
-
 def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleModel":
-    """The bundle asked for, or a shipped one; opened once."""
+    """Return the bundle asked for, or one that comes along; each is opened once."""
     from dimaging_edge.photo.bundle_model import find_bundle, open_model
 
     path = options.model or find_bundle(header, **kind)
@@ -215,7 +222,7 @@ def _results(
 
 
 def _plain(options: argparse.Namespace) -> argparse.Namespace:
-    """Without the function of the verb, which belongs to another process."""
+    """Return the options without the verb, a function that another process cannot be sent."""
     return argparse.Namespace(**{key: x for key, x in vars(options).items() if key != "verb"})
 
 
@@ -229,7 +236,7 @@ def _attempt(work: Any, options: argparse.Namespace, source: Path, out: Path) ->
 def _jobs(
     options: argparse.Namespace, suffixes: tuple[str, ...], suffix: str
 ) -> list[tuple[Path, Path]]:
-    """Return (source, out) of every file."""
+    """Return (source, out) for every file; InputError if there are none, or two would become one."""
     sources: list[Path] = []
     for path in map(Path, options.inputs):
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -254,7 +261,7 @@ def _jobs(
 
 
 def _bar(done: int, total: int, *, clear: bool = False) -> None:
-    """A bar on a terminal, if there is more than one file."""
+    """Show a bar on a terminal if there is more than one file; with `clear` take it away."""
     if total < 2 or not sys.stderr.isatty():
         return
     full = 30 * done // total

@@ -26,7 +26,7 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 def philox(counter: Sequence[np.ndarray], key: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """Return the four words of each block: the function above.
+    """Return the four words of each block, by the function that the module shows.
 
     `counter` is four uint64 arrays of one shape with values below 2^32, `key` two integers below
     2^32; so are the words returned.

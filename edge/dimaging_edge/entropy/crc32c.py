@@ -55,7 +55,7 @@ def _join(crcs: np.ndarray) -> np.uint32:
 
 @cache
 def _past_a_row() -> np.ndarray:
-    """The image of each bit when moved past one row of zeros."""
+    """Return what each bit of a CRC becomes when it is moved past one row of zeros."""
     shift = _BITS
     for _ in range(_ROW):
         shift = _TABLE[shift & 255] ^ (shift >> 8)

@@ -10,7 +10,7 @@ import numpy as np
 from dimaging_edge.common.errors import InputError
 
 LARGEST = 1 << 32
-"""The largest weight."""
+"""The largest weight that a model may give."""
 
 
 def normalise(weights: np.ndarray, bits: int = 16) -> np.ndarray:

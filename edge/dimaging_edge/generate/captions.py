@@ -1,10 +1,10 @@
-"""Captions to pictures: the tokenizer that travels in a StackGAN's bundle, and its three graphs in a row.
+"""Captions to images: the vocabulary that travels in a StackGAN's bundle, and its three graphs in a row.
 
     bundle = open_bundle("bundle/stackgan-int8")
     image = imagine(bundle, "a small red circle at the top left", 4)    # float32 [4, H, W, C] in [0, 1]
 
 `words.txt` holds the closed vocabulary; `common.words` says how a caption becomes numbers. The noise is that
-of `common.random.normal`, so a seed gives the same pictures on every device.
+of `common.random.normal`, so a seed gives the same images on every device.
 """
 
 import numpy as np
@@ -15,11 +15,12 @@ from dimaging_edge.common.random import normal
 from dimaging_edge.common.words import encode
 
 WORDS = "words.txt"
+"""The file of a bundle that holds the vocabulary."""
 _GRAPHS = ("text_encoder", "stage1", "stage2")
 
 
 def read_words(bundle: Bundle) -> tuple[str, ...]:
-    """The vocabulary of the bundle; InputError where it draws no captions."""
+    """Return the vocabulary of a bundle; InputError where it draws no captions."""
     if WORDS not in bundle.manifest.files or any(name not in bundle.graphs for name in _GRAPHS):
         raise InputError(
             f"{bundle.path.name} draws no captions; export a model that does: dimaging train stackgan"
@@ -28,17 +29,17 @@ def read_words(bundle: Bundle) -> tuple[str, ...]:
 
 
 def imagine(bundle: Bundle, caption: str, n: int = 1, seed: int = 0) -> np.ndarray:
-    """Draw a caption n times: float32 [n, H, W, C] in [0, 1]; picture i is the same for every n.
+    """Draw a caption n times: float32 [n, H, W, C] in [0, 1]; image i is the same for every n.
 
-    InputError for a bundle of another kind, for n < 1, and as `encode`.
+    InputError for a bundle of another kind, for n < 1, and for a caption that `encode` refuses.
     """
     words = read_words(bundle)
     if n < 1:
-        raise InputError(f"expected 1 picture or more, received {n}")
+        raise InputError(f"expected 1 image or more, received {n}")
     length = bundle.graph("text_encoder").inputs[0].example[1]
     text = bundle.run("text_encoder", tokens=encode([caption], words, length))["text"]
     sizes = {t.name: t.example[1] for t in bundle.graph("stage1").inputs}
-    pictures = []
+    images = []
     for i in range(n):
         condition, again, noise = (
             normal(seed, (1, size), 3 * i + stream)
@@ -48,5 +49,5 @@ def imagine(bundle: Bundle, caption: str, n: int = 1, seed: int = 0) -> np.ndarr
         )
         low = bundle.run("stage1", text=text, condition_noise=condition, noise=noise)["low"]
         found = bundle.run("stage2", low=low, text=text, condition_noise=again)["image"]
-        pictures.append(found / np.float32(255) if found.dtype == np.uint8 else found)
-    return np.concatenate(pictures)
+        images.append(found / np.float32(255) if found.dtype == np.uint8 else found)
+    return np.concatenate(images)

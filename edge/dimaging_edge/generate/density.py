@@ -4,7 +4,7 @@
     image = sample(bundle, 16, seed=0)                    # float32 [16, H, W, C] in [0, 1]
     filled = complete(bundle, image[0], mask, 4)          # mask [H, W, 1], 1 where the image is known
 
-The noise comes from `noise.uniform`, so a seed gives the same image on every device whose arithmetic
+The noise comes from `common.random.uniform`, so a seed gives the same image on every device whose arithmetic
 agrees; image i does not depend on how many are drawn.
 """
 
@@ -20,10 +20,11 @@ from dimaging_edge.generate.stepping import Shapes, draw_by_steps
 Progress = Callable[[int, int], object]
 
 ROWS_UP_TO = 4
-"""Images at once for which the fixed point of a row beats the loop over its pixels."""
+"""The largest number of images for which the fixed point of a row beats the loop over its pixels."""
 AT_ONCE = 64
-"""Images in one run of the graph."""
+"""The most images in one run of the graph."""
 IMAGES = ("noise", "canvas", "mask")
+"""The inputs of a sampler that are images."""
 
 
 def sample(
@@ -39,10 +40,10 @@ def sample(
 ) -> np.ndarray:
     """Draw `n` images, float32 [n, H, W, C] in [0, 1].
 
-    condition: what the model is told, [n, ...] (see `condition_of`). canvas [n, H, W, C]: kept where
-    mask [n, H, W, 1] is 1. graph: "sampler", "sampler_rows" or "pixel" (steps of the host); by default
-    the one that is fastest for so many. progress(done, total) in images.
-    Raises InputError for another kind of bundle, and for arrays of another shape or alphabet.
+    condition: the model's condition, [n, ...] (see `condition_of`). canvas [n, H, W, C]: kept where
+    mask [n, H, W, 1] is 1. graph: "sampler", "sampler_rows" or "pixel" (a step of the host for each pixel);
+    by default the fastest for this number of images. progress(done, total) is called with numbers of images.
+    InputError for another kind of bundle, and for arrays of another shape or alphabet.
     """
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")
@@ -58,11 +59,11 @@ def sample(
         on_alphabet(bundle, feed["canvas"])
     if not np.isin(feed["mask"], (0, 1)).all():
         raise InputError("mask: expected 1 where the image is known and 0 elsewhere")
-    told = condition_of(bundle)
-    if (condition is None) != (told is None):
-        raise InputError(_told_words(bundle, told))
-    if told is not None and condition is not None:
-        feed[told] = np.asarray(condition, np.float32)
+    name = condition_of(bundle)
+    if (condition is None) != (name is None):
+        raise InputError(_condition_words(bundle, name))
+    if name is not None and condition is not None:
+        feed[name] = np.asarray(condition, np.float32)
     at_once = 1 if _fixed_batch(bundle, graph) else AT_ONCE
     parts = []
     for start in range(0, n, at_once):
@@ -82,7 +83,7 @@ def complete(
     """Fill in what is occluded, `n` times: float32 [n, H, W, C].
 
     image: float32 [H, W, C] on the alphabet; mask [H, W, 1], 1 where the image is known, 0 where it
-    is to be drawn. `more` as for `sample`.
+    is to be drawn. `more` and errors are those of `sample`.
     """
     size = (*density_size(bundle), 1)
     if np.shape(mask) != size:
@@ -92,12 +93,12 @@ def complete(
 
 
 def levels(bundle: Bundle) -> int:
-    """How many values a pixel may have."""
+    """Return how many values a pixel may have."""
     return int(bundle.manifest.config["levels"])
 
 
 def density_size(bundle: Bundle) -> tuple[int, int]:
-    """Height and width of the images."""
+    """Return height and width of the images; InputError for a bundle that is no explicit density."""
     if "density" not in bundle.graphs:
         known = ", ".join(bundle.graphs)
         raise InputError(
@@ -109,13 +110,13 @@ def density_size(bundle: Bundle) -> tuple[int, int]:
 
 
 def condition_of(bundle: Bundle) -> str | None:
-    """What the model is told besides: "label" (one-hot), "low" (a small image), or None."""
+    """Return the name of the condition: "label" (one-hot), "low" (a small image), or None without one."""
     names = [t.name for t in bundle.graph("density").inputs if t.name != "image"]
     return names[0] if names else None
 
 
 def on_alphabet(bundle: Bundle, image: np.ndarray) -> None:
-    """InputError for values between the levels: nothing is rounded silently."""
+    """Raise InputError for values between the levels: nothing is rounded silently."""
     top = levels(bundle) - 1
     symbols = image * top
     if np.abs(symbols - np.rint(symbols)).max() > 1e-3 or image.min() < 0 or image.max() > 1:
@@ -145,15 +146,15 @@ def _as(array: np.ndarray | None, shape: tuple[int, ...], name: str) -> np.ndarr
     return np.asarray(array, np.float32)
 
 
-def _told_words(bundle: Bundle, told: str | None) -> str:
-    if told is None:
-        return f"{bundle.path.name} is told nothing; leave the condition out"
-    tensor = next(t for t in bundle.graph("density").inputs if t.name == told)
-    return f"{bundle.path.name} must be told {told!r}: condition=, float32 {tensor.shape}"
+def _condition_words(bundle: Bundle, name: str | None) -> str:
+    if name is None:
+        return f"{bundle.path.name} takes no condition; leave it out"
+    tensor = next(t for t in bundle.graph("density").inputs if t.name == name)
+    return f"{bundle.path.name} needs its condition {name!r}: condition=, float32 {tensor.shape}"
 
 
 def step_inputs(bundle: Bundle) -> Mapping[str, Shapes]:
-    """Inputs of the graphs `row` and `pixel`; InputError where the bundle has none."""
+    """Return the inputs of the graphs `row` and `pixel`; InputError where the bundle has none."""
     if not {"row", "pixel"} <= set(bundle.graphs):
         raise InputError(
             f"{bundle.path.name} has no graphs row and pixel; export it again: --precision integer"

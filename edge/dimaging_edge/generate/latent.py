@@ -3,8 +3,8 @@
     bundle = open_bundle("bundle/dcgan-int8")
     image = draw(bundle, 16, seed=0)          # float32 [16, H, W, C] in [0, 1]
 
-The noise comes from `noise.normal`, so a seed gives the same pictures on every device; picture i does
-not depend on how many are drawn.
+The noise comes from `common.random.normal`, so a seed gives the same images on every device; image i does not
+depend on how many are drawn.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,13 @@ from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.random import normal
 
 GRAPHS = ("generator", "decoder")
+"""The names of graphs that make images from noise z."""
 AT_ONCE = 64
-"""Images in one run of the graph."""
+"""The most images in one run of the graph."""
 
 
 def graph_of(bundle: Bundle) -> str | None:
-    """The graph that makes images of noise z; None where there is no such."""
+    """Return the name of the graph that makes images from noise z; None where there is none."""
     for name in GRAPHS:
         if name in bundle.graphs and any(t.name == "z" for t in bundle.graph(name).inputs):
             return name
@@ -40,16 +41,20 @@ def draw(
 ) -> np.ndarray:
     """Draw `n` images, float32 [n, H, W, C] in [0, 1].
 
-    label: the class of all, of a model that is told one; by default one class after the other.
-    z: noise of your own, float32 [n, latent size]. InputError for a bundle of another kind, a label
-    out of range, or noise of another size.
+    label: the class of all images, for a model of classes; by default one class after the other.
+    z: your own noise, float32 [n, latent size]. progress(done, total) is called with numbers of images.
+    InputError for a bundle of another kind, a label out of range, or noise of another size.
     """
     name = graph_of(bundle)
     if name is None:
-        known, told = ", ".join(bundle.graphs), "text_encoder" in bundle.graphs
+        known, from_text = ", ".join(bundle.graphs), "text_encoder" in bundle.graphs
         raise InputError(
-            f"{bundle.path.name} makes no images of noise alone, it has the graphs {known}; "
-            + ("give it a caption: dimaging-edge imagine" if told else "dimaging train dcgan does")
+            f"{bundle.path.name} makes no images from noise alone, it has the graphs {known}; "
+            + (
+                "give it a caption: dimaging-edge imagine"
+                if from_text
+                else "dimaging train dcgan does"
+            )
         )
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")
@@ -61,7 +66,7 @@ def draw(
     if "label" in inputs:
         feed["label"] = _one_hot(inputs["label"], n, label)
     elif label is not None:
-        raise InputError(f"{bundle.path.name} is told no label; leave the label out")
+        raise InputError(f"{bundle.path.name} takes no label; leave it out")
     at_once = 1 if inputs["z"].shape[0] == 1 else AT_ONCE
     parts = []
     for start in range(0, n, at_once):

@@ -13,22 +13,22 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 Shapes = Mapping[str, tuple[int, ...]]
-"""Input of a graph -> its shape at batch 1."""
+"""The shape at batch 1 of each input of a graph, by name."""
 Run = Callable[..., Mapping[str, np.ndarray]]
-"""run(graph, **inputs) -> outputs by name, as Bundle.run."""
+"""A function run(graph, **inputs) that returns the outputs by name, as `Bundle.run`."""
 
 
 class Stepper:
-    """One batch of images on its way, from the upper left to the lower right.
+    """A batch of images that is drawn pixel by pixel, from the upper left to the lower right.
 
-    `row(r)` at the start of a row, then `pixel(c, ...)` and `put(value)` for each column.
+    Call `row(r)` at the start of a row, then `pixel(c, ...)` and `put(value)` for each column.
     """
 
     def __init__(
         self, inputs: Mapping[str, Shapes], run: Run, batch: int,
         condition: Mapping[str, np.ndarray] | None = None,
     ):  # fmt: skip
-        """inputs: those of "row" and "pixel". condition: what the model is told, by name."""
+        """Begin: `inputs` are those of the graphs "row" and "pixel", `condition` the model's, by name."""
         self._run, self._condition = run, dict(condition or {})
         self._starts = {
             name: np.zeros((batch, *shape[1:]), np.float32)
@@ -45,7 +45,7 @@ class Stepper:
         self._left: dict[str, np.ndarray] = {}
 
     def row(self, index: int) -> None:
-        """Start a row: what the rows above contribute, for all of its columns."""
+        """Start a row: compute what the rows above contribute to all of its columns."""
         if index:
             self._shift()
         row = np.array([index], np.int64)
@@ -55,7 +55,7 @@ class Stepper:
     def pixel(
         self, column: int, noise: np.ndarray, canvas: np.ndarray, mask: np.ndarray
     ) -> Mapping[str, np.ndarray]:
-        """The pixel of this column: "image" [B, C] drawn with `noise`, and its distribution."""
+        """Return the pixel of a column: "image" [B, C] drawn with `noise`, and its distribution."""
         context = self._given["context"][column]
         given = {"noise": noise, "canvas": canvas, "mask": mask, **self._left}
         found = self._run("pixel", context=context, **given)
@@ -65,11 +65,11 @@ class Stepper:
         return found
 
     def put(self, value: np.ndarray) -> None:
-        """Settle the pixel, float32 [B, C] in [0, 1]: what was drawn, or what is known better."""
+        """Settle the pixel as float32 [B, C] in [0, 1]: what was drawn, or what is known to be there."""
         self._keep("image", value)
 
     def image_row(self) -> np.ndarray:
-        """The row that is complete, [B, W, C]."""
+        """Return the row once it is complete, [B, W, C]."""
         return np.stack(self._own["image"], 1)
 
     def _keep(self, key: str, value: np.ndarray) -> None:
@@ -80,7 +80,7 @@ class Stepper:
             self._left[name] = np.ascontiguousarray(longer[:, value.shape[1] :])
 
     def _shift(self) -> None:
-        """The row that is complete becomes the one above."""
+        """Let the row that is complete become the one above."""
         rows = {key: np.stack(values) for key, values in self._own.items()}
         rows |= {k[4:]: v for k, v in self._given.items() if k.startswith("row_")}
         shifted = {}
@@ -96,9 +96,9 @@ def draw_by_steps(
 ) -> np.ndarray:
     """Draw images [B, H, W, C] from noise, canvas, mask [B, H, W, .] and conditions [B, ...]."""
     images = ("noise", "canvas", "mask")
-    told = {name: x for name, x in feed.items() if name not in images}
+    condition = {name: x for name, x in feed.items() if name not in images}
     batch, height, width = feed["noise"].shape[:3]
-    stepper = Stepper(inputs, run, batch, told)
+    stepper = Stepper(inputs, run, batch, condition)
     rows = []
     for r in range(height):
         stepper.row(r)

@@ -1,4 +1,4 @@
-"""A bundle as the codec's predictor: its integer-valued density, parallel and step by step."""
+"""A bundle as the predictor of the lossless codec: its integer-valued density, parallel and step by step."""
 
 from collections.abc import Generator
 
@@ -11,10 +11,10 @@ from dimaging_edge.generate.stepping import Stepper
 
 
 class BundlePredictor:
-    """See `Predictor`. The encoder uses the graph `density`, the decoder `row` and `pixel`."""
+    """A `Predictor`: the encoder uses the graph `density`, the decoder the graphs `row` and `pixel`."""
 
     def __init__(self, bundle: Bundle):
-        """InputError for a bundle without integer weights, in colour, or that must be told something."""
+        """Take an open bundle; InputError if it has no integer weights, colours, or a condition."""
         height, width = density_size(bundle)
         outputs = {t.name: t for t in bundle.graph("density").outputs}
         if "weights" not in outputs:
@@ -24,18 +24,18 @@ class BundlePredictor:
             )
         if outputs["weights"].example[3] != 1 or condition_of(bundle):
             raise InputError(
-                f"{bundle.path.name}: the codec takes grey images and a model that is told nothing"
+                f"{bundle.path.name}: the codec takes grey images and a model without a condition"
             )
         self.bundle, self.levels, self.shape = bundle, levels(bundle), (height, width, 1)
         self._steps = step_inputs(bundle)
 
     def parallel(self, symbols: np.ndarray) -> np.ndarray:
-        """Uint8 [B, H, W] -> int64 [B, H, W, levels]."""
+        """Return the weights of all pixels, int64 [B, H, W, levels], for symbols uint8 [B, H, W]."""
         weights = self.bundle.run("density", image=self._image(symbols)[..., None])["weights"]
         return weights[:, :, :, 0].astype(np.int64)
 
     def sequential(self, batch: int) -> Generator[np.ndarray, np.ndarray, None]:
-        """Yield the weights [batch, levels] of each pixel in raster order; wants its symbols sent."""
+        """Yield the weights [batch, levels] of each pixel in raster order; send its symbols each time."""
         height, width, _ = self.shape
         sizes = (self._steps["pixel"][name][1] for name in ("noise", "canvas", "mask"))
         unused = [np.full((batch, n), 0.5, np.float32) for n in sizes]  # what it draws is not kept

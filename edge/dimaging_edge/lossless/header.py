@@ -1,20 +1,23 @@
-"""The first 56 bytes of a stream of packed images, written and checked. The layout is in `pixels`."""
+"""The first 56 bytes of a stream of packed images, written and checked; `stream` shows their layout."""
 
 import re
 import struct
 from dataclasses import dataclass
 
 from dimaging_edge.common.errors import CodecError, InputError
-from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.entropy import headers
 
 MAGIC = b"DPIX"
 VERSION = 1
 BITS = 16
-"""Of the frequency tables."""
+"""log2 of the sum of a frequency table."""
 MOST_SYMBOLS = 1 << 28
+"""The most pixels of all images of a stream together."""
 MOST_LANES = 1 << 10
+"""The most lanes of a stream."""
 _FIELDS = struct.Struct("<4sHHIIII16sIII")
-SIZE = _FIELDS.size + 4
+SIZE = _FIELDS.size + headers.CRC_SIZE
+"""Bytes of the header, 56."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,16 @@ class Header:
 
     @property
     def symbols(self) -> int:
-        """The number of pixels in all images."""
+        """The number of pixels in all images together."""
         return self.images * self.height * self.width
 
     def to_bytes(self) -> bytes:
         """Return the header with its check sum."""
         sizes = self.levels, self.height, self.width, self.images, self.lanes
         sums = self.symbols_crc, self.payload_crc, self.payload_bytes
-        fields = _FIELDS.pack(MAGIC, VERSION, *sizes, bytes.fromhex(self.model_id), *sums)
-        return fields + struct.pack("<I", crc32c(fields))
+        return headers.write_header(
+            _FIELDS, MAGIC, VERSION, *sizes, bytes.fromhex(self.model_id), *sums
+        )
 
 
 def short_id(model_id: str) -> str:
@@ -59,46 +63,22 @@ def read_header(data: bytes) -> Header:
 
     Nothing is allocated: a header that asks for too much is refused here.
     """
-    if data[:4] != MAGIC:
-        raise CodecError(
-            f"this is no stream of packed images: expected it to begin with {MAGIC!r}, "
-            f"received {data[:4]!r}"
-        )
-    if len(data) < SIZE:
-        raise CodecError(
-            f"the stream is truncated: expected a header of {SIZE} bytes, received {len(data)}"
-        )
-    _, version, levels, height, width, images, lanes, *rest = _FIELDS.unpack_from(data)
-    model, symbols_crc, payload_crc, payload = rest
-    if version > VERSION:
-        raise CodecError(
-            f"the stream has version {version}; this dimaging_edge reads up to {VERSION}. "
-            "Update it: pip install -U dimaging"
-        )
-    (stored,) = struct.unpack_from("<I", data, _FIELDS.size)
-    found = crc32c(data[: _FIELDS.size])
-    if stored != found:
-        raise CodecError(
-            f"the header is damaged: expected CRC32C {stored:08x}, received {found:08x}; "
-            "get the file again"
-        )
-    header = Header(
-        levels, height, width, images, lanes, model.hex(), symbols_crc, payload_crc, payload
+    levels, height, width, images, lanes, model, *rest = headers.read_header(
+        data, _FIELDS, MAGIC, VERSION, "stream of packed images"
     )
-    _check(header, version)
-    if len(data) != SIZE + payload:
-        word = "truncated" if len(data) < SIZE + payload else "too long"
-        raise CodecError(
-            f"the stream is {word}: expected {SIZE + payload} bytes, received {len(data)}"
-        )
+    header = Header(levels, height, width, images, lanes, model.hex(), *rest)
+    _check(header)
+    expected = SIZE + header.payload_bytes
+    if len(data) != expected:
+        word = "truncated" if len(data) < expected else "too long"
+        raise CodecError(f"the stream is {word}: expected {expected} bytes, received {len(data)}")
     return header
 
 
-def _check(header: Header, version: int) -> None:
+def _check(header: Header) -> None:
     """Refuse what no encoder writes, before memory is taken for it."""
     floor = header.symbols * (header.levels - 1) >> (BITS + 3)  # bytes; see below
     rules = [
-        (version == VERSION, f"version {version}, expected {VERSION}"),
         (2 <= header.levels <= 256, f"{header.levels} levels, expected 2 to 256"),
         (header.symbols > 0, "no pixels, expected at least one"),
         (header.symbols <= MOST_SYMBOLS, f"{header.symbols} pixels, at most {MOST_SYMBOLS} fit"),
@@ -117,6 +97,4 @@ def _check(header: Header, version: int) -> None:
             f"{header.symbols} pixels in {header.payload_bytes} bytes, expected {floor} or more",
         ),
     ]
-    for holds, words in rules:
-        if not holds:
-            raise CodecError(f"the header is damaged or forged: it says {words}")
+    headers.check_rules(rules)

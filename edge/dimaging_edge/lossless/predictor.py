@@ -1,4 +1,4 @@
-"""What the lossless codec needs to know of a model."""
+"""The protocol of a model that the lossless codec can use."""
 
 from collections.abc import Generator
 from typing import Protocol
@@ -7,25 +7,25 @@ import numpy as np
 
 
 class Predictor(Protocol):
-    """A model of images: integer weights, 1 to 2^32, of every symbol a pixel may have.
+    """A model of images: it gives an integer weight, 1 to 2^32, to every symbol that a pixel may have.
 
     Both methods must give equal weights for equal pixels before, to the last bit, on any machine.
     """
 
     @property
     def levels(self) -> int:
-        """Size of the alphabet, 2 to 256."""
+        """The size of the alphabet, 2 to 256."""
         ...
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(height, width, 1) of an image."""
+        """The shape of an image: (height, width, 1)."""
         ...
 
     def parallel(self, symbols: np.ndarray) -> np.ndarray:
-        """All pixels at once: uint8 [B, H, W] -> int64 [B, H, W, levels]."""
+        """Return the weights of all pixels, int64 [B, H, W, levels], for symbols uint8 [B, H, W]."""
         ...
 
     def sequential(self, batch: int) -> Generator[np.ndarray, np.ndarray, None]:
-        """Pixel by pixel: yields int64 [batch, levels], is sent uint8 [batch]; H W times."""
+        """Yield weights int64 [batch, levels] pixel by pixel, H W times; each time be sent uint8 [batch]."""
         ...

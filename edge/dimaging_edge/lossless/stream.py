@@ -15,7 +15,7 @@ A stream is a header and a payload; all numbers are unsigned and little-endian:
       44     4  CRC32C of the payload
       48     4  payload length in bytes
       52     4  CRC32C of bytes 0 to 51
-      56        payload: one rANS stream (`rans`), 16-bit tables (`tables.normalise` of the weights)
+      56        payload: one rANS stream (`rans`), 16-bit tables (`frequencies.normalise` of weights)
 
 Lane k codes images k, k + lanes, k + 2 lanes, ... one after the other, each in raster order. So a
 decoder works on `lanes` images at a time, and on the last round idle lanes stay where they are.
@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
-from dimaging_edge.entropy import frequencies as tables
 from dimaging_edge.entropy import rans
 from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.entropy.frequencies import cumulative, find, normalise, pick
 from dimaging_edge.lossless.header import (
     BITS,
     MOST_LANES,
@@ -51,7 +51,8 @@ from dimaging_edge.lossless.predictor import Predictor
 __all__ = ["Predictor", "info", "pack", "unpack"]
 
 Progress = Callable[[int, int], object]
-_AT_ONCE = 1 << 22  # weights; 32 MB
+_AT_ONCE = 1 << 22
+"""The most weights that the encoder asks for at a time: 32 MB."""
 
 
 def pack(
@@ -64,7 +65,7 @@ def pack(
 ) -> bytes:
     """Return the stream of images, uint8 [N, H, W] with values below `levels`.
 
-    `model_id` is the hexadecimal id of the model; `progress(done, total)` hears of images done.
+    `model_id` is the hexadecimal id of the model; progress(done, total) is called with numbers of images.
     InputError says which argument does not fit.
     """
     model_id, images = short_id(model_id), _check_symbols(predictor, symbols)
@@ -118,7 +119,7 @@ def unpack(
 
 
 def info(data: bytes) -> dict[str, Any]:
-    """Return what a stream's header says, by name, and bits_per_pixel; CodecError as `unpack`."""
+    """Return what the header of a stream says, by name, and bits_per_pixel; errors as `unpack`."""
     header = read_header(data)
     return {
         "version": VERSION,
@@ -141,8 +142,8 @@ def _decode(
             weights = next(steps)
             for pixel in range(pixels):
                 frequency, start = _tables(weights, (lanes, predictor.levels))
-                symbol = tables.find(start, decoder.peek())  # an idle lane: any, never kept
-                decoder.advance(tables.pick(start, symbol), tables.pick(frequency, symbol), active)
+                symbol = find(start, decoder.peek())  # an idle lane: any, never kept
+                decoder.advance(pick(start, symbol), pick(frequency, symbol), active)
                 symbol = symbol.astype(np.uint8)
                 part[:, pixel] = symbol[: len(part)]
                 if pixel + 1 < pixels:
@@ -167,16 +168,16 @@ def _intervals(
         part = symbols[first : first + some]
         frequency, start = _tables(predictor.parallel(part), (*part.shape, predictor.levels))
         rows = slice(first, first + len(part))
-        starts[rows] = tables.pick(start, part).reshape(len(part), pixels)
-        frequencies[rows] = tables.pick(frequency, part).reshape(len(part), pixels)
+        starts[rows] = pick(start, part).reshape(len(part), pixels)
+        frequencies[rows] = pick(frequency, part).reshape(len(part), pixels)
     return starts.T, frequencies.T
 
 
 def _tables(weights: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     if weights.shape != shape:
         raise InputError(f"predictor: expected weights {shape}, received {weights.shape}")
-    frequency = tables.normalise(weights, BITS)
-    return frequency, tables.cumulative(frequency)
+    frequency = normalise(weights, BITS)
+    return frequency, cumulative(frequency)
 
 
 def _lanes(symbols: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""A bundle as the photo codec's model: graphs `encoder`, `prior` and `decoder`, tables as raw files.
+"""A bundle as the model of the photo codec: graphs `encoder`, `prior` and `decoder`, tables as raw files.
 
 The prior must answer the same integers everywhere, and its network is made so; but an engine that
 multiplies in half floats breaks that without a word. So before anything is coded it is run on the
@@ -19,16 +19,16 @@ from dimaging_edge.photo.prior import PROGRAM, NumpyPrior
 from dimaging_edge.photo.symbols import WIDEST
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
-"""Bundles that come with the package, a folder each."""
+"""The folder of the bundles that come with the package."""
 _GRAPHS = ("encoder", "prior", "decoder")
 _COUNTS, _Z_INDEX = "scale_counts.bin", "z_index.bin"
 
 
 class BundleModel:
-    """See `SymbolModel`."""
+    """A `SymbolModel` that runs the graphs of a bundle."""
 
     def __init__(self, bundle: Bundle):
-        """InputError for a bundle of another model; BundleError for one that is not whole."""
+        """Take an open bundle; InputError for one of another kind, BundleError for one that is not whole."""
         missing = [name for name in _GRAPHS if name not in bundle.graphs]
         if missing:
             raise InputError(
@@ -58,25 +58,25 @@ class BundleModel:
         self._numpy = None if self._prior_agrees() else self._replacement()
 
     def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
-        """Run `encoder`."""
+        """Run the graph `encoder`."""
         found = self.bundle.run("encoder", image=image, quality=np.array([quality], np.int64))
         return found["z"], found["y"]
 
     def z_index(self, quality: int) -> np.ndarray:
-        """A row of the table."""
+        """Return a row of the table of z, uint8 [Cz]."""
         return self._z_index[quality]
 
     def prior(
         self, z: np.ndarray, y: np.ndarray, pass_: int, quality: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run `prior`, or numpy in its place."""
+        """Run the graph `prior`, or numpy in its place."""
         number, level = np.array([pass_], np.int64), np.array([quality], np.int64)
         feeds = {"z": z, "y": y, "pass": number, "quality": level}
         found = self._numpy(feeds) if self._numpy else self.bundle.run("prior", **feeds)
         return found["index"], found["mean"]
 
     def decode(self, z: np.ndarray, y: np.ndarray, quality: int) -> np.ndarray:
-        """Run `decoder`."""
+        """Run the graph `decoder`."""
         return self.bundle.run("decoder", z=z, y=y, quality=np.array([quality], np.int64))["image"]
 
     def _prior_agrees(self) -> bool:
@@ -103,7 +103,7 @@ class BundleModel:
 
 
 def _table(bundle: Bundle, name: str, kind: str, rows: int) -> np.ndarray:
-    """A raw table [rows, ...] of the bundle, whose manifest has checked its bytes."""
+    """Return a raw table of the bundle as [rows, ...]; BundleError where it is missing or does not divide."""
     if name not in bundle.manifest.files:
         raise BundleError(f"{name} is not listed in bundle.json; export the bundle again")
     found = np.fromfile(bundle.path / name, kind)
@@ -117,8 +117,8 @@ def _table(bundle: Bundle, name: str, kind: str, rows: int) -> np.ndarray:
 def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> Path:
     """Return a shipped bundle: the one that made a file, or the one for pictures of a kind.
 
-    Of several for a kind that with the fewest channels, then the first by name. CodecError or InputError
-    names what was wanted, and what is there.
+    If several fit a kind, it is the one with the fewest channels, then the first by name. CodecError (for a
+    file) or InputError names what was wanted, and what is there.
     """
     known = shipped()
     fitting = []
@@ -145,13 +145,13 @@ def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> 
 
 
 def shipped() -> dict[str, Manifest]:
-    """Name -> manifest of the bundles that come with the package."""
+    """Return the manifests of the bundles that come with the package, by name."""
     folders = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
     return {folder.name: read_manifest(folder) for folder in folders}
 
 
 def located(model: str | Path) -> Path:
-    """A bundle's folder: what is there, or the shipped one of that name; InputError for neither."""
+    """Return a folder if it is there, or the shipped bundle of that name; InputError for neither."""
     path, known = Path(model), [folder.parent.name for folder in SHIPPED.glob("*/bundle.json")]
     if path.exists() or path.name != str(model):
         return path

@@ -3,8 +3,9 @@
     data = compress(model, Photo(image), quality=30)      # image uint8 [H, W, 3]
     photo, damage = decompress(model, data)               # damage: [] unless keep_going
 
-`symbol_model` is the model as the codec sees it, `tiles` the geometry, `tile_codec` one tile, `symbols`
-the entropy coder, `container` the bytes around. Memory: the picture, and the tiles being worked on.
+`symbol_model` is the model as the codec sees it, `tiles` the geometry, `tile_codec` one tile, `symbols` the
+entropy coder, `container` the bytes around. The memory needed is that of the picture and of the tiles being
+worked on.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +34,7 @@ from dimaging_edge.photo.symbols import scale_tables
 from dimaging_edge.photo.tiles import Tile, cut, tiles
 
 TILE = 768
-"""Edge of a tile in pixels: a Kodak picture is one."""
+"""The usual edge of a tile, in pixels: a Kodak picture is one tile."""
 Progress = Callable[[int, int], object]
 
 
@@ -47,11 +48,12 @@ def compress(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> bytes:
-    """Return the file of a picture.
+    """Return the bytes of the `.dimg` file of a picture.
 
     quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. effort: 1 sends a symbol that costs
-    less than it loses in place of the nearest, see `optimise`. workers: tiles at once, each with memory of
-    its own. progress(done, total) hears of tiles. InputError says which argument does not fit.
+    less than it loses in place of the nearest, see `optimise`. workers: tiles at a time, each with memory of
+    its own. progress(done, total) is called with numbers of tiles. InputError says which argument does not
+    fit.
     """
     _check(model, photo, quality, tile)
     choose = choice(effort)
@@ -95,10 +97,10 @@ def decompress(
 ) -> tuple[Photo, list[str]]:
     """Return (picture, what is wrong with it) of a file or, with `keep_going`, of what is left of one.
 
-    keep_going: show what can be shown of a damaged or cut file and describe the rest, which has less
-    detail or is blank; without it any damage is a CodecError that says where. rungs: 1 or 2 for a preview
-    without pass 1, or without y. CodecError also for another model, version or a picture of more than
-    `most_pixels`.
+    keep_going: show what can be shown of a damaged or cut file and describe the rest, which has less detail
+    or is blank; without it any damage is a CodecError that says where. rungs: 2 for a preview without pass 1,
+    1 for one without y. workers: tiles at a time. CodecError also for a file of another model or version, and
+    for a picture of more than `most_pixels`.
     """
     if not 1 <= rungs <= len(RUNGS):
         raise InputError(f"rungs: expected 1 to {len(RUNGS)}, received {rungs}")
@@ -171,7 +173,7 @@ def _decode(
 
 @contextmanager
 def _workers(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A `map` that does so many at once and leaves nothing behind."""
+    """Yield a `map` that works on `count` items at a time and leaves no thread behind."""
     if count < 2:
         yield map
         return
@@ -190,7 +192,7 @@ def _heard(items: Iterable[Any], total: int, progress: Progress | None) -> Itera
 
 
 def _as_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """A grey picture from a model of colours is their mean."""
+    """Return pixels [H, W, C] with so many channels: grey is the mean of a model's colours."""
     if pixels.shape[-1] == channels:
         return pixels
     grey = pixels.astype(np.uint32).sum(axis=-1, keepdims=True) + pixels.shape[-1] // 2

@@ -1,4 +1,4 @@
-"""The bytes of a `.dimg` file but its pixels: header, chunks, directory. Specified in docs/format.md.
+"""The bytes of a `.dimg` file around its pixels: header, chunks, directory; docs/format.md specifies them.
 
     header (44 bytes) | chunks | TILE chunk, the directory | rungs | chunks
 
@@ -10,22 +10,25 @@ import struct
 from dataclasses import dataclass, field
 
 from dimaging_edge.common.errors import CodecError
+from dimaging_edge.entropy import headers
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo.tiles import padded
 
 MAGIC = b"DIMG"
 VERSION, PROFILE = 1, 1
 MOST_PIXELS = 1 << 27
-"""Of a picture that is read without asking for more: 134 megapixels."""
+"""The most pixels of a picture that is read unless one asks for more: 134 megapixels."""
 MOST_TILE = 1024
+"""The largest edge of a tile, in pixels."""
 QUALITIES = 64
+"""The number of qualities: 0 (smallest) to 63."""
 RUNGS = ("z", "y pass 0", "y pass 1")
+"""The names of the rungs, coarse to fine."""
 
 _HEADER = struct.Struct("<4sBBBBIIHBB16sI")
-SIZE = _HEADER.size + 4
+SIZE = _HEADER.size + headers.CRC_SIZE
 CHUNK = struct.Struct("<4sII")  # type, length, CRC32C of type and data
 ENTRY = struct.Struct("<HI6I")  # lanes, CRC32C of the latents, then length and CRC32C of each rung
-AGAIN = "get the file again"
 
 
 @dataclass(frozen=True)
@@ -39,23 +42,21 @@ class Header:
     tile: int  # edge in pixels, a multiple of 32
     quality: int  # 0 to 63
     model_id: bytes  # 16
-    version: int = VERSION
-    profile: int = PROFILE
 
     @property
     def columns(self) -> int:
-        """Tiles from left to right."""
+        """The number of tiles from left to right."""
         return -(-self.width // self.tile)
 
     @property
     def rows(self) -> int:
-        """Tiles from top to bottom."""
+        """The number of tiles from top to bottom."""
         return -(-self.height // self.tile)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tile in the directory."""
+    """What the directory says of a tile."""
 
     lanes: int
     latents: int  # CRC32C
@@ -65,7 +66,7 @@ class Entry:
 
 @dataclass
 class Container:
-    """A file in parts. `rungs[r][t]` are the bytes of rung r of tile t; None: not there."""
+    """A file in parts; `rungs[r][t]` are the bytes of rung r of tile t, None where they are missing."""
 
     header: Header
     entries: list[Entry]
@@ -89,23 +90,27 @@ class Container:
         if size >> 32:
             raise CodecError(f"the file would have {size} bytes, at most {(1 << 32) - 1} fit")
         sizes = head.width, head.height, head.tile, head.quality
-        fields = _HEADER.pack(
-            MAGIC, VERSION, PROFILE, head.channels, head.depth, *sizes, 0, head.model_id, size
+        header = headers.write_header(
+            _HEADER,
+            MAGIC,
+            VERSION,
+            PROFILE,
+            head.channels,
+            head.depth,
+            *sizes,
+            0,
+            head.model_id,
+            size,
         )
-        return b"".join([fields, struct.pack("<I", crc32c(fields)), *parts])
+        return b"".join([header, *parts])
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return CHUNK.pack(kind, len(data), crc32c(kind + data)) + data
 
 
-def is_photo(data: bytes) -> bool:
-    """Whether a file that begins so is one of ours."""
-    return data[:4] == MAGIC
-
-
 def area(width: int, height: int) -> int:
-    """Pixels that a limit counts: those of the picture, or half of the padded ones if that is more.
+    """Return the pixels that a limit counts: those of the picture, or half of the padded ones if more.
 
     A line of a single row is padded to 32, and latents take memory for all of them.
     """
@@ -114,30 +119,9 @@ def area(width: int, height: int) -> int:
 
 def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Header, int]:
     """Return (header, size of the whole file); CodecError if it is none, newer, damaged or too big."""
-    if not is_photo(data):
-        raise CodecError(
-            f"this is no compressed picture: expected it to begin with {MAGIC!r}, "
-            f"received {data[:4]!r}"
-        )
-    if len(data) < SIZE:
-        raise CodecError(
-            f"the file is truncated: expected a header of {SIZE} bytes, received {len(data)}"
-        )
-    fields = _HEADER.unpack_from(data)
-    _, version, profile, channels, depth, width, height, tile, quality, zero, model, size = fields
-    if version > VERSION:
-        raise CodecError(
-            f"the file has version {version}; this dimaging_edge reads up to {VERSION}. "
-            "Update it: pip install -U dimaging"
-        )
-    (stored,) = struct.unpack_from("<I", data, _HEADER.size)
-    found = crc32c(data[: _HEADER.size])
-    if stored != found:
-        raise CodecError(
-            f"the header is damaged: expected CRC32C {stored:08x}, received {found:08x}; {AGAIN}"
-        )
+    fields = headers.read_header(data, _HEADER, MAGIC, VERSION, "compressed picture")
+    profile, channels, depth, width, height, tile, quality, zero, model, size = fields
     rules = [
-        (version == VERSION, f"version {version}, expected {VERSION}"),
         (profile == PROFILE, f"profile {profile}, expected {PROFILE}: another kind of model"),
         (channels in (1, 3), f"{channels} channels, expected 1 or 3"),
         (depth in (8, 16), f"{depth} bits a sample, expected 8 or 16"),
@@ -149,12 +133,10 @@ def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Header, in
         (quality < QUALITIES, f"quality {quality}, expected 0 to {QUALITIES - 1}"),
         (zero == 0, f"{zero} in a reserved byte, expected 0"),
     ]
-    for holds, words in rules:
-        if not holds:
-            raise CodecError(f"the header is damaged or forged: it says {words}")
+    headers.check_rules(rules)
     if area(width, height) > most_pixels:
         raise CodecError(
             f"the picture has {width} x {height} pixels, this reader stops at {most_pixels}; if the "
             f"file can be trusted: --max-pixels {area(width, height)}"
         )
-    return Header(channels, depth, width, height, tile, quality, model, version, profile), size
+    return Header(channels, depth, width, height, tile, quality, model), size

@@ -1,4 +1,4 @@
-"""What the decoded neighbours of a symbol say of it, beyond the prior: whole numbers, no network.
+"""Prediction of a symbol from its decoded neighbours, beyond the prior: in whole numbers, without a network.
 
 The symbols of a rung are coded in levels, coarse to fine, each between symbols of those before it:
 
@@ -27,14 +27,17 @@ import numpy as np
 from dimaging_edge.common.errors import BundleError
 
 NEIGHBOURS = "neighbours.bin"
-"""Of a bundle: factors of z, remap of z, factors of y, remap of y."""
+"""The file of a bundle that holds factors of z, remap of z, factors of y, remap of y."""
 LEVELS = 7
+"""The number of levels, coarse to fine."""
 SPREADS = 11
+"""The number of spreads that a remap tells apart."""
 RUNG_LEVELS = ((0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 4, 5), (6,))
-"""Of z, pass 0 and pass 1."""
+"""The levels of each rung: z, pass 0 of y, pass 1 of y."""
 FACTOR = 64
-"""Parts of 1 in which factors are stored."""
+"""Factors are stored in 1/64."""
 MOST = 1016
+"""The largest deviation and shift, in eighths of a step."""
 _COARSEST = 8
 _MARGIN = 4
 _SCALES = 64
@@ -43,18 +46,18 @@ _DIGITS = np.minimum([int(x).bit_length() for x in range(8 * MOST + 1)], SPREADS
 
 @dataclass(frozen=True)
 class Tables:
-    """Factors int8 [levels, C] in 1/64, and new scale indices uint8 [levels, 64, spreads]; for z or y."""
+    """The tables for z or y: factors int8 [levels, C] in 1/64, scale indices uint8 [levels, 64, spreads]."""
 
     factor: np.ndarray
     remap: np.ndarray
 
     def to_bytes(self) -> bytes:
-        """Both, one after the other."""
+        """Return both tables, one after the other."""
         return self.factor.tobytes() + self.remap.tobytes()
 
 
 def read_tables(data: bytes, channels: tuple[int, int]) -> tuple[Tables, Tables]:
-    """The tables of z and y from `neighbours.bin`; BundleError for another size, or a coded index 0."""
+    """Return the tables of z and y in `neighbours.bin`; BundleError for another size, or a coded index 0."""
     remap = LEVELS * _SCALES * SPREADS
     sizes = [LEVELS * c + remap for c in channels]
     if len(data) != sum(sizes):
@@ -77,7 +80,7 @@ def read_tables(data: bytes, channels: tuple[int, int]) -> tuple[Tables, Tables]
 
 @dataclass(frozen=True)
 class Level:
-    """Positions in raster order, and where each finds its neighbours."""
+    """The positions of a level in raster order, and where each finds its neighbours."""
 
     row: np.ndarray
     column: np.ndarray
@@ -87,7 +90,7 @@ class Level:
 
 @lru_cache(maxsize=64)
 def level(number: int, height: int, width: int) -> Level:
-    """One of the seven, on a grid of so many rows and columns."""
+    """Return one of the seven levels, on a grid of `height` rows and `width` columns."""
     if number == 0:
         rows, columns = np.arange(0, height, _COARSEST), np.arange(0, width, _COARSEST)
         return Level(rows.repeat(len(columns)), np.tile(columns, len(rows)))
@@ -108,23 +111,26 @@ def level(number: int, height: int, width: int) -> Level:
 
 @lru_cache(maxsize=16)
 def _plain(rung: int, height: int, width: int) -> Level:
-    """All of a rung at once."""
+    """Return all positions of a rung as one level without neighbours."""
     row, column = (x.ravel() for x in np.mgrid[:height, :width])
     mine = (row + column) % 2 == rung - 1 if rung else slice(None)
     return Level(row[mine], column[mine])
 
 
 Where = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Row, column and channel of symbols, [n] each."""
+"""The rows, columns and channels of symbols, [n] each."""
 Code = Callable[[np.ndarray, np.ndarray, Where], np.ndarray]
-"""(scale index, shift, where) of coded symbols in their order -> the symbols."""
+"""A function of (scale index, shift, where) of coded symbols in their order that returns the symbols."""
 
 
 class Field:
-    """The deviations of one tile's z or y as they become known, of `shape` [height, width, channels]."""
+    """The deviations of z or y of one tile as they become known."""
 
     def __init__(self, tables: Tables | None, shape: tuple[int, ...], *, whole: bool):
-        """whole: shifts are whole steps (z). Without tables nothing is predicted."""
+        """Begin with nothing known of `shape` [height, width, channels].
+
+        whole: shifts are whole steps (z). Without tables nothing is predicted.
+        """
         self._tables, self._whole = tables, whole
         self._height, self._width, self._channels = shape
         self._line = (self._width + 2 * _MARGIN) * self._channels
@@ -157,7 +163,7 @@ class Field:
         self, tables: Tables, number: int, here: Level, place: np.ndarray, count: np.ndarray,
         channel: np.ndarray, index: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """(scale index, shift) of symbols; all [n]."""
+        """Return the new (scale index, shift) of symbols; everything is [n]."""
         near = [
             self._known[place + (row * self._line + column * self._channels)]
             for row, column in here.near
@@ -176,7 +182,7 @@ class Field:
     def _factor(
         self, tables: Tables, number: int, channel: np.ndarray, mean: np.ndarray
     ) -> np.ndarray:
-        """Of each symbol, in 1/64; mean: of its neighbours' deviations, in 1/12 of an eighth."""
+        """Return the factor of each symbol in 1/64; `mean` of its neighbours is in 1/12 of an eighth."""
         return tables.factor[number, channel].astype(np.int32)
 
     def _index(

@@ -1,7 +1,7 @@
-"""Pictures in files: to a `Photo` and back. Pillow is imported inside; .npy goes without it.
+"""Pictures in files become a `Photo` and go back. Pillow is imported inside; .npy needs none.
 
-A photo is turned upright as its EXIF orientation says, and that entry is dropped; ICC profile and the rest
-of EXIF are kept. 16 bits: grey pictures and .npy (Pillow reads 16-bit colour as 8 bits).
+A photo is turned upright as its EXIF orientation says, and that entry is dropped; ICC profile and the rest of
+EXIF are kept. Only grey pictures and .npy have 16 bits (Pillow reads 16-bit colour as 8 bits).
 """
 
 import warnings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
-"""What is taken from a folder."""
+"""The suffixes of the pictures that are taken from a folder."""
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 

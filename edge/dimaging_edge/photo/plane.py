@@ -1,4 +1,4 @@
-"""A plane without loss: rows filtered as in PNG (none, left, up; the best for each), then zlib.
+"""Lossless coding of one plane: rows are filtered as in PNG (none, left or up, the best for each), then zlib.
 
     byte 0: bits of a sample, 8 or 16; then a zlib stream of H filter bytes (0 none, 1 left, 2 up),
     the H x W low bytes of the differences, and for 16 bits the H x W high bytes.
@@ -13,7 +13,8 @@ import numpy as np
 
 from dimaging_edge.common.errors import CodecError
 
-_BAND = 64  # rows at once
+_BAND = 64
+"""The number of rows that are filtered at a time."""
 
 
 def pack_plane(plane: np.ndarray) -> bytes:
@@ -31,7 +32,7 @@ def pack_plane(plane: np.ndarray) -> bytes:
 
 
 def _filtered(band: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the filter of each row, [h], and what it leaves, [h, W]."""
+    """Return the best filter of each row, [h], and the differences that it leaves, [h, W]."""
     zero = band.dtype.type(0)
     left, up = np.diff(band, axis=1, prepend=zero), np.diff(band, axis=0, prepend=above)
     choices = np.stack([band, left, up])

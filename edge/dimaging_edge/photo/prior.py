@@ -1,4 +1,4 @@
-"""A prior network in numpy: the reference that stands in for an engine that computes it otherwise.
+"""The prior network in numpy, which stands in for an engine that computes the network otherwise.
 
 `prior.npz` of a bundle holds `program`, the bytes of a JSON list of steps [op, output, inputs, params],
 and the arrays that the steps name. The inputs are those of the graph `prior`; the names `index` and
@@ -17,13 +17,17 @@ import numpy as np
 from dimaging_edge.common.errors import BundleError, near
 
 PROGRAM = "prior.npz"
+"""The file of a bundle that holds the program and its arrays."""
 OUTPUTS = ("index", "mean")
+"""The outputs of the graph `prior`."""
 
 
 def conv(
     x: np.ndarray, *, kernel: np.ndarray, bias: Any = None, groups: int = 1, scale: Any = 1.0
 ) -> np.ndarray:
-    """SAME convolution of stride 1 with scale [Cout] times a kernel [k, k, Cin / groups, Cout]; k odd."""
+    """Convolve with stride 1 and padding SAME; the kernel [k, k, Cin / groups, Cout], k odd, is multiplied by
+    scale [Cout].
+    """
     kernel = kernel * np.asarray(scale, np.float64)
     size, _, inner, outer = kernel.shape
     half = size // 2
@@ -40,24 +44,24 @@ def conv(
 
 
 def take(x: np.ndarray, *, table: np.ndarray) -> np.ndarray:
-    """Entries of a table [n] or [n, ...] at whole numbers x."""
+    """Return the entries of a table [n] or [n, ...] at whole numbers x."""
     return table[x.astype(np.int64)]
 
 
 def upsample(x: np.ndarray, *, by: int) -> np.ndarray:
-    """Every pixel `by` times in each direction."""
+    """Repeat every pixel `by` times in each direction."""
     return x.repeat(by, axis=1).repeat(by, axis=2)
 
 
 def depth_to_space(x: np.ndarray, *, by: int) -> np.ndarray:
-    """As TensorFlow: channel (i by + j) C + c is pixel (i, j)."""
+    """Make blocks of by x by pixels of channels, as TensorFlow: channel (i by + j) C + c is pixel (i, j)."""
     batch, height, width, channels = x.shape
     blocks = x.reshape(batch, height, width, by, by, channels // by**2)
     return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * by, width * by, -1)
 
 
 def checkerboard(x: np.ndarray, *, odd: int) -> np.ndarray:
-    """X where row + column has this parity, 0 elsewhere."""
+    """Return x where row + column has this parity, and 0 elsewhere."""
     rows, columns = np.arange(x.shape[1]), np.arange(x.shape[2])
     return x * ((rows[:, None] + columns) % 2 == odd)[..., None]
 

@@ -1,9 +1,9 @@
-"""Reads a `.dimg` file into its parts and checks each; the layout is in `container` and docs/format.md."""
+"""The reader of a `.dimg` file, which checks each part; `container` and docs/format.md show the layout."""
 
 from dimaging_edge.common.errors import CodecError
 from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.entropy.headers import AGAIN
 from dimaging_edge.photo.container import (
-    AGAIN,
     CHUNK,
     ENTRY,
     MOST_PIXELS,
@@ -56,7 +56,7 @@ def read_container(
 
 
 class _Fault:
-    """Raises, or writes down when one wants to go on."""
+    """Raises CodecError, or with `keep_going` adds the words to `damage`."""
 
     def __init__(self, damage: list[str], keep_going: bool):
         self._damage, self._keep_going = damage, keep_going

@@ -1,4 +1,4 @@
-"""The quality that meets a target: at most so many bits a pixel, or at least so many dB."""
+"""Search for the quality that meets a target: at most so many bits a pixel, or at least so many dB."""
 
 import math
 
@@ -11,7 +11,7 @@ from dimaging_edge.photo.symbol_model import Photo, SymbolModel
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two pictures of one dtype, in dB; infinite if they are equal."""
+    """Return the PSNR of two pictures of one dtype, in dB; infinite if they are equal."""
     error = sum(
         float(np.square(x.astype(np.float64) - y).sum()) for x, y in zip(a, b, strict=True)
     )  # row by row: no copy of the whole in float64
@@ -30,7 +30,7 @@ def to_target(
 ) -> tuple[bytes, int]:
     """Return (file, quality): the highest quality within `bpp`, or the lowest that reaches `decibel`.
 
-    Six or seven trials, for both grow with quality. InputError if no quality meets the target.
+    It takes six or seven trials, because both grow with quality. InputError if no quality meets the target.
     """
     if (bpp is None) == (decibel is None):
         raise InputError("expected either a target of bits a pixel or one of dB")

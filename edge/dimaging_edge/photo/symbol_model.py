@@ -1,4 +1,4 @@
-"""What the photo codec needs to know of a model, and the picture that it codes."""
+"""The protocol of a model that the photo codec can use, and the picture that it codes."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,35 +24,38 @@ class SymbolModel(Protocol):
     halo: int  # pixels that encode and decode see beyond a tile, a multiple of 32
 
     def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
-        """[1, H, W, C] -> z int32 [1, H/32, W/32, Cz] symbols; y int32 [1, h, w, Cy] in 1/256 steps."""
+        """Return the latents of an image [1, H, W, C].
+
+        z is int32 [1, H/32, W/32, Cz], symbols; y is int32 [1, h, w, Cy] in 1/256 of a step.
+        """
         ...
 
     def z_index(self, quality: int) -> np.ndarray:
-        """Scale index of each channel of z, uint8 [Cz]."""
+        """Return the scale index of each channel of z, uint8 [Cz]."""
         ...
 
     def prior(
         self, z: np.ndarray, y: np.ndarray, pass_: int, quality: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Scale index and mean (in eighths of a step) of y, both int32 [1, h, w, Cy].
+        """Return scale index and mean (in eighths of a step) of y, both int32 [1, h, w, Cy].
 
         `y`, in eighths, holds what the passes before this one decoded, and 0 elsewhere.
         """
         ...
 
     def decode(self, z: np.ndarray, y: np.ndarray, quality: int) -> np.ndarray:
-        """Z, and y in eighths of a step -> [1, H, W, C]."""
+        """Return the image [1, H, W, C] of z and of y in eighths of a step."""
         ...
 
 
 def widest(model: SymbolModel) -> int:
-    """The largest symbol that a model has."""
+    """Return the largest symbol that a model has."""
     return getattr(model, "widest", 127)
 
 
 @dataclass
 class Photo:
-    """A picture and what belongs to it."""
+    """A picture with its transparency, colour profile and EXIF."""
 
     image: np.ndarray  # uint8 or uint16 [H, W, 1 or 3]
     alpha: np.ndarray | None = None  # uint8 or uint16 [H, W]

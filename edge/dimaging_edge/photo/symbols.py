@@ -1,4 +1,4 @@
-"""Symbols in and out of bytes: one rANS stream a tile, cut into rungs, with tables of the model.
+"""The entropy coding of symbols: one rANS stream a tile, cut into rungs, with tables of the model.
 
 A symbol's scale index k says which of the model's tables it is coded with; k = 0 means that the symbol
 is 0 and not coded. Symbols of a rung are coded in raster order (row, column, channel), the i-th in lane
@@ -13,14 +13,17 @@ from functools import lru_cache
 import numpy as np
 
 from dimaging_edge.common.errors import BundleError, CodecError
-from dimaging_edge.entropy import frequencies as tables
 from dimaging_edge.entropy import rans
+from dimaging_edge.entropy.frequencies import cumulative
 
 BITS = 12
+"""log2 of the sum of a table."""
 MOST_LANES = 1 << 10
+"""The most lanes of a tile."""
 WIDEST = 4095
-"""Largest symbol of any model."""
-_FAR = -128  # an escaped byte that says: a wide symbol
+"""The largest symbol of any model."""
+_FAR = -128
+"""The escaped byte of a symbol that takes two bytes."""
 
 
 class ScaleTables:
@@ -31,7 +34,7 @@ class ScaleTables:
     """
 
     def __init__(self, counts: np.ndarray, widest: int = 0):
-        """BundleError where a row does not sum to 2^12, or has holes in its support."""
+        """Take the counts; BundleError where a row does not sum to 2^12, or has holes in its support."""
         self.half = (counts.shape[1] - 1) // 2
         self.escapes = counts.shape[1] % 2 == 0
         self.widest = max(self.half, min(widest, WIDEST))
@@ -50,7 +53,7 @@ class ScaleTables:
             )
         frequency[0] = 0
         frequency[0, self.half] = 1 << BITS
-        self.frequency, self.start = frequency, tables.cumulative(frequency)
+        self.frequency, self.start = frequency, cumulative(frequency)
         column = np.repeat(np.tile(np.arange(counts.shape[1]), len(counts)), frequency.reshape(-1))
         row = np.repeat(np.arange(len(counts)), 1 << BITS)
         offset = np.tile(np.arange(1 << BITS), len(counts)) - self.start[row, column]
@@ -73,7 +76,7 @@ class ScaleTables:
         return np.clip(symbols, low[index], high[index]).astype(np.int32)
 
     def check(self, index: np.ndarray) -> None:
-        """BundleError for an index that no table has."""
+        """Raise BundleError for an index that no table has."""
         if index.size and not 0 <= index.min() <= index.max() < len(self.low):
             raise BundleError(
                 f"the model's prior answered scale index {index.min()} to {index.max()}, expected 0 "
@@ -88,7 +91,7 @@ class ScaleTables:
     def coded(
         self, index: np.ndarray, symbols: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, float, bytes]:
-        """Of clipped symbols [n] whose index is not 0: (start, frequency, ideal bits, escaped bytes)."""
+        """Return (start, frequency, ideal bits, escaped bytes) of clipped symbols [n] of index 1 or more."""
         columns = self.frequency.shape[1]
         far = np.abs(symbols) > self.half
         place = index * columns + symbols + self.half
@@ -111,12 +114,12 @@ def _tables(counts: bytes, columns: int, widest: int) -> ScaleTables:
 
 
 def scale_tables(counts: np.ndarray, widest: int = 0) -> ScaleTables:
-    """Return the tables of a model, uint16 [K, S]; made once."""
+    """Return the tables for counts uint16 [K, S]; those of the last models are kept."""
     return _tables(np.asarray(counts, np.uint16).tobytes(), counts.shape[1], widest)
 
 
 Piece = tuple[np.ndarray, np.ndarray]
-"""(index, symbols), of one shape."""
+"""Scale indices and symbols, of one shape."""
 
 
 def encode(scale: ScaleTables, rungs: Sequence[Piece | list[Piece]]) -> tuple[int, list[bytes]]:
@@ -144,12 +147,12 @@ def encode(scale: ScaleTables, rungs: Sequence[Piece | list[Piece]]) -> tuple[in
 
 
 def lanes_for(size: float) -> int:
-    """How many lanes a tile of so many bytes gets: numpy takes as long for 8 as for 20 of them."""
+    """Return how many lanes a tile of `size` bytes gets: numpy takes as long for 8 as for 20 of them."""
     return int(min(max(1, min(size // 192, 24 + size // 1024)), MOST_LANES))
 
 
 class RungReader:
-    """Decodes the rungs of a tile one after the other; the first brings the lanes' states."""
+    """A reader of the rungs of a tile, one after the other; the first brings the states of the lanes."""
 
     def __init__(self, scale: ScaleTables, lanes: int):
         self._scale, self._lanes = scale, lanes
@@ -167,7 +170,7 @@ class RungReader:
         return symbols
 
     def begin(self, data: bytes) -> None:
-        """Go on with a rung; CodecError for damaged states."""
+        """Begin a rung; CodecError for damaged states."""
         if self._decoder is None:
             self._decoder = rans.Decoder(data, self._lanes, BITS, unit=16)
         else:
@@ -186,7 +189,7 @@ class RungReader:
         return found
 
     def _escaped(self, count: int) -> np.ndarray:
-        """The escaped symbols of a piece, from the end of the rung."""
+        """Return the escaped symbols of a piece, from the end of the rung."""
         extra = self._last(count).astype(np.int32)
         far = extra == _FAR
         if far.any():
@@ -198,7 +201,7 @@ class RungReader:
         return extra
 
     def _last(self, count: int) -> np.ndarray:
-        """So many bytes before those that were taken from the end."""
+        """Return the `count` bytes before those that were taken from the end already."""
         end = len(self._extra) - self._taken
         found = self._extra[max(0, end - count) : end]
         self._taken += count
@@ -210,7 +213,7 @@ class RungReader:
         return found
 
     def end(self) -> None:
-        """After the pieces of a rung: CodecError unless all its bytes were used."""
+        """Finish a rung after its pieces; CodecError unless all its bytes were used."""
         left = len(self._decoder.rest()) if self._decoder is not None else 0
         if left != self._taken:
             raise CodecError(
@@ -219,7 +222,7 @@ class RungReader:
             )
 
     def finish(self) -> None:
-        """After the last rung: CodecError unless every lane is back where it began."""
+        """Finish the tile after the last rung; CodecError unless every lane is back where it began."""
         if self._decoder is not None:
             self._decoder.feed(b"")
             self._decoder.finish()

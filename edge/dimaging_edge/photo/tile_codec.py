@@ -1,4 +1,4 @@
-"""One tile: its latents into three rungs of bytes, and back.
+"""The coding of one tile: its latents become three rungs of bytes, and come back.
 
 The entropy path sees the core of the tile alone, so a tile is decoded without its neighbours:
 
@@ -23,7 +23,7 @@ from dimaging_edge.photo.optimise import Choice, nearest
 from dimaging_edge.photo.symbol_model import SymbolModel
 
 LARGEST = 127
-"""Of z."""
+"""The largest symbol of z."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Coded:
 
 @dataclass
 class Latents:
-    """Z [h/4, w/4, Cz] int8 symbols, y [h, w, Cy] int16 in eighths; what was wrong, if anything."""
+    """The decoded latents, z int8 [h/4, w/4, Cz] and y int16 [h, w, Cy] in eighths, and what was wrong."""
 
     z: np.ndarray
     y: np.ndarray
@@ -55,7 +55,7 @@ def encode_tile(
     rungs: list[list[symbols.Piece]] = []
 
     def coder(exact: np.ndarray, choose: Choice):
-        """Of a rung: what the symbols stand for, in 1/256 of a step, without the prior's mean."""
+        """Return the coder of a rung; `exact` is what symbols stand for beyond the prior's mean, in 1/256."""
         pieces: list[symbols.Piece] = []
         rungs.append(pieces)
 
@@ -131,7 +131,7 @@ def _decode(
     field_z, field_y = _fields(model, z.shape, y.shape)
 
     def read(rung: int, field: Field, index: np.ndarray) -> np.ndarray | int:
-        """Deviations; 0 of what was not sent."""
+        """Return the deviations of a rung; 0 where it was not sent."""
         scale.check(index)
         part = rungs[rung] if rung < len(rungs) else None
         if part is None:
@@ -157,7 +157,7 @@ def _decode(
 
 
 def _fields(model: SymbolModel, *shapes: tuple[int, ...]) -> list[Field]:
-    """Of z and y."""
+    """Return the fields of z and y."""
     tables = getattr(model, "neighbours", None) or (None, None)
     return [
         Field(table, shape[1:], whole=not number)
@@ -166,22 +166,22 @@ def _fields(model: SymbolModel, *shapes: tuple[int, ...]) -> list[Field]:
 
 
 def _whole(deviation: np.ndarray | int) -> np.ndarray:
-    """Z [1, h, w, C] from its deviations [h, w, C]; a forged file may hold any."""
+    """Return z [1, h, w, C] for its deviations [h, w, C], which may be any number in a forged file."""
     return (np.asarray(deviation)[None] >> 3).clip(-LARGEST, LARGEST)
 
 
 def z_index(model: SymbolModel, quality: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Scale index of every symbol of z."""
+    """Return the scale index of every symbol of z."""
     return np.broadcast_to(model.z_index(quality).astype(np.int32), shape)
 
 
 def checkerboard(shape: tuple[int, ...], pass_: int) -> np.ndarray:
-    """Where y [1, h, w, C] belongs to a pass: bool [1, h, w, 1]."""
+    """Return where y [1, h, w, C] belongs to a pass, bool [1, h, w, 1]."""
     _, height, width, _ = shape
     odd = (np.arange(height)[:, None] + np.arange(width)) % 2
     return (odd == pass_)[None, :, :, None]
 
 
 def latents_crc(z: np.ndarray, y: np.ndarray) -> int:
-    """CRC32C of z, a signed byte each, then y in eighths, two bytes each, in raster order."""
+    """Return the CRC32C of z, a signed byte each, then y in eighths, two bytes each, in raster order."""
     return crc32c(z.astype(np.int8).tobytes() + y.astype("<i2").tobytes())

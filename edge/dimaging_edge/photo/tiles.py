@@ -1,4 +1,4 @@
-"""Tiles of a picture: cores that cover it without overlap, and the halo that the networks see.
+"""The tiles of a picture: cores that cover it without overlap, and the halo that the networks see.
 
 All edges lie on multiples of 32 pixels (the step of z), the last tile of a row or column reaches to the
 next multiple beyond the picture. A network sees a core and `halo` pixels more on each side, as far as
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 STEP = 32
+"""All edges of tiles lie on multiples of this, in pixels."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A core [top, bottom) x [left, right) in pixels, multiples of 32, and its window with halo."""
+    """A core [top, bottom) x [left, right), in pixels, multiples of 32, and its window with halo."""
 
     number: int
     top: int
@@ -25,7 +26,7 @@ class Tile:
     window: tuple[int, int, int, int]  # top, bottom, left, right
 
     def inside(self, scale: int) -> tuple[slice, slice]:
-        """The core within the window, for arrays of 1/scale."""
+        """Return the core within the window, for arrays of 1/scale of the size."""
         top, _, left, _ = self.window
         rows = slice((self.top - top) // scale, (self.bottom - top) // scale)
         return rows, slice((self.left - left) // scale, (self.right - left) // scale)
@@ -33,14 +34,14 @@ class Tile:
     def with_halo(
         self, above: list[np.ndarray], row: np.ndarray, below: list[np.ndarray], scale: int
     ) -> np.ndarray:
-        """A row of tiles in 1/scale with as much of the rows around it (if any) as the window shows."""
+        """Return a row of tiles, in 1/scale, with as much of the rows around it as the window shows."""
         top, bottom = (self.top - self.window[0]) // scale, (self.window[1] - self.bottom) // scale
         parts = [*(x[len(x) - top :] for x in above), row, *(x[:bottom] for x in below)]
         return np.concatenate(parts)
 
 
 def padded(size: int) -> int:
-    """The next multiple of 32."""
+    """Return the size, in pixels, rounded up to a multiple of 32."""
     return -(-size // STEP) * STEP
 
 
@@ -61,7 +62,7 @@ def tiles(height: int, width: int, edge: int, halo: int) -> list[Tile]:
 
 
 def cut(image: np.ndarray, window: tuple[int, int, int, int]) -> np.ndarray:
-    """Return [1, h, w, C] of an image [H, W, C]; beyond its edge the last pixels go on."""
+    """Return a window [1, h, w, C] of an image [H, W, C]; beyond its edge the last pixels are repeated."""
     top, bottom, left, right = window
     height, width, _ = image.shape
     part = image[top : min(bottom, height), left : min(right, width)]

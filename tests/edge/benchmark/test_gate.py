@@ -10,8 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from dimaging_edge import open_bundle
-from dimaging_edge.benchmark import BudgetError, Settings, budget_text, read_budget
-from dimaging_edge.benchmark import paired_ratio as pairs
+from dimaging_edge.benchmark import BudgetError, Settings, budget_text, paired_ratio, read_budget
 from dimaging_edge.benchmark.budget import (
     CALL,
     NOISY,
@@ -76,8 +75,8 @@ def _spin(seconds: float):
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first look decides, however noisy the machine is: for tests of the mechanics."""
-    monkeypatch.setattr(pairs, "SHORTEST_S", 0.0)
-    monkeypatch.setattr(pairs, "UNEVEN", 1e9)
+    monkeypatch.setattr(paired_ratio, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(paired_ratio, "UNEVEN", 1e9)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -106,7 +105,7 @@ def test_compare_stops_at_its_limit() -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_looks_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "BLOCK_NS", 1000)
+    monkeypatch.setattr(paired_ratio, "BLOCK_NS", 1000)
     seen: list[int] = []
 
     def enough(found: Ratio) -> bool:

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from dimaging_edge.benchmark import bench, budget, gate, suite
-from dimaging_edge.benchmark import paired_ratio as pairs
+from dimaging_edge.benchmark import bench, budget, gate, paired_ratio, suite
 from dimaging_edge.commands.main import main
 from PIL import Image
 
@@ -273,9 +272,9 @@ def test_bench_budget(
     tmp_path: Path,
 ) -> None:
     """Write a budget, keep it, break it, fail to decide: 0, 0, 3, 4."""
-    monkeypatch.setattr(pairs, "SHORTEST_S", 0.0)
-    monkeypatch.setattr(pairs, "UNEVEN", 1e9)
-    monkeypatch.setattr(pairs, "BLOCK_NS", 10_000)
+    monkeypatch.setattr(paired_ratio, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(paired_ratio, "UNEVEN", 1e9)
+    monkeypatch.setattr(paired_ratio, "BLOCK_NS", 10_000)
     for module in (budget, gate, suite):
         monkeypatch.setattr(module, "PATIENCE_S", 0.0)
     monkeypatch.setattr(gate, "PRECISE", 1.0)
@@ -294,7 +293,7 @@ def test_bench_budget(
     file.write_text("[graphs.decoder]\nmax_ratio = 1e-9\n")
     assert main([*map(str, fast), "--budget", str(file)]) == 3
     assert capsys.readouterr().out.rstrip().endswith("over budget")
-    monkeypatch.setattr(pairs, "UNEVEN", -1.0)
+    monkeypatch.setattr(paired_ratio, "UNEVEN", -1.0)
     assert main([*map(str, fast), "--limit", "0.1", "--budget", str(file)]) == 4
     assert capsys.readouterr().out.rstrip().endswith("too noisy to say")
     file.unlink()

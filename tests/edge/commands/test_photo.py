@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge.commands import photo as codec_cli
+from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands.main import main
-from dimaging_edge.photo import bundle_model as network
+from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo.picture import read_picture, write_picture
 from helpers.codec_dct import Dct, picture, psnr
 from PIL import Image
@@ -15,8 +15,8 @@ from PIL import Image
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any bundle is the DCT."""
-    monkeypatch.setattr(network, "open_model", lambda *_, **__: Dct())
-    monkeypatch.setattr(codec_cli, "_OPEN", {})
+    monkeypatch.setattr(bundle_model, "open_model", lambda *_, **__: Dct())
+    monkeypatch.setattr(verbs, "_OPEN", {})
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_errors(
     photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments, says: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(network, "SHIPPED", tmp_path / "empty")
+    monkeypatch.setattr(bundle_model, "SHIPPED", tmp_path / "empty")
     (tmp_path / "empty").mkdir()
     for name in ("a.png", "a.webp"):
         write_picture(read_picture(photo), tmp_path / name)
@@ -179,5 +179,5 @@ def test_help_says_defaults_and_units(verb: str, capsys: pytest.CaptureFixture[s
 
 def test_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    codec_cli._bar(1, 3)
+    verbs._bar(1, 3)
     assert capsys.readouterr().err == f"\r\033[K[{'#' * 10}{'.' * 20}] 1 of 3 files"

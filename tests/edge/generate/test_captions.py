@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dimaging_edge.commands import captions as captions_cli
+from dimaging_edge.commands import generate
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.words import encode
@@ -90,14 +90,14 @@ def test_a_seed_gives_the_same_pictures_whatever_their_number(tmp_path, dtype):
     np.testing.assert_array_equal(found[:1], captions.imagine(bundle, "a small red circle", 1, 7))
     assert len(np.unique(found)) == 3
     assert not np.array_equal(found, captions.imagine(bundle, "a small red circle", 3, 8))
-    with pytest.raises(InputError, match="expected 1 picture or more, received 0"):
+    with pytest.raises(InputError, match="expected 1 image or more, received 0"):
         captions.imagine(bundle, "a circle", 0)
 
 
 def test_the_command_writes_a_grid(tmp_path, capsys):
     options: Any = SimpleNamespace(caption="a red circle", n=4, seed=0, out=str(tmp_path / "x.png"))
     bundle: Any = Toy(tmp_path)
-    assert captions_cli.imagine(options, bundle) == 0
+    assert generate.imagine(options, bundle) == 0
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out.strip() == options.out
 

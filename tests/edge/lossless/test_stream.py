@@ -183,7 +183,10 @@ def put(at: int, data: bytes) -> bytes:
 DAMAGE = [
     (b"", "expected it to begin with b'DPIX', received b''"),
     (b"\x89PNG" + STREAM[4:], r"this is no stream of packed images: .*received b'\\x89PNG'"),
-    (STREAM[:40], "the stream is truncated: expected a header of 56 bytes, received 40"),
+    (
+        STREAM[:40],
+        "the stream of packed images is truncated: expected a header of 56 bytes, received 40",
+    ),
     (STREAM[:-1], f"the stream is truncated: expected {len(STREAM)} bytes, received"),
     (STREAM + b"0", f"the stream is too long: expected {len(STREAM)} bytes, received"),
     (put(4, b"\2"), "has version 2; this dimaging_edge reads up to 1. Update it: pip install -U"),

@@ -12,8 +12,8 @@ from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import BundleError, CodecError, InputError, ProviderError
-from dimaging_edge.photo import bundle_model as network
-from dimaging_edge.photo import prior as prior_ops
+from dimaging_edge.photo import bundle_model
+from dimaging_edge.photo import prior as numpy_prior
 from dimaging_edge.photo.bundle_model import BundleModel, find_bundle, open_model
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.container import read_header
@@ -191,7 +191,7 @@ def test_numpy_takes_over_where_the_prior_answers_otherwise(write: Write) -> Non
 def test_numpy_prior_is_the_graph(write: Write) -> None:
     model = open_model(write(program=PROGRAM), threads=1)
     feeds, _ = model.bundle.examples("prior")
-    ours = network.NumpyPrior(model.bundle.path / "prior.npz")(feeds)
+    ours = bundle_model.NumpyPrior(model.bundle.path / "prior.npz")(feeds)
     for name, want in model.bundle.run("prior", **feeds).items():
         np.testing.assert_array_equal(ours[name], want)
 
@@ -222,13 +222,13 @@ def test_another_kind_of_bundle(toy: Path) -> None:
 
 def test_shipped_bundles(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write()
-    monkeypatch.setattr(network, "SHIPPED", folder.parent)
+    monkeypatch.setattr(bundle_model, "SHIPPED", folder.parent)
     assert find_bundle(None, channels=1) == find_bundle(None, channels=3) == folder
     with pytest.raises(InputError, match="no model for 1 channels of 16 bits .*: codec-integer"):
         find_bundle(None, channels=1, depth=16)
     header, _ = read_header(compress(open_model(folder, threads=1), picture(9, 9), 5))
     assert find_bundle(header) == folder
-    monkeypatch.setattr(network, "SHIPPED", folder)
+    monkeypatch.setattr(bundle_model, "SHIPPED", folder)
     with pytest.raises(CodecError, match="compressed with model abab.*; models here: none. Give"):
         find_bundle(header)
 
@@ -263,7 +263,7 @@ def by_loops(x: np.ndarray, kernel: np.ndarray, groups: int) -> np.ndarray:
 def test_numpy_convolution(size: int, groups: int) -> None:
     rng = np.random.default_rng(size)
     x, kernel = rng.integers(-9, 9, (1, 5, 4, 8)), rng.integers(-9, 9, (size, size, 8 // groups, 8))
-    found = prior_ops.conv(x, kernel=kernel, bias=np.arange(8), groups=groups)
+    found = numpy_prior.conv(x, kernel=kernel, bias=np.arange(8), groups=groups)
     np.testing.assert_array_equal(found, by_loops(x, kernel, groups) + np.arange(8))
 
 
@@ -283,5 +283,5 @@ OPS = [
 
 @pytest.mark.parametrize(("op", "inputs", "params", "wanted"), OPS)
 def test_numpy_ops(op: str, inputs, params: dict[str, Any], wanted) -> None:
-    found = prior_ops.OPS[op](*inputs, **params)
+    found = numpy_prior.OPS[op](*inputs, **params)
     np.testing.assert_array_equal(found.squeeze(-1) if found.ndim > 3 else found, wanted)

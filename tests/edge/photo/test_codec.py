@@ -201,7 +201,7 @@ def put(at: int, data: bytes) -> bytes:
 DAMAGE = [
     (b"", "expected it to begin with b'DIMG', received b''"),
     (b"\x89PNG" + DATA[4:], r"this is no compressed picture: .* received b'\\x89PNG'"),
-    (DATA[:30], "the file is truncated: expected a header of 44 bytes, received 30"),
+    (DATA[:30], "the compressed picture is truncated: expected a header of 44 bytes, received 30"),
     (DATA[:-1], f"truncated: expected {len(DATA)} bytes, received {len(DATA) - 1}; --keep-going"),
     (DATA + b"\0", f"the file is too long: expected {len(DATA)} bytes"),
     (put(4, b"\2"), "has version 2; this dimaging_edge reads up to 1. Update it: pip install -U"),

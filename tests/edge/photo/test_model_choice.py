@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from dimaging_edge.common.errors import CodecError, InputError
-from dimaging_edge.photo import bundle_model as network
+from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo.container import Header
 
 KNOWN = {
@@ -26,38 +26,38 @@ def some(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         picture = SimpleNamespace(example=(1, 64, 64, channels), dtype=dtype)
         graphs = {"encoder": SimpleNamespace(inputs=[picture])}
         found[name] = SimpleNamespace(model_id=digits * 32, graphs=graphs)
-    monkeypatch.setattr(network, "SHIPPED", tmp_path)
-    monkeypatch.setattr(network, "shipped", lambda: found)
+    monkeypatch.setattr(bundle_model, "SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle_model, "shipped", lambda: found)
 
 
 @pytest.mark.parametrize(
     ("channels", "depth", "name"), [(3, 8, "colour"), (1, 8, "plain"), (1, 16, "deep")]
 )
 def test_by_the_picture(channels: int, depth: int, name: str) -> None:
-    assert network.find_bundle(None, channels=channels, depth=depth).name == name
+    assert bundle_model.find_bundle(None, channels=channels, depth=depth).name == name
 
 
 def test_no_model_for_such_pictures() -> None:
     words = r"no model for 3 channels of 16 bits .* models here: colour \(aa.*plain \(dd"
     with pytest.raises(InputError, match=words):
-        network.find_bundle(None, channels=3, depth=16)
+        bundle_model.find_bundle(None, channels=3, depth=16)
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_by_the_file(name: str) -> None:
     header = Header(1, 8, 9, 9, 64, 30, bytes.fromhex(KNOWN[name][0] * 16))
-    assert network.find_bundle(header).name == name
+    assert bundle_model.find_bundle(header).name == name
 
 
 def test_a_file_of_a_model_that_is_missing() -> None:
     words = r"compressed with model eeee.*; models here: colour \(aa.*Give the bundle"
     with pytest.raises(CodecError, match=words):
-        network.find_bundle(Header(1, 8, 9, 9, 64, 30, b"\xee" * 16))
+        bundle_model.find_bundle(Header(1, 8, 9, 9, 64, 30, b"\xee" * 16))
 
 
 def test_by_name(tmp_path: Path) -> None:
-    assert network.located("deep") == tmp_path / "deep"
-    assert network.located(tmp_path) == tmp_path  # a folder is a folder
-    assert network.located("some/where") == Path("some/where")  # its own error names the path
+    assert bundle_model.located("deep") == tmp_path / "deep"
+    assert bundle_model.located(tmp_path) == tmp_path  # a folder is a folder
+    assert bundle_model.located("some/where") == Path("some/where")  # its own error names the path
     with pytest.raises(InputError, match="no shipped model 'depe'; did you mean 'deep'"):
-        network.located("depe")
+        bundle_model.located("depe")
