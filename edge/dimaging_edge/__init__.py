@@ -21,6 +21,7 @@ from dimaging_edge.common.errors import (
     ProviderError,
 )
 from dimaging_edge.common.lazy import lazy_names
+from dimaging_edge.common.version import __version__
 
 if TYPE_CHECKING:
     from dimaging_edge.bundle.open import Bundle, open_bundle
@@ -42,8 +43,6 @@ __all__ = [
     "open_bundle",
     "open_model",
 ]
-__version__ = "0.1.0"
-
 __getattr__ = lazy_names(
     __name__,
     {

@@ -31,7 +31,7 @@ EXIT_CODES = {OK: 0, NO_BUDGET: 0, NOISY: 4, OVER: 3}
 PATIENCE_S = 10.0
 """The least time, in s, of a measurement that raises an alarm or makes a budget: company comes and goes."""
 CALL = 0.002
-"""What a written budget adds to a ratio: the fixed cost of a call (about 0.004) varies so much with company."""
+"""What a written budget adds to a ratio: the fixed cost of a call (about 0.004) differs by this much."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dimaging_edge import __version__
 from dimaging_edge.bundle.session import default_threads, runtime
+from dimaging_edge.common.version import __version__
 
 
 @dataclass(frozen=True)
