@@ -6,8 +6,8 @@ Its image is what the classifier's file takes, as float32: [0, 1], or 0 to 255 w
 import logging
 
 import numpy as np
-
 from dimaging_edge.bundle import schema
+
 from dimaging_export.bundle import targets
 from dimaging_export.bundle.build import BuildSpec, Built, describe
 from dimaging_export.bundle.real_images import RealData

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from dimaging_edge.common.files import write_bytes
 from google.protobuf.message import DecodeError
 
-from dimaging_edge.common.files import write_bytes
 from dimaging_export.errors import ExportError
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.gradient.prepare import IMAGE, LABEL, LOGITS

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from dimaging_edge.common.errors import near
 from onnx import TensorProto, inliner, numpy_helper, version_converter
 
-from dimaging_edge.common.errors import near
 from dimaging_export.errors import ExportError
 
 OPSET = 18

@@ -1,17 +1,17 @@
 """The gradient in a bundle and from anybody's file: proven, readable by the edge, refused where it is wrong."""
 
+import dimaging_export.gradient.bundled as bundled
 import keras
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
-import dimaging_export.gradient.bundled as bundled
 from dimaging_edge import open_bundle
 from dimaging_edge.common.errors import InputError
 from dimaging_export import ExportError, ParityError, export
 from dimaging_export.gradient import proof
 from dimaging_export.gradient.file import gradient_file
+from onnx import TensorProto, helper, numpy_helper
+
 from dimaging_tf.models.classifier import Classifier, Config
 
 

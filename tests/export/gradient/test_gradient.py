@@ -1,19 +1,19 @@
 """The gradient graph of a classifier: the margin, whole networks against TensorFlow, and what is refused."""
 
+import dimaging_export.gradient.build as build
 import keras
 import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
-from keras import layers as L
-from onnx import TensorProto, helper, numpy_helper
-
-import dimaging_export.gradient.build as build
 from dimaging_export.convert.to_onnx import convert
 from dimaging_export.errors import ExportError
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.precision.image_bytes import wrap
 from dimaging_export.precision.reduced import change_precision
+from keras import layers as L
+from onnx import TensorProto, helper, numpy_helper
+
 from dimaging_tf.models.classifier import Classifier, Config
 
 CLASSES = 5

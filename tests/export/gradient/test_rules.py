@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
-
 from dimaging_export.errors import ExportError
 from dimaging_export.gradient.reverse import pull_back
 from dimaging_export.gradient.table import RULES
 from dimaging_export.gradient.tape import Tape
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 RNG = np.random.default_rng(0)
 
