@@ -284,6 +284,7 @@ def test_class_folders_are_labels(tmp_path):
     dataset = load(tmp_path, size=8)
     assert dataset.classes == ("stop", "yield")
     for split in (dataset.train, dataset.valid):
+        assert split.label is not None
         assert split.label.dtype == np.int32
         np.testing.assert_array_equal(split.label, split.x[:, 0, 0, 0] // 20)
 

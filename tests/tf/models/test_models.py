@@ -10,6 +10,7 @@ from table import TABLE
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.classifier import Config as ClassifierConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
 from dimaging_tf.models.unet import padded
