@@ -38,7 +38,7 @@ def main() -> int:
     from dimaging_tf.data.wallpapers import HELD_BACK
     from dimaging_tf.evaluation import plots
     from dimaging_tf.evaluation.rate_distortion import (
-        QUALITIES,
+        METRICS,
         measure,
         read_folder,
         rivals,
@@ -64,7 +64,7 @@ def main() -> int:
         for way in ("encode", "decode"):
             seconds = statistics.median(r[f"{way}_s"] for r in rows if r["codec"] == name)
             out.add(f"{name}, {way} a photograph", 1000 * seconds, "", "ms")
-    for quality in QUALITIES if args.plots else ():
+    for quality in METRICS if args.plots else ():
         plots.save_figure(plots.rate_distortion(rows, quality), args.plots / f"{quality}.png")
     return out.finish()
 
