@@ -73,6 +73,8 @@ class Row:
     eager: bool = False  # tracing takes longer than training: one test alone traces it
     targets: tuple[str, ...] = ("cpu",)  # to which it is exported; none: a test of its own does
     precisions: tuple[str, ...] = ("fp32",)  # in which it is exported
+    as_bytes: bool = False  # its images are bytes at every target
+    uncounted: tuple[str, ...] = ()  # graphs whose multiplications a bundle leaves open: they loop
     size: int | None = None  # side of a phone's image where a model takes any size
 
     def __str__(self) -> str:
@@ -173,13 +175,14 @@ TABLE = (
         {"encoder": ({"image", "quality"}, {"y", "z"}),
          "prior": ({"z", "y", "pass", "quality"}, {"index", "mean"}),
          "decoder": ({"z", "y", "quality"}, {"image"})},
-        large, eager=True),
+        large, eager=True, as_bytes=True, uncounted=("prior",)),
     Row("fvbn", "fvbn", {"shape": DIGIT, "hidden": 8}, DENSITY),
     Row("pixelrnn", "pixelrnn",
-        {"shape": DIGIT, "filters": 3, "layers": 1, "entry": 3, "head": 3}, DENSITY),
+        {"shape": DIGIT, "filters": 3, "layers": 1, "entry": 3, "head": 3}, DENSITY,
+        uncounted=("density",)),
     Row("pixelrnn_diagonal", "pixelrnn",
         {"shape": DIGIT, "kind": "diagonal", "filters": 3, "layers": 1, "entry": 3, "head": 3},
-        DENSITY),
+        DENSITY, uncounted=("density",)),
     Row("super_resolution", "super_resolution",
         {"shape": DIGIT, "factor": 2, "components": 2, "filters": 4, "stages": 1, "blocks": 1,
          "entry": 3},

@@ -1,4 +1,4 @@
-"""Small models of every kind, and what every test here needs of onnxruntime and Keras."""
+"""The models of the table, and what every test here needs of onnxruntime and Keras."""
 
 import os
 
@@ -9,38 +9,21 @@ import numpy as np
 import onnxruntime
 import pytest
 from keras import layers
+from table import TABLE
 
-from dimaging_tf.models.autoencoder import Autoencoder
-from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
-from dimaging_tf.models.classifier import Classifier
-from dimaging_tf.models.classifier import Config as ClassifierConfig
-from dimaging_tf.models.denoiser import Config as DenoiserConfig
-from dimaging_tf.models.denoiser import Denoiser
-from dimaging_tf.models.unet import UNet, padded
-from dimaging_tf.models.vae import VAE
-from dimaging_tf.models.vae import Config as VAEConfig
-from dimaging_tf.models.vae_faces import Config as FaceConfig
-from dimaging_tf.models.vae_faces import FaceVAE
 
-DIGIT = (8, 8, 1)
-MODELS = {
-    "vae": lambda: VAE(VAEConfig(DIGIT, 3, (16,))),
-    "vae_conv": lambda: VAE(VAEConfig(DIGIT, 3, (16,), channels=(4, 8))),
-    "vae_faces": lambda: FaceVAE(FaceConfig(DIGIT, 6, channels=(4, 8))),
-    "autoencoder": lambda: Autoencoder(AutoencoderConfig(DIGIT, 4)),
-    "autoencoder_conv": lambda: Autoencoder(AutoencoderConfig(DIGIT, 4, (4, 8))),
-    "classifier": lambda: Classifier(ClassifierConfig(DIGIT, channels=(8, 8), units=16)),
-    "denoiser": lambda: Denoiser(DenoiserConfig(depth=1, width=4)),
-    "unet": lambda: UNet(padded(depth=2, width=4, outputs=1, head="regression")),
-    "segmenter": lambda: UNet(padded(depth=1, width=4)),
-}
+class _Models(dict):
+    """Name of a row of the table -> its model, made when it is first asked for."""
+
+    def __missing__(self, name: str):
+        self[name] = next(row for row in TABLE if row.id == name).make()
+        return self[name]
 
 
 @pytest.fixture(scope="session")
 def models():
-    """Name -> a small model of dimaging_tf.models with random weights, always the same."""
-    keras.utils.set_random_seed(0)
-    return {name: make() for name, make in MODELS.items()}
+    """Name of a row of the table of models -> that model with random weights, always the same."""
+    return _Models()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import errno
 import json
 import subprocess
 import sys
-from typing import Any
 
 import dimaging_export.bundle.build
 import dimaging_export.exporting
@@ -18,51 +17,6 @@ from dimaging_export.bundle.targets import TARGETS
 from dimaging_export.errors import PrecisionError
 from keras import layers as L
 from PIL import Image
-
-
-def data_for(name, digits, masks, labels):
-    return {"segmenter": (digits, masks), "classifier": (digits, labels)}.get(name, digits)
-
-
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-@pytest.mark.parametrize("target", ["cpu", "phone", "web"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "vae",
-        "vae_conv",
-        "vae_faces",
-        "autoencoder",
-        "autoencoder_conv",
-        "classifier",
-        "denoiser",
-        "unet",
-        "segmenter",
-    ],
-)
-def test_every_model_to_every_target(
-    models, digits, masks, labels, tmp_path, name, target, precision
-):
-    model, data = models[name], data_for(name, digits, masks, labels)
-    size = 8 if target == "phone" and name in ("denoiser", "unet", "segmenter") else None
-    out = export(model, tmp_path / "b", precision=precision, target=target, data=data, size=size)
-    bundle = open_bundle(out)
-    manifest = bundle.manifest
-    assert (manifest.precision, manifest.target, manifest.model) == (
-        precision, target, model.registry_name,
-    )  # fmt: skip
-    assert set(bundle.graphs) == set(model.graphs())
-    for checks in bundle.check().values():
-        assert all(check.ok for check in checks.values())
-    quality: Any = manifest.quality
-    assert quality["loss"] <= quality["allowed"]
-    assert all(graph.macs for graph in manifest.graphs.values())
-    tensors = [t for g in manifest.graphs.values() for t in (*g.inputs, *g.outputs)]
-    assert any(t.dtype == "uint8" for t in tensors) == (target != "cpu")
-    for tensor in tensors:
-        free = [size for size in tensor.shape if isinstance(size, str)]
-        assert bool(free) == (target != "phone")
-    assert {p.name for p in tmp_path.iterdir()} == {"b"}
 
 
 @pytest.fixture(scope="module")

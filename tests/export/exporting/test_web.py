@@ -1,0 +1,8 @@
+"""Every row of the table of models as a bundle for the target `web`."""
+
+from helpers.exporting import check_export, rows
+
+
+@rows("web")
+def test_a_bundle_that_proves_itself(models, row, precision, tmp_path):
+    check_export(row, models[row.id], "web", precision, tmp_path)
