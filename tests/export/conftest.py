@@ -1,9 +1,6 @@
 """The models of the table, and what every test here needs of onnxruntime and Keras."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import helpers.devices  # noqa: F401  before the first tensor
 import keras
 import numpy as np
 import onnxruntime

@@ -1,14 +1,7 @@
-"""Two logical CPU devices for every TensorFlow test: the mirrored test needs them before first use."""
+"""What every test of training shares."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import helpers.devices  # noqa: F401  before the first tensor
 import pytest
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 @pytest.fixture(scope="session")
