@@ -1,0 +1,30 @@
+"""Every fit script of examples/ runs with little to do, and its last line names a picture."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.pages import ROOT, run
+
+EXAMPLES = {
+    "vae": ["--epochs", "1"],
+    "latent": ["--epochs", "1"],
+    "dcgan": ["--epochs", "1"],
+    "pixelcnn": ["--epochs", "1"],
+    "stackgan": ["--epochs", "2", "--pictures", "192"],
+    "autoencoder": ["--epochs", "1", "--convolutional"],
+    "compressive_autoencoder": ["--minutes", "0.05"],
+    "unet": ["--epochs", "1", "--width", "4"],
+    "denoiser": ["--minutes", "0.05", "--width", "4"],
+    "unet_codec": ["--minutes", "0.05", "--width", "8"],
+}
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "examples").glob("*.py")))
+def test_example(name, tmp_path):
+    said = run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), *EXAMPLES[name], "--out", "made"],
+        tmp_path,
+    )
+    picture = Path(said.strip().splitlines()[-1].split(": ")[-1])
+    assert (tmp_path / picture).stat().st_size > 500

@@ -1,0 +1,56 @@
+"""The pages of docs/ are programs too: their Python runs, and their budget files are read."""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dimaging_edge.benchmark import read_budget
+from helpers.pages import ROOT, blocks, run
+from PIL import Image
+
+OLDER = ROOT / "tests" / "golden" / "older"
+
+
+def _bundle(name: str) -> Callable[[Path], object]:
+    """A small integer-valued PixelCNN under the name that the page gives it."""
+    return lambda folder: shutil.copytree(OLDER / "pixelcnn-integer", folder / "bundle" / name)
+
+
+def _photo(folder: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8)
+    Image.fromarray(image).save(folder / "photo.png")
+
+
+SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's folder
+    "sampling": _bundle("pixelcnn-fp32"),
+    "lossless": _bundle("pixelcnn-integer"),
+    "format": _photo,
+}
+PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_python_of_a_page_runs(name, tmp_path):
+    SCENES.get(name, lambda folder: None)(tmp_path)
+    run([sys.executable, "-c", "\n".join(blocks(PAGES[name], "python", "py"))], tmp_path)
+
+
+def test_the_pages_that_show_python_are_found():
+    assert set(SCENES) <= set(PROGRAMS)
+
+
+def test_the_budget_of_the_page_is_read(tmp_path):
+    (text,) = blocks(PAGES["latency"], "toml")
+    (tmp_path / "latency.toml").write_text(text, "utf-8")
+    assert read_budget(tmp_path / "latency.toml").max_ratio == {"decoder": 0.31}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name):
+    for link in re.findall(r"\]\(([^)#:]+)\)", PAGES[name]):
+        assert (ROOT / "docs" / link).exists(), link
