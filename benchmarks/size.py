@@ -105,12 +105,13 @@ def build_wheel(folder: Path) -> Path:
 
 
 def edge_bytes(wheel: Path) -> int:
-    """Compressed bytes of what belongs to dimaging_edge in the wheel, without the weights that ship."""
+    """Compressed bytes of what belongs to dimaging_edge in the wheel, without what ships with it."""
     with zipfile.ZipFile(wheel) as archive:
         return sum(
             i.compress_size
             for i in archive.infolist()
-            if i.filename.startswith("dimaging_edge/") and "/models/" not in i.filename
+            if i.filename.startswith("dimaging_edge/")
+            and i.filename.split("/")[1] not in ("shipped", "web")
         )
 
 

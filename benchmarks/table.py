@@ -1,10 +1,13 @@
 """Make docs/figures.md from the JSON files in benchmarks/results.
 
-python benchmarks/table.py
+python benchmarks/table.py             writes the page
+python benchmarks/table.py --quick     writes nothing; exit code 1 if the page is not what it would write
 """
 
+import argparse
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,18 @@ def section(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Write the page, or compare it."""
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("--quick", action="store_true", help="compare the page and write nothing")
+    if p.parse_args().quick:
+        return int(PAGE.read_text(encoding="utf-8") != page())
     PAGE.write_text(page(), encoding="utf-8")
     print(PAGE.relative_to(PAGE.parents[1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""A folder like DIMAGING_DATA with little in it: what every benchmark can start on, drawn here.
+
+python tests/helpers/tiny_data.py FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from dimaging_tf.data import nuclei, wallpapers
+
+TRAIN, VALID = 600, 200
+"""Digits to learn from, and to judge by."""
+
+
+def make(folder: Path) -> Path:
+    """Write all sets below `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    _digits(folder)
+    _faces(folder, rng)
+    for kind, draw in (("photos", _photos), ("nuclei16", _nuclei)):
+        (folder / kind).mkdir(exist_ok=True)
+        draw(folder / kind, rng)
+    return folder
+
+
+def _digits(folder: Path) -> None:
+    """mnist.npz and binarized_mnist.npz of scikit-learn's digits: 8 x 8, enlarged to 28 x 28."""
+    found: tuple[np.ndarray, np.ndarray] = load_digits(return_X_y=True)
+    image = found[0].reshape(-1, 8, 8).repeat(3, 1).repeat(3, 2)
+    image = np.pad(image * (255 / 16), ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
+    label = found[1].astype(np.uint8)
+    train, valid = slice(TRAIN), slice(TRAIN, TRAIN + VALID)
+    np.savez_compressed(
+        folder / "mnist.npz",
+        x_train=image[train], y_train=label[train], x_test=image[valid], y_test=label[valid],
+    )  # fmt: skip
+    bits = np.packbits(image.reshape(-1, 784) > 127, axis=1)
+    np.savez_compressed(folder / "binarized_mnist.npz", x_train=bits[train], x_valid=bits[valid])
+
+
+def _faces(folder: Path, rng: np.random.Generator) -> None:
+    """olivetti.npz: 40 people, each a pattern of its own; every second picture has a bar before the eyes."""
+    people = rng.integers(60, 200, (40, 8, 8)).repeat(8, 1).repeat(8, 2)
+    images = people.repeat(10, 0) + rng.normal(0, 5, (400, 64, 64))
+    glasses = np.arange(400) % 2
+    images[glasses == 1, 20:28] = 20
+    np.savez_compressed(
+        folder / "olivetti.npz",
+        images=images.clip(0, 255).astype(np.uint8),
+        person=np.arange(400) // 10,
+        glasses=glasses,
+    )
+
+
+def _photos(folder: Path, rng: np.random.Generator) -> None:
+    """Waves and noise, 560 x 800 in colour, named like the photographs that are held back, and two more."""
+    y, x = np.mgrid[:560, :800] / 100
+    for name in (*wallpapers.HELD_BACK, "nature_one", "nature_two"):
+        a, b = rng.uniform(1, 6, (2, 3))
+        wave = 128 + 90 * np.sin(a * x[..., None] + b * y[..., None])
+        image = (wave + rng.normal(0, 6, wave.shape)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(image).save(folder / f"{name}.png")
+
+
+def _nuclei(folder: Path, rng: np.random.Generator) -> None:
+    """16-bit fields of 520 x 696 with bright discs, as a camera of 12 bits stores them."""
+    y, x = np.mgrid[:520, :696]
+    for name in (*nuclei.HELD_BACK[:2], "001"):
+        image = rng.poisson(200, (520, 696)).astype(float)
+        for top, left, size in rng.uniform((0, 0, 8), (520, 696, 20), (40, 3)):
+            image += 1500 * (np.hypot(y - top, x - left) < size)
+        Image.fromarray(image.clip(0, 4095).astype(np.uint16)).save(folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
