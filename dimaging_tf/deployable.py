@@ -42,7 +42,25 @@ class FigureOfMerit:
         return share * abs(reference) if self.relative else share
 
 
-class DeployableModel(keras.Model, ABC):
+class TrackedModel(keras.Model):
+    """A model whose own `train_step` and `test_step` report running means of named values."""
+
+    trackers: Mapping[str, keras.metrics.Mean] = {}
+    """Name in the logs -> running mean, in the order of the logs. A model without any has Keras's metrics."""
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What Keras resets at the start of each epoch."""
+        return list(self.trackers.values()) or super().metrics
+
+    def track(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Take values ([B], or a scalar) into the trackers of these names, and return all means so far."""
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+
+class DeployableModel(TrackedModel, ABC):
     """Base of every model here: one frozen `Config`, functional graphs, a figure of merit.
 
     Subclasses set the class attributes and override the methods below. What they learn from, `x`, is of one
@@ -190,6 +208,16 @@ class DeployableModel(keras.Model, ABC):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Rebuild from `get_config`."""
         return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
+
+
+def check_strides(model: str, shape: tuple[int, ...], convolutions: int) -> None:
+    """ValueError unless so many convolutions of stride 2 halve height and width of `shape` evenly."""
+    step = 2**convolutions
+    if shape[0] % step or shape[1] % step:
+        raise ValueError(
+            f"{model}: {convolutions} stride-2 convolutions need height and width divisible by "
+            f"{step}. Received: {shape[0]}x{shape[1]}"
+        )
 
 
 def _fits(value: Any, kind: Any) -> bool:

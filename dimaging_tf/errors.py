@@ -3,11 +3,12 @@
 A message says what is wrong, what was expected, what was received, and what mends it.
 """
 
-import difflib
-from collections.abc import Iterable
+from dimaging_edge.common.errors import DimagingError, near
+
+__all__ = ["DataError", "TrainingError", "UserError", "near"]
 
 
-class UserError(Exception):
+class UserError(DimagingError):
     """Something outside the program is wrong; the message is written for its user."""
 
 
@@ -17,11 +18,3 @@ class DataError(UserError, ValueError):
 
 class TrainingError(UserError):
     """A training that cannot start or cannot go on, such as a loss that is no longer a number."""
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'? " where a known name is close to `name`, and all known names."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(known)}"

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from dimaging_edge.common.errors import DimagingError
 
 from dimaging_tf import registry
 from dimaging_tf.commands.attack import gradient
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.train import Seed, Size, train
-from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
 app = typer.Typer(
@@ -227,8 +227,6 @@ def _status() -> int | str | None:
     """Run the command. No error outlives this function: it would hold the frames of `fit` and with
     them a tf.data iterator, whose threads may abort a Python that ends under them.
     """
-    from dimaging_edge.common.errors import DimagingError
-
     try:
         app()
     except SystemExit as end:
@@ -241,7 +239,7 @@ def _status() -> int | str | None:
         install = "pip install 'dimaging[train,export,cpu]'"
         typer.echo(f"error: this needs {missing.name}: {install}", err=True)
         return 1
-    except (UserError, DimagingError, ValueError, OSError) as error:
+    except (DimagingError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         return 1
     return 0

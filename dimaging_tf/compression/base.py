@@ -130,7 +130,7 @@ class LearnedCodec(DeployableModel):
 
     @property
     def metrics(self):
-        """Reset by Keras at the start of each epoch."""
+        """The running means: those of all qualities together, and those of each of RUNGS by itself."""
         return [*self.trackers.values(), *self.rungs.values()]
 
     @property
@@ -202,7 +202,7 @@ class LearnedCodec(DeployableModel):
             # A percent counts the same in a smooth picture and a busy one, at a low rate and a high one.
             return tf.reduce_mean(tf.math.log(found["loss"] + 0.002)), found
 
-        return self._track(self.trackers, descend(self, loss_of))
+        return self.track(descend(self, loss_of))
 
     def varied(self, image, step):
         """With 16 bits, pictures as other cameras would store them; else as they are. [B, H, W, C]."""
@@ -217,15 +217,10 @@ class LearnedCodec(DeployableModel):
         """With rounding, at five qualities; their means, and each by itself."""
         for q in RUNGS:
             found = self.losses_of(image, tf.fill(tf.shape(image)[:1], q))
-            self._track(self.trackers, found)
-            self._track(self.rungs, {f"{name}_{q}": found[name] for name in ("bpp", "psnr")})
+            self.track(found)
+            for name in ("bpp", "psnr"):
+                self.rungs[f"{name}_{q}"].update_state(found[name])
         return {m.name: m.result() for m in self.metrics}
-
-    def _track(self, trackers, found):
-        for name, tracker in trackers.items():
-            if name in found:
-                tracker.update_state(found[name])
-        return {name: tracker.result() for name, tracker in trackers.items()}
 
     def score(self, run, image, label=None, seed=0):
         """Mean loss of six images at five qualities in bits a pixel, as an ideal coder codes them."""

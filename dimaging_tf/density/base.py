@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dimaging_tf.density.layers import Encode, LogLikelihood, Weights
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
@@ -58,7 +59,7 @@ class ExplicitDensity(DeployableModel):
         super().__init__(config, **kwargs)
         self.network = type(self).build_network(self.config)
         self.likelihood: Any = likelihood_of(self.config)  # or its integer-valued form
-        self.trackers = [keras.metrics.Mean(name) for name in self.loss_names]
+        self.trackers = {name: keras.metrics.Mean(name) for name in self.loss_names}
 
     @property
     def figure_of_merit(self) -> FigureOfMerit:
@@ -66,11 +67,6 @@ class ExplicitDensity(DeployableModel):
         unit = "nats" if self.config.levels == 2 else "bits/dim"
         allowed = 0.1 if unit == "nats" else 0.01
         return FigureOfMerit("negative log-likelihood", unit, False, {"integer": allowed})
-
-    @property
-    def metrics(self):
-        """Reset by Keras at the start of each epoch."""
-        return self.trackers
 
     @property
     def scale(self) -> float:
@@ -118,9 +114,7 @@ class ExplicitDensity(DeployableModel):
         return self._track(self.losses_of(image, condition))
 
     def _track(self, losses):
-        for tracker, loss in zip(self.trackers, losses, strict=True):
-            tracker.update_state(loss)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return self.track(dict(zip(self.loss_names, losses, strict=True)))
 
     def transform(self, image, label, seed):
         """To the alphabet: grey is drawn black or white with its own probability, or rounded."""
@@ -238,57 +232,6 @@ class ExplicitDensity(DeployableModel):
         found = self.transform(tf.convert_to_tensor(image), label, np.array([seed, 0], np.int32))
         image, condition = found if self.condition else (found, None)
         return np.asarray(image), None if condition is None else np.asarray(condition)
-
-
-@keras.saving.register_keras_serializable("dimaging")
-class LogLikelihood(keras.layers.Layer):
-    """(parameters, image) -> log-likelihood of each pixel in nats, [B, H, W, 1]."""
-
-    def __init__(self, likelihood: Likelihood, **kwargs):
-        super().__init__(**kwargs)
-        self.likelihood = likelihood
-
-    def call(self, parameters, image):
-        """Of the likelihood."""
-        return self.likelihood.log_prob(parameters, image)
-
-    def compute_output_shape(self, parameters_shape, image_shape):
-        """One number a pixel."""
-        return (*image_shape[:-1], 1)
-
-
-@keras.saving.register_keras_serializable("dimaging")
-class Encode(keras.layers.Layer):
-    """Image in [0, 1] -> symbols, whole numbers; the same shape."""
-
-    def __init__(self, likelihood: IntegerLikelihood, **kwargs):
-        super().__init__(**kwargs)
-        self.likelihood = likelihood
-
-    def call(self, image):
-        """Of the likelihood."""
-        return self.likelihood.encode(image)
-
-    def compute_output_shape(self, shape):
-        """The same."""
-        return shape
-
-
-@keras.saving.register_keras_serializable("dimaging")
-class Weights(keras.layers.Layer):
-    """(parameters [B, H, W, count], symbols) -> integer weights of the symbols [B, H, W, C, levels]."""
-
-    def __init__(self, likelihood: IntegerLikelihood, **kwargs):
-        super().__init__(**kwargs)
-        self.likelihood = likelihood
-
-    def call(self, parameters, symbols):
-        """Of the likelihood."""
-        return self.likelihood.weights(parameters, symbols)
-
-    def compute_output_shape(self, parameters_shape, symbols_shape):
-        """A weight for each symbol of each colour."""
-        return (*parameters_shape[:-1], self.likelihood.channels, self.likelihood.levels)
 
 
 def log_likelihood(weights: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from dimaging_tf.deployable import TrackedModel
 from dimaging_tf.errors import near
 from dimaging_tf.gan import losses
 from dimaging_tf.gan.fast_backward import cheap_backward
@@ -62,7 +63,7 @@ class GANConfig:
                 raise ValueError(f"{name} must be 0 or more. Received: {value!r}")
 
 
-class GANBase(keras.Model):
+class GANBase(TrackedModel):
     """The game itself: `compile(d_optimizer=, g_optimizer=)` and `fit(images[, conditions])`.
 
     A subclass sets `config` (a `GANConfig`), builds `generator` and `discriminator` (functional), calls
@@ -181,11 +182,6 @@ class GANBase(keras.Model):
         """The inverse."""
         found = {k: keras.optimizers.deserialize(v) for k, v in config.items()}
         self.compile(**found)
-
-    @property
-    def metrics(self):
-        """Reset by Keras at the start of each epoch."""
-        return list(self.trackers.values())
 
     def call(self, inputs):
         """Z, or {"z": ..., "label": ...} -> images, by the averaged generator."""
@@ -326,13 +322,8 @@ class GANBase(keras.Model):
         return tf.stack([tf.shape(image)[0], self.noise_size])
 
     def _track(self, d_loss, g_loss, logits):
-        values = {
-            "d_loss": d_loss, "g_loss": g_loss,
-            "d_real": tf.sigmoid(logits["real"]), "d_fake": tf.sigmoid(logits["fake"]),
-        }  # fmt: skip
-        for name, value in values.items():
-            self.trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        sure = {f"d_{name}": tf.sigmoid(logits[name]) for name in ("real", "fake")}
+        return self.track({"d_loss": d_loss, "g_loss": g_loss, **sure})
 
     # ---- samples ---------------------------------------------------------------------------------
 

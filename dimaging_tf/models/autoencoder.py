@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel, FigureOfMerit
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit, check_strides
 from dimaging_tf.evaluation import metrics
 
 
@@ -28,12 +28,7 @@ class Config:
     channels: tuple[int, ...] = ()  # of each stride-2 convolution; () is the dense network
 
     def __post_init__(self):
-        step = 2 ** len(self.channels)
-        if self.shape[0] % step or self.shape[1] % step:
-            raise ValueError(
-                f"autoencoder: {len(self.channels)} stride-2 convolutions need height and width "
-                f"divisible by {step}. Received: {self.shape[0]}x{self.shape[1]}"
-            )
+        check_strides("autoencoder", self.shape, len(self.channels))
 
 
 def build_encoder(config: Config) -> keras.Model:

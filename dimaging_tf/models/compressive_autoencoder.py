@@ -112,11 +112,6 @@ class CompressiveAutoencoder(DeployableModel):
                 f"received {height} x {width}. Say --size 64"
             )
 
-    @property
-    def metrics(self):
-        """Reset by Keras at the start of each epoch."""
-        return list(self.trackers.values())
-
     def call(self, image):
         """Compress and restore: [B, H, W, C] -> the same, in [0, 1]."""
         symbols = tf.round(self.encoder(image)["code"])
@@ -152,16 +147,11 @@ class CompressiveAutoencoder(DeployableModel):
             found = self.losses_of(image, noise)
             return tf.reduce_mean(found["loss"]), found
 
-        return self._track(descend(self, loss_of))
+        return self.track(descend(self, loss_of))
 
     def test_step(self, image):
         """With rounded symbols."""
-        return self._track(self.losses_of(image))
-
-    def _track(self, found):
-        for name, tracker in self.trackers.items():
-            tracker.update_state(found[name])
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        return self.track(self.losses_of(image))
 
     def graphs(self):
         """{"compress": image -> code; "decompress": symbols -> image}.

@@ -137,14 +137,15 @@ class StackGAN(Phased, TextToImage):
 
     @property
     def metrics(self):
-        """Reset by Keras at the start of each epoch."""
-        return list(self._results().values())
+        """The running means of both stages, and of the matching."""
+        return [*self._training_trackers().values(), self.trackers["r_precision"]]
 
-    def _results(self) -> dict[str, Any]:
+    def _training_trackers(self) -> dict[str, Any]:
+        """Return what a training step reports, by the name in the logs."""
         found = {"matching": self.trackers["matching"]}
         for stage in (self.stage1, self.stage2):
             found |= {f"{stage.name}_{name}": tracker for name, tracker in stage.trackers.items()}
-        return {**found, "r_precision": self.trackers["r_precision"]}
+        return found
 
     def phases(self):
         """Matching, stage I, stage II."""
@@ -164,17 +165,16 @@ class StackGAN(Phased, TextToImage):
             loss = self.matcher.loss(image, self.matcher.text(tokens), both=True)
             return loss, loss
 
-        loss = descend(self, loss_of, self.matcher.variables)
-        self.trackers["matching"].update_state(loss)
-        return self._told()
+        self.track({"matching": descend(self, loss_of, self.matcher.variables)})
+        return self._logs()
 
     def _play(self, stage, picture, tokens):
         stage.train_step((picture, self.matcher.text(tokens)))
         self.optimizer.iterations.assign_add(1)
-        return self._told()
+        return self._logs()
 
-    def _told(self):
-        return {n: x.result() for n, x in self._results().items() if n != "r_precision"}
+    def _logs(self):
+        return {name: tracker.result() for name, tracker in self._training_trackers().items()}
 
     def test_step(self, data):
         """Matching loss of the pictures; R-precision of as many drawn ones, the same noise always."""
@@ -182,9 +182,8 @@ class StackGAN(Phased, TextToImage):
         found = self.matcher.text(tokens)
         noise = step_normal(tf.stack([tf.shape(tokens)[0], self.stage2.noise_size]), -1, 0)
         drawn = self.stage2.draw(noise, found, generator=self.stage2.average)["image"]
-        self.trackers["matching"].update_state(self.matcher.loss(image, found, both=True))
-        self.trackers["r_precision"].update_state(self.matcher.hits(drawn, found))
-        return {n: x.result() for n, x in self.trackers.items()}
+        matching = self.matcher.loss(image, found, both=True)
+        return self.track({"matching": matching, "r_precision": self.matcher.hits(drawn, found)})
 
     def _low(self, found, noise):
         """What the averaged stage I draws."""

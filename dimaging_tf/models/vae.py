@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.deployable import DeployableModel, FigureOfMerit
+from dimaging_tf.deployable import DeployableModel, FigureOfMerit, check_strides
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.training.steps import descend, step_normal
 
@@ -40,12 +40,7 @@ class Config:
     channels: tuple[int, ...] = ()
 
     def __post_init__(self):
-        step = 2 ** len(self.channels)
-        if self.shape[0] % step or self.shape[1] % step:
-            raise ValueError(
-                f"vae: {len(self.channels)} stride-2 convolutions need height and width "
-                f"divisible by {step}. Received: {self.shape[0]}x{self.shape[1]}"
-            )
+        check_strides("vae", self.shape, len(self.channels))
         if self.likelihood not in ("bernoulli", "gaussian"):
             raise ValueError(
                 f"vae: likelihood must be bernoulli or gaussian. Received: {self.likelihood!r}"
@@ -99,11 +94,6 @@ class VAE(DeployableModel):
         self.encoder = build_encoder(self.config)
         self.decoder = build_decoder(self.config)
         self.trackers = {n: keras.metrics.Mean(n) for n in ("loss", "reconstruction", "kl")}
-
-    @property
-    def metrics(self):
-        """Reset by Keras at the start of each epoch."""
-        return list(self.trackers.values())
 
     def call(self, image):
         """Reconstruct from the posterior mean: [B, H, W, C] -> the same, in [0, 1] for Bernoulli."""
@@ -162,10 +152,7 @@ class VAE(DeployableModel):
         return tf.stack([tf.shape(image)[0], self.config.latent_dim])
 
     def _track(self, reconstruction, kl):
-        values = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-        for name, value in values.items():
-            self.trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        return self.track({"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl})
 
     def _mean(self, logits):
         return tf.sigmoid(logits) if self.config.likelihood == "bernoulli" else logits

@@ -9,7 +9,7 @@ from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.linear import convolution
 from dimaging_export.emit.table import emits
 from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, first_value, last_value
-from dimaging_tf.density.base import LogLikelihood
+from dimaging_tf.density.layers import LogLikelihood
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 

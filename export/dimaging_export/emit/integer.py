@@ -7,7 +7,7 @@ from dimaging_export.emit.likelihoods import encode
 from dimaging_export.emit.likelihoods_integer import weights
 from dimaging_export.emit.table import emits
 from dimaging_export.emit.values import LAST, Value, axis_of, last_value
-from dimaging_tf.density.base import Encode, Weights
+from dimaging_tf.density.layers import Encode, Weights
 from dimaging_tf.layers.integer import FloorClip, IntegerGate
 
 

@@ -21,7 +21,8 @@ from dimaging_export.samplers.build import LOOPS
 from dimaging_export.samplers.loops import sampler
 from helpers.densities import ROWS, SMALL, random_model
 
-from dimaging_tf.density.base import LogLikelihood, uniform
+from dimaging_tf.density.base import uniform
+from dimaging_tf.density.layers import LogLikelihood
 from dimaging_tf.density.likelihoods import LogisticMixture
 from dimaging_tf.layers.integer import FloorClip, IntegerGate
 from dimaging_tf.layers.masked import MaskedConv2D
