@@ -1,15 +1,16 @@
-"""The game of two networks: what GAN, DCGAN and StackGAN share (Goodfellow et al. 2014, arXiv 1406.2661).
+"""The adversarial training that GAN, DCGAN and StackGAN share (Goodfellow et al. 2014, arXiv 1406.2661).
 
     z ──generator──> image G(z) ─┐
                                  ├──discriminator──> logit of "real"
                   real image x ──┘
 
 A step moves both players at once, as the lecture's tutorial does (simultaneous gradient descent,
-arXiv 1701.00160). That is also what makes it fast: one forward pass of the generator, one forward and one
-backward pass of the discriminator over real and generated images together serve both costs
-(`losses.gradient_ratio`); a usual loop takes two forward passes of the generator, three forward and three
-backward passes of the discriminator. Where the discriminator looks at a batch as a whole (batch
-normalisation), real and generated images go through it apart, and the generator's cost has a pass of its own.
+arXiv 1701.00160). This also makes a step fast: one forward pass of the generator, and one forward and one
+backward pass of the discriminator over real and generated images together, give the gradients of both losses
+(`losses.gradient_ratio`). A usual loop takes two forward passes of the generator, and three forward and three
+backward passes of the discriminator. Where the discriminator has batch normalisation, an image's logit
+depends on the whole batch; then real and generated images pass through it separately, and the generator's
+loss has a backward pass of its own.
 
 image: float32 [B, H, W, C] in [0, 1]; noise: float32 [B, n], unit Gaussian; logits: float32 [B].
 """
@@ -37,17 +38,17 @@ from dimaging_tf.training.steps import (
 
 @dataclass(frozen=True)
 class GANConfig:
-    """Rules of the game: the base of each model's Config."""
+    """Settings of the adversarial training; the Config of each GAN derives from it."""
 
-    g_cost: str = "non-saturating"  # the generator's cost: "non-saturating" | "minimax"
-    label_smoothing: float = 0.0  # real images count as 1 - this
-    gradient_penalty: float = 0.0  # weight; 0: off
-    penalty: str = "r1"  # which: "r1" | "wgan-gp"
-    spectral_normalisation: bool = False  # of every layer of the discriminator
-    instance_noise: float = 0.0  # largest deviation of noise on what the discriminator sees
-    ema: float = 0.999  # decay of the averaged generator, per step; 0: off
+    g_cost: str = "non-saturating"  # the generator's loss J(G): "non-saturating" | "minimax"
+    label_smoothing: float = 0.0  # the target of real images is 1 - label_smoothing
+    gradient_penalty: float = 0.0  # weight of the gradient penalty; 0: none
+    penalty: str = "r1"  # the kind of gradient penalty: "r1" | "wgan-gp"
+    spectral_normalisation: bool = False  # normalise every layer of the discriminator
+    instance_noise: float = 0.0  # largest deviation of the noise on the discriminator's images
+    ema: float = 0.999  # decay of the averaged generator in a step; 0: no average
     d_rate: float = 1.0  # learning rate of the discriminator over the generator's; see `compile`
-    seed: int = 0  # of the training noise
+    seed: int = 0  # seed of the training noise
 
     def __post_init__(self):
         for name, known in (("g_cost", losses.G_LOSSES), ("penalty", losses.PENALTIES)):
@@ -64,7 +65,7 @@ class GANConfig:
 
 
 class GANBase(TrackedModel):
-    """The game itself: `compile(d_optimizer=, g_optimizer=)` and `fit(images[, conditions])`.
+    """A generator and a discriminator: `compile(d_optimizer=, g_optimizer=)`, `fit(images[, conditions])`.
 
     A subclass sets `config` (a `GANConfig`), builds `generator` and `discriminator` (functional), calls
     `set_up_training()` at the end of its `__init__`, and overrides the hooks below where it needs to.
@@ -74,53 +75,56 @@ class GANBase(TrackedModel):
     generator: keras.Model
     discriminator: keras.Model
     average: Any = None
-    """The moving average of the generator, which is sampled and exported; None without it."""
+    """The moving average of the generator, which is sampled and exported; None where `config.ema` is 0."""
 
     # ---- hooks -----------------------------------------------------------------------------------
 
     @property
     def noise_size(self) -> int:
-        """Length n of the noise vector of an image."""
+        """The length n of an image's noise vector."""
         return self.config.latent_dim
 
     def generate(self, noise, condition, training: bool, generator=None) -> tuple[Any, Any]:
-        """(images, penalty): what the generator makes of the noise, and a scalar to add to J(G), or None.
+        """Return (images, penalty): generated images, and a scalar to add to J(G) or None.
 
-        generator: `self.generator`, or its average.
+        generator: the network to use, by default `self.generator`; its average is the other choice.
         """
         inputs = noise if condition is None else {"z": noise, "label": condition}
         return (generator or self.generator)(inputs, training=training)["image"], None
 
     def discriminate(self, image, condition, training: bool):
-        """Logits [B] or [B, 1]."""
+        """Return the discriminator's logits, [B] or [B, 1]."""
         inputs = image if condition is None else {"image": image, "label": condition}
         return self.discriminator(inputs, training=training)["logit"]
 
     def condition_of(self, given):
-        """What `fit` received beside the images -> the condition that both players are told, or None."""
+        """Turn what `fit` received beside the images into both players' condition; None: no condition."""
         return given
 
     def wrong_condition(self, condition, step):
-        """A condition that does not fit each real image, which then counts as generated; None: no such."""
+        """Return a condition that does not fit for each real image, or None.
+
+        A real image beside a wrong condition counts as generated (see `losses.discriminator_loss`).
+        """
         return
 
     @property
     def g_variables(self) -> list[Any]:
-        """What the generator's step moves."""
+        """The weights that the generator's step moves."""
         return self.generator.trainable_variables
 
     @property
     def d_variables(self) -> list[Any]:
-        """What the discriminator's step moves."""
+        """The weights that the discriminator's step moves."""
         return self.discriminator.trainable_variables
 
     # ---- set-up ----------------------------------------------------------------------------------
 
     def set_up_training(self) -> None:
-        """Look at the networks, copy the generator for its average; the end of a subclass's `__init__`."""
+        """Make the trackers and the averaged generator; a subclass calls this last in its `__init__`."""
         self.trackers = {n: keras.metrics.Mean(n) for n in ("d_loss", "g_loss", "d_real", "d_fake")}
         inner = list(self.discriminator._flatten_layers())
-        # A batch normalisation ties the images of a batch together.
+        # Whether an image's logit depends on that image alone: a batch normalisation mixes a batch's rows.
         self.rows_apart = not any(isinstance(x, layers.BatchNormalization) for x in inner)
         self.spectral = [x for x in inner if hasattr(x, "update_direction")]
         plain = self.rows_apart and type(self).discriminate is GANBase.discriminate
@@ -132,11 +136,11 @@ class GANBase(TrackedModel):
             self.average = average
 
     def compile(self, optimizer=None, *, d_optimizer=None, g_optimizer=None, **more) -> None:
-        """One optimizer for each player; `optimizer`: for both.
+        """Take an optimizer for each player, or `optimizer` for both.
 
-        The discriminator's is then a copy whose learning rate is `config.d_rate` times as large: a small
-        one keeps it from winning (two time scales: Heusel et al. 2017, arXiv 1706.08500).
-        The generator's counts the steps (`model.optimizer`).
+        From one `optimizer` the discriminator gets a copy whose learning rate is `config.d_rate` times as
+        large: a small rate keeps it from winning (two time scales: Heusel et al. 2017, arXiv 1706.08500).
+        `model.optimizer` is the generator's; its `iterations` count the steps.
         """
         optimizer = None if optimizer is None else keras.optimizers.get(optimizer)
         g_optimizer = optimizer if g_optimizer is None else keras.optimizers.get(g_optimizer)
@@ -150,28 +154,28 @@ class GANBase(TrackedModel):
         d_optimizer = keras.optimizers.get(d_optimizer)
         if d_optimizer is g_optimizer:
             raise ValueError(
-                f"{self.name}: the players need an optimizer each. Received the same one twice"
+                f"{self.name}: each player needs an optimizer of its own. Received the same one twice"
             )
         for network in (self.generator, self.discriminator):
             synchronise_batch_norm(network)
         super().compile(optimizer=g_optimizer, auto_scale_loss=False, **more)
         self.d_optimizer = d_optimizer
-        # Built now, so that a file restores both.
+        # An optimizer is restored from a file only if its variables exist by then.
         self.optimizer.build(self.g_variables)
         self.d_optimizer.build(self.d_variables)
 
     def set_learning_rate(self, rate: float) -> None:
-        """The generator's; the discriminator's is `config.d_rate` times that."""
+        """Set the generator's learning rate, and the discriminator's to `config.d_rate` times that."""
         self.optimizer.learning_rate = rate
         self.d_optimizer.learning_rate = rate * self.config.d_rate
 
     @property
     def optimizers(self) -> list[Any]:
-        """The discriminator's and the generator's."""
+        """The optimizers of the discriminator and of the generator."""
         return [self.d_optimizer, self.optimizer]
 
     def get_compile_config(self):
-        """Both optimizers."""
+        """Return both optimizers as Keras writes them to a file."""
         serialize = keras.optimizers.serialize
         return {
             "d_optimizer": serialize(self.d_optimizer),
@@ -179,61 +183,56 @@ class GANBase(TrackedModel):
         }
 
     def compile_from_config(self, config):
-        """The inverse."""
+        """Compile with the optimizers that `get_compile_config` described."""
         found = {k: keras.optimizers.deserialize(v) for k, v in config.items()}
         self.compile(**found)
 
     def call(self, inputs):
-        """Z, or {"z": ..., "label": ...} -> images, by the averaged generator."""
+        """Generate images from z, or from {"z", "label"}, with the averaged generator."""
         return (self.average or self.generator)(inputs)["image"]
 
-    # ---- the game --------------------------------------------------------------------------------
+    # ---- training --------------------------------------------------------------------------------
 
     def train_step(self, data):
-        """One step of both players. data: images, or (images, conditions)."""
+        """Take one step of both players. data: images, or (images, conditions)."""
         real, given, _ = keras.utils.unpack_x_y_sample_weight(data)
         real, condition = tf.convert_to_tensor(real), self.condition_of(given)
-        # A copy: the optimizer counts on in the middle of the step.
-        rules, step = self.config, tf.identity(self.optimizer.iterations.value)
-        noise = step_normal(self._noise_shape(real), rules.seed, step)
+        # The optimizer increments its counter in the middle of the step, so the count is copied first.
+        config, step = self.config, tf.identity(self.optimizer.iterations.value)
+        noise = step_normal(self._noise_shape(real), config.seed, step)
         with tf.GradientTape() as g_tape:
-            fake, extra = self.generate(noise, condition, training=True)
-            fake = self._noisy(fake, rules.seed + 2, step)
-        real = self._noisy(real, rules.seed + 4, step)
+            fake, penalty = self.generate(noise, condition, training=True)
+            fake = self._noisy(fake, config.seed + 2, step)
+        real = self._noisy(real, config.seed + 4, step)
         wrong = self.wrong_condition(condition, step)
         with tf.GradientTape(persistent=not self.rows_apart) as d_tape:
             d_tape.watch(fake)
             logits = self._discriminate_all(real, fake, condition, wrong, training=True)
-            d_loss = losses.discriminator_loss(smoothing=rules.label_smoothing, **logits)
-            g_loss = losses.generator_loss(rules.g_cost, smoothing=rules.label_smoothing, **logits)
-            whole = d_loss
-            if rules.gradient_penalty:
-                at = step_uniform(tf.shape(real)[:1], rules.seed + 1, step)
-                see = lambda x: self.discriminate(x, condition, training=True)  # noqa: E731
-                whole += rules.gradient_penalty * losses.gradient_penalty(
-                    rules.penalty, see, real, tf.stop_gradient(fake), at
+            d_loss, g_loss = self._losses_of(logits)
+            d_objective = d_loss
+            if config.gradient_penalty:
+                mix = step_uniform(tf.shape(real)[:1], config.seed + 1, step)
+                logit_of = lambda x: self.discriminate(x, condition, training=True)  # noqa: E731
+                d_objective += config.gradient_penalty * losses.gradient_penalty(
+                    config.penalty, logit_of, real, tf.stop_gradient(fake), mix
                 )
         d_variables, g_variables = self.d_variables, self.g_variables
+        at_fake: Any  # the gradient of J(G) at the generated images
         if self.rows_apart:
-            gradient: Any
-            *d_gradients, gradient = d_tape.gradient(whole, [*d_variables, fake])
+            *d_gradients, at_fake = d_tape.gradient(d_objective, [*d_variables, fake])
             share = 1.0 if wrong is None else 0.5
-            ratio = losses.gradient_ratio(rules.g_cost, logits["fake"], share)
-            gradient = gradient * tf.cast(
-                tf.reshape(ratio, [-1] + [1] * (len(fake.shape) - 1)), fake.dtype
-            )
+            ratio = losses.gradient_ratio(config.g_cost, logits["fake"], share)
+            ratio = tf.reshape(ratio, [-1] + [1] * (len(fake.shape) - 1))
+            at_fake = at_fake * tf.cast(ratio, fake.dtype)
         else:
-            d_gradients = d_tape.gradient(whole, d_variables)
-            gradient = d_tape.gradient(g_loss, fake)
+            d_gradients = d_tape.gradient(d_objective, d_variables)
+            at_fake = d_tape.gradient(g_loss, fake)
             del d_tape
-        targets, gradients = [fake], [gradient]
-        if extra is not None:
-            targets, gradients, g_loss = (
-                [fake, extra],
-                [gradient, tf.ones_like(extra)],
-                g_loss + extra,
-            )
-        g_gradients = g_tape.gradient(targets, g_variables, output_gradients=gradients)
+        targets, at_targets = [fake], [at_fake]
+        if penalty is not None:
+            targets, at_targets = [fake, penalty], [at_fake, tf.ones_like(penalty)]
+            g_loss = g_loss + penalty
+        g_gradients = g_tape.gradient(targets, g_variables, output_gradients=at_targets)
         self._apply(self.d_optimizer, d_gradients, d_variables)
         self._apply(self.optimizer, g_gradients, g_variables)
         for layer in self.spectral:
@@ -242,25 +241,29 @@ class GANBase(TrackedModel):
         return self._track(d_loss, g_loss, logits)
 
     def test_step(self, data):
-        """The same noise in every evaluation, so that epochs compare."""
+        """Evaluate both losses, on the same noise every time, so that epochs can be compared."""
         real, given, _ = keras.utils.unpack_x_y_sample_weight(data)
         condition = self.condition_of(given)
         noise = step_normal(self._noise_shape(real), -1, 0)
         fake, _ = self.generate(noise, condition, False, self.average)
         wrong = self.wrong_condition(condition, tf.constant(0))
         logits = self._discriminate_all(real, fake, condition, wrong, training=False)
-        rules = self.config
-        d_loss = losses.discriminator_loss(smoothing=rules.label_smoothing, **logits)
-        g_loss = losses.generator_loss(rules.g_cost, smoothing=rules.label_smoothing, **logits)
-        return self._track(d_loss, g_loss, logits)
+        return self._track(*self._losses_of(logits), logits)
+
+    def _losses_of(self, logits: dict[str, Any]) -> tuple[Any, Any]:
+        """Return J(D) and J(G) for the logits of `_discriminate_all`."""
+        config = self.config
+        d_loss = losses.discriminator_loss(smoothing=config.label_smoothing, **logits)
+        g_loss = losses.generator_loss(config.g_cost, smoothing=config.label_smoothing, **logits)
+        return d_loss, g_loss
 
     def _noisy(self, image, seed: int, step):
-        """Images under noise, of a deviation between 1 % of `config.instance_noise` and all of it.
+        """Add noise whose deviation is between 1 % of `config.instance_noise` and all of it.
 
-        Log-uniform, each image its own. The discriminator of a sharp distribution says nothing between two
-        modes, so nothing drives samples from one with too many to one with too few; under wide noise the
-        modes overlap, and narrow noise keeps them sharp (instance noise: arXiv 1610.04490; of many sizes
-        at a time: Wang et al. 2022, arXiv 2206.02262).
+        Each image draws its own deviation, log-uniformly. Between two modes of a sharp distribution the
+        discriminator has no gradient, so nothing drives samples from a mode with too many to one with too
+        few. Under wide noise the modes overlap, and narrow noise keeps them sharp (instance noise:
+        arXiv 1610.04490; noise of many sizes: Wang et al. 2022, arXiv 2206.02262).
         """
         if not (most := self.config.instance_noise):
             return image
@@ -270,7 +273,7 @@ class GANBase(TrackedModel):
         return image + tf.cast(deviation * step_normal(size, seed + 1, step), image.dtype)
 
     def _discriminate_all(self, real, fake, condition, wrong, training: bool) -> dict[str, Any]:
-        """Logits [B] of real, generated and, where there are such, wrongly described images."""
+        """Return the logits [B] of "real" and "fake" images and, where `wrong` is given, of "wrong" pairs."""
         images, conditions = [real, tf.cast(fake, real.dtype)], [condition, condition]
         if wrong is not None:
             images, conditions = [*images, real], [*conditions, wrong]
@@ -291,13 +294,18 @@ class GANBase(TrackedModel):
         return dict(zip(("real", "fake", "wrong"), found, strict=False))
 
     def _apply(self, optimizer, gradients, variables) -> None:
+        """Apply gradients of a mean over this replica's rows."""
         if (count := replica_count()) > 1:  # see `training.steps`
             gradients = [x / count for x in gradients]
         if not apply_adam(optimizer, gradients, variables):
             optimizer.apply(gradients, variables)
 
     def _move_average(self, step) -> None:
-        """Average <- average + (1 - decay) (generator - average); the first steps weigh more."""
+        """Move the average: average <- average + (1 - decay) (generator - average).
+
+        The decay is smaller in the first steps, min(ema, (1 + step) / (10 + step)), so that the random
+        initial weights are forgotten soon.
+        """
         if self.average is None:
             return
         done = tf.cast(step, tf.float32)
@@ -328,5 +336,5 @@ class GANBase(TrackedModel):
     # ---- samples ---------------------------------------------------------------------------------
 
     def noise(self, n: int, seed: int = 0) -> np.ndarray:
-        """Unit Gaussian float32 [n, noise_size], always the same of a seed."""
+        """Draw unit Gaussian float32 [n, noise_size], a function of the seed alone."""
         return np.random.default_rng(seed).standard_normal((n, self.noise_size), np.float32)

@@ -1,15 +1,15 @@
-"""Captions and pictures in one space: the text encoder of StackGAN, and what it is trained with.
+"""Captions and pictures in one space: the text encoder of StackGAN and the loss that trains it.
 
     tokens [B, T] ──embedding──GRU──dense, tanh──> text [B, D]  ┐
                                                                 ├─ similarity: 10 cos(feature, text)
     image [B, H, W, C] ──strided convolutions──dense──> feature ┘
 
-Each picture has to find its caption among those of the batch, and each caption its picture. StackGAN
-(Zhang et al. 2017, arXiv 1612.03242) takes a text encoder trained by such a loss (Reed et al. 2016,
-arXiv 1605.05395); the symmetrical softmax over the batch is that of AttnGAN's DAMSM (arXiv 1711.10485),
-which also hands the finished loss on to the generator, as is done here.
+The loss makes each picture find its caption among those of the batch, and each caption its picture.
+StackGAN (Zhang et al. 2017, arXiv 1612.03242) uses a text encoder trained by such a loss (Reed et al. 2016,
+arXiv 1605.05395). The symmetrical softmax over the batch is that of AttnGAN's DAMSM (arXiv 1711.10485), which
+also adds the trained loss to the generator's, as is done here.
 
-tokens: int32, 0 in front of the words; image: float32 in [0, 1].
+tokens: int32, padded with 0 in front of the words; image: float32 in [0, 1].
 """
 
 from typing import Any
@@ -21,13 +21,13 @@ from keras import layers
 from dimaging_tf.training.steps import gather_rows, step_uniform
 
 SHARPNESS = 10.0
-"""Factor of the cosine in a logit."""
+"""The factor of the cosine in a logit: the sharpness of the softmax over the batch."""
 SAME = 0.97
-"""Captions with a cosine above this say the same in other words."""
+"""The cosine of two texts above which their captions count as the same in other words."""
 
 
 def build_text_encoder(config: Any) -> keras.Model:
-    """Tokens -> {"text"}."""
+    """Build the text encoder: tokens [B, length] -> {"text": [B, text_dim]}."""
     tokens = keras.Input((config.length,), dtype="int32", name="tokens")
     x = layers.Embedding(len(config.words) + 1, config.embedding)(tokens)
     x = layers.GRU(config.recurrent)(x)
@@ -36,7 +36,7 @@ def build_text_encoder(config: Any) -> keras.Model:
 
 
 def build_image_encoder(config: Any) -> keras.Model:
-    """Image -> {"feature"}."""
+    """Build the image encoder: image [B, H, W, C] -> {"feature": [B, text_dim]}."""
     image = keras.Input(config.shape, name="image")
     x = layers.Rescaling(2.0, -1.0)(image)
     for filters in doubled(config.encoder, config.shape[0]):
@@ -46,20 +46,24 @@ def build_image_encoder(config: Any) -> keras.Model:
 
 
 def doubled(filters: int, side: int) -> list[int]:
-    """Filters of the layers of stride 2 that bring `side` down to 4: doubled, up to four times the first."""
+    """Return the filters of the stride-2 layers that bring `side` down to 4 pixels.
+
+    They double from layer to layer, up to four times the first.
+    """
     return [min(filters << k, 4 * filters) for k in range((side // 4).bit_length() - 1)]
 
 
 def similarity(feature, text):
-    """Logits [N, M] of N pictures with M captions."""
+    """Return the logits [N, M] of N pictures with M captions."""
     feature, text = (tf.math.l2_normalize(x, -1) for x in (feature, text))
     return SHARPNESS * tf.matmul(feature, text, transpose_b=True)
 
 
 def matching_loss(feature, text, both: bool = True):
-    """Mean of -log p(own caption | picture) in nats over a batch; `both`: and of the reverse.
+    """Return the mean of -log p(own caption | picture) in nats over the batch of all replicas.
 
-    feature, text: [B, D]; row i of one belongs to row i of the other. The batch is that of all replicas.
+    feature, text: [B, D]; row i of one belongs to row i of the other. With `both`, the result is the mean of
+    that and of -log p(own picture | caption).
     """
     logits = similarity(gather_rows(feature), gather_rows(text))
     own = tf.range(tf.shape(logits)[0])
@@ -69,7 +73,7 @@ def matching_loss(feature, text, both: bool = True):
 
 
 def hits(feature, text):
-    """Which pictures find a caption that says the same as their own: float32 [B] of 0 and 1."""
+    """Return float32 [B]: 1 where the caption that fits a picture best says the same as its own, else 0."""
     among = gather_rows(text)
     chosen = tf.gather(among, tf.argmax(similarity(feature, among), -1))
     own, chosen = (tf.math.l2_normalize(x, -1) for x in (text, chosen))
@@ -77,8 +81,9 @@ def hits(feature, text):
 
 
 def near_miss(text, seed, step):
-    """For each caption [B, D] another one of the whole batch, by chance, but rather a similar one: what
-    a matching-aware discriminator learns most from.
+    """Return for each text [B, D] a wrong one from the batch, drawn at random.
+
+    Similar texts are preferred, because a matching-aware discriminator learns most from them.
     """
     among = gather_rows(text)
     cosine = similarity(text, among) / SHARPNESS
@@ -88,7 +93,10 @@ def near_miss(text, seed, step):
 
 
 class CaptionMatcher:
-    """Both encoders at work. picture, image: [B, H, W, C] of any size; text: [B, D]."""
+    """The two encoders together. picture: float32 [B, H, W, C] of any size, in [0, 1]; text: [B, D].
+
+    side: height and width in pixels that the image encoder takes; other pictures are resized.
+    """
 
     def __init__(self, text_encoder: keras.Model, image_encoder: keras.Model, side: int):
         self.text_encoder, self.image_encoder, self.side = text_encoder, image_encoder, side
@@ -99,19 +107,19 @@ class CaptionMatcher:
         return self.text_encoder.trainable_variables + self.image_encoder.trainable_variables
 
     def text(self, tokens):
-        """Tokens [B, T] -> [B, D]."""
+        """Encode tokens [B, T] as texts [B, D]."""
         return self.text_encoder(tokens)["text"]
 
     def feature(self, picture):
-        """[B, D]."""
+        """Encode pictures as features [B, D]."""
         if picture.shape[1] != self.side:
             picture = tf.image.resize(picture, [self.side, self.side], "bilinear")
         return self.image_encoder(picture)["feature"]
 
     def loss(self, picture, text, both=False):
-        """Matching loss of pictures with their texts."""
+        """Return the matching loss of pictures with their texts, in nats."""
         return matching_loss(self.feature(picture), text, both)
 
     def hits(self, picture, text):
-        """Which pictures find their texts, as `hits`."""
+        """Return float32 [B]: 1 where a picture finds a text that says the same as its own, else 0."""
         return hits(self.feature(picture), text)

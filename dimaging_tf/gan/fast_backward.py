@@ -1,4 +1,4 @@
-"""Passes of a discriminator that compute the gradients a game wants, and no others."""
+"""A forward pass of a discriminator whose backward pass computes only the gradients that a GAN uses."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import tensorflow as tf
 
 
 def cheap_backward(discriminator: Any) -> Any:
-    """(lists of images, training) -> logits of all; the second list's images alone may have a gradient.
+    """Return a function (list of image batches, training) -> logits of all batches, one after the other.
 
-    The first layer, whose input is the images, costs much in the backward pass: the gradient at generated
-    images is wanted and a framework computes that for all of them. So a convolution has a backward pass
-    of its own here, and through another layer real and generated images go apart. None where that cannot
-    be, as in a network that is told more than an image.
+    Only the second batch, the generated images, receives a gradient. Only there is it wanted, but a framework
+    computes it for all images, and for the first layer, whose input is the images, that is expensive. So a
+    convolution gets a backward pass of its own here; before any other first layer, the batches pass
+    separately. None where that is impossible, as for a network with a second input.
     """
     first = next((x for x in discriminator.layers if x.weights), None)
     if first is None or len(discriminator.inputs) > 1:
@@ -20,9 +20,7 @@ def cheap_backward(discriminator: Any) -> Any:
     try:
         before = keras.Model(discriminator.input, first.input)
         rest = keras.Model(first.output, discriminator.output["logit"])
-    except (
-        ValueError
-    ):  # there is another way from the image to the logit, or no layer behind the first
+    except ValueError:  # another path leads from the image to the logit, or no layer follows
         return None
     plain = type(first) is keras.layers.Conv2D and _is_plain(first)
 
@@ -42,7 +40,7 @@ def cheap_backward(discriminator: Any) -> Any:
 
 
 def _is_plain(layer: Any) -> bool:
-    """Whether `_convolution` is all that this one does."""
+    """Return whether `_convolution` computes all that this Conv2D does."""
     plain = {"groups": 1, "dilation_rate": (1, 1), "data_format": "channels_last",
              "use_bias": True, "activation": "linear"}  # fmt: skip
     found, (down, across) = layer.get_config(), layer.strides
@@ -52,7 +50,7 @@ def _is_plain(layer: Any) -> bool:
 
 
 def _convolution(image, kernel, bias, rows, stride: int, padding: Any):
-    """Convolution whose gradient at the image is that of rows = (first, count), and 0 at the others."""
+    """Convolve; the gradient at the image is computed for rows = (first, count) and is 0 elsewhere."""
     side, _, channels, filters = kernel.shape
     few = (side, kernel.shape[1], stride, padding) == (4, 4, 2, "SAME") and channels <= 4
 
@@ -73,7 +71,7 @@ def _convolution(image, kernel, bias, rows, stride: int, padding: Any):
                 input=image, filter_sizes=kernel.shape, out_backprop=gradient,
                 strides=[1, stride, stride, 1], padding=padding,
             )  # fmt: skip
-            # As a product: a sum would be fused with the operation above, which doubles its time.
+            # A product with ones: a sum would be fused with the operation above and double its time.
             flat = tf.reshape(gradient, [-1, filters])
             at_bias = tf.linalg.matvec(flat, tf.ones(tf.shape(flat)[:1]), transpose_a=True)
             return at_image, at_kernel, at_bias
@@ -84,7 +82,7 @@ def _convolution(image, kernel, bias, rows, stride: int, padding: Any):
 
 
 def _from_patches(gradient, kernel):
-    """`conv2d_transpose` of a 4x4 kernel, stride 2, to few channels: a product, then four sums."""
+    """Compute `conv2d_transpose` of a 4x4 kernel with stride 2 to few channels: a product, then four sums."""
     height, width, channels = 2 * gradient.shape[1], 2 * gradient.shape[2], kernel.shape[2]
     filters = kernel.shape[3]
     found = tf.matmul(

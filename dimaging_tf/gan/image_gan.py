@@ -1,4 +1,4 @@
-"""What GAN and DCGAN have in common beside the game: graphs, classes, samples, the sample score."""
+"""A GAN over images, with or without class labels: what GAN and DCGAN share beside the training itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from dimaging_tf.gan.monitor import GANMonitor
 
 @dataclass(frozen=True)
 class ImageGANConfig(GANConfig):
-    """Of a game over images, told a class or not."""
+    """Settings of a GAN over images, with or without class labels."""
 
     shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
     latent_dim: int = 100  # length of z
-    classes: int = 0  # of which both players are told one; 0: they are told nothing
+    classes: int = 0  # number of classes that both players are conditioned on; 0: unconditional
 
     def __post_init__(self):
         super().__post_init__()
@@ -34,9 +34,9 @@ class ImageGANConfig(GANConfig):
 
 
 class ImageGAN(GANBase, DeployableModel):
-    """`fit(images)`, or with classes `fit(images, labels)`; `sample(n)` draws.
+    """A GAN over images: `fit(images)`, or with classes `fit(images, labels)`; `sample(n)` draws.
 
-    The builders of a subclass take its Config; inputs and outputs are named in `graphs`.
+    A subclass sets `config_class` and the two builders; `graphs` names their inputs and outputs.
     """
 
     draws = True
@@ -47,9 +47,9 @@ class ImageGAN(GANBase, DeployableModel):
     )  # fmt: skip
 
     build_generator: ClassVar[Callable[[Any], keras.Model]]
-    """Config -> z [, label] -> {"image"}."""
+    """Build the generator of a Config: z, or {"z", "label"} -> {"image"}."""
     build_discriminator: ClassVar[Callable[[Any], keras.Model]]
-    """Config -> image [, label] -> {"logit"}."""
+    """Build the discriminator of a Config: image, or {"image", "label"} -> {"logit"}."""
 
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(config, **kwargs)
@@ -58,11 +58,11 @@ class ImageGAN(GANBase, DeployableModel):
         self.set_up_training()
 
     def transform(self, image, label, seed):
-        """Images, with their labels where the players are told."""
+        """Return the images, and their labels where the GAN is conditioned on classes."""
         return (image, label) if self.config.classes else image
 
     def condition_of(self, label):
-        """Labels int [B] -> one-hot float32 [B, classes]."""
+        """Encode labels int [B] as one-hot float32 [B, classes]; ValueError where they are missing."""
         if not self.config.classes:
             return None
         if label is None:
@@ -72,12 +72,12 @@ class ImageGAN(GANBase, DeployableModel):
         return tf.one_hot(tf.reshape(tf.cast(label, tf.int32), [-1]), self.config.classes)
 
     def check_data(self, dataset):
-        """DataError where labels are missing or beyond the classes."""
+        """DataError where `config.classes` needs labels and they are missing, or beyond the classes."""
         classes, label = self.config.classes, dataset.train.label
         if classes and (label is None or label.ndim != 1):
             raise DataError(
-                f"{dataset.name} has no class labels, and {self.registry_name} is to be told one of "
-                f"{classes}; take --set classes=0, or a folder with one folder a class"
+                f"{dataset.name} has no class labels, and {self.registry_name} with classes={classes} "
+                "needs one for each image; take --set classes=0, or a folder with one folder a class"
             )
         if classes and not 0 <= label.min() <= label.max() < classes:
             raise DataError(
@@ -86,7 +86,7 @@ class ImageGAN(GANBase, DeployableModel):
             )
 
     def check_batch(self, dataset: Any, batch: int) -> None:
-        """DataError where an epoch has not one whole batch."""
+        """DataError where the training split is smaller than one batch."""
         count = len(dataset.train.x)
         if batch > count:
             raise DataError(
@@ -95,23 +95,23 @@ class ImageGAN(GANBase, DeployableModel):
             )
 
     def callbacks(self, dataset, folder):
-        """A watch over the game."""
+        """The monitor that warns of a lost balance and of collapsed modes."""
         return [GANMonitor(to_float(dataset.train.x[:1000]))]
 
     def graphs(self):
-        """{"generator": z [, label] -> image; "discriminator": image [, label] -> logit}."""
+        """Return {"generator": z [, label] -> image, "discriminator": image [, label] -> logit}."""
         return {"generator": self.average or self.generator, "discriminator": self.discriminator}
 
     def inputs(self, n: int, seed: int = 0, label: Any = None) -> dict[str, np.ndarray]:
-        """Inputs of the generator for n images: z, and the one-hot label where it is told one.
+        """Return the generator's inputs for n images: z, and a one-hot label where it takes one.
 
-        label: a class for all, an array int [n], or None for one class after the other. ValueError for
-        a label out of range or of a model that is told none.
+        label: a class for all images, an array int [n], or None for one class after the other. ValueError
+        for a label out of range, and for a label where the GAN has no classes.
         """
         classes, found = self.config.classes, {"z": self.noise(n, seed)}
         if not classes:
             if label is not None:
-                raise ValueError(f"{self.registry_name} is told no class; leave the label out")
+                raise ValueError(f"{self.registry_name} has no classes; leave the label out")
             return found
         chosen = np.arange(n) % classes if label is None else np.broadcast_to(label, (n,))
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
@@ -121,7 +121,7 @@ class ImageGAN(GANBase, DeployableModel):
         return {**found, "label": np.eye(classes, dtype=np.float32)[chosen]}
 
     def sample(self, n: int, seed: int = 0, label: Any = None, z: np.ndarray | None = None):
-        """Draw [n, H, W, C] in [0, 1]; arguments as for `inputs`, and z float32 [n, latent_dim] of yours."""
+        """Draw images [n, H, W, C] in [0, 1]: arguments as for `inputs`, or z float32 [n, latent_dim]."""
         inputs = self.inputs(n, seed, label)
         if z is not None:
             wanted = inputs["z"].shape
@@ -135,7 +135,7 @@ class ImageGAN(GANBase, DeployableModel):
         return np.concatenate(parts) if parts else np.zeros((0, *self.config.shape), np.float32)
 
     def examples(self, image, label=None, seed=0):
-        """Noise for the generator, images for the discriminator."""
+        """Return noise for the generator and images for the discriminator, with labels if they take any."""
         found = self.inputs(len(image), seed)
         judged = {"image": image}
         if self.config.classes:
@@ -146,7 +146,7 @@ class ImageGAN(GANBase, DeployableModel):
         return {"generator": found, "discriminator": judged}
 
     def score(self, run, image, label=None, seed=0):
-        """Frechet distance of generated images to `image`, of fixed random features; 4 samples an image."""
+        """Return the Frechet distance of 4 N generated images to the N given ones in random features."""
         inputs = self.inputs(
             4 * len(image),
             seed,
@@ -157,6 +157,6 @@ class ImageGAN(GANBase, DeployableModel):
         return metrics.frechet_distance(*features)
 
     def picture(self, image, label=None, seed=0):
-        """Four rows of eight samples, of the same noise every time."""
+        """Return four rows of eight samples, from the same noise every time."""
         drawn = self.sample(32, seed)
         return drawn.reshape(4, 8, *drawn.shape[1:])

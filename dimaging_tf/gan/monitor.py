@@ -1,4 +1,4 @@
-"""Whether a game of two networks goes wrong: one player wins outright, or the samples are all alike."""
+"""The monitor of a GAN: it warns where one player wins outright, and where the samples are all alike."""
 
 import warnings
 
@@ -10,17 +10,17 @@ from dimaging_tf.training.callbacks import steps_done
 
 
 class GANWarning(UserWarning):
-    """A game that will hardly recover by itself; the message says what to try."""
+    """The training of a GAN that will hardly recover by itself; the message says what to try."""
 
 
 class GANMonitor(keras.callbacks.Callback):
-    """After each epoch: `diversity` into the logs, and a GANWarning, once of each kind.
+    """A callback that adds `diversity` to each epoch's logs, and gives each kind of GANWarning once.
 
-    diversity   root mean square difference between samples over that between real images: near 1
+    diversity   root mean square difference between samples, over that between real images: near 1
                 where the samples differ as the data do, 0 where all are one picture
-
-    image: real images [N, H, W, C] in [0, 1]. `model.sample(n)` draws. Nothing is said in the first
-    `patience` steps.
+    image       real images [N, H, W, C] in [0, 1]
+    samples     number of images that `model.sample(n)` draws
+    patience    number of first steps without a warning
     """
 
     def __init__(self, image: np.ndarray, samples: int = 100, patience: int = 300):
@@ -29,7 +29,7 @@ class GANMonitor(keras.callbacks.Callback):
         self.said: set[str] = set()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draw, compare, warn."""
+        """Draw samples, compare them with the data, and warn where something is wrong."""
         logs = {} if logs is None else logs
         drawn = self.model.sample(self.samples, seed=0)
         logs["diversity"] = metrics.diversity(drawn) / max(self.real, 1e-12)
@@ -42,7 +42,7 @@ class GANMonitor(keras.callbacks.Callback):
 
 
 def findings(logs: dict[str, float]) -> list[tuple[str, str]]:
-    """(kind, message) of what is wrong in an epoch's d_real, d_fake and diversity."""
+    """Return (kind, message) for everything that is wrong in an epoch's d_real, d_fake and diversity."""
     real, fake, spread = logs["d_real"], logs["d_fake"], logs["diversity"]
     found = []
     if real > 0.99 and fake < 0.01:

@@ -1,4 +1,4 @@
-"""Optimizers of a game: one at another rate than the other, and Adam in one operation."""
+"""The optimizers of a GAN: a copy at another learning rate, and Adam in one operation a variable."""
 
 from typing import Any
 
@@ -8,32 +8,32 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("dimaging", name="Scaled")  # the name in files
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule times a factor."""
+    """A learning-rate schedule multiplied by a factor."""
 
     def __init__(self, schedule, factor: float):
         self.schedule, self.factor = schedule, factor
 
     def __call__(self, step):
-        """Of a step."""
+        """Return the learning rate of a step."""
         return self.factor * self.schedule(step)
 
     def get_config(self):
-        """Keras configuration."""
+        """Return what Keras needs to rebuild the schedule."""
         schedule = keras.optimizers.schedules.serialize(self.schedule)
         return {"schedule": schedule, "factor": self.factor}
 
     @classmethod
     def from_config(cls, config):
-        """Rebuild from `get_config`."""
+        """Rebuild the schedule from `get_config`."""
         return cls(keras.optimizers.schedules.deserialize(config["schedule"]), config["factor"])
 
 
 def copy_at_rate(optimizer: Any, factor: float) -> Any:
-    """A copy with another learning rate."""
+    """Return a new optimizer with the same settings and `factor` times the learning rate."""
     copy = type(optimizer).from_config(optimizer.get_config())
     rate = copy._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        # Nothing stands in for the schedule of a built optimizer: so the configuration is changed.
+        # A built optimizer does not let its schedule be replaced, so the configuration is changed.
         config = {**optimizer.get_config(), "learning_rate": ScaledSchedule(rate, factor)}
         return type(optimizer).from_config(config)
     copy.learning_rate = float(keras.ops.convert_to_numpy(rate)) * factor
@@ -41,9 +41,10 @@ def copy_at_rate(optimizer: Any, factor: float) -> Any:
 
 
 def apply_adam(optimizer: Any, gradients: list[Any], variables: list[Any]) -> bool:
-    """Keras' Adam with one operation a variable instead of a dozen; False where it is not plain Adam.
+    """Apply Keras' Adam with one operation a variable instead of a dozen, and return True.
 
-    The formula, the state and its place in a file are Keras'.
+    The formula, the state and its place in a file are Keras'. Where the optimizer is not plain Adam, nothing
+    happens and the answer is False.
     """
     extras = ("amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
               "gradient_accumulation_steps", "loss_scale_factor")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The two stages of StackGAN as networks, and the game that each is trained by.
+"""The two stages of StackGAN: their networks, and the GAN that trains each.
 
     text ─dense─> mean, log_variance ─> c = mean + exp(log_variance / 2) condition_noise     (augmentation)
 
@@ -6,9 +6,9 @@
     Stage II   low ──3x3──+ c at every pixel──3x3──residual──[transposed 4x4, 3x3]..──> image
     D          picture ──[4x4, stride 2]..──> 4x4 ──+ text at every pixel──1x1──3x3──> logit
 
-Conditioning augmentation smooths the space of texts: the generator answers a Gaussian about each, whose
-KL from the unit Gaussian is part of its cost (arXiv 1612.03242, section 3.2). The discriminator of either
-stage is matching-aware: a real picture beside a wrong text counts as generated.
+Conditioning augmentation smooths the space of texts: the condition c is drawn from a Gaussian around each
+text, and the KL of that Gaussian from the unit Gaussian is part of the generator's loss (arXiv 1612.03242,
+section 3.2). The discriminators are matching-aware: a real picture beside a wrong text counts as generated.
 
 low, image: float32 in [0, 1]; text [B, D], condition_noise [B, condition_dim] and noise [B, noise_dim]
 float32, the last two unit Gaussian; logit float32 [B, 1].
@@ -27,7 +27,7 @@ from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 
 def build_stage1(config: Any) -> keras.Model:
-    """Text, condition_noise, noise -> {"low", "mean", "log_variance"}."""
+    """Build the generator of stage I: text, condition_noise, noise -> {"low", "mean", "log_variance"}."""
     inputs = _condition_inputs(config)
     inputs["noise"] = keras.Input((config.noise_dim,), name="noise")
     c, statistics = _augmented(config, inputs)
@@ -43,7 +43,7 @@ def build_stage1(config: Any) -> keras.Model:
 
 
 def build_stage2(config: Any) -> keras.Model:
-    """Low, text, condition_noise -> {"image", "mean", "log_variance"}."""
+    """Build the generator of stage II: low, text, condition_noise -> {"image", "mean", "log_variance"}."""
     inputs, side = _condition_inputs(config), config.low_side
     inputs["low"] = keras.Input((side, side, config.shape[-1]), name="low")
     c, statistics = _augmented(config, inputs)
@@ -65,7 +65,7 @@ def build_stage2(config: Any) -> keras.Model:
 
 
 def build_discriminator(config: Any, side: int, filters: int, name: str) -> keras.Model:
-    """Picture [side, side], text -> {"logit"}."""
+    """Build a discriminator: picture [B, side, side, C], text -> {"logit"}."""
     conv, dense = layers.Conv2D, layers.Dense
     if config.spectral_normalisation:
         conv, dense = SpectralConv2D, SpectralDense
@@ -90,7 +90,7 @@ def _condition_inputs(config: Any) -> dict[str, Any]:
 
 
 def _augmented(config: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """C, and the statistics of its Gaussian."""
+    """Return the augmented condition c, and the mean and log-variance of its Gaussian by name."""
     h = layers.LeakyReLU(0.2)(layers.Dense(2 * config.condition_dim)(inputs["text"]))
     mean, log_variance = (
         layers.Dense(config.condition_dim, name=n)(h) for n in ("mean", "log_variance")
@@ -105,15 +105,16 @@ def _normal(x):
 
 
 def _everywhere(vector, side: int):
-    """[B, n] -> [B, side, side, n]."""
+    """Repeat a vector [B, n] at every pixel: [B, side, side, n]."""
     return layers.UpSampling2D(side)(layers.Reshape((1, 1, vector.shape[-1]))(vector))
 
 
 class StackGANStage(GANBase):
-    """The game of one stage: `train_step((pictures, texts))`, pictures [B, side, side, C].
+    """The GAN of one stage: `train_step((pictures, texts))`, pictures [B, side, side, C].
 
-    output: "low" or "image". before: (text, noise) -> low, for the second stage; its noise begins with
-    that of the first. match: (picture, text) -> the matching loss of generated pictures.
+    match    (picture, text) -> the matching loss of generated pictures, a part of the generator's loss
+    before   (text, noise) -> low, what stage I draws; given for stage II alone, whose noise begins with
+             the noise of stage I
     """
 
     def __init__(
@@ -133,13 +134,13 @@ class StackGANStage(GANBase):
 
     @property
     def noise_size(self) -> int:
-        """The condition's noise and that of the picture; of the second stage, those of both."""
+        """The length of the noise of condition and picture; stage II needs that of both stages."""
         config = self.config
         first = config.condition_dim + config.noise_dim
         return first + config.condition_dim if self.before else first
 
     def draw(self, noise, text, training: bool = False, generator: Any = None):
-        """All outputs of the generator for noise [B, noise_size] and texts [B, D]."""
+        """Return all outputs of the generator by name, for noise [B, noise_size] and texts [B, D]."""
         config = self.config
         first = config.condition_dim + config.noise_dim
         inputs = {"text": text, "condition_noise": noise[:, -config.condition_dim :]}
@@ -150,17 +151,17 @@ class StackGANStage(GANBase):
         return (generator or self.generator)(inputs, training=training)
 
     def generate(self, noise, condition, training, generator=None):
-        """Pictures, and what the generator pays for its Gaussian and for a picture that fits badly."""
+        """Return generated pictures, and the penalty: KL of the Gaussians, and the matching loss."""
         found = self.draw(noise, condition, training, generator)
         picture, mean, log_variance = (found[n] for n in (self.drawn, "mean", "log_variance"))
         kl = 0.5 * tf.reduce_mean(mean**2 + tf.exp(log_variance) - 1 - log_variance)
         return picture, self.config.kl * kl + self.config.match * self.match(picture, condition)
 
     def discriminate(self, image, condition, training):
-        """Logits [B, 1]."""
+        """Return the discriminator's logits [B, 1] of pictures beside texts."""
         inputs = {"picture": image, "text": condition}
         return self.discriminator(inputs, training=training)["logit"]
 
     def wrong_condition(self, condition, step):
-        """Texts of other pictures of the batch."""
+        """Return texts of other pictures of the batch, preferring similar ones."""
         return caption_matching.near_miss(condition, self.config.seed + 2, step)

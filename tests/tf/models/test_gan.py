@@ -82,12 +82,12 @@ class Digits:
     ("build", "words"),
     [
         (lambda: GAME.sample(2, z=np.zeros((2, 4))), "z: expected [2, 5]. Received: [2, 4]"),
-        (lambda: GAME.sample(2, label=1), "gan is told no class; leave the label out"),
+        (lambda: GAME.sample(2, label=1), "gan has no classes; leave the label out"),
         (lambda: TOLD.sample(2, label=3), "label: expected 0 to 2. Received: 3 to 3"),
         (lambda: TOLD.condition_of(None), "classes=3 needs labels: fit(images, labels)"),
         (
             lambda: TOLD.check_data(Digits),
-            "digits has no class labels, and gan is to be told one of 3",
+            "digits has no class labels, and gan with classes=3 needs one for each image",
         ),
         (lambda: Config(latent_dim=0), "latent_dim must be 1 or more. Received: 0"),
         (lambda: DCGANConfig(shape=(30, 30, 1)), "doubled a few times, such as 28, 32"),
