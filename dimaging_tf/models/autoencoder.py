@@ -2,8 +2,8 @@
 
     image --encoder--> code --decoder--> image        loss: cross-entropy per pixel, image against itself
 
-Dense: one hidden layer, the code. Convolutional (`channels` given): stride-2 convolutions down to a
-map, a dense code, and transposed convolutions up again; one configuration covers both.
+By default the networks are dense, and the code is their one hidden layer. With `channels` they are
+convolutional: stride-2 convolutions down to a small map, a dense code, and transposed convolutions up again.
 
 image: float32 [B, H, W, C] in [0, 1]; code: float32 [B, code_dim], not negative.
 """
@@ -23,16 +23,16 @@ from dimaging_tf.evaluation import metrics
 class Config:
     """The notebook's dense network; `channels=(16, 32)` makes it convolutional."""
 
-    shape: tuple[int, int, int] = (28, 28, 1)
-    code_dim: int = 32
-    channels: tuple[int, ...] = ()  # of each stride-2 convolution; () is the dense network
+    shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
+    code_dim: int = 32  # length of the code
+    channels: tuple[int, ...] = ()  # channels of each stride-2 convolution; (): the dense network
 
     def __post_init__(self):
         check_strides("autoencoder", self.shape, len(self.channels))
 
 
 def build_encoder(config: Config) -> keras.Model:
-    """Image -> {"code"}."""
+    """Build the encoder: image -> {"code"}."""
     image = keras.Input(config.shape, name="image")
     x = image
     for channels in config.channels:
@@ -42,7 +42,7 @@ def build_encoder(config: Config) -> keras.Model:
 
 
 def build_decoder(config: Config) -> keras.Model:
-    """Code -> {"image"}."""
+    """Build the decoder: code -> {"image"}."""
     height, width, depth = config.shape
     code = keras.Input((config.code_dim,), name="code")
     if not config.channels:
@@ -60,7 +60,7 @@ def build_decoder(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class Autoencoder(DeployableModel):
-    """Fit on (image, image) pairs."""
+    """The autoencoder; it is fitted on (image, image) pairs."""
 
     config_class = Config
     registry_name = "autoencoder"
@@ -73,31 +73,31 @@ class Autoencoder(DeployableModel):
         self.decoder = build_decoder(self.config)
 
     def call(self, image):
-        """[B, H, W, C] -> its reconstruction in [0, 1]."""
+        """Reconstruct images [B, H, W, C] in [0, 1]."""
         return self.decoder(self.encoder(image)["code"])["image"]
 
     def graphs(self):
-        """{"encoder": image -> code; "decoder": code -> image}."""
+        """Return {"encoder": image -> code, "decoder": code -> image}."""
         return {"encoder": self.encoder, "decoder": self.decoder}
 
     def objective(self):
-        """Binary cross-entropy per pixel, as in the notebook."""
+        """Return the binary cross-entropy per pixel as loss, as in the notebook."""
         return {"loss": "binary_crossentropy"}
 
     def transform(self, image, label, seed):
-        """(image, image)."""
+        """Return (image, image): the target of an image is the image itself."""
         return image, image
 
     def examples(self, image, label=None, seed=0):
-        """Images for the encoder, their codes for the decoder."""
+        """Return images for the encoder and their codes for the decoder."""
         return {"encoder": {"image": image}, "decoder": self.run("encoder", image=image)}
 
     def score(self, run, image, label=None, seed=0):
-        """PSNR of the reconstruction in dB."""
+        """Return the PSNR of the reconstructions in dB."""
         code = run("encoder", image=image)["code"]
         return metrics.psnr(run("decoder", code=code)["image"], image)
 
     def picture(self, image, label=None, seed=0):
-        """Rows: images, reconstructions."""
+        """Return two rows: images, and their reconstructions."""
         image = image[:8]
         return np.stack([image, np.asarray(self(image))])

@@ -2,14 +2,15 @@
 
     image --stride 2, 2, 2--> code --round--> symbols, which cost bits --2x, 2x, 2x--> image
 
-An autoencoder whose bottleneck is paid for. The plain version to read first: one rate, one scale of the
-symbols for each channel and nothing that predicts them. What `unet_codec` adds is a prior network, a coded
-skip, all rates in one network, and a file format.
+An autoencoder whose code costs bits. It is the plain version, to be read first: it has one rate, one scale of
+the symbols for each channel, and nothing that predicts them. `unet_codec` adds a prior network, a coded skip,
+all rates in one network, and a file format.
 
     loss = lambda 255^2 MSE + bits a pixel          bits = -log2 P(symbol): a logistic for each channel
 
 Rounding has no gradient. In training the bits are counted on code + uniform noise, whose density is the
-smooth version of P, and the decoder sees the rounded code, whose gradient passes as if nothing had happened.
+smooth version of P. The decoder sees the rounded code, and the gradient passes through the rounding
+unchanged.
 
 image: float32 [B, H, W, C] in [0, 1], H and W multiples of 8; code: float32 [B, H/8, W/8, code] in steps of
 the quantiser; symbols: the nearest whole numbers, -127..127.
@@ -29,20 +30,20 @@ from dimaging_tf.layers.codec import logistic_bits, round_through
 from dimaging_tf.training.steps import descend, step_uniform
 
 SCALE = 8
-"""Sides of the image over those of the code."""
+"""Height and width of the image over those of the code."""
 SLOTS = 1 << 12
-"""What a row of counts adds up to."""
+"""The sum of a row of counts: slots of the entropy coder."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """About 0.5 bits a pixel on photographs."""
+    """A network that spends about 0.5 bits a pixel on photographs."""
 
     shape: tuple[int | None, int | None, int] = (None, None, 1)
-    channels: tuple[int, int] = (32, 48)  # after the first and the second convolution
-    code: int = 32  # channels of the bottleneck
-    tradeoff: float = 0.01  # lambda; more: a better picture and more bits
-    seed: int = 0  # of the training noise
+    channels: tuple[int, int] = (32, 48)  # channels after the first and the second convolution
+    code: int = 32  # channels of the code
+    tradeoff: float = 0.01  # lambda; a larger one gives a better picture and more bits
+    seed: int = 0  # seed of the training noise
 
     def __post_init__(self):
         if self.tradeoff <= 0:
@@ -52,7 +53,7 @@ class Config:
 
 
 def build_encoder(config: Config) -> keras.Model:
-    """Image -> {"code"}."""
+    """Build the encoder: image -> {"code"}."""
     image = keras.Input(config.shape, name="image")
     x = image
     for channels in config.channels:
@@ -62,7 +63,7 @@ def build_encoder(config: Config) -> keras.Model:
 
 
 def build_decoder(config: Config) -> keras.Model:
-    """Symbols -> {"image"}, not clipped."""
+    """Build the decoder: symbols -> {"image"}, not clipped."""
     symbols = keras.Input((None, None, config.code), name="symbols")
     x = symbols
     for channels in reversed(config.channels):
@@ -77,7 +78,7 @@ def _half(shape, dtype=None):
 
 @keras.saving.register_keras_serializable("dimaging")
 class CompressiveAutoencoder(DeployableModel):
-    """`compile(optimizer)` and `fit(images)`; the loss is its own."""
+    """The compressive autoencoder: `compile(optimizer)`, `fit(images)`; it brings its own loss."""
 
     config_class = Config
     registry_name = "compressive_autoencoder"
@@ -87,7 +88,7 @@ class CompressiveAutoencoder(DeployableModel):
     )
     example_size = 64
     pace = 8.0
-    """The weights of the scales are these / pace: octaves at the pace of other weights."""
+    """Weights store log2 of a scale / pace: Adam's steps suit weights of about 1; scales move by octaves."""
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)
@@ -100,11 +101,11 @@ class CompressiveAutoencoder(DeployableModel):
 
     @classmethod
     def input_shape_for(cls, shape, changes):
-        """Any size."""
+        """Return any height and width, and the data's channels."""
         return (None, None, shape[2])
 
     def check_data(self, dataset):
-        """DataError for images whose sides are no multiples of 8."""
+        """DataError for images whose height or width is no multiple of 8."""
         height, width, _ = dataset.shape
         if height % SCALE or width % SCALE:
             raise DataError(
@@ -113,16 +114,19 @@ class CompressiveAutoencoder(DeployableModel):
             )
 
     def call(self, image):
-        """Compress and restore: [B, H, W, C] -> the same, in [0, 1]."""
+        """Compress and restore images [B, H, W, C]; the result is in [0, 1]."""
         symbols = tf.round(self.encoder(image)["code"])
         return tf.clip_by_value(self.decoder(symbols)["image"], 0.0, 1.0)
 
     def bits(self, symbols):
-        """-log2 P(symbols): [..., code] -> the same. Of reals: of the bin of width 1 around each."""
+        """Return -log2 P of symbols [..., code], in the same shape.
+
+        P of a real number, as in training, is the probability mass of the bin of width 1 around it.
+        """
         return logistic_bits(symbols - self.pace * self.middle, self.pace * self.log2_scale)
 
     def losses_of(self, image, noise=None):
-        """{"loss", "bpp", "psnr"}, each [B]; noise: uniform [0, 1) like the code, in training."""
+        """Return {"loss", "bpp", "psnr"}, each [B]; noise: in training, uniform [0, 1) in the code's shape."""
         code = self.encoder(image)["code"]
         symbols = round_through(code)
         restored = self.decoder(symbols)["image"]
@@ -138,7 +142,7 @@ class CompressiveAutoencoder(DeployableModel):
         return {"loss": self.config.tradeoff * 255.0**2 * mse + bpp, "bpp": bpp, "psnr": psnr}
 
     def train_step(self, image):
-        """One step. [B, H, W, C]."""
+        """Take one step on the loss of images [B, H, W, C]."""
         size = tf.shape(image)
         shape = tf.stack([size[0], size[1] // SCALE, size[2] // SCALE, self.config.code])
         noise = step_uniform(shape, self.config.seed, self.optimizer.iterations.value)
@@ -150,42 +154,43 @@ class CompressiveAutoencoder(DeployableModel):
         return self.track(descend(self, loss_of))
 
     def test_step(self, image):
-        """With rounded symbols."""
+        """Evaluate the loss with rounded symbols."""
         return self.track(self.losses_of(image))
 
     def graphs(self):
-        """{"compress": image -> code; "decompress": symbols -> image}.
+        """Return {"compress": image -> code, "decompress": symbols -> image}.
 
-        Rounding is left to whoever writes the symbols: inside the graph, a code of 0.49999 on one machine
-        and 0.50001 on another would make two right answers look a whole step apart.
+        Rounding is left to whoever writes the symbols. Inside the graph, a code of 0.49999 on one machine and
+        of 0.50001 on another would make two correct answers look a whole step apart.
         """
         image = layers.ReLU(max_value=1.0)(self.decoder.output["image"])
         decoder = keras.Model(self.decoder.input, {"image": image}, name="decompress")
         return {"compress": self.encoder, "decompress": decoder}
 
     def files(self):
-        """`counts.bin`: how many of 2^12 slots each symbol owns, little-endian uint16 [code, 256].
+        """Return `counts.bin`: how many of 2^12 slots each symbol owns, little-endian uint16 [code, 256].
 
-        Columns are -127..127, then ESCAPE for symbols that own none: what an entropy coder needs.
+        An entropy coder codes by these counts. The columns are -127..127, then ESCAPE for symbols without
+        slots.
         """
         symbols = np.arange(-SYMBOL, SYMBOL + 1, dtype=np.float32)[:, None]
         p = 2.0 ** -np.asarray(self.bits(symbols), np.float64)
         return {"counts.bin": np.stack([_slots(row) for row in p.T]).astype("<u2").tobytes()}
 
     def examples(self, image, label=None, seed=0):
-        """Images, and their symbols."""
+        """Return images for "compress", and their symbols for "decompress"."""
         symbols = _symbols(self.run("compress", image=image)["code"])
         return {"compress": {"image": image}, "decompress": {"symbols": symbols}}
 
     def score(self, run, image, label=None, seed=0):
-        """Mean loss in bits a pixel, as an ideal coder would code the symbols."""
+        """Return the mean loss in bits a pixel, with the bits of an ideal entropy coder."""
         symbols = _symbols(run("compress", image=image)["code"])
         restored = run("decompress", symbols=symbols)["image"]
         bpp = np.sum(self.bits(symbols), (1, 2, 3)) / (image.shape[1] * image.shape[2])
         return float(np.mean(self._figures(image, restored, bpp)["loss"]))
 
     def picture(self, image, label=None, seed=0):
-        """Rows: images, restored."""
+        """Return two rows: images, and what is restored of them."""
         image = image[:8]
         return np.stack([image, np.asarray(self(image))])
 
@@ -195,7 +200,10 @@ def _symbols(code):
 
 
 def _slots(p: np.ndarray) -> np.ndarray:
-    """Whole counts of probabilities [255] with one peak: 1 or more where there is half a slot; ESCAPE."""
+    """Turn probabilities [255] with one peak into whole counts [256] that add up to SLOTS.
+
+    A symbol of half a slot or more gets at least 1; ESCAPE, the last count, gets 1.
+    """
     inside = SLOTS * p > 0.5
     inside[p.argmax()] = True
     free = SLOTS - 1 - np.count_nonzero(inside)

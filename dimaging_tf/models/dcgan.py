@@ -3,9 +3,9 @@
     z ──project──> 7x7x2w ──deconv 1──> 14x14xw ──deconv 2──> 28x28xC         (64x64: 4x4 and deconv 1..4)
     image ──conv──> 14x14xw ──conv──> 7x7x2w ──dense──> logit of "real"
 
-Each deconvolution doubles the size: transposed, or a nearest-neighbour resize and a convolution, which
-leaves no checkerboard. Generator: batch normalisation and ReLU; discriminator: LeakyReLU 0.2 and no batch
-normalisation, so that one pass serves both players (`adversarial`).
+Each deconvolution doubles the size: it is a transposed convolution, or a nearest-neighbour resize and a
+convolution, which leaves no checkerboard. The generator has batch normalisation and ReLU; the discriminator
+has LeakyReLU 0.2 and no batch normalisation, so that one pass serves both players (`gan.base`).
 
 image: float32 [B, H, W, C] in [0, 1]; z: float32 [B, latent_dim], unit Gaussian; label: float32
 [B, classes], one-hot; logit: float32 [B, 1].
@@ -21,20 +21,25 @@ from dimaging_tf.gan.image_gan import ImageGAN, ImageGANConfig
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 
 UPSAMPLINGS = ("transposed", "resize")
+"""Names of the ways in which the generator doubles height and width."""
 
 
 @dataclass(frozen=True)
 class Config(ImageGANConfig):
-    """28x28 grey to 64x64 RGB."""
+    """Networks for images from 28x28 in grey to 64x64 in RGB."""
 
-    latent_dim: int = 24  # length of z; digits come out sooner than with 64
-    width: int = 64  # channels at half the image's size; twice as many at each smaller one
-    max_width: int = 256  # channels at most
+    latent_dim: int = 24  # length of z; digits are learned sooner than with 64
+    width: int = 64  # channels at half the image's size; twice as many at each smaller size
+    max_width: int = 256  # most channels of a layer
     kernel: int = 4  # side of every kernel, pixels
-    d_hidden: int = 128  # units of a dense layer before the logit; 0: none
+    d_hidden: int = (
+        128  # units of the discriminator's dense layer before the logit; 0: no such layer
+    )
     upsampling: str = "transposed"  # "transposed" | "resize"
-    d_batch_norm: bool = False  # in the discriminator too, as in the paper: slower
-    dropout: float = 0.0  # in the discriminator
+    d_batch_norm: bool = (
+        False  # batch normalisation in the discriminator too, as in the paper: slower
+    )
+    dropout: float = 0.0  # share of values that the discriminator leaves out in a training step
 
     def __post_init__(self):
         super().__post_init__()
@@ -53,7 +58,7 @@ class Config(ImageGANConfig):
 
 
 def _sizes(shape: tuple[int, int, int]) -> list[tuple[int, int]]:
-    """(height, width) of the maps, from the projection's to the image's."""
+    """Return (height, width) of the feature maps, from the projection's up to the image's."""
     sizes = [shape[:2]]
     while all(side % 2 == 0 and side > 4 for side in sizes[0]):
         height, width = sizes[0]
@@ -66,14 +71,14 @@ def _start(shape: tuple[int, int, int]) -> tuple[int, int]:
 
 
 def _widths(config: Config) -> list[int]:
-    """Channels of the maps from half the image's size down."""
+    """Return the channels of the feature maps, from half the image's size down."""
     return [
         min(config.width * 2**k, config.max_width) for k in range(len(_sizes(config.shape)) - 1)
     ]
 
 
 def build_generator(config: Config) -> keras.Model:
-    """Z [, label] -> {"image"}."""
+    """Build the generator: z, or {"z", "label"} -> {"image"}."""
     inputs = {"z": keras.Input((config.latent_dim,), name="z")}
     x = inputs["z"]
     if config.classes:
@@ -92,16 +97,16 @@ def build_generator(config: Config) -> keras.Model:
 
 
 def _deconv(config: Config, filters: int, name: str, **more: Any) -> Any:
-    """A layer that doubles height and width, by config."""
+    """Return a layer that doubles height and width, in the way that the Config asks for."""
     if config.upsampling == "transposed":
         return layers.Conv2DTranspose(filters, config.kernel, 2, padding="same", name=name, **more)
-    kernel = min(config.kernel, 3)  # as far as a transposed one of 4 reaches
+    kernel = min(config.kernel, 3)  # reaches as far as a transposed kernel of 4
     convolution = layers.Conv2D(filters, kernel, padding="same", name=name, **more)
     return lambda x: convolution(layers.UpSampling2D(interpolation="nearest")(x))
 
 
 def build_discriminator(config: Config) -> keras.Model:
-    """Image [, label] -> {"logit"}."""
+    """Build the discriminator: image, or {"image", "label"} -> {"logit"}."""
     conv, dense = layers.Conv2D, layers.Dense
     if config.spectral_normalisation:
         conv, dense = SpectralConv2D, SpectralDense
@@ -109,7 +114,7 @@ def build_discriminator(config: Config) -> keras.Model:
     x = layers.Rescaling(2.0, -1.0)(inputs["image"])
     for k, filters in enumerate(_widths(config)):
         x = conv(filters, config.kernel, 2, padding="same", name=f"conv{k + 1}")(x)
-        if config.d_batch_norm and k:  # the paper leaves it out of the first layer
+        if config.d_batch_norm and k:  # as in the paper, not in the first layer
             x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.LeakyReLU(0.2)(x)
         if config.dropout:
@@ -119,8 +124,8 @@ def build_discriminator(config: Config) -> keras.Model:
         x = layers.LeakyReLU(0.2)(dense(config.d_hidden, name="hidden")(x))
     logit = dense(1, name="logit")(x)
     if config.classes:
-        # A projection discriminator (Miyato and Koyama 2018, arXiv 1802.05637): the features' product
-        # with the class's own vector is added.
+        # A projection discriminator (Miyato and Koyama 2018, arXiv 1802.05637): the product of the features
+        # with a learned vector of the class is added to the logit.
         inputs["label"] = keras.Input((config.classes,), name="label")
         projection = layers.Multiply()([dense(config.classes, use_bias=False)(x), inputs["label"]])
         logit = layers.Add()([logit, dense(1, use_bias=False)(projection)])
@@ -131,7 +136,7 @@ def build_discriminator(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class DCGAN(ImageGAN):
-    """`compile(d_optimizer=, g_optimizer=)` and `fit(images)`."""
+    """The convolutional GAN: `compile(d_optimizer=, g_optimizer=)`, `fit(images)`, `sample(n)`."""
 
     config_class = Config
     registry_name = "dcgan"

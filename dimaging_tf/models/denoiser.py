@@ -3,11 +3,11 @@
     clean --noise model--> noisy --U-Net--> residual        image = noisy - residual
                              +-----------------^---------------------^
 
-The network predicts the noise (Zhang et al. 2017, DnCNN, arXiv 1608.03981) and is blind: it is trained
-over a range of levels and never told which. Loss: mean absolute error against the noiseless image, which
-the few images with strong noise do not rule.
+The network predicts the noise (Zhang et al. 2017, DnCNN, arXiv 1608.03981). It is blind: it is trained over a
+range of noise levels and never learns which level an image has. The loss is the mean absolute error against
+the noiseless image, because the few images with strong noise do not dominate it.
 
-noisy: float32 [B, H, W, C], the sensor's values with full scale 1, not clipped, any height and width.
+noisy: float32 [B, H, W, C], any height and width; the sensor's values with full scale 1, not clipped.
 image: float32 [B, H, W, C] in [0, 1].
 """
 
@@ -25,21 +25,21 @@ from dimaging_tf.physics import noise
 
 @dataclass(frozen=True)
 class Config:
-    """Sized for 20 minutes of training on two cores."""
+    """A network for 20 minutes of training on two cores."""
 
     shape: tuple[int | None, int | None, int] = (None, None, 1)
-    noise: str = "gaussian:5-50"  # see dimaging_tf.physics.noise.parse; sigma in grey levels of 255
+    noise: str = "gaussian:5-50"  # the training noise, as dimaging_tf.physics.noise.parse reads it
     test_noise: str = "gaussian:25"  # the noise that the figure of merit is measured at
-    depth: int = 3  # poolings of the U-Net
-    width: int = 16  # channels of its first level
+    depth: int = 3  # number of poolings of the U-Net
+    width: int = 16  # channels of the U-Net's first level
 
     def __post_init__(self):
         for spec in (self.noise, self.test_noise):
-            noise.parse(spec)  # a mistake shows now, not after an epoch
+            noise.parse(spec)  # raises here and not after an epoch
 
 
 def build_denoiser(config: Config) -> keras.Model:
-    """Noisy -> {"estimate"}: noisy minus the U-Net's residual, not clipped."""
+    """Build the network: noisy -> {"estimate"}, which is noisy minus the U-Net's residual, not clipped."""
     body = unet.build_unet(
         unet.padded(
             shape=config.shape, outputs=config.shape[-1], depth=config.depth, width=config.width,
@@ -47,7 +47,7 @@ def build_denoiser(config: Config) -> keras.Model:
         ),
         name="residual",
     )  # fmt: skip
-    # Start near the identity: a fresh head would add noise as large as the image.
+    # The network starts near the identity: the usual initial weights would add noise as large as the image.
     head = body.get_layer("head")
     head.kernel.assign(head.kernel * 0.1)
     noisy = keras.Input(config.shape, name="noisy")
@@ -56,11 +56,11 @@ def build_denoiser(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class Denoiser(DeployableModel):
-    """Fit on (noisy, clean) pairs; `transform` makes them from clean images."""
+    """The denoiser; it is fitted on (noisy, clean) pairs, which `transform` makes from clean images."""
 
     config_class = Config
     registry_name = "denoiser"
-    # Read noise leaves [0, 1]; what lies further out was not scaled by its full well.
+    # Read noise leaves [0, 1]; values further out were not scaled by the sensor's full scale.
     ranges = {"noisy": (-1.0, 2.0), "image": (0.0, 1.0)}
     figure_of_merit = FigureOfMerit("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.1})
 
@@ -70,43 +70,43 @@ class Denoiser(DeployableModel):
 
     @classmethod
     def input_shape_for(cls, shape, changes):
-        """Any size."""
+        """Return any height and width, and the data's channels."""
         return (None, None, shape[-1])
 
     def call(self, noisy, training=False):
-        """[B, H, W, C] noisy -> unclipped estimate of the same shape."""
+        """Estimate the noiseless images of noisy ones [B, H, W, C], not clipped."""
         return self.network(noisy, training=training)["estimate"]
 
     def graphs(self):
-        """{"denoiser": noisy -> image}, clipped to [0, 1]."""
+        """Return {"denoiser": noisy -> image}, with the image clipped to [0, 1]."""
         image = layers.ReLU(max_value=1.0, name="image")(self.network.output["estimate"])
         return {"denoiser": keras.Model(self.network.input, {"image": image}, name="denoiser")}
 
     def objective(self):
-        """Mean absolute error."""
+        """Return the mean absolute error as loss."""
         return {"loss": "mae"}
 
     def transform(self, image, label, seed):
-        """(noisy, clean), a level per image drawn from `config.noise`."""
+        """Return (noisy, clean); each image draws its own level from `config.noise`."""
         return noise.parse(self.config.noise)(image, seed), image
 
     def noisy(self, image: np.ndarray, seed: int = 0) -> np.ndarray:
-        """`image` under the test noise, cut to the legal range; one seed gives one noise."""
+        """Return `image` under the test noise, which the seed determines, clipped to the legal range."""
         sensor = noise.parse(self.config.test_noise)
         noisy = np.asarray(sensor(image, np.array([seed, 0], np.int32)), np.float32)
         low, high = self.ranges["noisy"] or (-np.inf, np.inf)
         return np.clip(noisy, low, high)
 
     def examples(self, image, label=None, seed=0):
-        """The images under the test noise."""
+        """Return the images under the test noise."""
         return {"denoiser": {"noisy": self.noisy(image, seed)}}
 
     def score(self, run, image, label=None, seed=0):
-        """PSNR in dB at the test noise."""
+        """Return the PSNR in dB of images restored from the test noise."""
         return metrics.psnr(run("denoiser", noisy=self.noisy(image, seed))["image"], image)
 
     def picture(self, image, label=None, seed=0):
-        """Rows: clean, noisy, denoised."""
+        """Return rows of clean, noisy and restored images."""
         image = image[:8]
         noisy = self.noisy(image, seed)
         restored = self.run("denoiser", noisy=noisy)["image"]

@@ -5,18 +5,18 @@ An image x of D pixels in some order; the definition of a conditional probabilit
     p(x) = p(x_0) p(x_1, .., x_D-1 | x_0) = ... = prod_i p(x_i | x_0, .., x_i-1)       chain rule
     log p(x) = sum_i log p(x_i | x_<i)
 
-No approximation so far, nothing hidden, no normalisation over 2^D images: each factor is one
+So far nothing is approximated or hidden, and there is no normalisation over 2^D images: each factor is a
 distribution over the values of one pixel. A belief network models each factor with logistic
-regression on the pixels before it, the lower triangular W_direct (Frey 1998); hidden units that know
-the first d_k pixels and speak to the later ones make it nonlinear (arXiv 1502.03509):
+regression on the pixels before it, the lower triangular W_direct (Frey 1998). Hidden units make it
+nonlinear (arXiv 1502.03509): unit k sees the first d_k pixels and contributes to the later ones.
 
     x --W (pixel < d_k)--> relu --V (d_k <= pixel)--> + --> parameters
     |--------------W_direct (j < i)------------------>|
 
     parameters = b + x W_direct + relu(c + x W) V
 
-All conditionals of an image that is there cost one pass: two or three matrix products. There is one
-hidden layer, so that drawing pixel after pixel adds each new pixel to relu's input once.
+All conditionals of a given image take one pass: two or three matrix products. The network has a single hidden
+layer, so that drawing pixel after pixel has to add each new pixel only once, to the input of the relu.
 
 image: float32 [B, H, W, C] in [0, 1] on `levels` values; label: one-hot float32 [B, classes].
 """
@@ -34,14 +34,14 @@ from dimaging_tf.layers.masked_dense import MaskedDense
 
 @dataclass(frozen=True)
 class Config:
-    """Binary digits on two cores."""
+    """A network for binary digits on two cores."""
 
     shape: tuple[int, int, int] = (28, 28, 1)
     levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
-    hidden: int = 4000  # units; a pixel in the middle of the image listens to half of them
-    direct: bool = True  # logistic regression beside the hidden units
+    hidden: int = 4000  # hidden units; a pixel in the middle of the image depends on half of them
+    direct: bool = True  # logistic regression beside the hidden units, W_direct
     dropout: float = 0.5  # share of hidden units left out in a training step
-    classes: int = 0  # of the label that it is conditioned on; 0: unconditional
+    classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
 
     def __post_init__(self):
         check_levels("fvbn", self.levels)
@@ -50,7 +50,7 @@ class Config:
 
 
 def build_network(config: Config) -> keras.Model:
-    """Image (and label) -> {"parameters"}."""
+    """Build the network: image, or {"image", "label"} -> {"parameters"}."""
     image = keras.Input(config.shape, name="image")
     inputs = {"image": image}
     pixels, count, colours = math.prod(config.shape), likelihood_of(config).count, config.shape[-1]
@@ -78,7 +78,7 @@ def build_network(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class FVBN(ExplicitDensity):
-    """`compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
+    """The belief network: `compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
 
     config_class = Config
     registry_name = "fvbn"

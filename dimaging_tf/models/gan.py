@@ -4,7 +4,7 @@
     image ──512──256──1── logit of "real"    LeakyReLU 0.2: the lecture's listing
 
 image: float32 [B, H, W, C] in [0, 1]; z: float32 [B, latent_dim], unit Gaussian; label: float32
-[B, classes], one-hot; logit: float32 [B, 1]. The training is `adversarial.TwoPlayer`'s.
+[B, classes], one-hot; logit: float32 [B, 1]. The training is that of `gan.base.GANBase`.
 """
 
 import math
@@ -19,16 +19,16 @@ from dimaging_tf.layers.spectral import SpectralDense
 
 @dataclass(frozen=True)
 class Config(ImageGANConfig):
-    """28x28 digits."""
+    """Networks for 28x28 digits."""
 
     g_hidden: tuple[int, ...] = (256, 512, 1024)  # units of the generator's layers
     d_hidden: tuple[int, ...] = (512, 256)  # units of the discriminator's layers
-    batch_norm: bool = True  # in the generator
-    dropout: float = 0.0  # in the discriminator
+    batch_norm: bool = True  # batch normalisation in the generator
+    dropout: float = 0.0  # share of units that the discriminator leaves out in a training step
 
 
 def build_generator(config: Config) -> keras.Model:
-    """Z [, label] -> {"image"}."""
+    """Build the generator: z, or {"z", "label"} -> {"image"}."""
     inputs = {"z": keras.Input((config.latent_dim,), name="z")}
     x = inputs["z"]
     if config.classes:
@@ -47,7 +47,7 @@ def build_generator(config: Config) -> keras.Model:
 
 
 def build_discriminator(config: Config) -> keras.Model:
-    """Image [, label] -> {"logit"}."""
+    """Build the discriminator: image, or {"image", "label"} -> {"logit"}."""
     dense = SpectralDense if config.spectral_normalisation else layers.Dense
     inputs = {"image": keras.Input(config.shape, name="image")}
     x = layers.Rescaling(2.0, -1.0)(layers.Flatten()(inputs["image"]))
@@ -64,7 +64,7 @@ def build_discriminator(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class GAN(ImageGAN):
-    """`compile(d_optimizer=, g_optimizer=)` and `fit(images)`."""
+    """The dense GAN: `compile(d_optimizer=, g_optimizer=)`, `fit(images)`, `sample(n)`."""
 
     config_class = Config
     registry_name = "gan"

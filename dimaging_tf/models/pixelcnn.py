@@ -6,8 +6,8 @@
             |                |  1x1
     image --A 1x7--> h --1x3 B--> + --> gate --1x1--> + --> h ...           no blind spot
 
-Masks see to the chain rule: the parameters of a pixel depend on earlier pixels alone (and, in colour,
-on the colours before it in its own pixel: red, green, blue).
+Masks enforce the chain rule: the parameters of a pixel depend on earlier pixels alone (and, in colour, on the
+colours before it in its own pixel, in the order red, green, blue).
 
 image: float32 [B, H, W, C] in [0, 1] on `levels` values; label: one-hot float32 [B, classes].
 """
@@ -24,7 +24,7 @@ from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 
 class Raster:
-    """What the settings of all networks that go pixel after pixel have in common."""
+    """What the Configs of PixelCNN and PixelRNN have in common."""
 
     shape: tuple[int, int, int]
     levels: int
@@ -32,11 +32,11 @@ class Raster:
 
     @property
     def colours(self) -> int:
-        """Colours of a pixel drawn one after the other; a mixture draws them together."""
+        """How many of a pixel's colours are drawn one after the other; a mixture draws them together."""
         return 1 if self.components else self.shape[-1]
 
     def check(self, model: str, **widths: int) -> None:
-        """ValueError for levels out of range, and for widths that the colours cannot share."""
+        """ValueError for levels out of range, and for widths that are no multiple of the colours."""
         check_levels(model, self.levels)
         if any(width % self.colours for width in widths.values()):
             *names, last = widths
@@ -48,20 +48,20 @@ class Raster:
 
 @dataclass(frozen=True)
 class Config(Raster):
-    """Small and quick to draw from: binary digits on two cores."""
+    """A small network that is quick to draw from, for binary digits on two cores."""
 
     shape: tuple[int, int, int] = (28, 28, 1)
     levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
-    components: int = 0  # of a discretised logistic mixture instead of the softmax; 0: none
+    components: int = 0  # components of a logistic mixture instead of the softmax; 0: no mixture
     stacks: str = "residual"  # "residual" | "gated"
     filters: int = 32  # channels of the trunk
-    blocks: int = 5
+    blocks: int = 5  # number of residual or gated blocks
     middle: int = 32  # channels inside a residual block
-    entry: int = 7  # kernel of the first layer, pixels
-    kernel: int = 3  # kernel of the others, pixels
-    head: int = 32  # channels before the parameters
+    entry: int = 7  # side of the first layer's kernel, pixels
+    kernel: int = 3  # side of the other layers' kernels, pixels
+    head: int = 32  # channels of the last hidden layer
     position: bool = True  # a learned bias per pixel and channel
-    classes: int = 0  # of the label that it is conditioned on; 0: unconditional
+    classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
 
     def __post_init__(self):
         if self.stacks not in ("residual", "gated"):
@@ -72,12 +72,15 @@ class Config(Raster):
 
 
 def build_network(config: Config) -> keras.Model:
-    """Image (and label) -> {"parameters"}."""
+    """Build the network: image, or {"image", "label"} -> {"parameters"}."""
     return network("pixelcnn", config, _residual if config.stacks == "residual" else _gated)
 
 
 def network(name: str, config: Any, trunk: Callable[..., Any]) -> keras.Model:
-    """Inputs, trunk(config, image, label or None), and two 1x1 convolutions to the parameters."""
+    """Build a network from its trunk, with two 1x1 convolutions behind it to the parameters.
+
+    trunk: (config, image, label or None) -> features [B, H, W, channels].
+    """
     image = keras.Input(config.shape, name="image")
     inputs = {"image": image}
     if config.classes:
@@ -90,7 +93,10 @@ def network(name: str, config: Any, trunk: Callable[..., Any]) -> keras.Model:
 
 
 def conv(config, filters, size, mask="B", name=None):
-    """A masked convolution whose colours come one after the other; size: pixels, or (rows, columns)."""
+    """Return a masked convolution, whose colours come one after the other.
+
+    size: side of the kernel in pixels, or (rows, columns).
+    """
     size = (size, size) if isinstance(size, int) else size
     return MaskedConv2D(filters, size, mask, groups=config.colours, name=name)
 
@@ -136,7 +142,7 @@ def add_condition(x, label, filters):
 
 @keras.saving.register_keras_serializable("dimaging")
 class PixelCNN(ExplicitDensity):
-    """`compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
+    """The PixelCNN: `compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
 
     config_class = Config
     registry_name = "pixelcnn"

@@ -2,12 +2,12 @@
 
     image --A 7x7--> x [2h] --[LSTM [h] --1x1 B--> [2h], +]...--ReLU, 1x1 B, ReLU, 1x1 B--> parameters
 
-    row        RowLSTM: the state comes from the three pixels above, so a pixel knows a triangle
-    diagonal   DiagonalLSTM from the left plus one from the right: a pixel knows all rows above and
-               what is left of it (but from afar not the last pixel of the row above: mask A)
+    row        RowLSTM: the state comes from the three pixels above, so a pixel depends on a triangle above it
+    diagonal   DiagonalLSTM from the left plus one from the right: a pixel depends on all rows above and on
+               what is left of it (except, far away, on the last pixel of the row above: mask A)
 
-An LSTM remembers where a PixelCNN only sees as far as its kernels reach; it pays with steps that wait
-for each other, H of them in a row LSTM, H + W - 1 in a diagonal one.
+A PixelCNN sees only as far as its kernels reach; an LSTM remembers. Its steps have to wait for each other,
+which takes time: H steps in a row LSTM, H + W - 1 in a diagonal one.
 
 image: float32 [B, H, W, C] in [0, 1] on `levels` values; label: one-hot float32 [B, classes].
 """
@@ -24,19 +24,19 @@ from dimaging_tf.models.pixelcnn import Raster, add_condition, add_position, con
 
 @dataclass(frozen=True)
 class Config(Raster):
-    """Binary digits on two cores."""
+    """A small network for binary digits on two cores."""
 
     shape: tuple[int, int, int] = (28, 28, 1)
     levels: int = 2  # values of a pixel: 2 is Bernoulli, more is a softmax
-    components: int = 0  # of a discretised logistic mixture instead of the softmax; 0: none
-    kind: str = "row"  # "row" | "diagonal"
+    components: int = 0  # components of a logistic mixture instead of the softmax; 0: no mixture
+    kind: str = "row"  # kind of the LSTMs: "row" | "diagonal"
     filters: int = 32  # h, channels of an LSTM; the trunk has twice as many
-    layers: int = 2
-    entry: int = 7  # kernel of the first layer, pixels
-    kernel: int = 3  # of a row LSTM's input-to-state convolution, pixels
-    head: int = 32  # channels before the parameters
+    layers: int = 2  # number of LSTMs, or of pairs of diagonal ones
+    entry: int = 7  # side of the first layer's kernel, pixels
+    kernel: int = 3  # width of a row LSTM's input-to-state convolution, pixels
+    head: int = 32  # channels of the last hidden layer
     position: bool = True  # a learned bias per pixel and channel
-    classes: int = 0  # of the label that it is conditioned on; 0: unconditional
+    classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
 
     def __post_init__(self):
         if self.kind not in ("row", "diagonal"):
@@ -45,7 +45,7 @@ class Config(Raster):
 
 
 def build_network(config: Config) -> keras.Model:
-    """Image (and label) -> {"parameters"}."""
+    """Build the network: image, or {"image", "label"} -> {"parameters"}."""
     return network("pixelrnn", config, _trunk)
 
 
@@ -70,7 +70,7 @@ def _diagonal(config, x):
 
 @keras.saving.register_keras_serializable("dimaging")
 class PixelRNN(ExplicitDensity):
-    """`compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
+    """The PixelRNN: `compile(optimizer)`, `fit`, `sample`, `complete`; see `ExplicitDensity`."""
 
     config_class = Config
     registry_name = "pixelrnn"

@@ -42,27 +42,29 @@ from dimaging_tf.training.steps import descend, step_normal
 
 @dataclass(frozen=True)
 class Config(GANConfig):
-    """64x64 pictures of one object, twenty minutes on two cores."""
+    """Networks for 64x64 pictures of one object, to be trained in twenty minutes on two cores."""
 
     shape: tuple[int, int, int] = (64, 64, 3)  # height, width, channels
     words: tuple[str, ...] = ()  # the vocabulary; `dimaging train` takes that of the data
     length: int = 12  # words of the longest caption
-    factor: int = 4  # pixels of the image along a side of one of stage I's
+    factor: int = 4  # side of the image over the side of stage I's pictures
     embedding: int = 32  # length of a word's vector
-    recurrent: int = 64  # units of the GRU
-    text_dim: int = 32  # length of a text
+    recurrent: int = 64  # units of the text encoder's GRU
+    text_dim: int = 32  # length of an encoded text
     condition_dim: int = 32  # length of an augmented condition, and of condition_noise
     noise_dim: int = 16  # length of noise
-    encoder: int = 16  # filters of the image encoder's first layer; doubled in each, up to 4 times
-    generator1: int = 128  # filters at 4x4, halved with each doubling
-    generator2: int = 48  # filters at stage I's size; two thirds from there on
-    discriminator1: int = 48  # filters of the first layer, as for the encoder
-    discriminator2: int = 16
-    matching_steps: int = 1000  # of the first phase
-    stage1_steps: int = 3000  # of the second
-    learning_rate: float = 4e-4  # of Adam, all four players; `fit`'s optimizer is the matching's
+    encoder: int = 16  # filters of the image encoder's first layer; they double, up to 4 times
+    generator1: int = 128  # filters of stage I at 4x4; they halve with each doubling of the size
+    generator2: int = 48  # filters of stage II at stage I's size; two thirds from there on
+    discriminator1: int = (
+        48  # filters of the first layer of stage I's; they double as the encoder's
+    )
+    discriminator2: int = 16  # filters of the first layer of stage II's, likewise
+    matching_steps: int = 1000  # steps of the first phase, which trains the encoders
+    stage1_steps: int = 3000  # steps of the second phase, which trains stage I
+    learning_rate: float = 4e-4  # of Adam in both stages; `fit`'s optimizer trains the encoders
     kl: float = 0.5  # weight of the conditioning augmentation's KL, nats per element
-    match: float = 1.0  # weight of the matching loss in a generator's cost
+    match: float = 1.0  # weight of the matching loss in a generator's loss
 
     def __post_init__(self):
         super().__post_init__()
@@ -80,13 +82,13 @@ class Config(GANConfig):
 
     @property
     def low_side(self) -> int:
-        """Side of stage I's pictures."""
+        """Height and width of stage I's pictures, in pixels."""
         return self.shape[0] // self.factor
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class StackGAN(Phased, TextToImage):
-    """`compile(optimizer)` and `fit(images, tokens)`; `imagine(captions)` draws."""
+    """Text to image: `compile(optimizer)`, `fit(images, tokens)`; `imagine(captions)` draws."""
 
     config_class = Config
     registry_name = "stackgan"
@@ -121,7 +123,10 @@ class StackGAN(Phased, TextToImage):
     # ---- training --------------------------------------------------------------------------------
 
     def compile(self, optimizer: Any = "adam", **more) -> None:
-        """optimizer: of the matching; it counts all steps. The players' are Adam, as Config says."""
+        """Take the optimizer of the first phase, whose `iterations` count the steps of all phases.
+
+        The two stages have Adam optimizers of their own, with the learning rate of the Config.
+        """
         # XLA makes the convolutions slower on a CPU.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **more})
         self.optimizer.build(self.matcher.variables)
@@ -132,12 +137,12 @@ class StackGAN(Phased, TextToImage):
             stage.compile(d_optimizer=players[0], g_optimizer=players[1])
 
     def compile_from_config(self, config):
-        """The optimizer of the matching; the players' follow from the Config."""
+        """Compile with the first phase's optimizer; those of the stages follow from the Config."""
         self.compile(keras.optimizers.deserialize(config["optimizer"]))
 
     @property
     def metrics(self):
-        """The running means of both stages, and of the matching."""
+        """The running means of the first phase and of both stages."""
         return [*self._training_trackers().values(), self.trackers["r_precision"]]
 
     def _training_trackers(self) -> dict[str, Any]:
@@ -148,7 +153,7 @@ class StackGAN(Phased, TextToImage):
         return found
 
     def phases(self):
-        """Matching, stage I, stage II."""
+        """Return the three phases: matching, stage I, stage II."""
         config = self.config
         shrink = lambda image: tf.nn.avg_pool2d(image, config.factor, config.factor, "VALID")  # noqa: E731
         return [
@@ -177,7 +182,10 @@ class StackGAN(Phased, TextToImage):
         return {name: tracker.result() for name, tracker in self._training_trackers().items()}
 
     def test_step(self, data):
-        """Matching loss of the pictures; R-precision of as many drawn ones, the same noise always."""
+        """Evaluate the matching loss of real pictures, and the R-precision of drawn ones.
+
+        The noise is the same in every evaluation, so that epochs can be compared.
+        """
         image, tokens, _ = keras.utils.unpack_x_y_sample_weight(data)
         found = self.matcher.text(tokens)
         noise = step_normal(tf.stack([tf.shape(tokens)[0], self.stage2.noise_size]), -1, 0)
@@ -185,18 +193,18 @@ class StackGAN(Phased, TextToImage):
         matching = self.matcher.loss(image, found, both=True)
         return self.track({"matching": matching, "r_precision": self.matcher.hits(drawn, found)})
 
-    def _low(self, found, noise):
-        """What the averaged stage I draws."""
-        return self.stage1.draw(noise, found, generator=self.stage1.average)["low"]
+    def _low(self, text, noise):
+        """Return what the averaged generator of stage I draws for texts [B, D], to be refined by stage II."""
+        return self.stage1.draw(noise, text, generator=self.stage1.average)["low"]
 
     # ---- data ------------------------------------------------------------------------------------
 
     def transform(self, image, label, seed):
-        """Images and tokens."""
+        """Return images and tokens as they are."""
         return image, label
 
     def check_data(self, dataset):
-        """DataError where there are no captions, or others than the model knows."""
+        """DataError where the data has no captions, or another vocabulary than the model's."""
         label = dataset.train.label
         if not dataset.words or label is None or label.ndim != 2:
             raise DataError(
@@ -216,7 +224,7 @@ class StackGAN(Phased, TextToImage):
         return self.config.shape
 
     def graphs(self):
-        """{"text_encoder": tokens -> text; "stage1": .. -> low; "stage2": .. -> image}."""
+        """Return {"text_encoder": tokens -> text, "stage1": .. -> low, "stage2": .. -> image}."""
         found = {"text_encoder": self.text_encoder}
         for stage, output in ((self.stage1, "low"), (self.stage2, "image")):
             network = stage.average or stage.generator

@@ -4,15 +4,15 @@
                                                        | 1x1           B   prior          |
     image --A 7x7--> h ------------------------------> + --[residual B]..--1x1------------|
 
-Sixteen pixels have one mean in common and much freedom: their average is a blurred face, and so is what
-a regression gives. Here every draw is one face among those that the small picture allows, pixel by
-pixel. Training maximises log p(A + B) + log p(A): without the second term, from the paper, the prior
-alone would explain the image, for the pixel before tells more than the small picture.
+A small picture fixes only the mean of every sixteen pixels, so many faces fit it. Their average is blurred,
+and that is what a regression gives. Here every draw is one of these faces, drawn pixel by pixel. Training
+maximises log p(A + B) + log p(A). Without the second term, which is from the paper, the prior alone would
+explain the image, because the pixel before tells more than the small picture does.
 
-The pixels' distribution is a mixture of logistics (arXiv 1701.05517): A's means are a regression, B's
-correct it, and neighbouring greys are neighbours, which a softmax would have to learn of a few hundred
-faces. `components=0` gives the paper's softmax. That features enter the prior too is not in the paper:
-there B cannot know what A expects.
+The pixels' distribution is a mixture of logistics (arXiv 1701.05517): A's means are a regression and B's
+correct it. In a mixture, similar grey values have similar probabilities; a softmax would have to learn that
+from a few hundred faces. `components=0` gives the paper's softmax. In the paper the features do not enter
+the prior, so that B cannot know what A expects; here they do.
 
 image: float32 [B, H, W, C] in [0, 1] on `levels` values; low: its block means, [B, H/f, W/f, C].
 """
@@ -30,16 +30,16 @@ from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
 
 @dataclass(frozen=True)
 class Config:
-    """Grey faces on two cores."""
+    """A network for grey faces on two cores."""
 
     shape: tuple[int, int, int] = (32, 32, 1)
-    factor: int = 4  # pixels of the image along a side of one of the small picture
+    factor: int = 4  # side of the image over the side of the small picture
     levels: int = 256  # values of a pixel
-    components: int = 5  # of the mixture; 0: a softmax over the levels
+    components: int = 5  # components of the logistic mixture; 0: a softmax over the levels
     filters: int = 32  # channels of both networks
     stages: int = 2  # residual blocks before each doubling of the small picture
-    blocks: int = 4  # of the prior
-    entry: int = 7  # kernel of the prior's first layer, pixels
+    blocks: int = 4  # residual blocks of the prior
+    entry: int = 7  # side of the kernel of the prior's first layer, pixels
 
     def __post_init__(self):
         f = self.factor
@@ -56,7 +56,7 @@ class Config:
 
 
 def build_network(config: Config) -> keras.Model:
-    """Image and low -> {"parameters"}; its layers "conditioning" and "prior" give A and B."""
+    """Build the network: image, low -> {"parameters"}; its layers "conditioning" and "prior" give A and B."""
     image = keras.Input(config.shape, name="image")
     height, width, channels = config.shape
     low_shape = (height // config.factor, width // config.factor, channels)
@@ -73,7 +73,7 @@ def build_network(config: Config) -> keras.Model:
 
 
 def _conditioning(config, low):
-    """Features [B, H, W, filters + C] of the small picture; the last is it, interpolated."""
+    """Return features [B, H, W, filters + C] of the small picture; the last C are it, interpolated."""
     x = layers.Conv2D(config.filters, 3, padding="same")(low)
     for _ in range(config.factor.bit_length() - 1):
         for _ in range(config.stages):
@@ -85,7 +85,7 @@ def _conditioning(config, low):
 
 
 def _first_guess(config, conditioning):
-    """A mixture starts as the interpolated picture, give or take 1 % to 20 % of full scale."""
+    """Initialise a mixture: means at the interpolated picture, scales from 1 % to 20 % of full scale."""
     if k := config.components:
         kernel, bias = (0.1 * weight for weight in conditioning.get_weights())
         kernel[..., -1, :], kernel[..., -1, k : 2 * k], bias[k : 2 * k] = 0, 2, -1
@@ -94,7 +94,7 @@ def _first_guess(config, conditioning):
 
 
 def _prior(config, image, features, count):
-    """A PixelCNN that is told the features of its own pixel."""
+    """Return B, the output of a PixelCNN that is conditioned on the features of the same pixel."""
     filters = config.filters
     x = PositionBias()(MaskedConv2D(filters, (config.entry, config.entry), "A")(image))
     x = layers.Add()([x, layers.Conv2D(filters, 1, use_bias=False)(features)])
@@ -108,18 +108,18 @@ def _prior(config, image, features, count):
 
 
 def shrink(image, factor: int):
-    """Block means: [B, H, W, C] -> [B, H / factor, W / factor, C]."""
+    """Shrink images by block means: [B, H, W, C] -> [B, H / factor, W / factor, C]."""
     return tf.nn.avg_pool2d(image, factor, factor, "VALID")
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class SuperResolution(ExplicitDensity):
-    """`compile(optimizer)`, `fit(images, small pictures)`, `upscale`; see `ExplicitDensity`."""
+    """Super-resolution: `compile(optimizer)`, `fit(images, small pictures)`, `upscale(low)`."""
 
     config_class = Config
     registry_name = "super_resolution"
     loss_names = ("loss", "conditioning")
-    draws = False  # it needs a small picture
+    draws = False  # a draw needs a small picture
     build_network = staticmethod(build_network)
     ranges = {**ExplicitDensity.ranges, "low": (0.0, 1.0)}
 
@@ -129,16 +129,16 @@ class SuperResolution(ExplicitDensity):
         self.both = keras.Model(self.network.input, {**self.network.output, "conditioning": a})
 
     def losses_of(self, image, condition=None, training=False):
-        """Negative log-likelihoods in `figure_of_merit.unit`, each [B]: of the model, of A alone."""
+        """Return negative log-likelihoods in `figure_of_merit.unit`, each [B]: the model's, and A's alone."""
         found = self.both({"image": image, "low": condition}, training=training)
         return tuple(self._negative(found[name], image) for name in ("parameters", "conditioning"))
 
     def condition_of(self, image, label):
-        """The small picture."""
+        """Return the small pictures of images."""
         return shrink(image, self.config.factor)
 
     def default_condition(self, n: int) -> np.ndarray:
-        """There is none: ValueError."""
+        """Raise ValueError: without a small picture the model has nothing to draw."""
         raise ValueError(
             "super_resolution draws what a small picture shows. Expected: condition= (or low= of "
             f"upscale), float32 {[n, *self.network.input['low'].shape[1:]]} in [0, 1]. Received: none"
@@ -155,7 +155,7 @@ class SuperResolution(ExplicitDensity):
         return self.sample(n, seed, condition=np.repeat(low[None], n, 0))
 
     def picture(self, image, label=None, seed=0):
-        """Rows: small pictures, enlarged bicubically, drawn twice, the truth."""
+        """Return rows: small pictures, the same enlarged bicubically, two draws, the true images."""
         image, low = self.prepared(image[:8], None, seed)
         size = image.shape[1:3]
         rows = [

@@ -7,11 +7,12 @@
       v                                                       ^
       32x32x512 -- conv 3x3, conv 3x3 (28x28x1024) -----------+
 
-`padding="valid"` is the paper's network: each convolution eats a border, the skip is cropped to fit.
-`padding="same"` is what people deploy: any height and width, the output as large as the input.
+`padding="valid"` is the paper's network: each convolution removes a border, and the skip is cropped to fit.
+`padding="same"` is what people deploy: it takes any height and width, and the output is as large as the
+input.
 
-image: float32 [B, H, W, C] in [0, 1]. Segmentation: probabilities [B, H', W', classes], each pixel sums
-to 1. Regression: estimate [B, H', W', outputs], unbounded.
+image: float32 [B, H, W, C] in [0, 1]. Segmentation gives probabilities [B, H', W', classes] with sum 1 in
+each pixel; regression gives an unbounded estimate [B, H', W', outputs].
 """
 
 from dataclasses import dataclass
@@ -28,16 +29,16 @@ from dimaging_tf.layers.padding import CropLike, PadToMultiple
 
 @dataclass(frozen=True)
 class Config:
-    """The paper's network; `padded()` gives the one to deploy."""
+    """The paper's network; `padded()` gives the variant to deploy."""
 
     shape: tuple[int | None, int | None, int] = (572, 572, 1)
-    outputs: int = 2  # classes, or channels of the regression
+    outputs: int = 2  # number of classes, or channels of the regression
     depth: int = 4  # number of 2x2 poolings
     width: int = 64  # channels of the first level; each level doubles them
     padding: str = "valid"  # "valid" | "same"
     head: str = "segmentation"  # "segmentation" | "regression"
-    dropout: float = 0.5  # at the end of the contracting path (paper, section 3.1)
-    stem: int = 1  # stride of a first and last convolution; 2 makes the net 4 times cheaper
+    dropout: float = 0.5  # share left out at the end of the contracting path (paper, section 3.1)
+    stem: int = 1  # stride of a first and a last convolution; 2 makes the network 4 times cheaper
 
     def __post_init__(self):
         for name, legal in _LEGAL.items():
@@ -72,12 +73,12 @@ _LEGAL = {"padding": ("valid", "same"), "head": ("segmentation", "regression")}
 
 
 def padded(**changes) -> Config:
-    """The deployable variant: same padding, any size, a quarter of the width."""
+    """Return the Config of the deployable variant: same padding, any size, a quarter of the width."""
     return Config(**{"shape": (None, None, 1), "width": 16, "padding": "same", **changes})
 
 
 def _valid_output(size: int, depth: int) -> int | None:
-    """Output size of the valid network, None where a pooling would meet an odd or empty map."""
+    """Return the output size of the valid network; None where a pooling would meet an odd or empty map."""
     for _ in range(depth):
         size -= 4
         if size <= 0 or size % 2:
@@ -89,7 +90,7 @@ def _valid_output(size: int, depth: int) -> int | None:
 
 
 def build_unet(config: Config, name: str = "unet") -> keras.Model:
-    """Image -> {"logits"} (segmentation) or {"estimate"} (regression), before any softmax."""
+    """Build the network: image -> {"logits"} (segmentation) or {"estimate"} (regression)."""
     image = keras.Input(config.shape, name="image")
     x = image
     if config.padding == "same":
@@ -128,15 +129,16 @@ def _two_convolutions(x, channels: int, padding: str, name: str):
 
 
 def _crop(skip, x, name: str):
-    """Cut the centre of the contracting path's map to the size of the expanding path's."""
+    """Crop the contracting path's map around its centre to the size of the expanding path's."""
     margins = [(s - t, (s - t) // 2) for s, t in zip(skip.shape[1:3], x.shape[1:3], strict=True)]
     return layers.Cropping2D([(half, full - half) for full, half in margins], name=name)(skip)
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class UNet(DeployableModel):
-    """Fit on (image, mask int [B, H', W']) for segmentation, (image, target) for regression.
+    """The U-Net, for segmentation or regression.
 
+    It is fitted on (image, mask int [B, H', W']) for segmentation, and on (image, target) for regression.
     With valid padding the mask is the centre crop that the output covers: see `output_crop`.
     """
 
@@ -156,11 +158,11 @@ class UNet(DeployableModel):
 
     @classmethod
     def input_shape_for(cls, shape, changes):
-        """Any size with same padding, the data's size with valid padding."""
+        """Return any height and width for same padding, those of the data for valid padding."""
         return (None, None, shape[-1]) if changes.get("padding") == "same" else shape
 
     def check_data(self, dataset):
-        """Segmentation needs a mask for every image, with classes 0 to outputs - 1."""
+        """DataError where a segmentation has no mask for each image, or classes beyond outputs - 1."""
         if not self.segments:
             return
         for split in (dataset.train, dataset.valid):
@@ -181,11 +183,11 @@ class UNet(DeployableModel):
                 )
 
     def call(self, image, training=False):
-        """[B, H, W, C] -> logits or estimate [B, H', W', outputs]."""
+        """Compute logits or estimate [B, H', W', outputs] of images [B, H, W, C]."""
         return self.network(image, training=training)["logits" if self.segments else "estimate"]
 
     def graphs(self):
-        """{"unet": image -> probabilities (segmentation) or estimate (regression)}."""
+        """Return {"unet": image -> probabilities (segmentation) or estimate (regression)}."""
         image = self.network.input
         outputs = self.network.output
         if self.segments:
@@ -194,14 +196,14 @@ class UNet(DeployableModel):
         return {"unet": keras.Model(image, outputs, name="unet")}
 
     def objective(self):
-        """Cross-entropy per pixel with the accuracy as metric, or the mean squared error."""
+        """Return the cross-entropy per pixel with the accuracy as metric, or the mean squared error."""
         if not self.segments:
             return {"loss": "mse"}
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         return {"loss": loss, "metrics": ["accuracy"]}
 
     def output_crop(self, array):
-        """Centre crop of [B, H, W, ...] to the part that the valid network's output covers."""
+        """Crop [B, H, W, ...] around its centre to the part that the valid network's output covers."""
         if self.config.padding == "same":
             return array
         margins = [(s - _valid_output(s, self.config.depth)) // 2 for s in self.config.shape[:2]]
@@ -209,15 +211,15 @@ class UNet(DeployableModel):
         return array[:, top : height - top, left : width - left]
 
     def transform(self, image, label, seed):
-        """(image, mask) for segmentation; regression learns to return its input."""
+        """Return (image, mask) for segmentation, (image, image) for regression."""
         return image, self.output_crop(label if self.segments else image)
 
     def examples(self, image, label=None, seed=0):
-        """The images themselves."""
+        """Return the images themselves."""
         return {"unet": {"image": image}}
 
     def score(self, run, image, label=None, seed=0):
-        """Mean intersection over union of the classes, or PSNR in dB."""
+        """Return the mean intersection over union of the classes, or the PSNR in dB."""
         outputs = run("unet", image=image)
         if not self.segments:
             return metrics.psnr(outputs["estimate"], self.output_crop(image))
@@ -227,7 +229,7 @@ class UNet(DeployableModel):
         return metrics.mean_iou(found, self.output_crop(label), self.config.outputs)
 
     def picture(self, image, label=None, seed=0):
-        """Rows: image, prediction, and the mask where there is one."""
+        """Return rows: images, predictions, and the masks where there are any."""
         image = image[:8]
         result = self.run("unet", image=image)
         image = self.output_crop(image)

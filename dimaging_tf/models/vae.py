@@ -2,10 +2,11 @@
 
     image --encoder--> mean, log_variance --> z = mean + exp(log_variance / 2) noise --decoder--> image
 
-Dense by default. Convolutional (`channels` given, for faces of 32x32 or 64x64, grey or RGB): stride-2
-convolutions down to a map, dense mean and log variance, and transposed convolutions up again.
+By default the networks are dense. With `channels` they are convolutional, for faces of 32x32 or 64x64 in grey
+or RGB: stride-2 convolutions down to a small map, dense mean and log variance, and transposed convolutions
+up again.
 
-Training maximises a lower bound of the likelihood (the ELBO), two tracked losses in nats per image:
+Training maximises a lower bound of the likelihood, the ELBO. Its two terms are tracked, in nats per image:
     reconstruction   -E_q log p(image | z), Bernoulli or Gaussian with a known sigma
     kl               KL(q(z | image) || N(0, 1)) = 1/2 sum(mean^2 + variance - 1 - log variance)
 
@@ -29,14 +30,14 @@ from dimaging_tf.training.steps import descend, step_normal
 class Config:
     """A multilayer perceptron for 28x28 digits; `channels=(32, 64, 128)` makes it convolutional."""
 
-    shape: tuple[int, int, int] = (28, 28, 1)
-    latent_dim: int = 40
+    shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
+    latent_dim: int = 40  # length of z
     hidden: tuple[int, ...] = (400, 400)  # units of the encoder's layers; the decoder mirrors them
     likelihood: str = "bernoulli"  # "bernoulli" | "gaussian"
-    sigma: float = 0.1  # of the Gaussian likelihood, full scale = 1
+    sigma: float = 0.1  # standard deviation of the Gaussian likelihood, full scale = 1
     kl_warmup: int = 1000  # steps in which the KL's weight in the gradient grows from 0 to 1
-    seed: int = 0  # of the training noise
-    # Of each stride-2 convolution; () is the dense network. `hidden` then follows the last map.
+    seed: int = 0  # seed of the training noise
+    # Channels of each stride-2 convolution, which `hidden` then follows; () is the dense network.
     channels: tuple[int, ...] = ()
 
     def __post_init__(self):
@@ -48,7 +49,7 @@ class Config:
 
 
 def build_encoder(config: Config) -> keras.Model:
-    """Image -> {"mean", "log_variance"} of the approximate posterior."""
+    """Build the encoder: image -> {"mean", "log_variance"} of the approximate posterior."""
     image = keras.Input(config.shape, name="image")
     x = image
     for channels in config.channels:
@@ -61,11 +62,11 @@ def build_encoder(config: Config) -> keras.Model:
 
 
 def build_decoder(config: Config) -> keras.Model:
-    """Z -> {"logits"}: of the pixel probabilities (Bernoulli), or the pixel means (Gaussian)."""
+    """Build the decoder: z -> {"logits"} of the pixels' probabilities, or their means where Gaussian."""
     z = keras.Input((config.latent_dim,), name="z")
     height, width, depth = config.shape
     step = 2 ** len(config.channels)
-    # The map that the dense layers give, and the channels of each transposed convolution after it.
+    # The channels of the map that the dense layers end in, and of each transposed convolution after it.
     *rest, first = (depth, *config.channels)
     small = (height // step, width // step, first)
     x = z
@@ -81,7 +82,7 @@ def build_decoder(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class VAE(DeployableModel):
-    """`compile(optimizer)` and `fit(images)`; the losses are its own."""
+    """The VAE: `compile(optimizer)` and `fit(images)`; it brings its own loss."""
 
     config_class = Config
     registry_name = "vae"
@@ -96,11 +97,11 @@ class VAE(DeployableModel):
         self.trackers = {n: keras.metrics.Mean(n) for n in ("loss", "reconstruction", "kl")}
 
     def call(self, image):
-        """Reconstruct from the posterior mean: [B, H, W, C] -> the same, in [0, 1] for Bernoulli."""
+        """Reconstruct images [B, H, W, C] from the posterior mean; in [0, 1] for a Bernoulli likelihood."""
         return self._mean(self.decoder(self.encoder(image)["mean"])["logits"])
 
     def losses_of(self, image, noise):
-        """(reconstruction, kl) in nats, each [B]; `noise` is unit Gaussian [B, latent_dim]."""
+        """Return (reconstruction, kl) in nats, each [B]; `noise` is unit Gaussian [B, latent_dim]."""
         code = self.encoder(image)
         mean, log_variance = code["mean"], code["log_variance"]
         z = mean + tf.exp(0.5 * log_variance) * noise
@@ -108,7 +109,7 @@ class VAE(DeployableModel):
         return self._reconstruction(image, z), kl
 
     def train_step(self, image):
-        """One step on -ELBO. [B, H, W, C]."""
+        """Take one step on -ELBO for images [B, H, W, C]."""
         step = self.optimizer.iterations.value
         noise = step_normal(self._noise_shape(image), self.config.seed, step)
         # A full KL from the start shuts latents off before the decoder has a use for them.
@@ -121,13 +122,13 @@ class VAE(DeployableModel):
         return self._track(*descend(self, loss_of))
 
     def test_step(self, image):
-        """The same noise in every evaluation, so that epochs compare."""
+        """Evaluate both terms, on the same noise every time, so that epochs can be compared."""
         return self._track(*self.losses_of(image, step_normal(self._noise_shape(image), -1, 0)))
 
     def importance_weighted_bound(self, image, samples: int = 64, seed: int = 0) -> tf.Tensor:
-        """Log p(image) >= log mean_k p(image, z_k) / q(z_k | image), in nats, [B].
+        """Return log mean_k p(image, z_k) / q(z_k | image), a lower bound of log p(image) in nats, [B].
 
-        Tightens to the likelihood as `samples` grows (Burda et al. 2016, arXiv 1509.00519).
+        It tightens to the likelihood as `samples` grows (Burda et al. 2016, arXiv 1509.00519).
         """
         code = self.encoder(image)
         mean, log_variance = code["mean"], code["log_variance"]
@@ -158,7 +159,10 @@ class VAE(DeployableModel):
         return tf.sigmoid(logits) if self.config.likelihood == "bernoulli" else logits
 
     def graphs(self):
-        """{"encoder": image -> mean, log_variance; "decoder": z -> image}, a Gaussian's mean clipped."""
+        """Return {"encoder": image -> mean, log_variance, "decoder": z -> image}.
+
+        The mean of a Gaussian likelihood is clipped to [0, 1].
+        """
         logits = self.decoder.output["logits"]
         bernoulli = self.config.likelihood == "bernoulli"
         to_image = layers.Activation("sigmoid") if bernoulli else layers.ReLU(max_value=1.0)
@@ -167,12 +171,12 @@ class VAE(DeployableModel):
         return {"encoder": self.encoder, "decoder": decoder}
 
     def examples(self, image, label=None, seed=0):
-        """Images for the encoder, their codes for the decoder."""
+        """Return images for the encoder, and for the decoder codes drawn from their posteriors."""
         code = self.run("encoder", image=image)
         return {"encoder": {"image": image}, "decoder": {"z": self._sample(code, seed)}}
 
     def score(self, run, image, label=None, seed=0):
-        """Mean -ELBO in nats, one sample of z per image."""
+        """Return the mean of -ELBO in nats, with one sample of z per image."""
         code = run("encoder", image=image)
         found = run("decoder", z=self._sample(code, seed))["image"]
         if self.config.likelihood == "bernoulli":
@@ -191,7 +195,7 @@ class VAE(DeployableModel):
         return self.run("decoder", z=noise)["image"]
 
     def picture(self, image, label=None, seed=0):
-        """Rows: images, reconstructions, then samples of the prior."""
+        """Return rows of images, of their reconstructions, and two of samples of the prior."""
         image = image[:8]
         found = self.run("decoder", z=self.run("encoder", image=image)["mean"])["image"]
         drawn = self.sample(2 * len(image), seed).reshape(2, *image.shape)

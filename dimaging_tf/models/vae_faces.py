@@ -2,8 +2,9 @@
 
     image ──conv /2──conv /2──dense── mean, log variance ── z ──dense──deconv x2──deconv x2── image
 
-It is `vae.VAE` with other settings: few latents keep no person's face and no glasses, and neither does
-a wide likelihood. So: 256 latents, sigma 1/40. Stored codes are edited by `dimaging_tf.latent.arithmetic`.
+It is `vae.VAE` with other settings. With few latents or a wide likelihood, the reconstruction of a face loses
+the person and the glasses; so it has 256 latents and sigma = 1/40. `dimaging_tf.latent.arithmetic` edits the
+codes.
 
 image: float32 [B, H, W, C] in [0, 1], 32x32 or 64x64, grey or RGB; z: float32 [B, latent_dim].
 """
@@ -19,7 +20,7 @@ from dimaging_tf.models import vae
 
 @dataclass(frozen=True)
 class Config(vae.Config):
-    """Faces of 32x32 in colour; a side must be divisible by 4."""
+    """Networks for 32x32 faces in colour; height and width must be divisible by 4."""
 
     shape: tuple[int, int, int] = (32, 32, 3)
     latent_dim: int = 256
@@ -32,16 +33,16 @@ class Config(vae.Config):
 
 @keras.saving.register_keras_serializable("dimaging", name="FaceVAE")
 class FaceVAE(vae.VAE):
-    """`compile(optimizer)` and `fit(images)`, as its parent."""
+    """The VAE of faces: `compile(optimizer)` and `fit(images)`, as its parent."""
 
     config_class = Config
     registry_name = "vae_faces"
-    # Not -ELBO: at this sigma, an error that nobody sees costs nats.
+    # Not -ELBO: with so small a sigma an error that nobody sees costs nats.
     figure_of_merit = FigureOfMerit(
         "PSNR of reconstructions", "dB", True, {"fp16": 0.05, "int8": 1.0}
     )
 
     def score(self, run, image, label=None, seed=0):
-        """PSNR in dB of what the decoder makes of the mean."""
+        """Return the PSNR in dB of reconstructions from the posterior mean."""
         z = run("encoder", image=image)["mean"]
         return metrics.psnr(run("decoder", z=z)["image"], image)
