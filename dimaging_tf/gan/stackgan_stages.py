@@ -165,3 +165,7 @@ class StackGANStage(GANBase):
     def wrong_condition(self, condition, step):
         """Return texts of other pictures of the batch, preferring similar ones."""
         return caption_matching.near_miss(condition, self.config.seed + 2, step)
+
+
+# Keras files a layer's weights under its class name, and .keras files call this class Stage.
+StackGANStage.__name__ = "Stage"

@@ -1,7 +1,10 @@
 """StackGAN: losses against closed forms, the three phases, save and continue, errors."""
 
+import io
+import zipfile
 from dataclasses import replace
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -55,6 +58,15 @@ def moved(before, after):
         any(not np.array_equal(a, b) for a, b in zip(*both, strict=True))
         for both in zip(before, after, strict=True)
     ]
+
+
+def test_files_name_the_weights_of_a_stage_as_ever(tmp_path):
+    """Keras looks weights up by the class name, so a renamed class would not find those of older files."""
+    StackGAN(SMALL).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+    for place in ("layers/stage/generator", "layers/stage_1/discriminator", "layers/stage_1/average"):
+        assert place in weights
 
 
 def test_each_phase_moves_its_own_part(pairs):
