@@ -2,10 +2,10 @@
 
     log p(image) = sum_i log p(pixel_i | pixels before i)            chain rule, raster order
 
-One network computes all conditionals at once from an image that is there. Drawing is sequential, "slow"
-in the lecture; here it is a fixed point: with the noise given, every pixel is a function of the pixels
-before it, so evaluating all pixels again until nothing changes gives exactly the sequential sample
-(arXiv 2002.09928), in as many passes as changes take to travel through the image.
+One network computes all conditionals of a given image at once. Drawing is sequential, and "slow" in the
+lecture. Here it is a fixed point: with the noise given, every pixel is a function of the pixels before it, so
+evaluating all pixels again until nothing changes gives exactly the sequential sample (arXiv 2002.09928), in
+as many passes as a change takes to travel through the image.
 
 image: float32 [B, H, W, C] in [0, 1], on the `levels` values of the alphabet.
 """
@@ -26,7 +26,7 @@ from dimaging_tf.training.steps import descend
 
 
 def likelihood_of(config: Any) -> Likelihood:
-    """Bernoulli for two levels, a mixture where `components` says so, else a softmax."""
+    """Return a Config's likelihood: Bernoulli for two levels, a mixture for `components`, else a softmax."""
     channels = config.shape[-1]
     if components := getattr(config, "components", 0):
         return LogisticMixture(channels, components, config.levels)
@@ -40,15 +40,16 @@ def check_levels(model: str, levels: int) -> None:
 
 
 class ExplicitDensity(DeployableModel):
-    """`compile(optimizer)` and `fit(images)`, or `fit(images, conditions)`.
+    """Base of the explicit densities: `compile(optimizer)`, `fit(images)` or `fit(images, conditions)`.
 
-    Subclasses set `build_network`: config -> functional model, image (and a condition: the one-hot
-    label float32 [B, classes], a small image, ...) -> {"parameters"}.
+    A subclass sets `config_class` and `build_network`. The condition is whatever second input its network
+    has: a one-hot label float32 [B, classes], a small image, ...
     """
 
     build_network: ClassVar[Callable[[Any], keras.Model]]
+    """Build the functional network of a Config: image, and a condition or none -> {"parameters"}."""
     loss_names = ("loss",)
-    """What `losses_of` gives."""
+    """Names in the logs of the terms that `losses_of` returns."""
     draws = True
     ranges = {
         "image": (0.0, 1.0), "label": (0.0, 1.0), "canvas": (0.0, 1.0), "mask": (0.0, 1.0),
@@ -63,43 +64,43 @@ class ExplicitDensity(DeployableModel):
 
     @property
     def figure_of_merit(self) -> FigureOfMerit:
-        """Nats of an image in black and white, bits a dimension otherwise."""
+        """The negative log-likelihood: nats of an image in black and white, otherwise bits a dimension."""
         unit = "nats" if self.config.levels == 2 else "bits/dim"
         allowed = 0.1 if unit == "nats" else 0.01
         return FigureOfMerit("negative log-likelihood", unit, False, {"integer": allowed})
 
     @property
     def scale(self) -> float:
-        """Nats of an image -> `figure_of_merit.unit`."""
+        """The factor from nats of an image to `figure_of_merit.unit`."""
         dimensions = math.prod(self.config.shape)
         return 1.0 if self.config.levels == 2 else 1 / (dimensions * math.log(2))
 
     @property
     def condition(self) -> str:
-        """Name of the network's second input; "" if it has none."""
+        """The name of the network's second input; "" if it has none."""
         names = [tensor.name for tensor in self.network.inputs if tensor.name != "image"]
         return names[0] if names else ""
 
     def parameters(self, image: Any, condition: Any = None, training: bool = False):
-        """The conditionals of all pixels, [B, H, W, likelihood.count]."""
+        """Return the parameters of all pixels' conditionals, [B, H, W, likelihood.count]."""
         inputs = image = self.likelihood.encode(tf.convert_to_tensor(image))
         if self.condition:
             inputs = {"image": image, self.condition: tf.convert_to_tensor(condition)}
         return self.network(inputs, training=training)["parameters"]
 
     def call(self, image, condition=None, training=False):
-        """Log-likelihood of each pixel in nats, [B, H, W, 1]."""
+        """Return the log-likelihood of each pixel in nats, [B, H, W, 1]."""
         return self.likelihood.log_prob(self.parameters(image, condition, training), image)
 
     def losses_of(self, image, condition=None, training=False) -> tuple:
-        """Terms of the objective, each [B] in `figure_of_merit.unit`, the negative log-likelihood first."""
+        """Return the terms of the loss, each [B] in `figure_of_merit.unit`; the likelihood's comes first."""
         return (self._negative(self.parameters(image, condition, training), image),)
 
     def _negative(self, parameters, image):
         return -self.scale * tf.reduce_sum(self.likelihood.log_prob(parameters, image), [1, 2, 3])
 
     def train_step(self, data):
-        """One step on the sum of the losses. [B, H, W, C], or that and conditions."""
+        """Take one step on the sum of the losses. data: images [B, H, W, C], or (images, conditions)."""
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
 
         def loss_of():
@@ -109,7 +110,7 @@ class ExplicitDensity(DeployableModel):
         return self._track(descend(self, loss_of))
 
     def test_step(self, data):
-        """The means over the split; "loss" is the likelihood alone."""
+        """Evaluate the losses; "loss" is the negative log-likelihood alone."""
         image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self._track(self.losses_of(image, condition))
 
@@ -117,7 +118,10 @@ class ExplicitDensity(DeployableModel):
         return self.track(dict(zip(self.loss_names, losses, strict=True)))
 
     def transform(self, image, label, seed):
-        """To the alphabet: grey is drawn black or white with its own probability, or rounded."""
+        """Return images on the alphabet, and their condition where the network has one.
+
+        With two levels, a grey value is drawn white with itself as probability; with more it is rounded.
+        """
         if self.config.levels == 2:
             noise = tf.random.stateless_uniform(tf.shape(image), seed)
             image = tf.cast(noise < image, tf.float32)
@@ -126,11 +130,11 @@ class ExplicitDensity(DeployableModel):
         return (image, self.condition_of(image, label)) if self.condition else image
 
     def condition_of(self, image, label):
-        """The condition of images on the alphabet: their labels, one-hot [B, classes]."""
+        """Return the condition of images on the alphabet: their labels, one-hot [B, classes]."""
         return tf.one_hot(label, self.config.classes)
 
     def default_condition(self, n: int) -> np.ndarray:
-        """What `sample` is told when nobody says: each class in turn."""
+        """Return the condition of n samples where none is given: one class after the other."""
         classes = self.config.classes
         return np.eye(classes, dtype=np.float32)[np.arange(n) % classes]
 
@@ -139,10 +143,11 @@ class ExplicitDensity(DeployableModel):
         condition: np.ndarray | None = None, canvas: np.ndarray | None = None,
         mask: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Draw [n, H, W, C]: exactly what drawing pixel after pixel with this noise gives.
+        """Draw images [n, H, W, C]: exactly those that drawing pixel after pixel with this noise gives.
 
-        noise: [n, H, W, likelihood.noise] in (0, 1), by default from `seed`. condition: [n, ...].
-        Where mask [n, H, W, 1] is 1, canvas [n, H, W, C] is kept.
+        noise       uniform [n, H, W, likelihood.noise] in (0, 1), by default from `seed`
+        condition   [n, ...], by default `default_condition`
+        canvas      [n, H, W, C] on the alphabet, kept where mask [n, H, W, 1] is 1
         """
         shape = self.config.shape
         if noise is None:
@@ -166,6 +171,7 @@ class ExplicitDensity(DeployableModel):
 
     @tf.function(reduce_retracing=True)
     def _draw_all(self, *images_and_condition):
+        """Draw every pixel once more, given the current values of the pixels before it."""
         image, noise, canvas, mask, condition = images_and_condition
         drawn = self.likelihood.draw(self.parameters(image, condition), noise)
         return tf.where(mask > 0.5, canvas, drawn)
@@ -173,7 +179,7 @@ class ExplicitDensity(DeployableModel):
     def complete(
         self, image: np.ndarray, mask: np.ndarray, n: int = 1, seed: int = 0, condition: Any = None
     ) -> np.ndarray:
-        """Fill in what is occluded (Figure 1 of arXiv 1601.06759), n times: [n, H, W, C].
+        """Complete an occluded image n times (Figure 1 of arXiv 1601.06759): [n, H, W, C].
 
         image [H, W, C] on the alphabet; mask [H, W, 1], 1 where the image is known.
         """
@@ -183,7 +189,7 @@ class ExplicitDensity(DeployableModel):
         return self.sample(n, seed, condition=condition, canvas=repeated[0], mask=repeated[1])
 
     def graphs(self):
-        """{"density": image (and condition) -> log_likelihood}; export adds the samplers."""
+        """Return {"density": image (and condition) -> log_likelihood}; export adds the samplers."""
         inputs = {tensor.name: tensor for tensor in self.network.inputs}
         if isinstance(self.likelihood, IntegerLikelihood):
             return {"density": self._weights(self.likelihood, inputs)}
@@ -192,7 +198,7 @@ class ExplicitDensity(DeployableModel):
         return {"density": keras.Model(source, {"log_likelihood": found}, name="density")}
 
     def _weights(self, likelihood: IntegerLikelihood, inputs: dict[str, Any]) -> keras.Model:
-        """Of an integer-valued network: image (and condition) -> weights of the symbols."""
+        """Build the density of an integer-valued network: image (and condition) -> weights of the symbols."""
         source = {k: keras.Input(t.shape[1:], name=k) for k, t in inputs.items()}
         symbols = Encode(likelihood)(source["image"])
         encoded = {**source, "image": symbols} if self.condition else symbols
@@ -201,14 +207,14 @@ class ExplicitDensity(DeployableModel):
         return keras.Model(interface, {"weights": weights}, name="density")
 
     def examples(self, image, label=None, seed=0):
-        """Images on the alphabet, and what they are told."""
+        """Return images on the alphabet, and their condition where the network has one."""
         image, condition = self.prepared(image, label, seed)
         return {
             "density": {"image": image} | ({self.condition: condition} if self.condition else {})
         }
 
     def score(self, run, image, label=None, seed=0):
-        """Mean negative log-likelihood in `figure_of_merit.unit`."""
+        """Return the mean negative log-likelihood in `figure_of_merit.unit`."""
         inputs = self.examples(image, label, seed)["density"]
         found = run("density", **inputs)
         if "weights" in found:
@@ -218,7 +224,7 @@ class ExplicitDensity(DeployableModel):
         return float(-self.scale * np.mean(np.sum(found, (1, 2, 3), dtype=np.float64)))
 
     def picture(self, image, label=None, seed=0):
-        """Rows: images, their lower half occluded and completed twice, samples."""
+        """Return rows: images, their lower half occluded, two completions, and samples."""
         image, condition = self.prepared(image[:8], None if label is None else label[:8], seed)
         mask = np.zeros((*image.shape[:3], 1), np.float32)
         mask[:, : image.shape[1] // 2] = 1
@@ -228,19 +234,22 @@ class ExplicitDensity(DeployableModel):
         return np.stack([image, image * mask + 0.5 * (1 - mask), *completed, drawn])
 
     def prepared(self, image: Any, label: Any = None, seed: int = 0) -> tuple[Any, Any]:
-        """(image on the alphabet, condition or None) of images in [0, 1]."""
+        """Return (images on the alphabet, their condition or None) for images in [0, 1], as numpy arrays."""
         found = self.transform(tf.convert_to_tensor(image), label, np.array([seed, 0], np.int32))
         image, condition = found if self.condition else (found, None)
         return np.asarray(image), None if condition is None else np.asarray(condition)
 
 
 def log_likelihood(weights: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Nats of each colour [B, H, W, C] from integer weights [B, H, W, C, levels]."""
+    """Return log p of each colour in nats, [B, H, W, C], from integer weights [B, H, W, C, levels]."""
     symbol = np.rint(image * (weights.shape[-1] - 1)).astype(np.int64)[..., None]
     chosen = np.take_along_axis(weights, symbol, -1)[..., 0].astype(np.float64)
     return np.log(chosen / weights.sum(-1, dtype=np.float64))
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """(k + 0.5) / 2^23, k uniform: never 0 or 1, exact in float32 (24 bits of k would round up to 1)."""
+    """Draw float32 (k + 0.5) / 2^23 with k uniform in 0 .. 2^23 - 1: never 0 or 1.
+
+    The values are exact in float32. With 24 bits of k, the largest one would round up to 1.
+    """
     return ((rng.integers(0, 1 << 23, shape) + 0.5) / (1 << 23)).astype(np.float32)

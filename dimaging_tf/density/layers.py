@@ -23,7 +23,7 @@ class LogLikelihood(keras.layers.Layer):
         return self.likelihood.log_prob(parameters, image)
 
     def compute_output_shape(self, parameters_shape, image_shape):
-        """[B, H, W, count], [B, H, W, C] -> [B, H, W, 1]."""
+        """Return the output's shape: [B, H, W, count], [B, H, W, C] -> [B, H, W, 1]."""
         return (*image_shape[:-1], 1)
 
 
@@ -40,7 +40,7 @@ class Encode(keras.layers.Layer):
         return self.likelihood.encode(image)
 
     def compute_output_shape(self, shape):
-        """[B, H, W, C] -> [B, H, W, C]."""
+        """Return the output's shape: [B, H, W, C] -> [B, H, W, C]."""
         return shape
 
 
@@ -60,5 +60,5 @@ class Weights(keras.layers.Layer):
         return self.likelihood.weights(parameters, symbols)
 
     def compute_output_shape(self, parameters_shape, symbols_shape):
-        """[B, H, W, count], [B, H, W, C] -> [B, H, W, C, levels]."""
+        """Return the output's shape: [B, H, W, count], [B, H, W, C] -> [B, H, W, C, levels]."""
         return (*parameters_shape[:-1], self.likelihood.channels, self.likelihood.levels)

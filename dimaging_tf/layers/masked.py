@@ -1,4 +1,4 @@
-"""Convolutions that see only earlier pixels, in raster order (arXiv 1601.06759, 1606.05328).
+"""Convolutions that see only earlier pixels in raster order (arXiv 1601.06759, 1606.05328).
 
 mask      rows above     own row
 A         all columns    columns to the left
@@ -12,15 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 MASKS = ("A", "B", "above", "rows")
+"""Names of the masks, as in the table above."""
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class MaskedConv2D(keras.layers.Layer):
-    """[B, H, W, C] -> [B, H, W, filters]; the size stays, zeros lie outside the image.
+    """A masked convolution, [B, H, W, C] -> [B, H, W, filters], with zeros outside the image.
 
-    kernel_size: (rows, columns) of the usual square kernel, both odd; only its causal half is stored.
-    mask: one of MASKS. groups: colours drawn one after the other within a pixel; channel i belongs to
-    colour i % groups, and in the own pixel a colour sees earlier colours (B: and itself).
+    kernel_size   (rows, columns) of the unmasked kernel, both odd; only its causal half is stored
+    mask          one of MASKS
+    groups        colours that are drawn one after the other within a pixel: channel i belongs to colour
+                  i % groups, and in its own pixel a colour sees earlier colours (with mask B also itself)
     """
 
     def __init__(self, filters, kernel_size, mask, groups=1, use_bias=True, **kwargs):
@@ -34,7 +36,7 @@ class MaskedConv2D(keras.layers.Layer):
         self.filters, self.kernel_size, self.mask = filters, (rows, columns), mask
         self.groups, self.use_bias = groups, use_bias
         self.above = rows // 2 + (mask == "above")
-        """Rows above the own one that count."""
+        """The number of rows above the pixel's own that it sees."""
         self.left = columns // 2
         self.right = columns // 2 if self.above or mask in ("above", "rows") else 0
 
@@ -49,7 +51,7 @@ class MaskedConv2D(keras.layers.Layer):
         super().build(shape)
 
     def _mask(self, size):
-        """0/1 of the kernel's shape, float32."""
+        """Return 0 or 1 for each weight, float32 of the kernel's shape."""
         mask = np.ones(size, np.float32)
         if self.mask in ("A", "B"):
             mask[-1, self.left + 1 :] = 0
@@ -59,7 +61,7 @@ class MaskedConv2D(keras.layers.Layer):
         return mask
 
     def masked_kernel(self):
-        """The kernel with zeros where it must not look, [rows, columns, C, filters]."""
+        """Return the kernel with zeros where the mask forbids to look, [rows, columns, C, filters]."""
         mask = self._mask(tuple(self.kernel.shape))
         return self.kernel if mask.all() else self.kernel * mask
 
@@ -68,7 +70,8 @@ class MaskedConv2D(keras.layers.Layer):
         if self.mask == "above":
             x = x[:, :-1]
         kernel = self.masked_kernel()
-        # In training on CPU two thirds of the time of tf.nn.conv2d's own ways (benchmarks/pixelcnn_step.py).
+        # Padding apart and 1x1 as a product take two thirds of the time that tf.nn.conv2d takes for both
+        # in training on a CPU (benchmarks/pixelcnn_step.py).
         if self.above or self.left:
             x = tf.pad(x, [[0, 0], [self.above, 0], [self.left, self.right], [0, 0]])
             y = tf.nn.conv2d(x, kernel, 1, "VALID")
@@ -77,17 +80,17 @@ class MaskedConv2D(keras.layers.Layer):
         return y if self.bias is None else tf.nn.bias_add(y, self.bias)
 
     def compute_output_shape(self, shape):
-        """[B, H, W, C] -> [B, H, W, filters]."""
+        """Return the output's shape: [B, H, W, C] -> [B, H, W, filters]."""
         return (*shape[:-1], self.filters)
 
     def get_config(self):
-        """Keras configuration."""
+        """Return what Keras needs to rebuild the layer."""
         names = ("filters", "kernel_size", "mask", "groups", "use_bias")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _seen_by(mask):
-    """Glorot uniform for the taps that are left, not for those that the mask removes."""
+    """Return a Glorot uniform initializer whose fans count only the taps that the mask leaves."""
 
     def initialize(shape, dtype=None):
         inputs = mask.sum(axis=(0, 1, 2)).mean()
@@ -100,31 +103,31 @@ def _seen_by(mask):
 
 @keras.saving.register_keras_serializable("dimaging")
 class Gate(keras.layers.Layer):
-    """tanh(a) * sigmoid(b) of the two halves of the channels: [..., 2 C] -> [..., C]."""
+    """A gate: tanh(a) * sigmoid(b) of the two halves a, b of the channels, [..., 2 C] -> [..., C]."""
 
     def call(self, x):
-        """Split and multiply."""
+        """Split the channels, apply both functions, and multiply."""
         a, b = tf.split(x, 2, axis=-1)
         return tf.tanh(a) * tf.sigmoid(b)
 
     def compute_output_shape(self, shape):
-        """Half the channels."""
+        """Return the output's shape: [..., 2 C] -> [..., C]."""
         return (*shape[:-1], shape[-1] // 2)
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class PositionBias(keras.layers.Layer):
-    """Add a learned [H, W, C]: digits and faces are centred, so where a pixel lies tells much."""
+    """A learned bias [H, W, C]: digits and faces are centred, so the place of a pixel tells much about it."""
 
     def build(self, shape):
-        """Zeros at first."""
+        """Make the bias, which starts at zero."""
         self.bias = self.add_weight(shape=shape[1:], initializer="zeros", name="bias")
         super().build(shape)
 
     def call(self, x):
-        """[B, H, W, C], any range."""
+        """Add the bias to [B, H, W, C] of any range."""
         return x + self.bias
 
     def compute_output_shape(self, shape):
-        """The same."""
+        """Return the input's shape."""
         return shape

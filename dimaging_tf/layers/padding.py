@@ -1,4 +1,4 @@
-"""Any image size through a network that halves it: pad to a multiple, crop back at the end."""
+"""Layers that let a network which halves its input take any size: pad to a multiple, crop back at the end."""
 
 import keras
 import tensorflow as tf
@@ -6,10 +6,11 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("dimaging")
 class PadToMultiple(keras.layers.Layer):
-    """Repeat the last row and column until height and width are multiples of `multiple`.
+    """A layer that repeats the last row and column until height and width are multiples of `multiple`.
 
-    Input and output: [B, H, W, C], any range. Edge replication (not reflection) because it has no
-    smallest size: a single pixel can be padded to 16x16. A static size that fits already costs no node.
+    Input and output are [B, H, W, C] of any range. The edge is replicated, not reflected, because replication
+    works for every size: a single pixel can be padded to 16x16. A static size that fits already adds no
+    node to the graph.
     """
 
     def __init__(self, multiple: int, **kwargs):
@@ -30,7 +31,7 @@ class PadToMultiple(keras.layers.Layer):
         return image
 
     def compute_output_shape(self, shape):
-        """[B, H, W, C] -> [B, H', W', C]."""
+        """Return the output's shape: [B, H, W, C] -> [B, H', W', C], with H' and W' rounded up."""
         batch, height, width, channels = shape
         return (batch, self._up(height), self._up(width), channels)
 
@@ -38,13 +39,13 @@ class PadToMultiple(keras.layers.Layer):
         return None if size is None else -(-size // self.multiple) * self.multiple
 
     def get_config(self):
-        """Keras configuration."""
+        """Return what Keras needs to rebuild the layer."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class CropLike(keras.layers.Layer):
-    """Cut `image` [B, H, W, C] at the top left to the height and width of `like` [B, h, w, D]."""
+    """A layer that crops `image` [B, H, W, C] to the size of `like` [B, h, w, D], keeping the top left."""
 
     def call(self, image, like):
         """Undo `PadToMultiple`."""
@@ -54,5 +55,5 @@ class CropLike(keras.layers.Layer):
         return image[:, : size[1], : size[2], :]
 
     def compute_output_shape(self, image_shape, like_shape):
-        """[B, H, W, C], [B, h, w, D] -> [B, h, w, C]."""
+        """Return the output's shape: [B, H, W, C], [B, h, w, D] -> [B, h, w, C]."""
         return (image_shape[0], *like_shape[1:3], image_shape[3])

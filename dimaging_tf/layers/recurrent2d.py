@@ -3,11 +3,11 @@
     [o, f, i, g] = input_to_state(x) + state_to_state * h_before        o, f, i: sigmoid; g: tanh
     c = f c_before + i g        h = o tanh(c)                           equation (3)
 
-                    one step       state before, per place                   a pixel knows of x
+                    one step       the state before comes from               a pixel depends on
     RowLSTM         a row          row above, columns c - 1, c, c + 1        a triangle above it
     DiagonalLSTM    a diagonal     pixel above, pixel to the left            all above and left of it
 
-The input-to-state part knows the whole image at once; only the state-to-state part takes steps.
+The input-to-state part is computed for the whole image at once; only the state-to-state part takes steps.
 """
 
 from typing import Any
@@ -18,17 +18,22 @@ import tensorflow as tf
 from dimaging_tf.layers.masked import MaskedConv2D
 
 DIRECTIONS = ("left", "right")
+"""Names of the directions of a DiagonalLSTM."""
 
 
 class Recurrent2D(keras.layers.Layer):
-    """[B, H, W, C] -> [B, H, W, filters], any input range, output in (-1, 1); H and W must be known.
+    """Base of the two-dimensional LSTMs, [B, H, W, C] -> [B, H, W, filters].
 
-    filters: a multiple of `groups`. mask ("A" or "B") and groups: of the input-to-state convolution,
-    as in `MaskedConv2D`. What the state brings lies in the past as a whole: it has no mask.
+    The input may have any range, but H and W must be known; the output is in (-1, 1).
+
+    filters        channels of the state, a multiple of `groups`
+    kernel_size    columns of the input-to-state convolution
+    mask, groups   those of the input-to-state convolution ("A" or "B"), as in `MaskedConv2D`. The state
+                   comes from earlier pixels alone, so the state-to-state part has no mask
     """
 
     reach = (0, 0)
-    """Places before and behind the own one whose state counts in a step."""
+    """How many places before and behind its own give a place its state of the step before."""
 
     def __init__(self, filters, kernel_size=1, mask="B", groups=1, **kwargs):
         super().__init__(**kwargs)
@@ -41,7 +46,7 @@ class Recurrent2D(keras.layers.Layer):
         self.mask, self.groups = mask, groups
 
     def build(self, shape):
-        """Make the weights; a forget gate is open at first."""
+        """Make the weights; the bias of the forget gate is 1, so that it is open at first."""
         if None in shape[1:]:
             raise ValueError(
                 f"{type(self).__name__}: height and width must be known. Received: {tuple(shape)}"
@@ -57,9 +62,9 @@ class Recurrent2D(keras.layers.Layer):
         super().build(shape)
 
     def scan(self, gates):
-        """Gates [B, L, T, 4 filters] without their state part -> h [B, L, T, filters], step by step in T.
+        """Take the T steps: gates [B, L, T, 4 filters] without their state part -> h [B, L, T, filters].
 
-        Unrolled: a training step takes 0.67 times as long as with a `tf.while_loop`.
+        The loop is unrolled: a training step takes 0.67 times as long as with a `tf.while_loop`.
         """
         h = c = tf.zeros_like(gates[:, :, 0, : self.filters])
         steps = []
@@ -74,18 +79,18 @@ class Recurrent2D(keras.layers.Layer):
         return tf.stack(steps, 2)
 
     def compute_output_shape(self, shape):
-        """[B, H, W, C] -> [B, H, W, filters]."""
+        """Return the output's shape: [B, H, W, C] -> [B, H, W, filters]."""
         return (*shape[:-1], self.filters)
 
     def get_config(self):
-        """Keras configuration."""
+        """Return what Keras needs to rebuild the layer."""
         names = ("filters", "kernel_size", "mask", "groups")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class RowLSTM(Recurrent2D):
-    """A step is a row (section 3.1); kernel_size: columns of the input-to-state convolution, odd."""
+    """The Row LSTM, in which a step is a row (section 3.1); kernel_size is odd."""
 
     reach = (1, 1)
 
@@ -93,7 +98,7 @@ class RowLSTM(Recurrent2D):
         super().__init__(filters, kernel_size, mask, groups, **kwargs)
 
     def call(self, x):
-        """[B, H, W, C] -> [B, H, W, filters]."""
+        """Compute the states [B, H, W, filters] from row to row."""
         gates = tf.transpose(self.input_to_state(x), [0, 2, 1, 3])
         return tf.transpose(self.scan(gates), [0, 2, 1, 3])
 
@@ -102,15 +107,15 @@ class RowLSTM(Recurrent2D):
 class DiagonalLSTM(Recurrent2D):
     """One direction of the Diagonal BiLSTM (section 3.2); a step is a diagonal, a column of the skewed map.
 
-    direction "left" has its corner above and to the left of the pixel. "right" is its mirror image,
-    one row further down: what lies to the right is past in the rows above only. Their sum is the
-    BiLSTM. A right one knows all colours of its rows: no groups.
+    Direction "left" starts in the corner above and to the left of the pixel. Direction "right" is its mirror
+    image, moved one row down, because to the right only the rows above are earlier. Their sum is the
+    BiLSTM. Direction "right" sees all colours of the earlier rows, so it has no groups.
     """
 
     reach = (1, 0)
 
     def __init__(self, filters, direction="left", mask="B", groups=1, **kwargs):
-        kwargs.pop("kernel_size", None)  # of a saved one: always 1
+        kwargs.pop("kernel_size", None)  # a saved layer has it in its configuration; it is always 1
         if direction not in DIRECTIONS:
             raise ValueError(
                 f"DiagonalLSTM: direction must be left or right. Received: {direction!r}"
@@ -119,7 +124,7 @@ class DiagonalLSTM(Recurrent2D):
         self.direction = direction
 
     def call(self, x):
-        """[B, H, W, C] -> [B, H, W, filters]."""
+        """Compute the states [B, H, W, filters] from diagonal to diagonal."""
         gates = self.input_to_state(x)
         if self.direction == "left":
             return unskew(self.scan(skew(gates)), x.shape[2])
@@ -127,14 +132,14 @@ class DiagonalLSTM(Recurrent2D):
         return tf.pad(h[:, :-1, ::-1], [[0, 0], [1, 0], [0, 0], [0, 0]])
 
     def get_config(self):
-        """Keras configuration."""
+        """Return what Keras needs to rebuild the layer."""
         return {**super().get_config(), "direction": self.direction}
 
 
 def skew(x):
-    """[B, H, W, C] -> [B, H, W + H - 1, C]: row r moves r places to the right, zeros around.
+    """Move row r by r places to the right: [B, H, W, C] -> [B, H, W + H - 1, C], with zeros around.
 
-    Rows padded to W + H places, read on as rows of one place less.
+    The rows are padded to W + H places, and the result is read as rows of one place less.
     """
     height, width, channels = x.shape[1:]
     padded = tf.pad(x, [[0, 0], [0, 0], [0, height], [0, 0]])
@@ -143,7 +148,7 @@ def skew(x):
 
 
 def unskew(x, width):
-    """[B, H, W + H - 1, C] -> [B, H, W, C]: the inverse of `skew`."""
+    """Undo `skew`: [B, H, W + H - 1, C] -> [B, H, W, C]."""
     height, channels = x.shape[1], x.shape[3]
     flat = tf.reshape(x, [-1, height * (width + height - 1), channels])
     padded = tf.pad(flat, [[0, 0], [0, height], [0, 0]])

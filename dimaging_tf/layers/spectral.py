@@ -2,9 +2,10 @@
 
     kernel W [..., outputs] as a matrix:   W / sigma,   sigma = v' W u,   v = W u / |W u|
 
-`direction` u approaches the first right singular vector by one power iteration in each
-`update_direction()`, which a step of the discriminator calls once. The gradient goes through sigma.
-(keras.layers.SpectralNormalization writes its kernel anew in every training call, the generator's too.)
+`direction` u approaches the first right singular vector by one power iteration in each call of
+`update_direction()`, once in a step of the discriminator. The gradient flows through sigma.
+(keras.layers.SpectralNormalization changes its kernel in every training call, also in those of the
+generator.)
 """
 
 import keras
@@ -13,10 +14,10 @@ from keras import layers
 
 
 class _Spectral(layers.Layer):
-    """Mixed into a layer with a `kernel` property."""
+    """Mix-in that normalises the kernel of a Keras layer whose `kernel` is a property."""
 
     def build(self, shape):
-        """Make the weights, and u, a few power iterations old."""
+        """Make the weights, and u after ten power iterations."""
         super().build(shape)
         self.direction = self.add_weight(
             shape=(self._matrix().shape[1],), trainable=False, name="direction",
@@ -27,17 +28,17 @@ class _Spectral(layers.Layer):
 
     @property
     def kernel(self):
-        """The normalised kernel, in training and after it."""
+        """The normalised kernel, the same in training and in use."""
         kernel = tf.convert_to_tensor(self._kernel)
         if "direction" not in self.__dict__ and not hasattr(self, "direction"):
-            return kernel  # while it is built
+            return kernel  # the layer is being built
         matrix, u = self._matrix(), tf.convert_to_tensor(self.direction)
         v = tf.stop_gradient(_unit(tf.linalg.matvec(matrix, tf.cast(u, matrix.dtype))))
         sigma = tf.tensordot(v, tf.linalg.matvec(matrix, tf.cast(u, matrix.dtype)), 1)
         return kernel / tf.cast(sigma, kernel.dtype)
 
     def update_direction(self) -> None:
-        """One power iteration."""
+        """Take one power iteration."""
         matrix = self._matrix()
         v = _unit(tf.linalg.matvec(matrix, tf.convert_to_tensor(self.direction)))
         self.direction.assign(_unit(tf.linalg.matvec(matrix, v, transpose_a=True)))
@@ -47,12 +48,12 @@ class _Spectral(layers.Layer):
         return tf.reshape(kernel, [-1, kernel.shape[-1]])
 
     def save_own_variables(self, store):
-        """Kernel, bias and direction as they are."""
+        """Write kernel, bias and direction, not normalised."""
         for index, variable in enumerate(self.weights):
             store[str(index)] = variable
 
     def load_own_variables(self, store):
-        """The inverse."""
+        """Read what `save_own_variables` wrote."""
         for index, variable in enumerate(self.weights):
             variable.assign(store[str(index)])
 
@@ -63,9 +64,9 @@ def _unit(x):
 
 @keras.saving.register_keras_serializable("dimaging")
 class SpectralConv2D(_Spectral, layers.Conv2D):
-    """Conv2D of a kernel with largest singular value 1, as the matrix [height * width * inputs, outputs]."""
+    """Conv2D whose kernel, as a matrix [height * width * inputs, outputs], has largest singular value 1."""
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class SpectralDense(_Spectral, layers.Dense):
-    """Dense of a kernel with largest singular value 1."""
+    """Dense whose kernel has largest singular value 1."""

@@ -126,7 +126,7 @@ class CompressiveAutoencoder(DeployableModel):
         return logistic_bits(symbols - self.pace * self.middle, self.pace * self.log2_scale)
 
     def losses_of(self, image, noise=None):
-        """Return {"loss", "bpp", "psnr"}, each [B]; noise: in training, uniform [0, 1) in the code's shape."""
+        """Return {"loss", "bpp", "psnr"}, each [B]; noise: uniform [0, 1) like the code, in training."""
         code = self.encoder(image)["code"]
         symbols = round_through(code)
         restored = self.decoder(symbols)["image"]
