@@ -15,7 +15,7 @@ from dimaging_export import export
 
 from dimaging_tf import data
 from dimaging_tf.data import pipeline
-from dimaging_tf.data.augment import augment
+from dimaging_tf.data.augment import augmentation
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.evaluation import metrics, plots
 from dimaging_tf.models import unet_codec
@@ -31,7 +31,7 @@ keras.utils.set_random_seed(0)
 photos = data.load("photos", size=128, channels=3)
 model = unet_codec.UNetCodec(unet_codec.Config(width=args.width, prior=args.width))
 model.compile(optimizer=keras.optimizers.Adam(1e-3, global_clipnorm=1.0))
-vary = augment("flips")
+vary = augmentation("flips")
 batches = pipeline.batches(photos.train, 8, seed=0, transform=lambda *x: vary(*x)[0])
 clock = TimeBudget(args.minutes)
 model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, shuffle=False, callbacks=[clock])

@@ -1,21 +1,38 @@
-"""Images in memory, from a name or from a folder of your own. Loads neither TensorFlow nor numpy.
+"""Data in memory, from a name or from a path of your own. Importing it loads neither TensorFlow nor numpy.
 
-    load("mnist5k")  load("photos", size=96)  load("~/microscope", channels=1)   ->  Dataset
+    load("mnist5k")  load("photos", size=96)  load("~/microscope", channels=1)   ->  Dataset of images
+    load("novel.txt", length=128)  load("trials/")  load("movies/", kind="movie")   ->  tokens, series, movies
 
-`pipeline` makes batches of it, `augment` varies them, `dimaging_tf.physics.noise` spoils them.
+    Dataset ─ train, valid: Split ─ x, label       what a data set is, and its kinds (`dataset`, `kinds`)
+    to_float(split.x)                              images of any storage type as float32 in [0, 1]
+    batches(split, 100, seed=0)                    endless shuffled batches for `fit`; valid_batches: once
+    augmentation("flips")                          variations of a batch of images
+
+These names load on first use: `from dimaging_tf import data` and `data.load(...)`, `data.batches(...)`.
+`dimaging_tf.physics.noise` spoils images as cameras do.
 """
 
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from dimaging_edge.common.lazy import lazy_names
 
 from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, near
 
 if TYPE_CHECKING:
-    from dimaging_tf.data.dataset import Dataset, Split
+    from dimaging_tf.data.augment import augmentation
+    from dimaging_tf.data.dataset import Dataset, Split, to_float
+    from dimaging_tf.data.pipeline import batches, valid_batches
+
+__all__ = [
+    "KINDS", "NAMES", "PATHS", "Dataset", "Split", "augmentation", "batches", "load",
+    "to_float", "valid_batches",
+]  # fmt: skip
 
 
 class _Source(NamedTuple):
@@ -87,6 +104,17 @@ KINDS: dict[str, Kind] = {name: source.kind for name, source in _SOURCES.items()
 """The kind of data that each of them holds."""
 
 
+PATHS: dict[str, str] = {
+    "FOLDER": "images of your own: PNG, JPEG, TIFF, WebP, BMP; NAME_mask.png beside NAME.png is a mask",
+    "FOLDER of movies": "TIFF stacks, animated WebP or GIF, folders of numbered frames (--kind movie)",
+    "FOLDER of CSV files": "series: a file each, a column a channel; subfolders are classes",
+    "FILE.csv": "one long recording, cut into series of --length steps",
+    "FILE.npz": "x and perhaps label: images, movies, series or tokens",
+    "FILE.txt": "any text in UTF-8: its characters are tokens, in rows of --length",
+}
+"""What a path given as data may be, with one line about it."""
+
+
 def load(
     name_or_path: str | os.PathLike,
     *,
@@ -98,27 +126,34 @@ def load(
     cut: Literal["patches", "resize"] = "patches",
     white: int | None = None,
     download: bool = False,
+    kind: Kind | None = None,
+    length: int | None = None,
+    vocabulary: Sequence[str] | None = None,
 ) -> "Dataset":
-    """A data set of NAMES, or the images of a folder (of the same name as a data set: ./NAME).
+    """Return a data set of NAMES, or what a path holds (PATHS; one called like a data set: ./NAME).
 
-    data_dir  where the files of mnist, fashion_mnist, binarized_mnist, olivetti and cifar10 are
-    size      side of the square images in pixels: of a patch (photos, folder), a field (cells), a face
-              (faces, avatars, avatar_captions, olivetti) or canvas (shapes); other data sets are padded
-              with black to it
-    channels  1 grey, 3 RGB; None as it is (photos: 1)
-    seed      draws the cells, faces, avatars and shapes; chooses the patches and the valid split of a folder
-    skip_bad  folder: leave out unreadable files, with a warning that lists them
-    cut       folder: "patches" of the size, or "resize" the central square to it
-    white     folder: the value that is full scale in 16-bit files of fewer bits, such as 4095
-    download  fetch a missing file into data_dir or Keras's cache
+    data_dir    where the files of mnist, fashion_mnist, binarized_mnist, olivetti and cifar10 are
+    size        side of the square images in pixels: of a patch (photos, folder), a field (cells), a face
+                (faces, avatars, avatar_captions, olivetti), a canvas (shapes) or a frame (movies); other
+                data sets are padded with black to it
+    channels    1 grey, 3 RGB; None as it is (photos: 1)
+    seed        draws the cells, faces, avatars and shapes; chooses patches and the valid split of a path
+    skip_bad    folder of images: leave out unreadable files, with a warning that lists them
+    cut         folder of images: "patches" of the size, or "resize" the central square to it
+    white       images and movies: the value that is full scale in 16-bit files of fewer bits, such as 4095
+    download    fetch a missing file into data_dir or Keras's cache
+    kind        image, movie, series or tokens, where a path leaves it open, such as a folder of TIFF stacks
+    length      characters, steps or frames of one example: text and one CSV file 64, otherwise all
+    vocabulary  text: the characters that a model knows, in its order; None: those of the text
 
-    DataError when there is no such name or folder, when data is missing, damaged or cannot be that.
+    DataError when there is no such name or path, when data is missing, damaged or cannot be that.
     """
     if seed < 0:
         raise DataError(f"seed is a whole number of at least 0; received {seed}")
     options = {
         "data_dir": data_dir, "size": size, "channels": channels, "seed": seed,
-        "skip_bad": skip_bad, "cut": cut, "white": white, "download": download,
+        "skip_bad": skip_bad, "cut": cut, "white": white, "download": download, "kind": kind,
+        "length": length, "vocabulary": vocabulary,
     }  # fmt: skip
     if isinstance(name_or_path, str) and name_or_path in _SOURCES:
         source = _SOURCES[name_or_path]
@@ -126,13 +161,21 @@ def load(
         loader = getattr(importlib.import_module(f"{__name__}.{module}"), function)
         dataset = loader(**{option: options.pop(option) for option in source.options})
         # What the loader has no option for is done to its result.
+        if strange := [n for n in ("kind", "length", "vocabulary") if options.get(n) is not None]:
+            raise DataError(
+                f"{strange[0]}= is of data of your own; {name_or_path} has no such option"
+            )
         return _adapt(dataset, options.get("size"), options.get("channels"))
-    if not Path(name_or_path).expanduser().exists():
+    path = Path(name_or_path).expanduser()
+    if not path.exists():
         raise DataError(_unknown(str(name_or_path)))
-    from dimaging_tf.data.folder import load_folder
+    del (
+        options["data_dir"],
+        options["download"],
+    )  # of named sets; --data-dir may stand in the environment
+    from dimaging_tf.data.paths import load_path
 
-    del options["data_dir"], options["download"]
-    return load_folder(name_or_path, **options)
+    return load_path(path, options)
 
 
 def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Dataset":
@@ -161,6 +204,13 @@ def _adapt(dataset: "Dataset", size: int | None, channels: int | None) -> "Datas
 
 def _unknown(name: str) -> str:
     return (
-        f"there is neither a data set nor a folder called '{name}'; {near(name, NAMES)} "
-        "(or the path of a folder of images)"
+        f"there is neither a data set nor a file or folder called '{name}'; {near(name, NAMES)} "
+        f"(or a path: {', '.join(PATHS)})"
     )
+
+
+_HOMES = {
+    "augmentation": "augment", "batches": "pipeline", "valid_batches": "pipeline",
+    "Dataset": "dataset", "Split": "dataset", "to_float": "dataset",
+}  # fmt: skip
+__getattr__ = lazy_names(__name__, _HOMES)

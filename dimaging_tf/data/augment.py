@@ -37,8 +37,8 @@ HOLE = (1 / 8, 1 / 2)
 JOINED = 1 / 4
 
 
-def augment(policy: str) -> Augmentation:
-    """The f(image, label, seed) -> (image, label) of a policy. DataError for an unknown name."""
+def augmentation(policy: str) -> Augmentation:
+    """Return the f(image, label, seed) -> (image, label) of a policy. DataError for an unknown name."""
     if policy not in POLICIES:
         raise DataError(f"unknown augmentation '{policy}'; {near(policy, POLICIES)}")
     return POLICIES[policy]()

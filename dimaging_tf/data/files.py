@@ -42,6 +42,35 @@ def read_image(path: Path) -> list[np.ndarray]:
     return pages
 
 
+def read_frames(path: Path) -> tuple[list[np.ndarray], float | None]:
+    """Return the frames of a TIFF, WebP or GIF, each [H, W, 1 or 3], and frames a second where it says them.
+
+    An animation whose frames are all grey has one channel. DataError as for `read_image`, and where frames
+    are shown for different times.
+    """
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return read_image(path), None
+    from PIL import Image, ImageSequence
+
+    frames, durations = [], set()
+    try:
+        with Image.open(path) as file:
+            for page in ImageSequence.Iterator(file):
+                frames.append(_pixels(page.convert("RGBA"), path))
+                durations.add(float(page.info.get("duration", 0)))
+    except Exception as error:  # as above
+        raise DataError(f"{path} cannot be read as a movie: {error or repr(error)}") from error
+    if len(durations) > 1:
+        raise DataError(
+            f"{path} shows its frames for {min(durations):g} to {max(durations):g} ms; expected one duration "
+            "(save it with equal ones, or as numbered images)"
+        )
+    if all((frame[..., :1] == frame).all() for frame in frames):
+        frames = [frame[..., :1] for frame in frames]
+    (duration,) = durations
+    return frames, 1000 / duration if duration > 0 else None
+
+
 def read_mask(path: Path) -> np.ndarray:
     """A one-channel file as labels [H, W] int32, as stored: 1-bit, palette index, 8 or 16 bits."""
     from PIL import Image

@@ -248,9 +248,9 @@ def _take_weights(model: Any, source: str) -> None:
 
 
 def _augmented(settings: Settings, model: Any) -> Any:
-    from dimaging_tf.data.augment import augment
+    from dimaging_tf.data.augment import augmentation
 
-    policy = augment(settings.augment)
+    policy = augmentation(settings.augment)
 
     def transform(x: Any, label: Any, seed: Any) -> Any:
         x, label = policy(x, label, seed)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config  # the only way to disable_op_determinism
 
-from dimaging_tf.data.augment import POLICIES, augment
+from dimaging_tf.data.augment import POLICIES, augmentation
 from dimaging_tf.data.dataset import Split
 from dimaging_tf.data.pipeline import batches
 from dimaging_tf.errors import DataError
@@ -19,7 +19,7 @@ SEED = tf.constant([1, 2])
 
 @pytest.fixture(scope="module", params=sorted(POLICIES))
 def policy(request):
-    return request.param, augment(request.param)
+    return request.param, augmentation(request.param)
 
 
 def test_the_same_seed_gives_the_same_pixels_also_inside_tf_data(policy):
@@ -42,7 +42,7 @@ IMAGE_TENSOR = tf.constant(IMAGE)
 def test_a_resumed_run_sees_the_same_pixels(policy):
     split = Split(IMAGE, np.arange(8))
     whole = batches(split, 3, seed=4, transform=policy[1])
-    resumed = batches(split, 3, seed=4, start_step=3, transform=augment(policy[0]))
+    resumed = batches(split, 3, seed=4, start_step=3, transform=augmentation(policy[0]))
     for left, right in zip(islice(whole, 3, 6), islice(resumed, 3), strict=True):
         assert np.array_equal(left[0], right[0])
         assert np.array_equal(left[1], right[1])
@@ -64,7 +64,7 @@ def test_shape_type_range_and_labels_stay(policy):
 
 
 def test_flips_are_the_eight_symmetries_and_move_no_value():
-    vary = augment("flips")
+    vary = augmentation("flips")
     many = tf.tile(IMAGE_TENSOR[:1], [400, 1, 1, 1])
     seen = vary(many, None, SEED)[0].numpy()[..., 0]
     square = IMAGE[0, ..., 0]
@@ -83,7 +83,7 @@ def _blocks():
 @pytest.mark.parametrize("name", ["flips", "microscopy", "cells"])
 def test_masks_move_with_their_images(name):
     image, mask = _blocks()
-    varied, moved = (part.numpy() for part in augment(name)(image, mask, SEED))
+    varied, moved = (part.numpy() for part in augmentation(name)(image, mask, SEED))
     assert moved.dtype == np.int32
     assert set(np.unique(moved)) <= {0, 1, 2, 3}
     assert not np.array_equal(moved, mask)
@@ -97,7 +97,7 @@ def test_masks_move_with_their_images(name):
 
 def test_half_of_the_microscopy_images_keep_their_pixels():
     many = tf.tile(IMAGE_TENSOR[:1], [400, 1, 1, 1])
-    seen = augment("microscopy")(many, None, SEED)[0].numpy()[..., 0]
+    seen = augmentation("microscopy")(many, None, SEED)[0].numpy()[..., 0]
     square = IMAGE[0, ..., 0]
     exact = sum(
         (seen == np.rot90(s, k)).all((1, 2)).sum() for s in (square, square.T) for k in range(4)
@@ -110,7 +110,7 @@ def test_rotation_and_zoom_are_within_what_is_stated():
     picture = np.zeros((65, 65), np.float32)
     picture[30:35, 50:55] = 1
     many = tf.constant(np.tile(picture[None, ..., None], (300, 1, 1, 1)))
-    seen = augment("microscopy")(many, None, SEED)[0].numpy()[..., 0]
+    seen = augmentation("microscopy")(many, None, SEED)[0].numpy()[..., 0]
     y, x = np.mgrid[:65, :65] - 32
     weight = seen.sum((1, 2))
     dy, dx = (seen * y).sum((1, 2)) / weight, (seen * x).sum((1, 2)) / weight
@@ -123,7 +123,7 @@ def test_rotation_and_zoom_are_within_what_is_stated():
 
 
 def test_cutout_makes_one_black_rectangle_of_the_stated_size():
-    vary = augment("cutout")
+    vary = augmentation("cutout")
     holes = vary(tf.ones((300, 64, 64, 3)), None, SEED)[0].numpy() == 0
     assert (holes.any(-1) == holes.all(-1)).all()
     for hole in holes[..., 0]:
@@ -142,7 +142,7 @@ def test_faces_are_mirrored_moved_and_lit():
     picture[:, 31] = 0.25
     many = np.tile(picture[None, ..., None], (400, 1, 1, 1))
     mask = tf.constant((many[..., 0] == 0.5).astype(np.int32))
-    seen, moved = (part.numpy() for part in augment("faces")(tf.constant(many), mask, SEED))
+    seen, moved = (part.numpy() for part in augmentation("faces")(tf.constant(many), mask, SEED))
     assert np.corrcoef(seen[..., 0].ravel(), moved.ravel())[0, 1] > 0.8
     columns = [int(np.flatnonzero(m.any(0))[0]) for m in moved]
     left = np.array(columns) < 10  # mirrored, the step begins at column 1
@@ -159,8 +159,8 @@ def test_a_quarter_of_the_joined_faces_continue_as_another():
     grey = np.linspace(0.2, 0.8, 400, dtype=np.float32)
     image = tf.constant(np.ones((400, 32, 32, 1), np.float32) * grey[:, None, None, None])
     mask = tf.tile(tf.range(400)[:, None, None], [1, 32, 32])
-    alone = augment("faces")(image, mask, SEED)[0].numpy()
-    seen, moved = (part.numpy() for part in augment("joined_faces")(image, mask, SEED))
+    alone = augmentation("faces")(image, mask, SEED)[0].numpy()
+    seen, moved = (part.numpy() for part in augmentation("joined_faces")(image, mask, SEED))
     changed = (moved != mask.numpy()).any((1, 2))
     assert changed.mean() == pytest.approx(0.25, abs=4.5 * np.sqrt(3 / 16 / 400))
     assert np.array_equal(seen[~changed], alone[~changed])
@@ -177,13 +177,13 @@ def test_policies_work_where_only_deterministic_operations_are_allowed():
     tf.config.experimental.enable_op_determinism()
     try:
         for name in POLICIES:
-            next(iter(batches(Split(IMAGE), 3, seed=0, transform=augment(name))))
+            next(iter(batches(Split(IMAGE), 3, seed=0, transform=augmentation(name))))
     finally:
         config.disable_op_determinism()
 
 
 def test_an_unknown_policy():
     with pytest.raises(DataError, match="unknown augmentation 'flip'; did you mean 'flips'"):
-        augment("flip")
+        augmentation("flip")
     with pytest.raises(DataError, match=r"known: none, flips, microscopy, cells, crops, cutout"):
-        augment("rotate")
+        augmentation("rotate")

@@ -211,9 +211,11 @@ def test_folders_without_images(tmp_path):
         DataError, match=r"holds no images; expected .*\.png .*, found 1 other file"
     ):
         load(tmp_path)
-    with pytest.raises(DataError, match=r"notes\.txt is a file; expected a folder of images"):
-        load(tmp_path / "notes.txt")
-    with pytest.raises(DataError, match="neither a data set nor a folder called"):
+    (tmp_path / "one.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"one\.png is a file; expected a folder of images"):
+        load(tmp_path / "one.png")
+    (tmp_path / "one.png").unlink()
+    with pytest.raises(DataError, match="neither a data set nor a file or folder called"):
         load(tmp_path / "none")
     save(tmp_path / "only.png", GREY8)
     with pytest.raises(DataError, match=r"1 usable image.*expected at least 2"):

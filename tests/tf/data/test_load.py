@@ -89,7 +89,7 @@ def _printed_by(code):
 
 
 ERRORS = [
-    ("mnsit", {}, "neither a data set nor a folder called 'mnsit'; did you mean 'mnist'?"),
+    ("mnsit", {}, "neither a data set nor a file or folder called 'mnsit'; did you mean 'mnist'?"),
     ("fotos", {}, "did you mean 'photos'?"),
     ("/no/such/place", {}, "known: digits, mnist5k, photos, cells, "),
     ("digits", {"size": 7}, "the images of digits are 8 x 8; expected size= to be at least that"),

@@ -1,0 +1,97 @@
+"""Which loader reads a path of your own, and which options it takes.
+
+file    .npz             arrays      images, movies, series or tokens, as the arrays are
+.csv .tsv        recordings  series
+.tif .webp .gif  movies      one long movie
+any other        text_file   tokens
+folder  of images        folder      images; with kind="movie" (and for models of movies) movies
+of GIFs          movies      movies
+of CSV files     recordings  series
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from dimaging_tf.data.kinds import FORMS, Kind
+from dimaging_tf.errors import DataError, near
+
+if TYPE_CHECKING:
+    from dimaging_tf.data.dataset import Dataset
+
+Loader = Literal["arrays", "recordings", "movies", "text_file", "folder"]
+OPTIONS: dict[Loader, tuple[str, ...]] = {
+    "arrays": ("kind", "length", "seed"),
+    "recordings": ("length", "seed"),
+    "movies": ("length", "size", "channels", "white", "seed"),
+    "text_file": ("length", "vocabulary"),
+    "folder": ("size", "channels", "seed", "skip_bad", "cut", "white"),
+}
+"""Loader -> the options of `dimaging_tf.data.load` that it takes."""
+_HOLDS: dict[Loader, tuple[Kind, ...]] = {
+    "arrays": get_args(Kind), "recordings": ("series",), "movies": ("movie",),
+    "text_file": ("tokens",), "folder": ("image",),
+}  # fmt: skip
+_WHAT: dict[Loader, str] = {
+    "arrays": "an .npz file", "recordings": "CSV files", "movies": "movies",
+    "text_file": "a text file", "folder": "a folder of images",
+}  # fmt: skip
+DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "cut": "patches", "seed": 0}
+"""The values of options, None where not named here, with which nothing was asked for."""
+
+
+def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
+    """Load the data of a file or folder. DataError for an option, or a kind, that it does not have."""
+    kind = options.get("kind")
+    if kind is not None and kind not in FORMS:
+        raise DataError(f"unknown kind {kind!r}; {near(str(kind), FORMS)}")
+    loader = loader_of(path, kind)
+    if kind is not None and kind not in _HOLDS[loader]:
+        held = " or ".join(str(FORMS[one]) for one in _HOLDS[loader])
+        raise DataError(
+            f"{path} is {_WHAT[loader]} and holds {held}; it cannot be read as {FORMS[kind]}"
+        )
+    known = (*OPTIONS[loader], "seed", "kind")
+    given = {name for name, value in options.items() if value != DEFAULTS.get(name)}
+    if strange := sorted(given - set(known)):
+        named = ", ".join(f"{name}= (--{name.replace('_', '-')})" for name in strange)
+        raise DataError(
+            f"{path} is {_WHAT[loader]}, which has no {named}; it takes {', '.join(OPTIONS[loader])}"
+        )
+    chosen = {name: options[name] for name in OPTIONS[loader] if name in options}
+    match loader:
+        case "arrays":
+            from dimaging_tf.data.arrays import load_arrays as load
+        case "recordings":
+            from dimaging_tf.data.recordings import load_recordings as load
+        case "movies":
+            from dimaging_tf.data.movies import load_movies as load
+        case "text_file":
+            from dimaging_tf.data.text_file import load_text as load
+        case "folder":
+            from dimaging_tf.data.folder import load_folder as load
+    return load(path, **chosen)
+
+
+def loader_of(path: Path, kind: Kind | None = None) -> Loader:
+    """Return the loader of a path by its suffix, or by the suffixes of the files in a folder."""
+    suffix = path.suffix.lower()
+    if path.is_file():
+        by_suffix: dict[str, Loader] = {
+            ".npz": "arrays", ".csv": "recordings", ".tsv": "recordings", ".tif": "movies",
+            ".tiff": "movies", ".webp": "movies", ".gif": "movies",
+        }  # fmt: skip
+        if suffix in _STILLS:
+            return "folder"  # which says that it expects a folder
+        return by_suffix.get(suffix, "text_file")
+    if kind == "movie":
+        return "movies"
+    found = {file.suffix.lower() for file in path.rglob("*") if not file.name.startswith(".")}
+    if found & {*_STILLS, ".tif", ".tiff", ".webp"}:
+        return "folder"
+    if ".gif" in found:
+        return "movies"
+    return "recordings" if found & {".csv", ".tsv"} else "folder"
+
+
+_STILLS = (".png", ".jpg", ".jpeg", ".bmp")
