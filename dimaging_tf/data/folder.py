@@ -14,7 +14,6 @@ What comes from one file is all in train or all in valid. If a single file has 1
 16-bit; if a single one is coloured, all become RGB (channels=1 makes all grey).
 """
 
-import hashlib
 import os
 import sys
 import warnings
@@ -26,13 +25,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from dimaging_tf.data import images
+from dimaging_tf.data import images, own
 from dimaging_tf.data.class_folders import class_names, class_of
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.files import SUFFIXES, read_image, read_mask
 from dimaging_tf.errors import DataError
 
-VALID_SHARE = 0.1
 MASK = "_mask"
 Cut = Literal["patches", "resize"]
 
@@ -94,13 +92,14 @@ def load_folder(
     if deep and not white:
         _warn_if_dark(max(piece.image.max() for piece in good.values()))
     depth = max(piece.image.shape[-1] for piece in good.values()) if channels is None else channels
-    order = sorted(good, key=lambda file: _hash(seed, file))
-    count = sum(_hash(seed, file) < VALID_SHARE * 2**64 for file in order)
-    count = min(max(count, 1), len(order) - 1)
+    valid = own.valid_names(list(good), seed)
+    splits = [
+        [good[file] for file in sorted(good) if (file in valid) == side] for side in (False, True)
+    ]
     return Dataset(
         name=folder.resolve().name,
-        train=_join([good[file] for file in sorted(order[count:])], deep, depth),
-        valid=_join([good[file] for file in sorted(order[:count])], deep, depth),
+        train=_join(splits[0], deep, depth),
+        valid=_join(splits[1], deep, depth),
         licence="not stated: your own images",
         source=str(folder),
         summary=f"{len(good)} image files, {cut} of {size} x {size} pixels",
@@ -174,7 +173,7 @@ def _read(
             f"{path} is {height} x {width}, smaller than a patch of {size} x {size}; "
             "expected a larger image, a smaller size= or cut='resize'"
         )
-    chosen = np.random.default_rng(_hash(seed, file)).permutation(len(windows))[:quota]
+    chosen = np.random.default_rng(own.number_of(seed, file)).permutation(len(windows))[:quota]
     windows = [windows[index] for index in sorted(chosen)]
     return Piece(
         np.stack([page[window] for page, window in windows]),
@@ -230,14 +229,6 @@ def _join(pieces: list[Piece], deep: bool, channels: int) -> Split:
 def _labelled(piece: Piece, label: int) -> Piece:
     """The piece with its file's class, once for each of its images."""
     return piece._replace(label=np.full(len(piece.image), label, np.int32))
-
-
-def _hash(seed: int, file: Path) -> int:
-    """A number below 2**64 that depends on nothing else.
-
-    So adding a file moves no other between the splits, except out of one that had to be filled.
-    """
-    return int.from_bytes(hashlib.sha256(f"{seed}/{file.as_posix()}".encode()).digest()[:8])
 
 
 def held_apart(

@@ -1,6 +1,7 @@
 """The data sets: what each holds, the mapping to [0, 1], the checks and the errors' words."""
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,8 +84,9 @@ def test_loading_a_set_does_not_load_tensorflow():
 def _printed_by(code):
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", code]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(root / "edge")])}
     return subprocess.run(
-        command, cwd=root, capture_output=True, text=True, check=True
+        command, env=env, capture_output=True, text=True, check=True
     ).stdout.strip()
 
 
