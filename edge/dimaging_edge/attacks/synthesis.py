@@ -1,0 +1,38 @@
+"""An image out of nothing: from noise or grey to a class the model is sure of (the lecture's "iguana")."""
+
+from typing import Any
+
+import numpy as np
+
+from dimaging_edge.common.errors import InputError
+
+
+def synthesise(
+    oracle: Any, start: np.ndarray, target: int, *, confidence: float = 0.9, step: float = 1 / 255,
+    steps: int = 200, bounds: tuple[float, float] = (0.0, 1.0),
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Images like `start`, float32 [N, ...], that show `target` to the model; and their probabilities [N].
+
+    Steps of the signs of the gradient, of the length `step`, until every probability is at least
+    `confidence`, or `steps` are done. InputError for a start outside the bounds.
+    """
+    low, high = bounds
+    if start.dtype != np.float32 or not (start.min() >= low and start.max() <= high):
+        raise InputError(
+            f"start: expected float32 in {low:g} to {high:g}, received {start.dtype} in {start.min():g} to "
+            f"{start.max():g}"
+        )
+    x, y = start.copy(), np.full(len(start), target, np.int64)
+    for _ in range(steps):
+        gradient, margin, _ = oracle(x, y)
+        going = 1 / (1 + np.exp(margin.astype(np.float64))) < confidence
+        if not going.any():
+            break
+        x[going] = np.clip(x[going] - np.float32(step) * np.sign(gradient[going]), low, high)
+    return x, probability(oracle.score(x))[:, target]
+
+
+def probability(logits: np.ndarray) -> np.ndarray:
+    """The softmax of [N, classes], in float64."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)

@@ -1,0 +1,286 @@
+"""A row for each attack and oracle: inside the threat to the last bit, repeatable, and it fools."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dimaging_edge import attacks
+from dimaging_edge.attacks import ATTACKS, Threat
+from dimaging_edge.common.errors import DimagingError, InputError
+
+QUICK = {
+    "fgsm": {}, "bim": {}, "momentum": {}, "pgd": {"steps": 10, "restarts": 2}, "apgd": {"steps": 15},
+    "deepfool": {}, "ddn": {"steps": 30}, "square": {"queries": 150}, "rays": {"queries": 150},
+}  # fmt: skip
+EPS = {"linf": 0.1, "l2": 0.5}
+ROWS = [
+    (name, norm, oracle)
+    for name, entry in ATTACKS.items()
+    for norm in entry.norms
+    for oracle in ("linear", "onnx", "int8", "eot", "bpda", "transfer", "scores")
+    if oracle != "scores" or entry.needs != "gradient"
+]
+
+
+def test_every_attack_has_settings_here():
+    assert set(QUICK) == set(ATTACKS)
+
+
+def exact_norms(moved, x, norm):
+    """Without any rounding, as fractions; of l2 the square."""
+    found = []
+    for a, b in zip(moved.reshape(len(x), -1), x.reshape(len(x), -1), strict=True):
+        differences = [
+            abs(Fraction(float(p)) - Fraction(float(q))) for p, q in zip(a, b, strict=True)
+        ]
+        found.append(max(differences) if norm == "linf" else sum(d * d for d in differences))
+    return found
+
+
+@pytest.mark.parametrize(("name", "norm", "kind"), ROWS, ids=lambda row: row)
+def test_attack(name, norm, kind, oracles, images):
+    oracle, run = oracles[kind], getattr(attacks, name)
+    y = oracle.score(images).argmax(1)
+    y[0] = (y[0] + 1) % 4  # wrong before any attack
+    threat = Threat(norm, EPS[norm])
+    before = images.copy()
+    result = run(oracle, images, y, threat, seed=7, **QUICK[name])
+    np.testing.assert_array_equal(images, before)
+    assert result.x.dtype == np.float32
+    assert result.x.min() >= 0
+    assert result.x.max() <= 1
+    limit = Fraction(EPS[norm]) ** (2 if norm == "l2" else 1)
+    assert all(found <= limit for found in exact_norms(result.x, images, norm))
+    np.testing.assert_array_equal(result.success, oracle.score(result.x).argmax(1) != y)
+    assert result.success[0]
+    assert result.norms[0] == 0
+    assert 0.2 < result.rate
+    assert result.queries > len(images)
+    if kind != "eot":  # its views go on
+        again = run(oracle, images, y, threat, seed=7, **QUICK[name])
+        np.testing.assert_array_equal(again.x, result.x)
+
+
+TARGETED = [name for name, entry in ATTACKS.items() if entry.targeted]
+
+
+@pytest.mark.parametrize("kind", ["linear", "onnx"])
+@pytest.mark.parametrize("name", TARGETED)
+def test_with_a_target(name, kind, oracles, images):
+    oracle = oracles[kind]
+    y = oracle.score(images).argmax(1)
+    norm = ATTACKS[name].norms[0]
+    threat = Threat(norm, {"linf": 0.4, "l2": 2.5}[norm], target=(y + 1) % 4)
+    result = getattr(attacks, name)(oracle, images, y, threat, **QUICK[name])
+    np.testing.assert_array_equal(result.success, oracle.score(result.x).argmax(1) == (y + 1) % 4)
+    assert result.rate > 0.5
+
+
+def test_fgsm_on_a_linear_model_is_its_closed_form(oracles, images):
+    """Of two classes: x - eps sign(w_y - w_other), and nothing does better in linf."""
+    oracle = oracles["linear"]
+    logits = oracle.score(images)
+    order = np.argsort(-logits, 1)
+    y, other = order[:, 0], order[:, 1]
+    strong = type(oracle)(oracle.weights, scale=1e3)  # only the nearest class counts
+    result = attacks.fgsm(strong, images, y, Threat("linf", 0.05))
+    step = 0.05 * np.sign(oracle.weights[:, other] - oracle.weights[:, y]).T.reshape(images.shape)
+    np.testing.assert_allclose(result.x, np.clip(images + step, 0, 1), atol=1e-7)
+
+
+def test_fgsm_l2_on_a_linear_model(oracles):
+    oracle = oracles["linear"]
+    image = np.full((1, 6, 6, 1), 0.5, np.float32)
+    y = oracle.score(image).argmax(1)
+    gradient = oracle(image, y)[0]
+    moved = attacks.fgsm(oracle, image, y, Threat("l2", 0.3)).x
+    np.testing.assert_allclose(moved, image + 0.3 * gradient / np.linalg.norm(gradient), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["deepfool", "ddn"])
+def test_the_smallest_change_of_a_linear_model(name, oracles):
+    """The distance to the nearest plane between two classes is known."""
+    oracle = oracles["linear"]
+    image = np.random.default_rng(0).uniform(0.4, 0.6, (8, 6, 6, 1)).astype(np.float32)
+    logits = oracle.score(image).astype(np.float64)
+    y = logits.argmax(1)
+    normal = oracle.weights.T[None] - oracle.weights.T[y][:, None]
+    length = np.linalg.norm(normal, axis=2)
+    length[length == 0] = 1
+    gap = logits[np.arange(8), y][:, None] - logits
+    gap[np.arange(8), y] = np.inf
+    expected = (gap / length).min(1)
+    result = getattr(attacks, name)(oracle, image, y, Threat("l2", np.inf))
+    assert result.success.all()
+    # The margin's gradient is a mixture of all other classes, so the walk of ddn is not quite straight.
+    np.testing.assert_allclose(result.norms, expected, rtol=0.03 if name == "deepfool" else 0.15)
+    assert (result.norms >= expected * (1 - 1e-5)).all()
+
+
+def test_stronger_attacks_fool_more(oracles, images):
+    oracle = oracles["onnx"]
+    y = oracle.score(images).argmax(1)
+    threat = Threat("linf", 0.06)
+    rates = [
+        run(oracle, images, y, threat, **given).rate
+        for run, given in (
+            (attacks.fgsm, {}),
+            (attacks.pgd, {}),
+            (attacks.apgd, {"steps": 50, "restarts": 2}),
+        )
+    ]
+    assert rates == sorted(rates)
+
+
+@pytest.mark.parametrize("loss", ["ce", "dlr"])
+def test_the_scale_of_the_logits_changes_nothing(loss, oracles, images):
+    linear = oracles["linear"]
+    y = linear.score(images).argmax(1)
+    threat = Threat("linf", 0.03)
+    found = [
+        attacks.apgd(
+            type(linear)(linear.weights, scale=s), images, y, threat, steps=20, loss=loss
+        ).rate
+        for s in (1, 10, 1000)
+    ]
+    assert 0 < found[0] < 1
+    assert max(found) - min(found) <= 1 / 24
+
+
+def test_ties_are_no_success_and_do_not_stop_the_squares():
+    """A head of coarse steps: a square that changes nothing is kept, and a tie of two logits fools nobody."""
+
+    def coarse(x):
+        mean = x.mean((1, 2, 3))
+        return np.stack([np.floor(20 * mean + 1e-3), np.full(len(x), 12.0)], 1).astype(np.float32)
+
+    image = np.full((3, 6, 6, 1), 0.8, np.float32)
+    result = attacks.square(
+        attacks.Scores(coarse), image, [0, 0, 0], Threat("linf", 0.4), queries=400
+    )
+    assert result.success.all()
+    tie = attacks.square(
+        attacks.Scores(coarse), image, [0, 0, 0], Threat("linf", 0.2), queries=4000
+    )
+    np.testing.assert_array_equal(coarse(tie.x)[:, 0], 12)
+    assert not tie.success.any()
+
+
+def test_no_gradient_says_how_to_make_one(oracles, images):
+    y = oracles["scores"].score(images).argmax(1)
+    with pytest.raises(InputError) as error:
+        attacks.pgd(oracles["scores"], images, y, Threat("linf", 0.1))
+    assert "the file has no gradient" in str(error.value)
+    assert "dimaging export RUN --gradient" in str(error.value)
+
+
+BAD = {
+    "norm": (lambda x, y: Threat("l1", 0.1), "unknown norm 'l1'; did you mean 'l2'? known: linf, l2"),
+    "eps unit": (lambda x, y: Threat("linf", 8), "eps=8 is more than the whole range of an image, 0 to 1"),
+    "eps fraction": (lambda x, y: Threat("linf", 8), "write eps=8/255"),
+    "eps negative": (lambda x, y: Threat("linf", -0.1), "eps: expected a number of 0 or more, received -0.1"),
+    "eps nan": (lambda x, y: Threat("l2", float("nan")), "eps: expected a number of 0 or more, received nan"),
+    "bounds": (lambda x, y: Threat("linf", 0.1, (1, 0)), "bounds: expected low < high, received (1, 0)"),
+    "type": (lambda x, y: (x.astype(np.float64), y), "expected float32 [N, ...], at least one; received float64"),
+    "list": (lambda x, y: ([1], y), "received list"),
+    "nan": (lambda x, y: (np.where(x == 1, np.nan, x).astype(np.float32), y), "received 24 that are NaN"),
+    "range": (lambda x, y: (x * 255, y), "expected values in the bounds 0 to 1, received 0 to 255"),
+    "label count": (lambda x, y: (x, y[:3]), "labels: expected 24 integers, received int64 [3]"),
+    "label kind": (lambda x, y: (x, y / 2), "labels: expected 24 integers, received float64 [24]"),
+    "label range": (lambda x, y: (x, y + 4), "labels: expected 0 to 3, received"),
+    "target range": (lambda x, y: Threat("linf", 0.1, target=4), "target: expected 0 to 3, received 4 to 4"),
+    "target is label": (lambda x, y: Threat("linf", 0.1, target=y), "image 0 is of that class already"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(case, oracles, images):
+    make, words = BAD[case]
+    y = oracles["onnx"].score(images).argmax(1)
+
+    def attack():
+        made = make(images, y)
+        given = (images, y, made) if isinstance(made, Threat) else (*made, Threat("linf", 0.1))
+        attacks.fgsm(oracles["onnx"], *given)
+
+    with pytest.raises(InputError) as error:
+        attack()
+    assert words in str(error.value)
+
+
+SETTINGS = [
+    ("pgd", {"steps": 0}, "steps: expected 1 or more, received 0"),
+    ("apgd", {"loss": "hinge"}, "expected loss 'ce' or 'dlr'"),
+    ("ddn", {"gamma": 2}, "gamma in 0 to 1"),
+    ("deepfool", {"classes": 0}, "steps and classes are 1 or more"),
+    ("square", {"queries": 1}, "queries of 2 or more"),
+    ("rays", {"precision": 0}, "precision above 0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"), SETTINGS, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_bad_settings_are_named(name, given, words, oracles, images):
+    y = oracles["onnx"].score(images).argmax(1)
+    threat = Threat(ATTACKS[name].norms[-1], 0.1)
+    with pytest.raises(InputError) as error:
+        getattr(attacks, name)(oracles["onnx"], images, y, threat, **given)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "threat", "words"),
+    [
+        ("square", Threat("l2", 0.1), "square works in linf; received the norm 'l2'"),
+        ("ddn", Threat("linf", 0.1), "ddn works in l2; received the norm 'linf'"),
+        ("rays", Threat("linf", 0.1, target=1), "rays takes no target; choose pgd or apgd"),
+    ],
+)
+def test_what_an_attack_cannot_do_raises_at_once(name, threat, words, oracles, images):
+    with pytest.raises(InputError, match="."):
+        getattr(attacks, name)(None, images, [0], threat)
+    with pytest.raises(InputError) as error:
+        getattr(attacks, name)(oracles["onnx"], images, [0] * 24, threat)
+    assert words in str(error.value)
+
+
+def test_a_model_that_gives_nan_or_probabilities_is_refused(images):
+    with pytest.raises(DimagingError, match="neither right nor fooled"):
+        attacks.square(
+            attacks.Scores(lambda x: np.full((len(x), 3), np.nan)),
+            images,
+            [0] * 24,
+            Threat("linf", 0.1),
+        )
+    with pytest.raises(InputError, match="the model gives probabilities"):
+        attacks.square(
+            attacks.Scores(lambda x: np.full((len(x), 4), 0.25)),
+            images,
+            [0] * 24,
+            Threat("linf", 0.1),
+        )
+
+
+def test_a_gradient_that_is_not_finite_is_named(oracles, images):
+    class Broken(attacks.Scores):
+        def __call__(self, x, y):
+            return np.full_like(x, np.nan), np.zeros(len(x)), self.score(x)
+
+    y = oracles["onnx"].score(images).argmax(1)
+    with pytest.raises(DimagingError, match="fgsm made images of NaN or infinity"):
+        attacks.fgsm(Broken(oracles["onnx"].score), images, y, Threat("linf", 0.1))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8/255", 8 / 255), ("0.3", 0.3), ("0", 0), ("1e-2", 0.01)]
+)
+def test_eps_as_text(text, value):
+    assert attacks.read_eps(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "8/", "8/0", "-1", "nan", "inf", "a/b", "1/2/3"])
+def test_no_eps(text):
+    with pytest.raises(InputError, match="expected a number such as 0.03 or 8/255"):
+        attacks.read_eps(text)
