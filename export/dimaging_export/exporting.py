@@ -5,6 +5,7 @@ import json
 import logging
 import platform
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -199,7 +200,7 @@ def _facts(
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
     if family.facts:
         config |= family.facts(subject)
-    tools = {name: metadata.version(name) for name in _TOOLS}
+    tools = {name: _version(name) for name in _TOOLS}
     tools["python"] = platform.python_version()
     tools["converter"] = ", ".join(sorted({b.converter for b in built.values()}))
     return {
@@ -215,6 +216,12 @@ def _facts(
         "config": json.loads(json.dumps(config)),
         "tools": tools,
     }
+
+
+def _version(package: str) -> str:
+    """The version that a loaded module says; what the installed package says takes 10 ms to read."""
+    loaded = getattr(sys.modules.get(package), "__version__", None)
+    return loaded or metadata.version(package)
 
 
 def _model_id(subject: Subject, built: dict[str, Built]) -> str:

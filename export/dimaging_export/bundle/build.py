@@ -13,12 +13,12 @@ import onnx
 from dimaging_edge.bundle import schema
 
 from dimaging_export.bundle import targets
-from dimaging_export.bundle.real_images import RealData, real_inputs
+from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import passes
-from dimaging_export.graph.interface import interface_of
+from dimaging_export.graph.interface import input_shapes
 from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
 from dimaging_export.prove import parity
@@ -77,7 +77,22 @@ class Built:
 
 def build_plain(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
     """Build and prove every graph of `subject`, by name; ExportError or ParityError where that fails."""
-    return build_graphs(subject, spec, *real_inputs(subject, real))
+    return build_graphs(subject, spec, *real_inputs(subject, spec, real))
+
+
+def real_inputs(
+    subject: Subject, spec: BuildSpec, real: RealData | None
+) -> tuple[dict[str, Arrays], dict[str, Arrays]]:
+    """Graph -> input -> real values, to calibrate on and to prove with.
+
+    Both are empty without data; the first is for int8 alone, which is the only one to calibrate.
+    """
+    if real is None:
+        return {}, {}
+    calibration = {}
+    if spec.precision == "int8":
+        calibration = subject.examples(real.calibration.x, real.calibration.label)
+    return calibration, subject.examples(real.judging.x, real.judging.label)
 
 
 def build_graphs(
@@ -110,7 +125,7 @@ def build_graph(
     for arrays in (calibration, real):
         _check_ranges(name, arrays, subject.ranges)
     keras_model = subject.graphs[name]
-    example = example_shapes(interface_of(keras_model).inputs, real, spec.size)
+    example = example_shapes(input_shapes(keras_model), real, spec.size)
     static = spec.target.static
     base = convert(keras_model, list(example.values()) if static else None, spec.converter)
     batches = STATIC_BATCHES if static else BATCHES
@@ -120,26 +135,31 @@ def build_graph(
     ).accepted(reference)
     feeds = inputs.feeds()
     answers = [reference(feed) for feed in feeds]
-    report = parity.prove(name, onnx_graph(base), feeds, answers)
-
-    calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
-    floats = change_precision(base, spec.precision, calibrating, spec.float_tail)
-    floats.graph.name = name
-    runs = onnx_graph(floats)
-    if spec.precision != "fp32":
+    exact = spec.precision in parity.EXACT
+    floats, runs = base, onnx_graph(base)
+    report = parity.prove(name, runs, feeds, answers, spec.precision if exact else "fp32")
+    if not exact:
+        calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
+        floats = change_precision(base, spec.precision, calibrating, spec.float_tail)
+        runs = onnx_graph(floats)
         report = parity.prove(
             name, runs, feeds, answers, spec.precision,
             typical=inputs.typical, by_signal=not spec.by_score,
         )  # fmt: skip
 
+    floats.graph.name = name
     byte_names = _images(floats, subject.ranges) if spec.uint8 else frozenset()
-    model = image_bytes.wrap(floats, byte_names)
+    model = floats
     if byte_names:
-        report = _prove_bytes(model, byte_names, runs, reference, inputs, spec.precision)
+        model = image_bytes.wrap(floats, byte_names)
+        feeds = inputs.feeds(byte_names)
+        answers = [as_bytes_like(reference, byte_names)(feed) for feed in feeds]
+        report = _prove_bytes(
+            model, byte_names, runs, feeds, answers, spec.precision, inputs.typical
+        )
     verdict = targets.check(model, spec.target)
 
-    feed = inputs.feeds(byte_names)[0]
-    arrays = feed | as_bytes_like(reference, byte_names)(feed)
+    arrays = feeds[0] | answers[0]
     ins, outs = (
         tuple(describe(info, arrays, subject.ranges, byte_names) for info in side)
         for side in (model.graph.input, model.graph.output)
@@ -168,18 +188,19 @@ def _prove_bytes(
     model: onnx.ModelProto,
     names: frozenset[str],
     floats: Graph,
-    reference: Graph,
-    inputs: Inputs,
+    feeds: list[Arrays],
+    answers: list[Arrays],
     precision: str,
+    typical: int | None,
 ) -> parity.Report:
-    """Bytes change the scale and nothing else; and how far the file as it is lies from Keras."""
-    name, file, feeds = model.graph.name, onnx_graph(model), inputs.feeds(names)
+    """Prove that bytes change the scale and nothing else; returns how far the file lies from Keras.
+
+    feeds, answers: inputs and Keras' outputs with the images `names` as bytes; floats: the file before.
+    """
+    name, file = model.graph.name, onnx_graph(model)
     alike = [as_bytes_like(floats, names)(feed) for feed in feeds]
     parity.prove(name, file, feeds, alike, byte_names=names)
-    answers = [as_bytes_like(reference, names)(feed) for feed in feeds]
-    return parity.prove(
-        name, file, feeds, answers, precision, typical=inputs.typical, byte_names=names
-    )
+    return parity.prove(name, file, feeds, answers, precision, typical=typical, byte_names=names)
 
 
 def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:

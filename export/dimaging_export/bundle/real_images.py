@@ -8,7 +8,6 @@ import numpy as np
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES
-from dimaging_export.prove.runners import Arrays
 from dimaging_tf import data as sources
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.data.kinds import FORMS, PICTURES
@@ -76,18 +75,6 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         judging.part(slice(min(max(_PLACES // max(places, 1), 8), 256))),
         name, licence, apart,
     )  # fmt: skip
-
-
-def real_inputs(
-    subject: Subject, real: RealData | None
-) -> tuple[dict[str, Arrays], dict[str, Arrays]]:
-    """Graph -> input -> real values: those to calibrate on, and those to prove with; {} without data."""
-    if real is None:
-        return {}, {}
-    calibration, judging = (
-        subject.examples(part.x, part.label) for part in (real.calibration, real.judging)
-    )
-    return calibration, judging
 
 
 def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Dataset:

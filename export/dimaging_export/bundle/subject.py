@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from dimaging_export.errors import ExportError
-from dimaging_export.graph.interface import interface_of
+from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import is_functional
 from dimaging_export.prove.inputs import Ranges
 from dimaging_export.prove.runners import Arrays
@@ -86,13 +86,13 @@ class Subject:
                 for kinds in [self._kinds(graph)]
             }
         ((name, graph),) = self.graphs.items()
-        inputs = interface_of(graph).inputs
-        return {name: {inputs[0][0]: x}} if len(inputs) == 1 else {}
+        inputs, _ = names_of(graph)
+        return {name: {inputs[0]: x}} if len(inputs) == 1 else {}
 
     def _kinds(self, graph: str) -> dict[str, str]:
         """Input -> type, as Keras has it."""
         model = self.graphs[graph]
-        names = [name for name, _ in interface_of(model).inputs]
+        names, _ = names_of(model)
         return dict(zip(names, (tensor.dtype for tensor in model.inputs), strict=True))
 
     def score(self, run: Run, x: np.ndarray, label: np.ndarray | None) -> float:

@@ -11,7 +11,6 @@ from onnx import TensorProto, helper
 from dimaging_export.codec.program import Program, Step
 from dimaging_export.convert.to_onnx import DIRECT, OPSET
 from dimaging_export.emit.builder import Builder
-from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean
 
 _FLOAT, _INT32, _INT64, _BOOL = (
@@ -43,7 +42,6 @@ def prior_file(program: Program, z_channels: int, y_channels: int) -> onnx.Model
     model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
     clean(model)
-    verify(model)
     return model
 
 

@@ -4,8 +4,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dimaging_export.graph.check import verify
-
 TYPES = {
     "quality": TensorProto.INT64, "pass": TensorProto.INT64, "z": TensorProto.INT32,
     "y": TensorProto.INT32, "index": TensorProto.INT32, "mean": TensorProto.INT32,
@@ -55,5 +53,4 @@ def whole_ends(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
         if f"image/{key}" in used:
             array = np.full((1, 1, 1, 1), value, np.float32)
             graph.initializer.append(numpy_helper.from_array(array, f"image/{key}"))
-    verify(model)
     return model

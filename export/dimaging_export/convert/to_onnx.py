@@ -24,7 +24,7 @@ from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph.check import verify
 from dimaging_export.graph.interface import Interface, interface_of, refuse_kept_states
 from dimaging_export.graph.passes import clean
-from dimaging_export.graph.trace import Shape, trace
+from dimaging_export.graph.trace import Shape, Trace, trace
 from dimaging_tf.layers.lstm import SlideLSTM
 
 OPSET = 18
@@ -50,11 +50,12 @@ def convert(
     if converter not in CONVERTERS:
         raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
     refuse_kept_states(graph)
-    interface = interface_of(graph, shapes)
+    walk = trace(graph, shapes)
+    interface = interface_of(graph, walk)
     reason = ""
     if converter != "tf2onnx":
         try:
-            return _finish(_direct(graph, interface), interface)
+            return _finish(_direct(graph, walk, interface), interface)
         except Unsupported as error:
             if converter == "direct":
                 raise ExportError(f"{error}; converter='auto' hands it to tf2onnx") from None
@@ -67,11 +68,11 @@ def convert(
         raise ExportError(f"graph {graph.name!r}: {reason}{error}") from error
 
 
-def _direct(graph: keras.Model, interface: Interface) -> onnx.ModelProto:
-    _check_types(graph)
+def _direct(graph: keras.Model, walk: Trace, interface: Interface) -> onnx.ModelProto:
+    _check_types(graph, walk)
     builder = Builder()
     values = [last_value(name, shape) for name, shape in interface.inputs]
-    results = emit_model(builder, graph, values)
+    results = emit_model(builder, walk, values)
     taken, names = {name for name, _ in interface.inputs}, {}
     for (name, _), value in zip(interface.outputs, results, strict=True):
         tensor = builder.last(value)
@@ -95,9 +96,8 @@ def _takes_tokens(op: Any) -> bool:
     return isinstance(op, keras.layers.Embedding | SlideLSTM) or type(op).__name__ == "NotEqual"
 
 
-def _check_types(graph: keras.Model) -> None:
-    """Emitters know float32, and int32 where words are looked up."""
-    walk = trace(graph)
+def _check_types(graph: keras.Model, walk: Trace) -> None:
+    """Raise Unsupported for an input that is neither float32 nor int32 for words that are looked up."""
     for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
         readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
         words = all(_takes_tokens(reader) for reader in readers)

@@ -13,7 +13,7 @@ import keras
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Value
 from dimaging_export.errors import Unsupported
-from dimaging_export.graph.trace import Call, is_functional, trace
+from dimaging_export.graph.trace import Call, Trace, is_functional, trace
 
 Emitter = Callable[..., Any]
 _LAYERS: dict[type, tuple[Emitter, tuple[str, ...]]] = {}
@@ -44,24 +44,27 @@ def emits_operation(*names: str) -> Callable[[Emitter], Emitter]:
     return register
 
 
-def emit_model(builder: Builder, model: Any, values: list[Value]) -> list[Value]:
-    """Emit every call of a functional model; nested models are inlined. Returns the outputs."""
-    graph = trace(model, [value.shape for value in values])
-    uses = graph.uses()
-    known = {id(t): value for t, value in zip(graph.inputs, values, strict=True)}
-    for call in graph.calls:
+def emit_model(builder: Builder, walk: Trace, values: list[Value]) -> list[Value]:
+    """Emit every call of a functional model; nested models are inlined. Returns the outputs.
+
+    walk: the model unrolled for the shapes of `values`, its inputs.
+    """
+    uses = walk.uses()
+    known = {id(t): value for t, value in zip(walk.inputs, values, strict=True)}
+    for call in walk.calls:
         with builder.named(call.op.name):
             results = _emit_call(builder, call, known)
         for tensor, value in zip(keras.tree.flatten(call.output), results, strict=True):
             value.uses = max(value.uses, uses[id(tensor)])
             known[id(tensor)] = value
-    return [known[id(tensor)] for tensor in graph.outputs]
+    return [known[id(tensor)] for tensor in walk.outputs]
 
 
 def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any:
     """Emit one layer or operation by its row of the table; a functional model by its own layers."""
     if is_functional(layer) and not keywords:
-        return emit_model(builder, layer, keras.tree.flatten(args))
+        values = keras.tree.flatten(args)
+        return emit_model(builder, trace(layer, [x.shape for x in values]), values)
     if isinstance(layer, keras.layers.Layer):
         row = _LAYERS.get(type(layer))
         if layer.compute_dtype != "float32":

@@ -1,13 +1,12 @@
 """Names and shapes of a graph's inputs and outputs, as a person chose them in Keras."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from dimaging_export.errors import ExportError
-from dimaging_export.graph.trace import Shape, plain, trace
+from dimaging_export.graph.trace import Shape, Trace, plain, trace
 
 _PROBE = (192, 320)
 """A height and width that nets of stride 64 divide: does an output keep the input's size?"""
@@ -34,17 +33,12 @@ class Interface:
         ]
 
 
-def interface_of(graph: keras.Model, shapes: Sequence[Shape] | None = None) -> Interface:
-    """Read names from the dicts (or layers) that the model was built with, sizes from a walk."""
-    inputs, outputs = _names(graph)
-    for name in outputs:
-        if name in inputs or outputs.count(name) > 1:
-            raise ExportError(
-                f"graph {graph.name!r} calls two tensors {name!r}; name its outputs apart: "
-                "keras.Model(inputs, {'some_name': y, ...})"
-            )
-    shapes = shapes or [tuple(tensor.shape) for tensor in graph.inputs]
-    found = [tuple(tensor.shape) for tensor in trace(graph, shapes).outputs]
+def interface_of(graph: keras.Model, walk: Trace) -> Interface:
+    """Read the names of `graph` from the model, and the shapes from a walk of it."""
+    inputs, outputs = names_of(graph)
+    shapes, found = (
+        [tuple(tensor.shape) for tensor in side] for side in (walk.inputs, walk.outputs)
+    )
     keeps = set(inputs)
     if any(None in shape[1:3] for shape in shapes if len(shape) == 4):
         try:
@@ -85,12 +79,30 @@ def _probe(shape: Shape) -> Shape:
     return (shape[0], shape[1] or _PROBE[0], shape[2] or _PROBE[1], shape[3])
 
 
-def _names(graph: keras.Model) -> tuple[list[str], list[str]]:
-    """Keys of a dict in the order in which Keras flattens it, else the names of the layers."""
-    bare: Any = plain(graph)
+def names_of(graph: keras.Model) -> tuple[list[str], list[str]]:
+    """Return the names of a graph's inputs and of its outputs, in Keras' order.
+
+    They are the keys of the dicts that the model was built with, else the names of its layers. Raises
+    ExportError where two tensors have one name.
+    """
+    # A Sequential hides its input layers; any other model shows them.
+    bare: Any = graph if isinstance(graph, keras.Function) else plain(graph)
     layers = {id(x.output): x.name for x in bare.layers if isinstance(x, keras.layers.InputLayer)}
-    inputs = [layers.get(id(tensor), tensor.name) for tensor in graph.inputs]
-    return _keys(graph, "input") or inputs, _keys(graph, "output") or list(bare.output_names)
+    inputs = _keys(graph, "input") or [layers.get(id(x), x.name) for x in graph.inputs]
+    outputs = _keys(graph, "output") or list(bare.output_names)
+    for name in outputs:
+        if name in inputs or outputs.count(name) > 1:
+            raise ExportError(
+                f"graph {graph.name!r} calls two tensors {name!r}; name its outputs apart: "
+                "keras.Model(inputs, {'some_name': y, ...})"
+            )
+    return inputs, outputs
+
+
+def input_shapes(graph: keras.Model) -> list[tuple[str, Shape]]:
+    """Return name and shape of every input, as the model was built; None where a dimension is free."""
+    names, _ = names_of(graph)
+    return [(name, tuple(x.shape)) for name, x in zip(names, graph.inputs, strict=True)]
 
 
 def _keys(graph: keras.Model, side: str) -> list[str]:

@@ -57,9 +57,8 @@ def wrap(model: onnx.ModelProto, names: frozenset[str]) -> onnx.ModelProto:
     """A new model whose inputs and outputs of these names are uint8."""
     wrapped = onnx.ModelProto()
     wrapped.CopyFrom(model)
-    if names:
-        _wrap(wrapped.graph, names)
-        verify(wrapped)
+    _wrap(wrapped.graph, names)
+    verify(wrapped)
     return wrapped
 
 

@@ -16,8 +16,8 @@ from dimaging_edge.bundle import schema
 from dimaging_edge.generate.stepping import draw_by_steps
 
 from dimaging_export.bundle import targets
-from dimaging_export.bundle.build import BuildSpec, Built, build_graphs, describe
-from dimaging_export.bundle.real_images import RealData, real_inputs
+from dimaging_export.bundle.build import BuildSpec, Built, build_graphs, describe, real_inputs
+from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, OPSET
 from dimaging_export.errors import ExportError, ParityError
@@ -26,11 +26,10 @@ from dimaging_export.integer.twin import integer_twin
 from dimaging_export.prove import parity
 from dimaging_export.prove.runners import Arrays, Graph, onnx_graph
 from dimaging_export.samplers import proof
-from dimaging_export.samplers.dense import fvbn_sampler
+from dimaging_export.samplers.dense import fvbn_samplers
 from dimaging_export.samplers.dense_step import fvbn_step_graphs
 from dimaging_export.samplers.dense_weights import is_dense
-from dimaging_export.samplers.loops import sampler
-from dimaging_export.samplers.plan import plan
+from dimaging_export.samplers.loops import samplers
 from dimaging_export.samplers.step import step_graphs
 from dimaging_tf.density.base import ExplicitDensity
 
@@ -46,7 +45,7 @@ def build_density(subject: Subject, spec: BuildSpec, real: RealData | None) -> d
     Raises ExportError for a layer that no sampler knows, ParityError where a file computes something else
     than Keras.
     """
-    calibration, judging = real_inputs(subject, real)
+    calibration, judging = real_inputs(subject, spec, real)
     built = build_graphs(subject, spec, calibration, judging)
     return built | _samplers(subject, spec, judging.get("density", {}))
 
@@ -78,44 +77,37 @@ def prepare_density(subject: Subject, spec: BuildSpec, real: RealData | None) ->
 class _Writers:
     """What writes the samplers of a kind of network."""
 
-    loops: Callable[[keras.Model, Any, str], onnx.ModelProto]
-    """Writes the sampler with loops whose inner loop is "pixels" or "rows"."""
+    loops: Callable[[keras.Model, Any], dict[str, onnx.ModelProto]]
+    """Writes the samplers with loops, by their inner loop."""
     steps: Callable[[keras.Model, Any], dict[str, onnx.ModelProto]]
     """Writes the graphs "row" and "pixel"."""
-    inner: tuple[str, ...]
-    """The inner loops that the network can have."""
 
 
 def _writers(network: keras.Model) -> _Writers:
     """Choose by the network's layers: masked dense ones, or causal convolutions."""
     if is_dense(network):
-        return _Writers(fvbn_sampler, fvbn_step_graphs, ("pixels", "rows"))
-    # A state that runs along the row cannot be drawn for all columns at once.
-    along = bool(plan(network).before)
-    return _Writers(sampler, step_graphs, ("pixels",) if along else ("pixels", "rows"))
+        return _Writers(fvbn_samplers, fvbn_step_graphs)
+    return _Writers(samplers, step_graphs)
 
 
 def sampler_files(model: ExplicitDensity) -> dict[str, onnx.ModelProto]:
     """Write the samplers with loops that the network can have, by name."""
-    write = _writers(model.network)
-    return {
-        name: write.loops(model.network, model.likelihood, inner)
-        for name, inner in LOOPS.items()
-        if inner in write.inner
-    }
+    files = _writers(model.network).loops(model.network, model.likelihood)
+    return {name: files[inner] for name, inner in LOOPS.items() if inner in files}
 
 
 def _samplers(subject: Subject, spec: BuildSpec, real: Arrays) -> dict[str, Built]:
     """Write and prove the samplers of `subject`; real: inputs of its density graph, batch first."""
     model = subject.model
     files = sampler_files(model)
+    reference = proof.Reference(model)
     built = {}
     for name, file in files.items():
         file.graph.name = name
         run = onnx_graph(file)
-        report = {"image": proof.prove_sampler(model, name, run, real, spec.precision)}
+        report = {"image": proof.prove_sampler(reference, name, run, real, spec.precision)}
         if "Loop" not in spec.target.forbidden:
-            example = proof.example(model, run, real)
+            example = proof.example(reference, run, real)
             built[name] = _describe(subject, spec, file, run, example, report)
     if spec.precision == "integer" or not built:
         built |= _steps(subject, spec, onnx_graph(files["sampler"]), real)
@@ -126,7 +118,7 @@ def _steps(subject: Subject, spec: BuildSpec, drawn: Graph, real: Arrays) -> dic
     """The two graphs of the host's loop; a whole image drawn with them must equal that of `drawn`."""
     model = subject.model
     files = _writers(model.network).steps(model.network, model.likelihood)
-    feed = proof.example(model, drawn, real)
+    feed = proof.example(proof.Reference(model), drawn, real)
     seen: dict[str, Arrays] = {}
     runs = {name: onnx_graph(file, whole=True) for name, file in files.items()}
 

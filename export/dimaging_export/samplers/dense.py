@@ -30,6 +30,11 @@ from dimaging_export.samplers.file import loop_body, whole_model
 INNER = ("pixels", "rows")
 
 
+def fvbn_samplers(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
+    """Write the sampler of `dimaging_tf.models.fvbn`'s network with each inner loop: {"pixels", "rows"}."""
+    return {inner: fvbn_sampler(network, likelihood, inner) for inner in INNER}
+
+
 def fvbn_sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProto:
     """Write the sampler of `dimaging_tf.models.fvbn`'s network; ExportError for another `inner`."""
     if inner not in INNER:

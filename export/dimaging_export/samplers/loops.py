@@ -28,6 +28,17 @@ from dimaging_tf.layers.masked import MaskedConv2D
 INNER = ("pixels", "rows")
 
 
+def samplers(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
+    """Write a causal network's sampler with each inner loop that it can have: {"pixels", "rows"}.
+
+    A state that runs along the row cannot be drawn for all columns at once. Raises ExportError for a layer
+    that is not causal or not known here.
+    """
+    p = plan(network)
+    inner = ("pixels",) if p.before else INNER
+    return {name: Sampler(network, likelihood, p).model(name) for name in inner}
+
+
 def sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProto:
     """Write the sampler of a causal network (image and conditions -> parameters).
 
@@ -35,18 +46,17 @@ def sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProt
     """
     if inner not in INNER:
         raise ExportError(f"inner must be one of {', '.join(INNER)}; received {inner!r}")
-    found = Sampler(network, likelihood)
+    p = plan(network)
     if inner == "rows":
-        recurrent.check_rows(found.plan)
-    return found.model(inner)
+        recurrent.check_rows(p)
+    return Sampler(network, likelihood, p).model(inner)
 
 
 class Sampler:
     """A network on its way into loops: its plan, its sizes and the file under construction."""
 
-    def __init__(self, network: keras.Model, likelihood: Any):
-        self.plan: Plan = plan(network)
-        self.likelihood = likelihood
+    def __init__(self, network: keras.Model, likelihood: Any, p: Plan):
+        self.plan, self.likelihood = p, likelihood
         shapes = {tensor.name: tuple(tensor.shape) for tensor in network.inputs}
         self.height, self.width, self.channels = shapes.pop("image")[1:]
         self.conditions = shapes

@@ -4,6 +4,7 @@ A sampler needs no reference sampler to be proven: every pixel of its image must
 from that same image and noise. Only the one sequential sample has this property.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,46 @@ _SHIFTS = {"fp32": (0, -1e-5, 1e-5), "integer": (0,)}
 """Precision -> what is added to the noise: where float32 may tip a pixel, either value passes."""
 
 
+class Reference:
+    """What Keras draws at every pixel of an image, given the image before it.
+
+    Asked about an image that another sampler drew as well, it need not run the network again.
+    """
+
+    def __init__(self, model: ExplicitDensity):
+        self.model = model
+        self._parameters: dict[bytes, Any] = {}
+
+    def draw(self, image: np.ndarray, feed: Arrays, shifts: Sequence[float]) -> list[np.ndarray]:
+        """Draw from the noise, canvas, mask and condition of `feed`, with each shift added to the noise."""
+        condition = feed.get(self.model.condition)
+        key = image.tobytes() + (b"" if condition is None else condition.tobytes())
+        if key not in self._parameters:
+            self._parameters[key] = self.model.parameters(image, condition)
+        images = []
+        for shift in shifts:
+            noise = np.clip(feed["noise"] + np.float32(shift), 1e-9, 1 - 1e-7).astype(np.float32)
+            drawn = self.model.likelihood.draw(self._parameters[key], tf.constant(noise)).numpy()
+            images.append(np.where(feed["mask"] > 0.5, feed["canvas"], drawn))
+        return images
+
+
 def prove_sampler(
-    model: ExplicitDensity, name: str, run: Graph, real: Arrays, precision: str
+    reference: Reference, name: str, run: Graph, real: Arrays, precision: str
 ) -> dict[str, float]:
     """Draw with and without a canvas at every batch, and compare each pixel with what Keras draws there.
 
     run: the sampler called `name`. real: inputs of the density graph, batch first. Returns the largest
     difference and the allowed one; ParityError where a pixel differs.
     """
+    model = reference.model
     step = 1 / (model.likelihood.levels - 1)
     worst = 0.0
     for batch in BATCHES:
         for occluded in (False, True):
             feed = _feed(model, real, batch, seed=batch, occluded=occluded)
             image = run(feed)["image"]
-            drawn = [_drawn_by_keras(model, image, feed, shift) for shift in _SHIFTS[precision]]
+            drawn = reference.draw(image, feed, _SHIFTS[precision])
             apart = np.min([np.abs(image - x) for x in drawn], 0)
             if wrong := int((apart > step / 2).sum()):
                 raise ParityError(
@@ -46,29 +72,19 @@ def prove_sampler(
     return {"max_abs": worst, "allowed": step / 2}
 
 
-def example(model: ExplicitDensity, run: Graph, real: Arrays) -> Arrays:
+def example(reference: Reference, run: Graph, real: Arrays) -> Arrays:
     """Inputs of one image and the image, drawn with noise that stays clear of every edge.
 
     So all devices must agree on it. run, real: as in `prove_sampler`.
     """
     for margin in MARGINS:
         for seed in range(20):
-            feed = _feed(model, real, 1, seed)
+            feed = _feed(reference.model, real, 1, seed)
             image = run(feed)["image"]
-            drawn = [_drawn_by_keras(model, image, feed, shift) for shift in (-margin, margin)]
+            drawn = reference.draw(image, feed, (-margin, margin))
             if all(np.abs(image - x).max() < 1e-6 for x in drawn):
                 return {**feed, "image": image}
     return {**feed, "image": image}
-
-
-def _drawn_by_keras(
-    model: ExplicitDensity, image: np.ndarray, feed: Arrays, shift: float
-) -> np.ndarray:
-    """What Keras draws at every pixel, given the image before it and the noise plus `shift`."""
-    noise = np.clip(feed["noise"] + np.float32(shift), 1e-9, 1 - 1e-7).astype(np.float32)
-    parameters = model.parameters(image, feed.get(model.condition))
-    drawn = model.likelihood.draw(parameters, tf.constant(noise)).numpy()
-    return np.where(feed["mask"] > 0.5, feed["canvas"], drawn)
 
 
 def _feed(model: Any, real: Arrays, batch: int, seed: int, occluded: bool = False) -> Arrays:

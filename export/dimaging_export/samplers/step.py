@@ -18,7 +18,7 @@ from dimaging_export.emit.likelihoods_integer import weights
 from dimaging_export.samplers import steps
 from dimaging_export.samplers.file import whole_model
 from dimaging_export.samplers.loops import Sampler, read_by_pixels
-from dimaging_export.samplers.plan import Step
+from dimaging_export.samplers.plan import Step, plan
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
 
 Tensors = dict[str, tuple[int | str, ...]]
@@ -26,9 +26,10 @@ Tensors = dict[str, tuple[int | str, ...]]
 
 def step_graphs(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
     """{"row", "pixel"} of a causal network (image and conditions -> parameters)."""
+    p = plan(network)
     return {
-        "row": _row(Sampler(network, likelihood)),
-        "pixel": _pixel(Sampler(network, likelihood)),
+        "row": _row(Sampler(network, likelihood, p)),
+        "pixel": _pixel(Sampler(network, likelihood, p)),
     }
 
 

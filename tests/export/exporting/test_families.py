@@ -7,8 +7,7 @@ import keras
 import pytest
 from dimaging_edge import open_bundle
 from dimaging_export import ExportError, export
-from dimaging_export.bundle.build import build_graphs, build_plain
-from dimaging_export.bundle.real_images import real_inputs
+from dimaging_export.bundle.build import build_graphs, build_plain, real_inputs
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.codec.build import build_codec
 from dimaging_export.exporting import FAMILIES, Family, family_of
@@ -43,7 +42,7 @@ def test_a_new_family_is_one_row(models, digits, tmp_path, monkeypatch):
     def build(subject, spec, real):
         encoder = subject.graphs["encoder"]
         more = replace(subject, graphs={**subject.graphs, "again": encoder})
-        calibration, judging = real_inputs(subject, real)
+        calibration, judging = real_inputs(subject, spec, real)
         judging["again"] = judging["encoder"]
         return build_graphs(more, spec, calibration, judging)
 
