@@ -14,7 +14,7 @@ from dimaging_edge.commands import main as cli
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.files import write_text
 
-EDGE = Path(cli.__file__).parents[1]
+EDGE = Path(cli.__file__).parents[2]
 
 
 def test_nothing_half_written(
@@ -83,8 +83,9 @@ def test_ctrl_c(toy: Path, tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stderr is not None
-        while "latency" not in process.stderr.readline():
-            pass
+        for line in process.stderr:
+            if "latency" in line:
+                break
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert "stopped; no half-written file is left" in process.stderr.read()
