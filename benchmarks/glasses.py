@@ -96,7 +96,7 @@ def trained(image: np.ndarray, steps: int, seed: int, keep: Path | None) -> Any:
     import keras
 
     from dimaging_tf.data import pipeline
-    from dimaging_tf.data.augment import augment
+    from dimaging_tf.data.augment import augmentation
     from dimaging_tf.data.dataset import Split
     from dimaging_tf.models.vae_faces import Config, FaceVAE
 
@@ -104,7 +104,7 @@ def trained(image: np.ndarray, steps: int, seed: int, keep: Path | None) -> Any:
     if path and path.exists():
         return keras.saving.load_model(path)
     keras.utils.set_random_seed(seed)
-    vary = augment("joined_faces")
+    vary = augmentation("joined_faces")
     batches = pipeline.batches(
         Split(image), 32, seed=seed, transform=lambda x, y, draw: vary(x, y, draw)[0]
     )

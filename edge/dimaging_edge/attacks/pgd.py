@@ -53,8 +53,8 @@ def momentum(
 ) -> np.ndarray:  # fmt: skip
     """MI-FGSM: steps along a decaying sum of gradients (Dong et al. 2018, arXiv 1710.06081).
 
-    decay: of the sum at each step, 0 (BIM) to 1. confident: as of pgd. Steps are eps / steps long. It transfers
-    better than PGD.
+    decay: of the sum at each step, 0 (BIM) to 1. confident: as of pgd. Steps are eps / steps long. It
+    transfers better than PGD.
     """
     _check(steps=steps)
     found = Found(x, confident)

@@ -3,12 +3,11 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
 from dimaging_edge import attacks
 from dimaging_edge.bundle.session import make_session
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.precision.reduced import change_precision
+from onnx import TensorProto, helper, numpy_helper
 
 SHAPE, CLASSES, COUNT = (6, 6, 1), 4, 24
 

@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
 from dimaging_edge import attacks
 from dimaging_edge.attacks import ATTACKS, Threat
 from dimaging_edge.common.errors import DimagingError, InputError

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx
 import pytest
-
 from dimaging_edge import attacks
 from dimaging_edge.attacks import Threat, wrapped
 from dimaging_edge.bundle.open import Bundle

@@ -65,7 +65,11 @@ def test_files_name_the_weights_of_a_stage_as_ever(tmp_path):
     StackGAN(SMALL).save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
-    for place in ("layers/stage/generator", "layers/stage_1/discriminator", "layers/stage_1/average"):
+    for place in (
+        "layers/stage/generator",
+        "layers/stage_1/discriminator",
+        "layers/stage_1/average",
+    ):
         assert place in weights
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from dimaging_tf import data
 from dimaging_tf.compression.base import EIGHTHS, PARTS, RUNGS
-from dimaging_tf.data.augment import augment
+from dimaging_tf.data.augment import augmentation
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation.metrics import psnr
@@ -256,15 +256,15 @@ def test_sixteen_bits_reach_far():
 
 def test_crops_are_half_as_large():
     image = tf.constant(pictures(3))
-    found, label = augment("crops")(image, None, tf.constant([1, 2]))
-    again, _ = augment("crops")(image, None, tf.constant([1, 2]))
+    found, label = augmentation("crops")(image, None, tf.constant([1, 2]))
+    again, _ = augmentation("crops")(image, None, tf.constant([1, 2]))
     assert found.shape == (3, 32, 32, 3)
     assert label is None
     np.testing.assert_array_equal(found, again)
     assert 0 <= float(tf.reduce_min(found))
     assert float(tf.reduce_max(found)) <= 1
     with pytest.raises(DataError, match="moves images only"):
-        augment("crops")(image, tf.zeros([3, 64, 64]), tf.constant([1, 2]))
+        augmentation("crops")(image, tf.zeros([3, 64, 64]), tf.constant([1, 2]))
 
 
 def test_wallpapers_say_what_they_want(tmp_path):
