@@ -1,4 +1,4 @@
-"""The U-Net codec: rate, causality, training that goes on, and what its graphs compute."""
+"""The U-Net codec: rate, causality, its data, and what its graphs compute."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.small_codec import pictures, small
 
 from dimaging_tf import data
 from dimaging_tf.compression.base import EIGHTHS, PARTS, RUNGS
@@ -23,24 +24,8 @@ from dimaging_tf.layers.codec import (
     table_index,
     table_scale,
 )
-from dimaging_tf.models.unet_codec import GREY, Config, UNetCodec
-from dimaging_tf.training.runs import default_settings, train
-
-SMALL = {"skip": 24, "bottleneck": 4, "blocks": (1, 1), "width": 8, "prior": 8}
-
-
-def small(channels: int = 3, **changes) -> Config:
-    return Config(**{"shape": (None, None, channels), **SMALL, **changes})
-
-
-def pictures(count: int = 4, size: int = 64, channels: int = 3) -> np.ndarray:
-    """Smooth ones with an edge: [count, size, size, channels] in [0, 1]."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:size, :size] / size
-    wave = rng.uniform(1, 5, (count, 1, 1, channels))
-    found = 0.5 + 0.3 * np.sin(wave * x[None, ..., None] * 3 + wave * y[None, ..., None])
-    found[:, size // 3 :, size // 2 :] *= 0.6
-    return found.astype(np.float32)
+from dimaging_tf.models.unet_codec import GREY, UNetCodec
+from dimaging_tf.training.runs import default_settings
 
 
 @pytest.fixture(scope="module")
@@ -154,54 +139,6 @@ def test_graphs_do_what_the_model_does(model):
     assert np.abs(y / EIGHTHS - code["y"] / PARTS).max() < 1.5
 
 
-def fit(model, first, last):
-    """Steps `first` to `last` on the same pictures."""
-    model.fit(
-        tf.data.Dataset.from_tensors(pictures()).repeat(last - first), epochs=1, verbose=0,
-        shuffle=False,
-    )  # fmt: skip
-
-
-def fresh(**changes) -> UNetCodec:
-    keras.utils.set_random_seed(1)
-    found = UNetCodec(small(**changes))
-    found.compile(keras.optimizers.Adam(1e-3))
-    return found
-
-
-def test_training_goes_on_after_saving(tmp_path):
-    whole, half = fresh(), fresh()
-    fit(whole, 0, 4)
-    fit(half, 0, 2)
-    half.save(tmp_path / "half.keras")
-    again = keras.saving.load_model(tmp_path / "half.keras")
-    assert float(again.adapted) == 1
-    fit(again, 2, 4)
-    for a, b in zip(whole.weights, again.weights, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=a.path)
-
-
-@pytest.mark.parametrize(
-    ("channels", "changes", "size"),
-    [
-        (3, {"compute": "mixed_bfloat16"}, 64),
-        (3, {"distortion": "ms-ssim", "tradeoff": (2.0, 200.0)}, 192),
-        (1, {"bits": 16, "tradeoff": (0.05, 5.0)}, 64),
-    ],
-)
-def test_variants_learn(channels, changes, size):
-    keras.utils.set_random_seed(0)
-    model = UNetCodec(small(channels, **changes))
-    model.compile(keras.optimizers.Adam(2e-4))
-    image = pictures(2, size, channels)
-    model.adapt(image)
-    model.adapted.assign(1.0)
-    before = model.evaluate(image, batch_size=2, verbose=0, return_dict=True)["loss"]
-    batches = tf.data.Dataset.from_tensors(image).repeat(100)
-    model.fit(batches, verbose=0, shuffle=False)
-    assert model.evaluate(image, batch_size=2, verbose=0, return_dict=True)["loss"] < before
-
-
 def test_stabilise_there_and_back():
     x = np.linspace(0, 1, 101, dtype=np.float32)
     middle = Stabilise()(x)
@@ -285,26 +222,6 @@ def test_wallpapers_hold_eight_back(tmp_path):
     assert found.valid.x.shape == (3, 32, 32, 3)
     assert "CC0" in found.licence
     assert "GPL" in found.licence
-
-
-def test_a_folder_of_sixteen_bits_trains(tmp_path):
-    """As `dimaging train unet_codec --data folder --set bits=16` does; without that, a warning."""
-    from PIL import Image
-
-    folder = tmp_path / "fields"
-    folder.mkdir()
-    for number, picture in enumerate(pictures(3, 96, 1)):
-        values = np.rint(65535 * picture[..., 0]).astype(np.uint16)
-        Image.fromarray(values).save(folder / f"{number}.png")
-    told = {"data": str(folder), "epochs": 1, "batch": 2, "data_options": {"size": 64}}
-    changes = {**SMALL, "bits": 16}
-    model = train(default_settings("unet_codec", changes=changes, **told), tmp_path / "run")
-    assert (model.config.bits, model.config.shape[2]) == (16, 1)
-    assert model.config.tradeoff == (0.002, 25.0)
-    assert float(model.adapted) == 1
-    split = Split(np.zeros((1, 64, 64, 1), np.uint16))
-    with pytest.warns(UserWarning, match="for 16 say --set bits=16"):
-        UNetCodec(small(1)).check_data(Dataset("x", split, split, "", "", ""))
 
 
 def test_nuclei_hold_eight_back(tmp_path):

@@ -1,4 +1,4 @@
-"""Runs: resumed after a kill, spread over devices, stopped by NaN, recorded, never half-written."""
+"""Runs: resumed after a kill, stopped by NaN, recorded, never half-written."""
 
 import json
 import math
@@ -13,9 +13,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.files import read_json_lines, whole_file, write_json
+from helpers.small_runs import SMALL, small
 
 from dimaging_tf.errors import TrainingError, UserError
 from dimaging_tf.training import runs
@@ -28,20 +28,6 @@ from dimaging_tf.training.callbacks import (
 )
 
 ROOT = Path(__file__).parents[3]
-SMALL = {
-    "vae": {"changes": {"latent_dim": 2, "hidden": (16,)}},
-    "autoencoder": {"changes": {"channels": (4, 8)}, "augment": "none"},
-    "denoiser": {"changes": {"width": 4, "depth": 1}},
-    "unet": {
-        "changes": {"width": 4, "depth": 1, "head": "regression", "outputs": 1},
-        "augment": "none",
-    },
-}
-
-
-def small(model: str, **given) -> runs.Settings:
-    options = {"data": "digits", "batch": 50, "epochs": 3, **SMALL[model], **given}
-    return runs.default_settings(model, **options)
 
 
 class Kill(keras.callbacks.Callback):
@@ -138,22 +124,6 @@ def test_command_killed_by_the_system_resumes(tmp_path):
     ]
     for a, b in zip(*(m.get_weights() for m in models), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("model", SMALL)
-def test_two_devices_give_the_losses_of_one(model, tmp_path):
-    # Dropout draws per device: the one source of randomness that cannot agree.
-    changes = {**SMALL[model]["changes"], **({"dropout": 0.0} if model == "unet" else {})}
-    settings = small(model, epochs=2, changes=changes)
-    for strategy in ("single", "mirrored"):
-        runs.train(replace(settings, strategy=strategy), tmp_path / strategy)
-    one, two = (read_json_lines(tmp_path / s / "metrics.jsonl") for s in ("single", "mirrored"))
-    assert len(tf.config.list_logical_devices("CPU")) == 2
-    for a, b in zip(one, two, strict=True):
-        for name in a.keys() - {"seconds"}:
-            # Another order of summation, amplified by Adam; and the last validation batch is odd:
-            # its halves draw other noise than the whole.
-            assert a[name] == pytest.approx(b[name], rel=1e-3)
 
 
 def test_record_says_what_the_run_was(tmp_path):
