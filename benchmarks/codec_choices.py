@@ -16,17 +16,10 @@ from typing import Any
 
 import numpy as np
 from parts import figures
+from parts.photographs import middle
 
 QUALITIES = (4, 18, 32, 46, 60)
 SMOOTHEST = "backgrounds_Fossa_by_Jasper_Roks"
-
-
-def middle(image: np.ndarray, height: int = 512, width: int = 768) -> np.ndarray:
-    """Of a picture [H, W, C], at most so many rows and columns."""
-    top, left = (
-        max(0, have - want) // 2 for have, want in zip(image.shape, (height, width), strict=False)
-    )
-    return image[top : top + height, left : left + width]
 
 
 def main() -> int:

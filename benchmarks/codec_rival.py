@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import codec_speed
 import numpy as np
 from parts import figures
+from parts.photographs import middle
 
 OURS = """
 import json, sys, time
@@ -78,7 +78,7 @@ def main() -> int:
     photo = next(path for path in sorted(args.data.iterdir()) if path.stem in HELD_BACK)
     with tempfile.TemporaryDirectory() as folder:
         image = f"{folder}/image.npy"
-        np.save(image, codec_speed.middle(read_picture(photo).image))
+        np.save(image, middle(read_picture(photo).image))
         ours = Turn([sys.executable, "-c", OURS, image, str(QUALITY)])
         rival = Turn([str(args.rival), "-c", RIVAL, image, "4"]) if args.rival else None
         pairs = []
@@ -93,18 +93,18 @@ def main() -> int:
         for turn in (ours, rival):
             if turn:
                 turn.stop()
-    middle = statistics.median
-    out.add(f"ours, quality {QUALITY}: decode", middle(a["seconds"] for a, _ in pairs), "", "s")
+    median = statistics.median
+    out.add(f"ours, quality {QUALITY}: decode", median(a["seconds"] for a, _ in pairs), "", "s")
     out.add("ours: bytes", ours.first["bytes"])
     if rival:
         out.add(
-            "bmshj2018-factorized, torch: decode", middle(b["seconds"] for _, b in pairs), "", "s"
+            "bmshj2018-factorized, torch: decode", median(b["seconds"] for _, b in pairs), "", "s"
         )
-        out.add("of which its network", middle(b["network"] for _, b in pairs), "", "s")
+        out.add("of which its network", median(b["network"] for _, b in pairs), "", "s")
         out.add("its bytes (random weights)", rival.first["bytes"])
-        ratio = middle(b["seconds"] / a["seconds"] for a, b in pairs)
+        ratio = median(b["seconds"] / a["seconds"] for a, b in pairs)
         out.add("the rival's time over ours, median of pairs", ratio, ">= 3", "x")
-        alone = middle(b["network"] / a["seconds"] for a, b in pairs)
+        alone = median(b["network"] / a["seconds"] for a, b in pairs)
         out.add("its network alone over all of ours", alone, "", "x")
     return out.finish()
 

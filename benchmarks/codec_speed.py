@@ -22,8 +22,8 @@ from dimaging_edge.photo.bundle_model import SHIPPED, open_model
 from dimaging_edge.photo.picture import read_picture
 from dimaging_edge.photo.symbol_model import Photo
 from parts import figures
+from parts.photographs import HEIGHT, WIDTH, middle
 
-HEIGHT, WIDTH = 512, 768
 QUALITIES = (5, 20, 35, 50)
 
 
@@ -112,12 +112,6 @@ def main() -> int:
                 f"{way} {WIDTH} x {HEIGHT}, quality {quality}", statistics.median(some), "", "s"
             )
     return out.finish()
-
-
-def middle(image: np.ndarray) -> np.ndarray:
-    """The middle of a photograph."""
-    top, left = (image.shape[0] - HEIGHT) // 2, (image.shape[1] - WIDTH) // 2
-    return np.ascontiguousarray(image[top : top + HEIGHT, left : left + WIDTH])
 
 
 def row(model: Any, name: str, image: np.ndarray, quality: int, rounds: int) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 from parts import figures
-
-SIGMA = 25 / 255
-CROP = 256  # pixels
+from parts.denoising import SIGMA, crop, non_local_means, psnr, restore
 
 
 def main() -> int:
@@ -83,38 +81,11 @@ def grey(file: Path) -> np.ndarray:
     return np.asarray(Image.open(file).convert("L")) / np.float32(255)
 
 
-def crop(photograph: np.ndarray) -> np.ndarray:
-    """The central CROP x CROP pixels."""
-    top, left = ((side - CROP) // 2 for side in photograph.shape)
-    return photograph[top : top + CROP, left : left + CROP]
-
-
-def restore(model: Any, noisy: np.ndarray) -> np.ndarray:
-    """[H, W] through the network."""
-    return model.run("denoiser", noisy=noisy[None, ..., None])["image"][0, ..., 0]
-
-
 def bm3d(noisy: np.ndarray) -> np.ndarray:
     """Dabov et al. 2007, the authors' package, default profile."""
     from bm3d import bm3d as authors  # pyright: ignore[reportMissingImports], of the benchmarks extra
 
     return authors(noisy, SIGMA)
-
-
-def non_local_means(noisy: np.ndarray) -> np.ndarray:
-    """scikit-image's, with the parameters of its own documentation."""
-    from skimage.restoration import denoise_nl_means
-
-    return denoise_nl_means(
-        noisy, h=0.8 * SIGMA, sigma=SIGMA, patch_size=5, patch_distance=6, fast_mode=True
-    )
-
-
-def psnr(clean: np.ndarray, estimates: list[np.ndarray]) -> float:
-    """Mean over the photographs, dB."""
-    from dimaging_tf.evaluation import metrics
-
-    return metrics.psnr(np.stack(estimates)[..., None], clean[..., None])
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from denoiser import SIGMA, crop, non_local_means, psnr, restore
 from parts import figures
+from parts.denoising import SIGMA, crop, non_local_means, psnr, restore
 
 
 def main() -> int:

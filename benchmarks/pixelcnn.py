@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from parts import figures
+from parts.binarized import nats, train, valid_images
 
 
 def main() -> int:
@@ -43,55 +44,6 @@ def main() -> int:
         out.add(f"after {args.minutes:g} minutes, whole valid split", long, "<= 89", "nats")
         lossless(out, scratch, model, valid, long)
     return out.finish()
-
-
-def train(
-    folder: Path, minutes: float, data: Path, model: str = "pixelcnn", changes: dict | None = None
-) -> Any:
-    """`dimaging train MODEL --data binarized_mnist --minutes ...`."""
-    from dimaging_tf.training import runs
-
-    options = {"data_dir": str(data)}
-    settings = runs.default_settings(
-        model, data="binarized_mnist", minutes=minutes, data_options=options, changes=changes
-    )
-    return runs.train(settings, folder)
-
-
-def long_training(model: str, description: str | None, goal: str) -> int:
-    """A whole benchmark of another explicit density."""
-    p = figures.parser(model, description, "binarized_mnist.npz")
-    p.add_argument("--minutes", type=float, default=20.0, help="of training")
-    args = p.parse_args()
-
-    from dimaging_tf.quiet import load_tensorflow
-
-    load_tensorflow()
-    from dimaging_tf.training import runs
-
-    out = figures.Figures(model, args.quick, args.json)
-    with tempfile.TemporaryDirectory() as folder:
-        train(Path(folder) / "run", 0.1 if args.quick else args.minutes, args.data, model)
-        best = runs.load_model(Path(folder) / "run")
-    found = nats(best, valid_images(args.data)[: 200 if args.quick else None])
-    out.add(f"after {args.minutes:g} minutes, whole valid split", found, goal, "nats")
-    return out.finish()
-
-
-def valid_images(data: Path) -> np.ndarray:
-    """The valid split, float32 [10000, 28, 28, 1] of 0 and 1."""
-    from dimaging_tf import data as sources
-    from dimaging_tf.data.dataset import to_float
-
-    return to_float(sources.load("binarized_mnist", data_dir=str(data)).valid.x)
-
-
-def nats(model: Any, image: np.ndarray) -> float:
-    """Mean negative log-likelihood of an image."""
-    parts = np.array_split(image, math.ceil(len(image) / 500))
-    return float(
-        np.average([model.score(model.run, x) for x in parts], weights=[len(x) for x in parts])
-    )
 
 
 def lossless(out: Any, scratch: Path, model: Any, image: np.ndarray, float_nats: float) -> None:

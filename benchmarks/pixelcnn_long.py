@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from parts import figures
-from pixelcnn import nats, train, valid_images
+from parts.binarized import nats, train, valid_images
 
 WEIGHTS = Path(__file__).parent / "weights" / "pixelcnn_long.keras"
 CHANGES = {"filters": 64, "blocks": 8}

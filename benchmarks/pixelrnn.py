@@ -8,7 +8,7 @@ checkpoint that was best on the same split, as `dimaging export` takes it.
 
 import sys
 
-from pixelcnn import long_training
+from parts.binarized import long_training
 
 if __name__ == "__main__":
     sys.exit(long_training("pixelrnn", __doc__, "<= 91"))

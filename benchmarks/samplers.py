@@ -8,17 +8,13 @@ checked: each of its pixels is what Keras draws from the pixels before it and th
 trained for a short while, for the fixed point needs fewer rounds the surer the network is.
 """
 
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from parts import figures
+from parts.draws import differing, drawing, interleaved, session, trained
 
 PIXELS = 28 * 28
 NETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -50,15 +46,6 @@ def main() -> int:
     if args.run:
         same_bits(out, args.run, 500 if args.quick else 12_800)
     return out.finish()
-
-
-def trained(name: str, changes: dict[str, Any], minutes: float) -> Any:
-    """A network after a short training."""
-    from dimaging_tf.training import runs
-
-    settings = runs.default_settings(name, minutes=minutes, changes=changes, data="mnist5k")
-    with tempfile.TemporaryDirectory() as folder:
-        return runs.train(settings, Path(folder) / "run")
 
 
 def measure(out: Any, name: str, model: Any, rounds: int) -> None:
@@ -94,40 +81,6 @@ def measure(out: Any, name: str, model: Any, rounds: int) -> None:
             f"{name}, batch {batch}: passes' time for a draw", times[best] / times["pass"], passes
         )
         out.add(f"{name}, batch {batch}: images", batch / times[best], "", "/s")
-
-
-def drawing(one: Any, feed: dict[str, np.ndarray]) -> Callable[[], Any]:
-    """A call that draws."""
-    return lambda: one.run(["image"], feed)[0]
-
-
-def differing(model: Any, image: np.ndarray, noise: np.ndarray) -> int:
-    """Pixels that are not what Keras draws there, given the image before them."""
-    drawn = model.likelihood.draw(model.parameters(image), noise).numpy()
-    return int((drawn != image).sum())
-
-
-def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median processor time of each call, s."""
-    for call in calls.values():
-        call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            start, n = time.process_time(), 0
-            while n == 0 or time.process_time() - start < 0.1:
-                call()
-                n += 1
-            times[name].append((time.process_time() - start) / n)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def session(model: Any, threads: int = 1, level: str = "ORT_ENABLE_ALL") -> Any:
-    """On one thread, unless told otherwise."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-    return onnxruntime.InferenceSession(model.SerializeToString(), options)
 
 
 def same_bits(out: Any, run: Path, images: int) -> None:

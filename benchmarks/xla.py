@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from parts import figures
-from samplers import differing, drawing, interleaved, session, trained
+from parts.draws import differing, drawing, interleaved, session, trained
 
 
 def main() -> int:

@@ -21,7 +21,10 @@ def test_the_folder_holds_commands_alone():
     others = {path.name for path in BENCHMARKS.iterdir() if path.suffix != ".py"}
     assert others - {"__pycache__"} == {"parts", "results", "weights"}
     for name in COMMANDS:
-        assert '__name__ == "__main__"' in (BENCHMARKS / f"{name}.py").read_text("utf-8"), name
+        text = (BENCHMARKS / f"{name}.py").read_text("utf-8")
+        assert '__name__ == "__main__"' in text, name
+        imported = set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
+        assert not imported & set(COMMANDS), f"{name}: what two commands share goes to parts/"
 
 
 @pytest.fixture(scope="module")
