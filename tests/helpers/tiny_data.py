@@ -58,8 +58,8 @@ def _faces(folder: Path, rng: np.random.Generator) -> None:
 
 
 def _photos(folder: Path, rng: np.random.Generator) -> None:
-    """Waves and noise, 560 x 800 in colour, named like the photographs that are held back, and two more."""
-    y, x = np.mgrid[:560, :800] / 100
+    """Waves and noise, 400 x 440 in colour, named like the photographs that are held back, and two more."""
+    y, x = np.mgrid[:400, :440] / 100
     for name in (*wallpapers.HELD_BACK, "nature_one", "nature_two"):
         a, b = rng.uniform(1, 6, (2, 3))
         wave = 128 + 90 * np.sin(a * x[..., None] + b * y[..., None])
@@ -68,11 +68,11 @@ def _photos(folder: Path, rng: np.random.Generator) -> None:
 
 
 def _nuclei(folder: Path, rng: np.random.Generator) -> None:
-    """16-bit fields of 520 x 696 with bright discs, as a camera of 12 bits stores them."""
-    y, x = np.mgrid[:520, :696]
+    """16-bit fields of 264 x 328 with bright discs, as a camera of 12 bits stores them."""
+    y, x = np.mgrid[:264, :328]
     for name in (*nuclei.HELD_BACK[:2], "001"):
-        image = rng.poisson(200, (520, 696)).astype(float)
-        for top, left, size in rng.uniform((0, 0, 8), (520, 696, 20), (40, 3)):
+        image = rng.poisson(200, (264, 328)).astype(float)
+        for top, left, size in rng.uniform((0, 0, 8), (264, 328, 20), (12, 3)):
             image += 1500 * (np.hypot(y - top, x - left) < size)
         Image.fromarray(image.clip(0, 4095).astype(np.uint16)).save(folder / f"{name}.png")
 
