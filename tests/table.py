@@ -29,8 +29,9 @@ def _digits() -> np.ndarray:
 
 
 def images(shape: tuple, count: int) -> Data:
-    """Handwritten digits [count, 8, 8, C] in [0, 1]; channels are different digits. No labels."""
-    found = [_digits()[1 + k : 1 + k + count] for k in range(shape[-1])]
+    """Handwritten digits [count, H, W, C] in [0, 1], cut to the shape; channels are different digits."""
+    height, width, channels = shape
+    found = [_digits()[1 + k : 1 + k + count, :height, :width] for k in range(channels)]
     return np.stack(found, -1), None
 
 
@@ -114,7 +115,7 @@ PLAIN_CODEC: Graphs = {
 }
 DENOISED: Graphs = {"denoiser": ({"noisy"}, {"image"})}
 DENSITY: Graphs = {"density": ({"image"}, {"log_likelihood"})}
-TOLD: Graphs = {"density": ({"image", "label"}, {"log_likelihood"})}
+CONDITIONED: Graphs = {"density": ({"image", "label"}, {"log_likelihood"})}
 
 EVERYWHERE: dict[str, Any] = {"targets": ("cpu", "phone", "web"), "precisions": ALL}
 ANY_SIZE: dict[str, Any] = {**EVERYWHERE, "size": 8}
@@ -122,10 +123,11 @@ SMALL: dict[str, Any] = {"blocks": 2, "filters": 6, "middle": 6, "head": 6, "ent
 """A PixelCNN in which every tap counts."""
 
 
-def _pixelcnn(id: str, shape: tuple, graphs: Graphs = DENSITY, **settings) -> Row:
+def _pixelcnn(id: str, shape: tuple, **settings) -> Row:
     """A network of the tests of densities and of samplers, which train and export it themselves."""
+    graphs, data = (CONDITIONED, labelled) if "classes" in settings else (DENSITY, images)
     settings = {"shape": shape, **SMALL, **settings}
-    return Row(id, "pixelcnn", settings, graphs, trained=False, targets=())
+    return Row(id, "pixelcnn", settings, graphs, data, trained=False, targets=())
 
 
 TABLE = (
@@ -197,6 +199,6 @@ TABLE = (
     _pixelcnn("colour-gated", (4, 4, 3), levels=3, stacks="gated"),
     _pixelcnn("mixture", (5, 4, 1), levels=256, components=3),
     _pixelcnn("mixture-colour", (4, 4, 3), levels=256, components=3),
-    _pixelcnn("label", (5, 5, 1), TOLD, classes=3),
-    _pixelcnn("label-gated", (5, 5, 1), TOLD, classes=3, stacks="gated"),
+    _pixelcnn("label", (5, 5, 1), classes=3),
+    _pixelcnn("label-gated", (5, 5, 1), classes=3, stacks="gated"),
 )  # fmt: skip

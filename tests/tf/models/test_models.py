@@ -26,7 +26,7 @@ def test_every_system_has_a_row_that_trains_and_one_that_is_exported():
     assert len({row.id for row in TABLE}) == len(TABLE)
 
 
-@rows
+@pytest.mark.parametrize("row", TABLE, ids=str)
 def test_graphs_have_the_declared_names_and_take_their_own_examples(row):
     model = row.make()
     graphs = model.graphs()
