@@ -1,1 +1,1 @@
-"""How good a model is: metrics, plots, rate and distortion."""
+"""Measures of how good a model is: metrics, plots, rate and distortion."""

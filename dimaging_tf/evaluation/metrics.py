@@ -1,12 +1,12 @@
-"""Figures of merit on numpy arrays, each with its definition and unit."""
+"""Metrics of numpy arrays, each with its definition and unit."""
 
 import numpy as np
 
 
 def psnr(estimate: np.ndarray, target: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB, peak 1, estimate clipped to [0, 1]; mean over the images.
+    """Return the peak signal-to-noise ratio in dB, for a peak of 1 and the estimate clipped to [0, 1].
 
-    Both [N, H, W, C]; the mean is taken over per-image PSNRs, as the denoising literature does.
+    Both arrays are [N, H, W, C]. The result is the mean of the images' PSNRs, as in the denoising literature.
     """
     difference = np.clip(estimate, 0.0, 1.0).astype(np.float64) - target
     error = np.mean(np.square(difference), axis=tuple(range(1, difference.ndim)))
@@ -19,7 +19,7 @@ def accuracy(score: np.ndarray, label: np.ndarray) -> float:
 
 
 def mean_iou(found: np.ndarray, truth: np.ndarray, classes: int) -> float:
-    """Intersection over union in [0, 1], averaged over the classes that occur in either array."""
+    """Return the intersection over union in [0, 1], averaged over the classes that occur in either array."""
     scores = []
     for value in range(classes):
         a, b = found == value, truth == value
@@ -30,7 +30,7 @@ def mean_iou(found: np.ndarray, truth: np.ndarray, classes: int) -> float:
 
 
 def bernoulli_nll(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """-log p(target) in nats of each image, summed over its pixels; -> [N].
+    """Return -log p(target) in nats, summed over the pixels of each image, [N].
 
     Probabilities are clipped to [1e-6, 1 - 1e-6]: a saturated sigmoid costs 14 nats, not infinity.
     """
@@ -40,23 +40,24 @@ def bernoulli_nll(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def gaussian_nll(mean: np.ndarray, target: np.ndarray, sigma: float) -> np.ndarray:
-    """-log N(target; mean, sigma^2) in nats of each image, summed over its pixels; -> [N]."""
+    """Return -log N(target; mean, sigma^2) in nats, summed over the pixels of each image, [N]."""
     error = (target.astype(np.float64) - mean) / sigma
     nll = 0.5 * np.square(error) + np.log(sigma) + 0.5 * np.log(2 * np.pi)
     return nll.reshape(len(nll), -1).sum(1)
 
 
 def gaussian_kl(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
-    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, summed over the latents; [N, D] -> [N]."""
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, summed over the latents: [N, D] -> [N]."""
     m, v = mean.astype(np.float64), log_variance.astype(np.float64)
     return 0.5 * (np.square(m) + np.exp(v) - 1 - v).sum(-1)
 
 
 def frechet_distance(found: np.ndarray, real: np.ndarray) -> float:
-    """Frechet distance of two clouds of features [N, D], [M, D] as if both were Gaussian.
+    """Return the Frechet distance of two sets of features [N, D], [M, D], as if both were Gaussian.
 
-    |mean difference|^2 + trace(A + B - 2 (A B)^(1/2)) with the covariances A, B (Heusel et al. 2017,
-    arXiv 1706.08500), in float64. It is biased upwards for few images: compare figures of equal N, M.
+    It is |mean difference|^2 + trace(A + B - 2 (A B)^(1/2)) with the covariances A, B, in float64 (Heusel
+    et al. 2017, arXiv 1706.08500). It is biased upwards for few images, so compare figures of equal N and
+    M.
     """
     a, b = found.astype(np.float64), real.astype(np.float64)
     difference = a.mean(0) - b.mean(0)
@@ -69,10 +70,10 @@ def frechet_distance(found: np.ndarray, real: np.ndarray) -> float:
 
 
 def random_features(image: np.ndarray, count: int = 48) -> np.ndarray:
-    """[N, H, W, C] in [0, 1] -> [N, count]: a rectified random projection of the pixels, always the same.
+    """Project images [N, H, W, C] in [0, 1] on random directions, and rectify: [N, count].
 
-    For comparing two versions of a generator without a trained judge: every pixel counts, and a change
-    of any kind moves some of the features.
+    The directions are always the same. The features compare two versions of a generator without a trained
+    network: every pixel counts, and a change of any kind moves some of them.
     """
     flat = image.reshape(len(image), -1).astype(np.float64) - 0.5
     rng = np.random.default_rng(0)
@@ -81,6 +82,6 @@ def random_features(image: np.ndarray, count: int = 48) -> np.ndarray:
 
 
 def diversity(image: np.ndarray) -> float:
-    """Root mean square difference of a pixel between two different images of [N, ...]."""
+    """Return the root mean square difference of a pixel between two different images of [N, ...]."""
     flat = image.reshape(len(image), -1).astype(np.float64)
     return float(np.sqrt(2 * flat.var(0, ddof=1).mean()))

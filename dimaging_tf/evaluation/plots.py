@@ -1,4 +1,4 @@
-"""Every figure of the docs and the report: one function each; `save_*` writes the file whole."""
+"""The figures of the docs and the report, a function for each; `save_*` writes whole files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,10 @@ from dimaging_edge.common.files import whole_file
 
 
 def grid(cells: np.ndarray, gap: int = 2) -> np.ndarray:
-    """[rows, columns, h, w, C] in [0, 1] -> uint8 [H, W, C] with white gaps, small cells enlarged."""
+    """Put cells [rows, columns, h, w, C] in [0, 1] side by side: uint8 [H, W, C].
+
+    White gaps of `gap` pixels separate them, and small cells are enlarged.
+    """
     scale = max(1, 64 // cells.shape[2])
     pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
     margins = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
@@ -19,7 +22,7 @@ def grid(cells: np.ndarray, gap: int = 2) -> np.ndarray:
 
 
 def tile(images: np.ndarray) -> np.ndarray:
-    """[N, h, w, C] -> the squarest [rows, columns, h, w, C]; white fills the last row."""
+    """Arrange images [N, h, w, C] in as square a grid as possible; white fills the last row."""
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     cells = np.ones((rows * columns, *images.shape[1:]), np.float32)
@@ -37,9 +40,9 @@ def save_grid(cells: np.ndarray, path: str | Path) -> None:
 
 
 def save_animation(pictures: Sequence[Path], path: str | Path, most: int = 48) -> None:
-    """Picture files of one size -> an animation, endless; the suffix of `path` chooses WebP or GIF.
+    """Write picture files of one size as an endless animation; the suffix of `path` chooses WebP or GIF.
 
-    The last picture stays longest. Of more than `most` pictures some between are left out.
+    The last picture stays longest. Where there are more than `most` pictures, some between are left out.
     """
     from PIL import Image
 
@@ -57,7 +60,7 @@ def save_animation(pictures: Sequence[Path], path: str | Path, most: int = 48) -
 
 
 def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
-    """Every training loss in metrics.jsonl (one record or more) over epochs, validation dashed."""
+    """Plot every loss of metrics.jsonl (one record or more) over the epochs, validation dashed."""
     figure, axes = _figure(title)
     epochs = [record["epoch"] for record in records]
     place = ("epoch", "step", "seconds")
@@ -77,7 +80,7 @@ def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
 
 
 def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") -> Any:
-    """Codes [N, D] on their first two principal components, coloured by class label [N]."""
+    """Plot codes [N, D] on their first two principal components, coloured by class label [N]."""
     centred = mean - mean.mean(0)
     _, _, axes_of_variance = np.linalg.svd(centred, full_matrices=False)
     x, y = (centred @ axes_of_variance[:2].T).T
@@ -90,7 +93,7 @@ def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") ->
 
 
 def rate_distortion(rows: Sequence[dict[str, Any]], metric: str = "psnr") -> Any:
-    """PSNR or MS-SSIM over bits a pixel, a line for each codec; rows of `rate_distortion.measure`."""
+    """Plot PSNR or MS-SSIM over bits a pixel, a line for each codec of rows of `rate_distortion.measure`."""
     from dimaging_tf.evaluation.rate_distortion import curve
 
     figure, axes = _figure("")
@@ -109,7 +112,7 @@ def save_figure(figure: Any, path: str | Path) -> None:
 
 
 def _figure(title: str) -> Any:
-    # No pyplot: it keeps every figure alive and looks for a screen.
+    # pyplot would keep every figure alive and look for a screen.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")

@@ -1,4 +1,4 @@
-"""How many bytes for how good a picture: codecs compared on real files (Bjontegaard 2001, VCEG-M33).
+"""Rate and distortion: how many bytes codecs take for how good a picture (Bjontegaard 2001, VCEG-M33).
 
     rows = measure({"kodim01": image}, codecs)     image uint8 [H, W, 3]
     curve(rows, "jpeg", "psnr")                    bits a pixel, dB: a point for each setting
@@ -22,17 +22,19 @@ from dimaging_tf.errors import UserError
 from dimaging_tf.evaluation.metrics import psnr
 
 Rows = list[dict[str, Any]]
+"""A row a file: codec, setting, image, bytes, bpp, psnr (dB), ms_ssim, encode_s and decode_s (seconds)."""
 METRICS = ("psnr", "ms_ssim")
+"""The measures of a picture's quality, as rows name them."""
 
 
 @dataclass(frozen=True)
 class Codec:
-    """One way to make files of pictures; settings from the smallest files to the largest."""
+    """A way to store pictures in files, at several settings."""
 
     name: str
-    settings: Sequence[float]
-    encode: Callable[[np.ndarray, float], bytes]
-    decode: Callable[[bytes], np.ndarray]
+    settings: Sequence[float]  # from the smallest files to the largest
+    encode: Callable[[np.ndarray, float], bytes]  # (image uint8 [H, W, 3], setting) -> a whole file
+    decode: Callable[[bytes], np.ndarray]  # a file -> uint8 [H, W, 3]
 
 
 def _pillow(name: str, kind: str, settings: Sequence[float], **options: Any) -> Codec:
@@ -52,7 +54,7 @@ def _pillow(name: str, kind: str, settings: Sequence[float], **options: Any) -> 
 
 
 def rivals() -> list[Codec]:
-    """What Pillow writes here: JPEG, WebP, JPEG 2000, AVIF, and JPEG XL where its plugin is installed."""
+    """Return the codecs that Pillow has here: JPEG, WebP, JPEG 2000, AVIF, and JPEG XL with its plugin."""
     from PIL import features
 
     quality = {"quality": int}
@@ -74,7 +76,7 @@ def rivals() -> list[Codec]:
 
 
 def ms_ssim(estimate: np.ndarray, target: np.ndarray) -> float:
-    """Multiscale structural similarity of two uint8 [H, W, C], each side 176 pixels or more."""
+    """Return the multiscale structural similarity of two uint8 [H, W, C], each side 176 pixels or more."""
     import tensorflow as tf
 
     if min(target.shape[:2]) < 176:
@@ -86,11 +88,14 @@ def ms_ssim(estimate: np.ndarray, target: np.ndarray) -> float:
 
 
 def read_folder(folder: str | Path, limit: int | None = None) -> dict[str, np.ndarray]:
-    """File name -> uint8 [H, W, 3] of the first pictures of a folder, by name; UserError without any."""
+    """Read the first `limit` pictures of a folder in the order of names: file name -> uint8 [H, W, 3].
+
+    UserError where the folder holds none.
+    """
     from PIL import Image, UnidentifiedImageError
 
     if not Path(folder).is_dir():
-        raise UserError(f"{folder} is no folder. Expected: a folder of photographs")
+        raise UserError(f"{folder} is not a folder. Expected: a folder of photographs")
     found: dict[str, np.ndarray] = {}
     for path in sorted(path for path in Path(folder).iterdir() if path.is_file()):
         try:
@@ -110,10 +115,10 @@ def measure(
     codecs: Sequence[Codec],
     progress: Callable[[int, int], object] | None = None,
 ) -> Rows:
-    """Encode and decode every picture with every codec at every setting; a row for each.
+    """Encode and decode every picture with every codec at every setting, and return a row for each.
 
-    images: name -> uint8 [H, W, 3]. progress(done, total). Rows hold codec, setting, image, bytes, bpp,
-    psnr (dB), ms_ssim, encode_s and decode_s (seconds).
+    images     name -> uint8 [H, W, 3]
+    progress   called with (done, total) after each file
     """
     rows: Rows = []
     jobs = [(c, s, name) for c in codecs for s in c.settings for name in images]
@@ -139,7 +144,7 @@ def measure(
 
 
 def curve(rows: Rows, codec: str, metric: str = "psnr") -> tuple[np.ndarray, np.ndarray]:
-    """(bits a pixel, metric) of a codec, a point for each setting in rising order of bits."""
+    """Return (bits a pixel, metric) of a codec, a point for each setting in rising order of bits."""
     settings = {row["setting"] for row in rows if row["codec"] == codec}
     points = []
     for setting in settings:
@@ -150,10 +155,11 @@ def curve(rows: Rows, codec: str, metric: str = "psnr") -> tuple[np.ndarray, np.
 
 
 def bd_rate(rows: Rows, anchor: str, tested: str, metric: str = "psnr") -> float:
-    """Mean difference of log rate over the qualities that both reach, in percent of the anchor's bytes.
+    """Return how many bytes `tested` takes more than `anchor` at equal quality, in percent of the anchor's.
 
-    Piecewise cubic (PCHIP) through log bits as a function of quality; MS-SSIM in dB, -10 log10(1 - x).
-    UserError where the curves have no quality in common.
+    It is the mean difference of log bits over the qualities that both reach, between piecewise cubic curves
+    (PCHIP) through log bits as a function of the metric; MS-SSIM counts in dB, -10 log10(1 - x). UserError
+    where the curves have no quality in common.
     """
     from scipy.interpolate import PchipInterpolator
 
@@ -163,9 +169,8 @@ def bd_rate(rows: Rows, anchor: str, tested: str, metric: str = "psnr") -> float
         if metric == "ms_ssim":
             found = -10 * np.log10(1 - found)
         best = np.maximum.accumulate(found)
-        rising = np.concatenate(
-            [[True], best[1:] > best[:-1]]
-        )  # more bits for less: no point of it
+        # A setting that takes more bits for a worse picture is no point of the curve.
+        rising = np.concatenate([[True], best[1:] > best[:-1]])
         lines.append((found[rising], np.log(bits[rising])))
     low, high = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
     if low >= high:
@@ -177,7 +182,10 @@ def bd_rate(rows: Rows, anchor: str, tested: str, metric: str = "psnr") -> float
 
 
 def summary(rows: Rows, tested: str) -> dict[str, dict[str, float | None]]:
-    """Rival -> {"psnr", "ms_ssim"}: BD-rate of `tested` over it in percent; None where they never meet."""
+    """Return rival -> {"psnr", "ms_ssim"}: the BD-rate of `tested` over it in percent, or None.
+
+    None says that the two reach no quality in common.
+    """
     found: dict[str, dict[str, float | None]] = {}
     for rival in dict.fromkeys(row["codec"] for row in rows if row["codec"] != tested):
         found[rival] = {}

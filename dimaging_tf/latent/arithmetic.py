@@ -6,11 +6,11 @@
                                                                    Radford et al. 2015, arXiv 1511.06434
     between two codes    on the line, or on the great arc (White 2016: a Gaussian in many dimensions
                          lies near a sphere, which the line leaves)
-    along one latent     all else kept
+    along one latent     all others stay as they are
 
-Codes are float arrays [N, D]; a code alone is [D]. `decode` maps codes [N, D] to images [N, h, w, C] in
-[0, 1]. Nothing here knows a model: `latent_space.open_space` makes encode and decode from one, by the
-encoder it has or by inversion. Every *_grid returns cells [rows, columns, h, w, C] for `plots.save_grid`.
+Codes are float arrays [N, D]; a single code is [D]. `decode` maps codes [N, D] to images [N, h, w, C] in
+[0, 1]. Nothing here depends on a model: `latent.space.open_space` makes encode and decode from one, by its
+encoder or by inversion. Every *_grid returns cells [rows, columns, h, w, C] for `plots.save_grid`.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,16 +20,20 @@ import numpy as np
 from dimaging_tf.errors import DataError
 
 Decode = Callable[[np.ndarray], np.ndarray]
+"""A decoder: codes [N, D] -> images [N, h, w, C] in [0, 1]."""
 
 
 def attribute_vector(
     code: np.ndarray, has: np.ndarray, group: np.ndarray | None = None
 ) -> np.ndarray:
-    """Mean code of those that have the attribute, minus that of those that have not: [D].
+    """Return the mean code with the attribute minus the mean code without it, [D].
 
-    code [N, D]; has [N], true or 1 with the attribute. `group` [N], such as the person in each picture,
-    makes every group count once on each side, so that who has many pictures does not become part of
-    the attribute. DataError where a side is empty.
+    code    [N, D]
+    has     [N], true or 1 where a code has the attribute
+    group   [N], such as the person in each picture: every group counts once on each side, so that a
+            person with many pictures does not become part of the attribute
+
+    DataError where a side is empty.
     """
     code, has = np.asarray(code), np.asarray(has).astype(bool)
     _check_counts(code, has)
@@ -50,10 +54,10 @@ def analogy(
     plus: Sequence[np.ndarray | Sequence[np.ndarray]],
     minus: Sequence[np.ndarray | Sequence[np.ndarray]] = (),
 ) -> np.ndarray:
-    """Sum of the averages of `plus` less those of `minus`: [D].
+    """Return the sum of the averages of `plus` minus that of the averages of `minus`, [D].
 
-    Each item is a code [D], or exemplars [k, D] that are averaged first: Radford et al. found the
-    arithmetic unstable on single codes and stable on means of three.
+    Each item is a code [D], or exemplars [k, D] that are averaged first: Radford et al. found the arithmetic
+    unstable for single codes and stable for means of three.
 
     analogy(plus=[men_with_glasses, women], minus=[men])
     """
@@ -67,16 +71,16 @@ def analogy(
 
 
 def linear(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
-    """`steps` codes on the line from start [D] to end [D], both included: [steps, D]."""
+    """Return `steps` codes on the line from start [D] to end [D], both included: [steps, D]."""
     share = _shares(steps)
     return (1 - share) * start + share * end
 
 
 def spherical(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
-    """`steps` codes on the great arc, length changing evenly: [steps, D].
+    """Return `steps` codes on the great arc from start to end, whose lengths change evenly: [steps, D].
 
-    Shoemake's slerp, with the lengths interpolated too; the line where the two directions are equal.
-    DataError where they are opposite, for then the arc is not unique.
+    This is Shoemake's slerp with the lengths interpolated too, and the line where the two directions are
+    equal. DataError where they are opposite, because then no arc is the shortest.
     """
     share = _shares(steps)
     lengths = np.linalg.norm(start), np.linalg.norm(end)
@@ -98,7 +102,7 @@ def spherical(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
 
 
 def traversal(code: np.ndarray, latent: int, values: Sequence[float]) -> np.ndarray:
-    """The code [D] with one latent set to each of the values: [len(values), D]."""
+    """Return the code [D] with one latent set to each of the values: [len(values), D]."""
     if not 0 <= latent < len(code):
         raise DataError(f"there are latents 0 to {len(code) - 1}; received {latent}")
     codes = np.repeat(np.asarray(code)[None], len(values), 0)
@@ -107,9 +111,9 @@ def traversal(code: np.ndarray, latent: int, values: Sequence[float]) -> np.ndar
 
 
 def strongest(decode: Decode, code: np.ndarray, count: int, reach: float = 2.0) -> list[int]:
-    """The `count` latents whose way from -reach to reach changes the picture most, strongest first.
+    """Return the `count` latents that change the picture most from -reach to reach, strongest first.
 
-    A VAE switches latents off that it has no use for; a traversal of those shows nothing.
+    A VAE switches off latents that it has no use for; a traversal of those shows nothing.
     """
     low, high = (
         decode(np.concatenate([traversal(code, k, [end]) for k in range(len(code))]))
@@ -120,7 +124,7 @@ def strongest(decode: Decode, code: np.ndarray, count: int, reach: float = 2.0) 
 
 
 def random_like(vector: np.ndarray, seed: int) -> np.ndarray:
-    """A direction without meaning, as long as `vector`: the control for every attribute vector."""
+    """Draw a random direction as long as `vector`: the control for every attribute vector."""
     drawn = np.random.default_rng(seed).standard_normal(vector.shape)
     return drawn * (np.linalg.norm(vector) / np.linalg.norm(drawn))
 
@@ -128,26 +132,26 @@ def random_like(vector: np.ndarray, seed: int) -> np.ndarray:
 def attribute_grid(
     decode: Decode, code: np.ndarray, vector: np.ndarray, scales: Sequence[float]
 ) -> np.ndarray:
-    """A column for each code [N, D], a row for each multiple of the vector (0: as it is)."""
+    """Decode every code [N, D] (a column each) with every multiple of the vector added (a row each)."""
     return _rows(decode, np.stack([code + scale * vector for scale in scales]))
 
 
 def interpolation_grid(
     decode: Decode, start: np.ndarray, end: np.ndarray, steps: int = 8
 ) -> np.ndarray:
-    """Two rows from start to end: the line, the arc."""
+    """Decode two rows from start to end: on the line, and on the arc."""
     return _rows(decode, np.stack([linear(start, end, steps), spherical(start, end, steps)]))
 
 
 def traversal_grid(
     decode: Decode, code: np.ndarray, latents: Sequence[int], values: Sequence[float]
 ) -> np.ndarray:
-    """A row for each latent, a column for each value."""
+    """Decode the code with each latent (a row each) set to each value (a column each)."""
     return _rows(decode, np.stack([traversal(code, latent, values) for latent in latents]))
 
 
 def _rows(decode: Decode, codes: np.ndarray) -> np.ndarray:
-    """Decode [rows, columns, D] in one call."""
+    """Decode codes [rows, columns, D] in one call."""
     images = decode(codes.reshape(-1, codes.shape[-1]))
     return images.reshape(*codes.shape[:2], *images.shape[1:])
 

@@ -1,12 +1,12 @@
-"""The vector of glasses: of photographs in which the eyes are in one place.
+"""The attribute vector of glasses, from photographs that are moved until their eyes coincide.
 
     faces ── moved by whole pixels until their eyes are alike ── and their mirror images ── encode
           ── mean code with glasses - mean code without = vector
 
-A mean over faces that are a pixel apart blurs the thin frames, and a blurred vector adds faint glasses. So
-one round of joint alignment by translation (Learned-Miller 2006 calls many rounds congealing) precedes
-the mean of White 2016, arXiv 1609.04468. Only the faces that the vector is made of are moved, not those
-that it is added to. benchmarks/glasses.py measures it.
+A mean over faces that are shifted by a pixel blurs the thin frames, and a blurred vector adds faint
+glasses. So one round of joint alignment by translation (Learned-Miller 2006 calls many rounds congealing)
+precedes the mean of White 2016, arXiv 1609.04468. Only the faces that the vector is made of are moved, not
+those that it is added to. benchmarks/glasses.py measures the effect.
 """
 
 from itertools import product
@@ -17,13 +17,13 @@ from dimaging_tf.latent import arithmetic
 from dimaging_tf.latent.space import Space
 
 EYES = (1 / 8, 5 / 8)
-"""The part of a portrait's height in which glasses are."""
+"""The rows of a portrait in which glasses are, from and to, as shares of its height."""
 REACH = 1 / 32
-"""The farthest that a face is moved, of its height: a pixel of 32."""
+"""The farthest that a face is moved, as a share of its height: one pixel of 32."""
 
 
 def glasses_vector(space: Space, image: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """[D] from faces float32 [N, h, w, C] in [0, 1] and has [N], true or 1 with glasses.
+    """Return the vector [D] of faces float32 [N, h, w, C] in [0, 1]; has [N] is true or 1 with glasses.
 
     DataError where a side is empty, as `arithmetic.attribute_vector`.
     """
@@ -33,15 +33,15 @@ def glasses_vector(space: Space, image: np.ndarray, has: np.ndarray) -> np.ndarr
 
 
 def aligned(image: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """The images, each where its eyes are most like the mean of those on its side of `has` [N].
+    """Move each image to where its eyes are most like the mean eyes of its side of `has` [N].
 
-    Likeness is the correlation of the pixels; what comes in from outside repeats the edge.
+    Likeness is the correlation of the pixels. Pixels that come in from outside repeat the edge.
     """
     height, width = image.shape[1:3]
     reach = max(1, round(REACH * height))
     padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
     span = range(-reach, reach + 1)
-    moves = sorted(product(span, span), key=lambda move: np.hypot(*move))  # the least one of equals
+    moves = sorted(product(span, span), key=lambda move: np.hypot(*move))  # of equals, the least
 
     rows = slice(*(round(share * height) for share in EYES))
 

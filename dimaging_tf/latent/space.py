@@ -16,28 +16,28 @@ import numpy as np
 from dimaging_tf.errors import DataError
 
 CANDIDATES = 256
-"""Random codes among which an inversion begins at the best."""
+"""The number of random codes among which an inversion chooses its starts."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Codes float32 [N, size] and images float32 [N, h, w, C] in [0, 1]."""
+    """A latent space: codes float32 [N, size], and images float32 [N, h, w, C] in [0, 1]."""
 
-    size: int
-    decode: Callable[[np.ndarray], np.ndarray]
-    encode: Callable[[np.ndarray], np.ndarray]
-    has_encoder: bool  # otherwise `encode` inverts, which takes seconds
+    size: int  # length of a code
+    decode: Callable[[np.ndarray], np.ndarray]  # codes -> images
+    encode: Callable[[np.ndarray], np.ndarray]  # images -> codes
+    has_encoder: bool  # without an encoder, `encode` inverts the generator, which takes seconds
 
     def draw(self, n: int, seed: int = 0) -> np.ndarray:
-        """Codes from the prior; code i does not depend on n, and is that of `model.sample`."""
+        """Draw n codes from the prior; code i does not depend on n, and is that of `model.sample`."""
         return np.random.default_rng(seed).standard_normal((n, self.size), np.float32)
 
 
 def open_space(model: Any, label: int | None = None, *, seed: int = 0) -> Space:
-    """The space of a `DeployableModel` or anything else with `graphs()`.
+    """Return the latent space of a `DeployableModel`, or of anything else with `graphs()`.
 
     label    the class that a conditional generator draws
-    seed     of the starts of an inversion
+    seed     the seed of an inversion's starts
 
     DataError where the model has neither a decoder nor a generator.
     """
@@ -62,7 +62,7 @@ def open_space(model: Any, label: int | None = None, *, seed: int = 0) -> Space:
 
     def decode(z: np.ndarray) -> np.ndarray:
         z = check_code(z, size)
-        # At most 256 pictures at once: a grid of many large ones would not fit.
+        # At most 256 pictures at once, because a grid of many large ones would not fit in memory.
         parts = [np.asarray(image_of(z[k : k + 256])) for k in range(0, len(z), 256)]
         return np.concatenate(parts)
 
@@ -70,14 +70,14 @@ def open_space(model: Any, label: int | None = None, *, seed: int = 0) -> Space:
         if "encoder" in graphs:
             found = graphs["encoder"](image, training=False)
             return np.asarray(found["mean" if "mean" in found else "code"])
-        parts = [image[k : k + 64] for k in range(0, len(image), 64)]  # what memory holds
+        parts = [image[k : k + 64] for k in range(0, len(image), 64)]  # as many as memory holds
         return np.concatenate([invert(image_of, size, part, seed=seed)[0] for part in parts])
 
     return Space(size, decode, encode, "encoder" in graphs)
 
 
 def check_code(code: np.ndarray, size: int) -> np.ndarray:
-    """The codes as float32 [N, size]; DataError for another size."""
+    """Return the codes as float32 [N, size]; DataError for another size."""
     code = np.asarray(code, np.float32)
     if code.ndim != 2 or code.shape[1] != size:
         raise DataError(
@@ -91,16 +91,18 @@ def invert(
     generate: Callable[[Any], Any], size: int, image: np.ndarray, *,
     starts: int = 4, steps: int = 400, rate: float = 0.3, prior: float = 1e-3, seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Codes whose pictures come nearest to the images, and the mean squared error of each.
+    """Search for codes whose pictures come nearest to the images: codes [N, size], errors [N].
 
     generate    differentiable, codes [n, size] -> images [n, h, w, C]
     image       float32 [N, h, w, C] in [0, 1]
-    starts      codes for each image, of CANDIDATES random ones those that begin nearest; the one
-                that ends nearest is kept
-    prior       weight of |z|^2 / size beside the mean squared error, at the start; it falls to 0.
-                Keeps codes where the generator was trained
+    starts      number of searches for each image: they start at those of CANDIDATES random codes whose
+                pictures are nearest, and the one that ends nearest is kept
+    steps       number of steps of Adam
+    rate        Adam's learning rate at the start; it falls to 0
+    prior       weight of |z|^2 / size beside the mean squared error at the start; it falls to 0. It keeps
+                codes where the generator was trained
 
-    Returns float32 [N, size] and [N].
+    An error is the mean squared error of the code's picture.
     """
     import keras
     import tensorflow as tf
@@ -109,13 +111,13 @@ def invert(
     target = tf.repeat(tf.constant(image), starts, 0)
     tried = np.random.default_rng(seed).standard_normal((CANDIDATES, size), np.float32)
     drawn = np.asarray(generate(tf.constant(tried))).reshape(len(tried), -1)
-    # Of |image - drawn|^2 what depends on the candidate.
+    # The part of |image - drawn|^2 that depends on the candidate.
     far = (drawn**2).sum(1) - 2 * image.reshape(count, -1) @ drawn.T
     first = tried[far.argsort(1)[:, :starts]].reshape(-1, size)
     z = keras.Variable(first, name="z")
     falling = keras.optimizers.schedules.CosineDecay(rate, steps)
     optimizer = keras.optimizers.Adam(falling, beta_2=0.95)
-    optimizer.build([z])  # its variables may not be made inside the compiled step
+    optimizer.build([z])  # a compiled step may not make variables
 
     def error_of(code: Any) -> Any:
         return tf.reduce_mean((generate(code) - target) ** 2, [1, 2, 3])
@@ -125,7 +127,7 @@ def invert(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(z.value)
             code = tf.convert_to_tensor(z)
-            # A sum over the rows, so that no image's step depends on the others.
+            # The loss is a sum over the rows, so that no image's step depends on the others.
             loss = tf.reduce_sum(error_of(code) + prior * tf.reduce_mean(code**2, 1))
         optimizer.apply([tape.gradient(loss, z.value)], [z])
 
@@ -138,7 +140,7 @@ def invert(
 
 
 def _inputs(graph: Any, label: int | None) -> tuple[Any, np.ndarray | None]:
-    """The code's input, and the one-hot row of the class that a conditional generator asks for."""
+    """Return the graph's input for codes, and the one-hot row of the class; None without classes."""
     inputs = {tensor.name: tensor for tensor in graph.inputs}
     code = inputs.get("z", inputs.get("code", graph.inputs[0]))
     if "label" not in inputs:

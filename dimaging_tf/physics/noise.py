@@ -2,17 +2,17 @@
 
     light ─ PoissonShot ─> electrons ─ GaussianRead ─> values ─ SaltAndPepper ─> picture
 
-A model is a frozen value, called as `noise(image, seed)`. It has no state: the same seed gives the
-same noise, so a resumed training sees what it would have seen. Works on numpy arrays (and returns
-them) and on tensors, also inside tf.data and tf.function.
+A noise model is a frozen value that is called as `noise(image, seed)`. It has no state: the same seed gives
+the same noise, so a resumed training sees what it would have seen. It works on numpy arrays, and returns
+them, and on tensors, also inside tf.data and tf.function.
 
 image   float32 [N, H, W, C] or [H, W, C] in [0, 1]; 1 is full scale
 seed    an integer, or int32 [2]
 result  float32 of the same shape, NOT clipped: read noise leaves [0, 1], as in a linear sensor
-        with a black level. clip=True models an 8-bit sensor: limited to [0, 1], rounded to 255
-        steps (so near black and white the noise is not zero on average).
+        with a black level. clip=True models an 8-bit sensor, which limits values to [0, 1] and
+        rounds them to 255 steps (so near black and white the noise is not zero on average).
 
-A parameter is a number, or a range (low, high) of which every image of a batch draws its own value.
+A parameter is a number, or a range (low, high) from which every image of a batch draws its own value.
 """
 
 import re
@@ -25,16 +25,17 @@ import numpy as np
 from dimaging_tf.errors import DataError, near
 
 Level = float | tuple[float, float]
+"""The parameter of a noise model: a number, or a range (low, high) from which each image draws."""
 
 
 @dataclass(frozen=True)
 class Noise(ABC):
-    """What all models share; `spec` is the text that `parse` turns back into an equal model."""
+    """Base of the noise models."""
 
-    clip: bool = field(default=False, kw_only=True)
+    clip: bool = field(default=False, kw_only=True)  # limit to [0, 1] and round to 255 steps
 
     def __call__(self, image, seed):
-        """The noisy image. DataError for integer images: they have no stated full scale here."""
+        """Return the noisy image; DataError for integer images, whose full scale is not stated here."""
         import tensorflow as tf
 
         clean = tf.convert_to_tensor(image)
@@ -51,12 +52,12 @@ class Noise(ABC):
 
     @abstractmethod
     def apply(self, image, seed) -> Any:
-        """Tensor to tensor; seed int32 [2]."""
+        """Return the noisy tensor of a float32 tensor; seed: int32 [2]."""
 
     @property
     @abstractmethod
     def spec(self) -> str:
-        """Such as "gaussian:25" or "poisson:30,gaussian:5-50,clip"."""
+        """The text that `parse` turns into an equal model, such as "poisson:30,gaussian:5-50,clip"."""
 
     def _end(self) -> str:
         return ",clip" if self.clip else ""
@@ -64,7 +65,7 @@ class Noise(ABC):
 
 @dataclass(frozen=True)
 class PoissonShot(Noise):
-    """Photons arrive one by one: variance image / photons, the only noise of a perfect sensor."""
+    """Shot noise of photons, which arrive one by one: variance image / photons, in a perfect sensor too."""
 
     photons: Level  # at full scale (image = 1); a range is drawn from uniformly in its logarithm
 
@@ -72,7 +73,7 @@ class PoissonShot(Noise):
         _check("photons", self.photons, above=0, unit="photons at full scale")
 
     def apply(self, image, seed):
-        """Poisson counts over `photons`. Values below 0 emit nothing."""
+        """Draw Poisson counts, and divide them by `photons`. Values below 0 emit no photons."""
         import tensorflow as tf
 
         photons = _draw(self.photons, image, seed, logarithmic=True)
@@ -82,13 +83,13 @@ class PoissonShot(Noise):
 
     @property
     def spec(self) -> str:
-        """poisson:PHOTONS."""
+        """The text poisson:PHOTONS."""
         return f"poisson:{_text(self.photons)}{self._end()}"
 
 
 @dataclass(frozen=True)
 class GaussianRead(Noise):
-    """The amplifier's noise: the same everywhere in the picture, whatever the light."""
+    """Read noise of the amplifier: the same everywhere in the picture, whatever the light."""
 
     sigma: Level  # standard deviation in grey levels of 255
 
@@ -96,7 +97,7 @@ class GaussianRead(Noise):
         _check("sigma", self.sigma, unit="grey levels of 255")
 
     def apply(self, image, seed):
-        """Adds independent normal values."""
+        """Add independent normal values."""
         import tensorflow as tf
 
         normal = tf.random.stateless_normal(tf.shape(image), _fold(seed, 1))
@@ -104,13 +105,13 @@ class GaussianRead(Noise):
 
     @property
     def spec(self) -> str:
-        """gaussian:SIGMA."""
+        """The text gaussian:SIGMA."""
         return f"gaussian:{_text(self.sigma)}{self._end()}"
 
 
 @dataclass(frozen=True)
 class SaltAndPepper(Noise):
-    """Defective pixels, with all their channels: half of them black (0), half white (1)."""
+    """Defective pixels: half of them are black (0) and half white (1), in all their channels."""
 
     fraction: Level  # of the pixels, 0 to 1
 
@@ -118,7 +119,7 @@ class SaltAndPepper(Noise):
         _check("fraction", self.fraction, most=1, unit="a share of the pixels")
 
     def apply(self, image, seed):
-        """Replaces single pixels."""
+        """Replace single pixels."""
         import tensorflow as tf
 
         pixels = tf.concat([tf.shape(image)[:-1], [1]], 0)
@@ -128,39 +129,39 @@ class SaltAndPepper(Noise):
 
     @property
     def spec(self) -> str:
-        """salt_pepper:FRACTION."""
+        """The text salt_pepper:FRACTION."""
         return f"salt_pepper:{_text(self.fraction)}{self._end()}"
 
 
 @dataclass(frozen=True)
 class Sequence(Noise):
-    """One model after another, each with random numbers of its own."""
+    """Several noise models, one after the other, each with random numbers of its own."""
 
-    stages: tuple[Noise, ...]
+    stages: tuple[Noise, ...]  # in the order of their application
 
     def apply(self, image, seed):
-        """The stages in their order."""
+        """Apply the stages in their order."""
         for number, stage in enumerate(self.stages, 2):
             image = stage(image, _fold(seed, number))
         return image
 
     @property
     def spec(self) -> str:
-        """The stages' texts, joined."""
+        """The stages' texts, joined by commas."""
         return ",".join(stage.spec for stage in self.stages) + self._end()
 
 
-# In the order in which a camera adds them.
 MODELS = {"poisson": PoissonShot, "gaussian": GaussianRead, "salt_pepper": SaltAndPepper}
+"""Name in a text -> noise model, in the order in which a camera adds them."""
 _NUMBER = r"\d+(?:\.\d*)?(?:e[+-]?\d+)?"
 _LEVEL = re.compile(rf"({_NUMBER})(?:-({_NUMBER}))?", re.IGNORECASE)
 
 
 def parse(spec: str) -> Noise:
-    """A model from text: "gaussian:25", "poisson:10-100,gaussian:5-50,salt_pepper:0.05,clip".
+    """Make a model from text: "gaussian:25", "poisson:10-100,gaussian:5-50,salt_pepper:0.05,clip".
 
-    However it is written, the order is the camera's: photons, read noise, dead pixels, clipping.
-    DataError says which part is wrong and what was expected.
+    In whatever order they are written, the parts are applied in the camera's order: photons, read noise,
+    dead pixels, clipping. DataError says which part is wrong and what was expected.
     """
     parts = [part.strip() for part in spec.split(",")]
     clip = len(parts) > 1 and parts[-1] == "clip"
@@ -181,7 +182,7 @@ def _parse_part(part: str, spec: str) -> Noise:
     match = _LEVEL.fullmatch(level)
     if not match:
         raise DataError(
-            f"noise '{spec}': '{level}' is no level of {name}; expected a number such as 25 "
+            f"noise '{spec}': '{level}' is not a level of {name}; expected a number such as 25 "
             "or a range such as 5-50"
         )
     low, high = match.groups()
@@ -202,7 +203,7 @@ def _check(
 
 
 def _draw(level: Level, image, seed, logarithmic: bool = False):
-    """One value per image, to be broadcast over [H, W, C]."""
+    """Draw one value for each image, to be broadcast over [H, W, C]."""
     import tensorflow as tf
 
     if not isinstance(level, tuple):
@@ -214,7 +215,7 @@ def _draw(level: Level, image, seed, logarithmic: bool = False):
 
 
 def _fold(seed, number: int) -> Any:
-    """A seed of its own for every purpose."""
+    """Derive a seed of its own for each purpose."""
     import tensorflow as tf
 
     return tf.random.fold_in(seed, number)

@@ -67,7 +67,7 @@ def test_every_rival_writes_files_that_come_back(picture, tmp_path):
 
 
 def test_folder_of_pictures(picture, tmp_path):
-    with pytest.raises(UserError, match="is no folder. Expected: a folder of photographs"):
+    with pytest.raises(UserError, match="is not a folder. Expected: a folder of photographs"):
         rd.read_folder(tmp_path / "none")
     with pytest.raises(UserError, match="holds no pictures that Pillow can read"):
         rd.read_folder(tmp_path)

@@ -104,7 +104,7 @@ def test_registry_entry(entry):
         ),
         (lambda: padded(head="boxes"), "unet: head must be one of segmentation, regression"),
         (lambda: padded(outputs=1), "segmentation needs outputs of at least 2, the background"),
-        (lambda: DenoiserConfig(noise="gaussian:5-"), "'5-' is no level of gaussian"),
+        (lambda: DenoiserConfig(noise="gaussian:5-"), "'5-' is not a level of gaussian"),
         (lambda: DenoiserConfig(test_noise="gausian:25"), "did you mean 'gaussian'?"),
         (
             lambda: padded(padding="valid", shape=(570, 572, 1)),

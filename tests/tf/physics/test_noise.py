@@ -155,10 +155,10 @@ ERRORS = [
     (lambda: parse("clip,gaussian:3"), "'clip' only at the end"),
     (
         lambda: parse("gaussian"),
-        "'' is no level of gaussian; expected a number such as 25 or a rang",
+        "'' is not a level of gaussian; expected a number such as 25 or a rang",
     ),
-    (lambda: parse("gaussian:-3"), "'-3' is no level of gaussian"),
-    (lambda: parse("gaussian:nan"), "'nan' is no level of gaussian"),
+    (lambda: parse("gaussian:-3"), "'-3' is not a level of gaussian"),
+    (lambda: parse("gaussian:nan"), "'nan' is not a level of gaussian"),
     (
         lambda: parse("gaussian:50-5"),
         "sigma is grey levels of 255, 0 or more, as a number or a range",
