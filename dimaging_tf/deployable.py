@@ -1,4 +1,4 @@
-"""What a model says about itself, so that it is trained, exported and judged without knowing its kind."""
+"""What a model says about itself, so that it can be trained, exported and judged whatever its class."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -14,28 +14,32 @@ from dimaging_tf.data.kinds import Kind
 from dimaging_tf.errors import near
 
 Arrays = dict[str, np.ndarray]
+"""The inputs or outputs of a graph, by name."""
 Run = Callable[..., Mapping[str, np.ndarray]]
-"""run(graph_name, **inputs) -> outputs by name: Keras, onnxruntime and an int8 file all fit."""
+"""run(graph_name, **inputs) -> outputs by name, computed by Keras, onnxruntime or an int8 file."""
 
 
 @dataclass(frozen=True)
 class FigureOfMerit:
-    """The model's own figure of merit, and how much of it a precision may cost."""
+    """The number that says how good a model is at its task, and how much of it a precision may cost."""
 
-    name: str
-    unit: str
+    name: str  # such as "PSNR"
+    unit: str  # such as "dB"; "" for a plain number
     higher_is_better: bool
     allowed_loss: Mapping[str, float]
-    """precision ("fp16", "int8") -> largest loss, in `unit`."""
+    """precision ("fp16", "int8") -> the largest loss, in `unit`."""
     relative: bool = False
-    """`allowed_loss` is a share of the model's own score."""
+    """Whether `allowed_loss` is a share of the model's own score instead."""
 
     def loss(self, reference: float, score: float) -> float:
-        """How much worse `score` is than `reference`, in `unit`; negative means better."""
+        """Return how much worse `score` is than `reference`, in `unit`; negative means better."""
         return reference - score if self.higher_is_better else score - reference
 
     def allowed(self, precision: str, reference: float, otherwise: float) -> float:
-        """The largest loss in `unit` of a model that scores `reference`; `otherwise`: none is stated."""
+        """Return the largest loss in `unit` for a model that scores `reference`.
+
+        otherwise: the answer for a precision whose loss is not stated.
+        """
         share = self.allowed_loss.get(precision)
         if share is None:
             return otherwise
@@ -46,15 +50,15 @@ class TrackedModel(keras.Model):
     """A model whose own `train_step` and `test_step` report running means of named values."""
 
     trackers: Mapping[str, keras.metrics.Mean] = {}
-    """Name in the logs -> running mean, in the order of the logs. A model without any has Keras's metrics."""
+    """Name in the logs -> running mean. A model without trackers has the metrics that it is compiled with."""
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """What Keras resets at the start of each epoch."""
+        """The running means, which Keras resets at the start of each epoch."""
         return list(self.trackers.values()) or super().metrics
 
     def track(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Take values ([B], or a scalar) into the trackers of these names, and return all means so far."""
+        """Add values ([B], or scalars) to the trackers of these names, and return all means so far."""
         for name, value in values.items():
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
@@ -78,20 +82,20 @@ class DeployableModel(TrackedModel, ABC):
     Each epoch begins at the beginning of all streams, in training and in validation: forget the state there.
     """
     ranges: Mapping[str, tuple[float, float] | None]
-    """Tensor name -> closed range of legal values, over all graphs; None: any finite value."""
+    """Tensor name -> closed range of its legal values, for all graphs; None: any finite value."""
     figure_of_merit: FigureOfMerit
     draws: ClassVar[bool] = False
-    """`sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
+    """Whether `sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
 
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(**kwargs)
         self.config = config if config is not None else self.config_class()
-        # Sub-models are functional, so all weights exist now; Keras restores an optimizer only then.
+        # Sub-models are functional, so all weights exist by now. Keras restores an optimizer only if they do.
         self.built = True
 
     @classmethod
     def config_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> Any:
-        """Config for examples of `shape`, such as (H, W, C) or (T, C), with some fields changed.
+        """Return the Config for examples of `shape`, such as (H, W, C) or (T, C), with some fields changed.
 
         ValueError for a name that is no field, and for a value of another type than the field's.
         """
@@ -111,7 +115,7 @@ class DeployableModel(TrackedModel, ABC):
 
     @classmethod
     def input_shape_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> tuple:
-        """The network's input for examples of `shape`; models that take any size override it."""
+        """Return the network's input shape for examples of `shape`; models of any size override it."""
         return shape
 
     @property
@@ -127,17 +131,17 @@ class DeployableModel(TrackedModel, ABC):
 
     @classmethod
     def settings_for(cls, dataset: Any) -> dict[str, Any]:
-        """Fields of the Config that follow from this `dimaging_tf.data` Dataset, such as its classes."""
+        """Return the Config fields that follow from this `dimaging_tf.data` Dataset, such as its classes."""
         return {}
 
     def check_data(self, dataset: Any) -> None:
         """DataError where the model cannot learn from this `dimaging_tf.data` Dataset."""
 
     def check_batch(self, dataset: Any, batch: int) -> None:
-        """DataError where it cannot learn from batches of that many examples."""
+        """DataError where the model cannot learn from batches of that many examples."""
 
     def callbacks(self, dataset: Any, folder: Path) -> list[keras.callbacks.Callback]:
-        """What else `dimaging train` does at the end of an epoch of the run in `folder`.
+        """Return the model's own callbacks of `dimaging train`, for the run in `folder`.
 
         They come before the run's record, so the figures that they add to an epoch's logs are recorded.
         """
@@ -145,54 +149,54 @@ class DeployableModel(TrackedModel, ABC):
 
     @abstractmethod
     def graphs(self) -> dict[str, keras.Model]:
-        """Functional sub-models worth deploying, by name; noise is always an input."""
+        """Return the functional sub-models worth deploying, by name; noise is always an input of theirs."""
 
     def files(self) -> dict[str, bytes]:
-        """What a bundle holds beside the graphs, such as a vocabulary: name -> contents."""
+        """Return the files that a bundle holds beside the graphs, such as a vocabulary: name -> contents."""
         return {}
 
     def objective(self) -> dict[str, Any]:
-        """Keyword arguments of `compile` that train this model as the lecture does."""
+        """Return the keyword arguments of `compile` that train this model as the lecture does."""
         return {}
 
     def transform(self, x: Any, label: Any, seed: Any) -> Any:
-        """What `fit` receives for a batch of examples; `seed` int32 [2] is new in every step."""
+        """Return what `fit` receives for a batch of examples; `seed` int32 [2] is new in every step."""
         return x
 
     @abstractmethod
     def examples(
         self, x: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> dict[str, Arrays]:
-        """Real inputs of every graph."""
+        """Return inputs of every graph that are made of real examples: graph -> input -> array."""
 
     @abstractmethod
     def score(
         self, run: Run, x: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> float:
-        """The figure of merit of whatever `run` computes."""
+        """Return the figure of merit of whatever `run` computes, on real examples."""
 
     @abstractmethod
     def picture(
         self, x: np.ndarray, label: np.ndarray | None = None, seed: int = 0
     ) -> np.ndarray | None:
-        """Sample grid [rows, columns, h, w, C] in [0, 1] that shows how training stands; None: no picture."""
+        """Return cells [rows, columns, h, w, C] in [0, 1] that show how far training is; None: no picture."""
 
     def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
-        """Run a graph in Keras: the reference for every exported file."""
+        """Run a graph in Keras, which is the reference for every exported file."""
         model = self.graphs()[graph]
-        # Keras warns about a dictionary where a functional model has one input.
+        # Keras warns about a dictionary where a functional model has a single input.
         single = len(inputs) == 1 and not isinstance(model.input, dict)
         outputs = model(next(iter(inputs.values())) if single else inputs, training=False)
         return {name: np.asarray(value) for name, value in outputs.items()}
 
     def save_own_variables(self, store: Any) -> None:
-        """Keras leaves the state of dropout out of a file; a resumed run needs it."""
+        """Write the weights, and the states of dropout, which Keras leaves out and a resumed run needs."""
         super().save_own_variables(store)
         for index, state in enumerate(self._seed_states()):
             store[f"seed_state_{index}"] = np.asarray(state)
 
     def load_own_variables(self, store: Any) -> None:
-        """The inverse."""
+        """Read what `save_own_variables` wrote."""
         super().load_own_variables({k: store[k] for k in store.keys() if "seed_state" not in k})
         for index, state in enumerate(self._seed_states()):
             state.assign(store[f"seed_state_{index}"])
@@ -201,12 +205,12 @@ class DeployableModel(TrackedModel, ABC):
         return [v for v in self.variables if v.path.endswith("seed_generator_state")]
 
     def get_config(self) -> dict[str, Any]:
-        """Keras configuration."""
+        """Return what Keras needs to rebuild the model."""
         return {"name": self.name, "config": asdict(self.config)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
-        """Rebuild from `get_config`."""
+        """Rebuild the model from `get_config`."""
         return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
 
 
@@ -221,7 +225,7 @@ def check_strides(model: str, shape: tuple[int, ...], convolutions: int) -> None
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Whether `value` is of the annotated type; a list counts as a tuple, an int as a float."""
+    """Return whether `value` is of the annotated type; a list counts as a tuple, an int as a float."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is tuple:
         if not isinstance(value, tuple | list):
@@ -236,5 +240,5 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON turned tuples into lists; a frozen Config holds tuples."""
+    """Turn lists, which JSON made of tuples, into tuples again."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -1,4 +1,4 @@
-"""TensorFlow's C++ side writes to the terminal while it loads, before any log level counts."""
+"""Loading TensorFlow without its messages: its C++ side writes to stderr before any log level counts."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import tempfile
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and Keras; what they print is shown only if the import fails."""
+    """Import TensorFlow and Keras; what they print is shown only where the import fails."""
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

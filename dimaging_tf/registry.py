@@ -1,6 +1,6 @@
-"""Model name -> where it lives, what it learns from by default, and where the lecture and the paper are.
+"""The registry of models: name -> class, data and training defaults, and the place in lecture and literature.
 
-Readable without TensorFlow: `dimaging list` and `--help` start fast.
+It needs no TensorFlow, so that `dimaging list` and `--help` start fast.
 """
 
 from dataclasses import dataclass, field
@@ -12,26 +12,24 @@ from dimaging_tf.errors import UserError, near
 
 @dataclass(frozen=True)
 class Entry:
-    """One model. `data` is a name of `dimaging_tf.data`; `learning_rate` and `batch` are for Adam."""
+    """A model, and how `dimaging train` trains it by default."""
 
     name: str
     model: str  # "module:class" below dimaging_tf.models
-    summary: str
-    lecture: str
+    summary: str  # one line for people
+    lecture: str  # the lecture's name of the system
     paper: str
-    data: str
-    learning_rate: float = 1e-3
-    batch: int = 100  # images in a step
+    data: str  # a name of dimaging_tf.data
+    learning_rate: float = 1e-3  # Adam's, at its peak
+    batch: int = 100  # examples in a step
     epochs: int = 20
-    augment: str = "none"
+    augment: str = "none"  # a name of dimaging_tf.data.augment
     size: int | None = None  # side of the patches that photographs are cut to, pixels
-    optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
-    changes: dict[str, Any] = field(
-        default_factory=dict
-    )  # of the Config, when `dimaging train` runs
+    optimizer: dict[str, Any] = field(default_factory=dict)  # further settings of Adam
+    changes: dict[str, Any] = field(default_factory=dict)  # settings of the Config
 
     def model_class(self) -> Any:
-        """The `DeployableModel` subclass; imports TensorFlow."""
+        """Return the `DeployableModel` subclass; this imports TensorFlow."""
         module, name = self.model.split(":")
         return getattr(import_module(f"dimaging_tf.models.{module}"), name)
 
@@ -58,14 +56,14 @@ _ENTRIES = (
         "dcgan", "dcgan:DCGAN", "generates images: transposed convolutions against a discriminator",
         lecture="DCGAN", paper="arXiv 1511.06434", data="mnist5k", learning_rate=1e-3, batch=16,
         epochs=40, optimizer={"beta_1": 0.0, "beta_2": 0.99},
-        # Without the penalty the discriminator wins slowly: fine after 2 minutes, lost after 20.
+        # Without the penalty the discriminator wins slowly: samples are good after 2 minutes, lost after 20.
         changes={"d_rate": 0.3, "gradient_penalty": 0.1},
     ),
     Entry(
         "denoiser", "denoiser:Denoiser", "noisy image in, noiseless image out, blind to the level",
         lecture="denoising autoencoder", paper="Vincent et al. 2008; arXiv 1608.03981",
         data="photos", learning_rate=3e-3, batch=8, epochs=40, augment="flips",
-        # Small steps in bad batches: a better network after as many steps.
+        # Clipping takes small steps in unusual batches: a better network after as many steps.
         optimizer={"beta_2": 0.98, "global_clipnorm": 0.3},
     ),
     Entry(
@@ -117,7 +115,7 @@ _ENTRIES = (
         "vae_faces", "vae_faces:FaceVAE", "convolutional VAE of faces, to be edited: glasses on, off",
         lecture="latent arithmetic", paper="arXiv 1312.6114, 1609.04468", data="avatars",
         learning_rate=5e-3, batch=32, epochs=40, augment="joined_faces",
-        # The first gradients are a thousand times the later ones; cut, they let Adam go on fast.
+        # The first gradients are a thousand times the later ones; unclipped, they would slow Adam for long.
         optimizer={"global_clipnorm": 1000.0},
     ),
 )  # fmt: skip
@@ -125,7 +123,7 @@ REGISTRY = {entry.name: entry for entry in _ENTRIES}
 
 
 def find(name: str) -> Entry:
-    """The entry of `name`; UserError with the near one otherwise."""
+    """Return the entry of that name; UserError, with the nearest name, where there is none."""
     if name in REGISTRY:
         return REGISTRY[name]
     raise UserError(f"no model {name!r}; {near(name, REGISTRY)} (see dimaging list)")

@@ -1,8 +1,8 @@
-"""Captions to pictures by three graphs in a row: what `dimaging_edge.generate.captions` does on a device.
+"""Captions to pictures by three graphs in a row, as `dimaging_edge.generate.captions` does on a device.
 
     tokens ──text_encoder──> text ──stage1, with noise──> low ──stage2, with noise──> image
 
-tokens: int32 [N, length], 0 in front of the words; image: float32 [N, H, W, C] in [0, 1].
+tokens: int32 [N, length], padded with 0 in front of the words; image: float32 [N, H, W, C] in [0, 1].
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_tf.data import words as text
+from dimaging_tf.data import words
 from dimaging_tf.deployable import DeployableModel
 
 
 class TextToImage(DeployableModel):
-    """Has these graphs, `config` (words, length, sizes of noise) and `matcher`, which judges pictures."""
+    """Base of a model with the three graphs text_encoder, stage1 and stage2."""
 
     config: Any
+    """Its Config names the words, the length of a caption, and the lengths of both noises."""
     matcher: Any
+    """The `CaptionMatcher` that says which pictures fit their captions."""
 
     def files(self):
-        """words.txt: the vocabulary, word k in line k."""
+        """Return words.txt, the vocabulary: word k is in line k, counted from 1."""
         return {"words.txt": "".join(f"{word}\n" for word in self.config.words).encode()}
 
     def examples(self, image, label=None, seed=0):
-        """Tokens; their texts and noise; what stage I makes of them."""
+        """Return the inputs of all three graphs, for captions `label` int32 [N, length]."""
         return self.inputs(self.run, _captions(label), seed)
 
     def inputs(self, run: Any, tokens: np.ndarray, seed: int) -> dict[str, Any]:
-        """Inputs of every graph, each made of what the ones before it answered."""
+        """Return the inputs of every graph, made of what `run` computes for the graphs before it."""
         config, count = self.config, len(tokens)
         rng = np.random.default_rng(seed)
         noise = [
@@ -43,7 +45,7 @@ class TextToImage(DeployableModel):
         return {"text_encoder": {"tokens": tokens}, "stage1": one, "stage2": two}
 
     def draw(self, tokens: np.ndarray, seed: int = 0, run: Any = None) -> np.ndarray:
-        """A picture for each row of tokens int32 [N, length]: float32 [N, H, W, C] in [0, 1]."""
+        """Draw a picture for each row of tokens int32 [N, length]: float32 [N, H, W, C] in [0, 1]."""
         run = run or self.run
         parts = np.array_split(tokens, max(1, len(tokens) // 256))
         inputs = (self.inputs(run, part, seed + i) for i, part in enumerate(parts))
@@ -52,21 +54,21 @@ class TextToImage(DeployableModel):
     def imagine(self, captions: str | Sequence[str], n: int = 1, seed: int = 0) -> np.ndarray:
         """Draw each caption n times: [captions * n, H, W, C] in [0, 1].
 
-        DataError for a word that the model does not know; it says which are known.
+        DataError for a word that the model does not know, with the words that it knows.
         """
         captions = [captions] if isinstance(captions, str) else captions
-        tokens = text.encode(captions, self.config.words, self.config.length)
+        tokens = words.encode(captions, self.config.words, self.config.length)
         return self.draw(np.repeat(tokens, n, 0), seed)
 
     def score(self, run, image, label=None, seed=0):
-        """R-precision: the share of drawn pictures whose own caption fits best among all of `label`."""
+        """Return the R-precision: the share of drawn pictures whose own caption fits best of all in `label`."""
         tokens = _captions(label)
         drawn = self.draw(tokens, seed, run)
         found = self.run("text_encoder", tokens=tokens)["text"]
         return float(np.mean(self.matcher.hits(drawn, found)))
 
     def picture(self, image, label=None, seed=0):
-        """Rows: pictures, stage I enlarged, stage II for their captions, drawn twice."""
+        """Return rows: real pictures, then twice what stage I (enlarged) and II draw for their captions."""
         tokens = _captions(label)[:8]
         rows = [image[:8]]
         for i in range(2):
@@ -77,6 +79,7 @@ class TextToImage(DeployableModel):
 
 
 def _captions(label: Any) -> np.ndarray:
+    """Return captions as int32 [N, length]; ValueError for labels of another kind."""
     if label is None or np.ndim(label) != 2:
         raise ValueError(
             "stackgan: expected captions, int32 [N, words] (such as those of --data shapes)"

@@ -220,7 +220,7 @@ class StackGAN(Phased, TextToImage):
 
     @property
     def example_shape(self) -> tuple[int, int, int]:
-        """Of the pictures that captions belong to; no graph takes them."""
+        """The shape of the pictures that captions belong to, which are no input of any graph."""
         return self.config.shape
 
     def graphs(self):

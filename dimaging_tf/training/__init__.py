@@ -1,4 +1,4 @@
-"""`fit`, kept: callbacks for fit scripts, the runs of `dimaging train`, and what a train_step needs."""
+"""Training: callbacks for `fit` scripts, the runs of `dimaging train`, and what a `train_step` needs."""
 
 from typing import TYPE_CHECKING
 

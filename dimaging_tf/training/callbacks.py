@@ -1,9 +1,9 @@
-"""Keras callbacks of a training run; a user's own `fit` script adds the ones it wants.
+"""Keras callbacks that record a training run; a `fit` script adds those that it wants.
 
     runs/<name>/  run.json  metrics.jsonl  last.keras  best.keras
                   samples/epoch-0001.png ... training.webp
 
-Every file is replaced whole, so a kill at any moment leaves a folder that `dimaging train --resume`
+Every file is replaced as a whole, so a kill at any moment leaves a folder that `dimaging train --resume`
 continues.
 """
 
@@ -27,10 +27,10 @@ from dimaging_tf.errors import TrainingError
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """TrainingError that names the loss which is no longer finite, at the step where it happens."""
+    """Raises TrainingError at the step where a loss is no longer finite, and names the loss."""
 
     def on_train_batch_end(self, batch, logs=None):
-        """Look at every tracked value, those of the validation at the end of an epoch."""
+        """Check every tracked value; at the end of an epoch also those of the validation."""
         broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
         if broken:
             step = steps_done(self.model)
@@ -44,10 +44,10 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """Ctrl-C raises KeyboardInterrupt at the end of the step; pressed twice, at once.
+    """Raises KeyboardInterrupt at the end of the step in which Ctrl-C is pressed; pressed twice, at once.
 
-    In the middle of a step it would meet TensorFlow's own threads, which abort the process or lose it.
-    Used around `fit`: `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
+    In the middle of a step, TensorFlow's own threads would abort the process or lose the interrupt. It is
+    used around `fit`: `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
     """
 
     def __init__(self):
@@ -56,10 +56,9 @@ class StopOnInterrupt(keras.callbacks.Callback):
 
     def __enter__(self):
         self.asked, self.past = False, signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()  # no other may have signals
-        self.taken = (
-            main and self.past is signal.default_int_handler
-        )  # ignored under nohup: stays so
+        main = threading.current_thread() is threading.main_thread()  # only it may handle signals
+        # Where SIGINT is ignored, as under nohup, it stays ignored.
+        self.taken = main and self.past is signal.default_int_handler
         if self.taken:
             signal.signal(signal.SIGINT, self._ask)
         return self
@@ -79,7 +78,7 @@ class StopOnInterrupt(keras.callbacks.Callback):
             self.taken = False
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stop here if asked to."""
+        """Raise KeyboardInterrupt if Ctrl-C was pressed during the step."""
         if self.asked:
             raise KeyboardInterrupt
 
@@ -87,9 +86,9 @@ class StopOnInterrupt(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """`last.keras` after every epoch and `best.keras` by `monitor` (the smallest value wins).
+    """Saves `last.keras` after every epoch, and `best.keras` where `monitor` is the smallest so far.
 
-    Where nothing is called `monitor`, as without validation data, the latest epoch is the best.
+    Where the logs hold no `monitor`, as without validation data, the latest epoch counts as the best.
     """
 
     def __init__(self, folder: str | Path, monitor: str = "val_loss"):
@@ -97,7 +96,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder, self.monitor = Path(folder), monitor
 
     def on_train_begin(self, logs=None):
-        """A resumed run knows its best value from the record."""
+        """Read the best value so far of a resumed run from its record."""
         past = [
             r[self.monitor]
             for r in read_json_lines(self.folder / "metrics.jsonl")
@@ -106,7 +105,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.best = min(past, default=math.inf)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Weights, optimizer state and configuration in one file, replaced in one step."""
+        """Save weights, optimizer state and configuration in one file, replaced in one step."""
         value = (logs or {}).get(self.monitor)
         if value is None or value < self.best or not (self.folder / "best.keras").exists():
             self.best = value if value is not None and math.isfinite(value) else math.inf
@@ -119,14 +118,14 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class RunRecord(keras.callbacks.Callback):
-    """`run.json` (model, config, seed, data, versions) and one line of `metrics.jsonl` per epoch."""
+    """Writes `run.json` (model, config, seed, data, versions), and each epoch's line of `metrics.jsonl`."""
 
     def __init__(self, folder: str | Path, **facts: Any):
         super().__init__()
         self.folder, self.facts = Path(folder), facts
 
     def on_train_begin(self, logs=None):
-        """Write the run's facts; on resuming, drop what came after the checkpoint."""
+        """Write the run's facts, and drop the epochs that a resumed run had recorded after its checkpoint."""
         model = self.model
         record = {"model": getattr(model, "registry_name", model.name), "versions": versions()}
         if hasattr(model, "config"):
@@ -137,7 +136,7 @@ class RunRecord(keras.callbacks.Callback):
         self.start = time.monotonic() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Append the epoch; times are seconds of training so far, over all sessions of the run."""
+        """Append the epoch; `seconds` are those of training so far, over all sessions of the run."""
         values = {name: float(np.mean(value)) for name, value in (logs or {}).items()}
         seconds = round(time.monotonic() - self.start, 3)
         place = {"epoch": epoch + 1, "step": steps_done(self.model), "seconds": seconds}
@@ -150,14 +149,14 @@ class RunRecord(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """`samples/epoch-0001.png` after each epoch: what `picture(x, label)` of the model draws, if it draws."""
+    """Saves the model's `picture(x, label)`, if any, after each epoch as `samples/epoch-0001.png`."""
 
     def __init__(self, folder: str | Path, x: np.ndarray, label: np.ndarray | None = None):
         super().__init__()
         self.folder, self.x, self.label = Path(folder) / "samples", x, label
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draw and save."""
+        """Draw the picture, and save it."""
         from dimaging_tf.evaluation.plots import save_grid
 
         grid = self.model.picture(self.x, self.label)
@@ -167,14 +166,14 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 class Animation(keras.callbacks.Callback):
-    """`samples/training.webp` of the pictures of all epochs so far; comes after `SampleGrid`."""
+    """Makes `samples/training.webp` of the pictures of all epochs so far; it comes after `SampleGrid`."""
 
     def __init__(self, folder: str | Path):
         super().__init__()
         self.folder = Path(folder) / "samples"
 
     def on_epoch_end(self, epoch, logs=None):
-        """Make it anew: a resumed run goes on with it."""
+        """Make the animation anew from the picture files, also those of a resumed run's earlier epochs."""
         from dimaging_tf.evaluation.plots import save_animation
 
         frames = sorted(self.folder.glob("epoch-*.png"))[: epoch + 1]
@@ -182,9 +181,13 @@ class Animation(keras.callbacks.Callback):
 
 
 class TimeBudget(keras.callbacks.Callback):
-    """Stop after `minutes`; the learning rate falls to zero by a half cosine of the time used.
+    """Stops training after `minutes`; the learning rate falls to zero by a half cosine of the time used.
 
-    The first 100 steps warm up. The one callback whose result depends on the machine's speed.
+    The learning rate warms up in the first 100 steps. The weights depend on the machine's speed, which they
+    do with no other callback.
+
+    spent   seconds that a resumed run has trained already
+    clock   the time in seconds
     """
 
     def __init__(
@@ -194,7 +197,7 @@ class TimeBudget(keras.callbacks.Callback):
         self.seconds, self.spent, self.clock = minutes * 60, spent, clock
 
     def on_train_begin(self, logs=None):
-        """Start the clock."""
+        """Start the clock, and keep the learning rates to fall from."""
         self.peaks = [float(x.learning_rate) for x in optimizers(self.model)]
         self.start = self.clock() - self.spent
 
@@ -207,18 +210,18 @@ class TimeBudget(keras.callbacks.Callback):
             optimizer.learning_rate = peak * share
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stop in the middle of an epoch if need be."""
+        """Stop training once the time is used, also in the middle of an epoch."""
         if self.clock() - self.start >= self.seconds:
             self.model.stop_training = True
 
 
 def optimizers(model: keras.Model) -> list[Any]:
-    """Of each player of a game, or the one that a model has."""
+    """Return all optimizers of a model: two for a GAN, otherwise one."""
     return getattr(model, "optimizers", None) or [model.optimizer]
 
 
 def set_learning_rate(model: keras.Model, rate: float) -> None:
-    """Of all optimizers; a game has its own way."""
+    """Set the learning rate of a model's optimizers; a GAN derives the discriminator's from it."""
     if hasattr(model, "set_learning_rate"):
         model.set_learning_rate(rate)
     else:
@@ -226,18 +229,21 @@ def set_learning_rate(model: keras.Model, rate: float) -> None:
 
 
 def steps_done(model: keras.Model) -> int:
-    """Optimizer steps so far, on one device or mirrored over several."""
+    """Return the optimizer steps so far, on one device or mirrored over several."""
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
 def epochs_done(folder: str | Path, steps: int) -> list[dict[str, Any]]:
-    """The recorded epochs of a run whose checkpoint has done `steps`; a kill may leave one more."""
+    """Return the recorded epochs of a run up to its checkpoint, which has done `steps`.
+
+    A kill between the record and the checkpoint leaves one epoch more in the file.
+    """
     records = read_json_lines(Path(folder) / "metrics.jsonl")
     return [record for record in records if record.get("step", 0) <= steps]
 
 
 def versions() -> dict[str, str]:
-    """Of python and of the packages that decide the numbers."""
+    """Return the versions of Python and of the packages that a run's numbers depend on."""
     packages = ("tensorflow", "keras", "numpy")
     return {
         "python": platform.python_version(),

@@ -1,7 +1,7 @@
-"""A model whose `fit` does several things in turn, told apart by the count of its optimizer's steps.
+"""Models that train in phases, one after the other; the count of optimizer steps says which one is on.
 
-Each phase is compiled as a step of its own. (A branch inside of one step would do on one device; but no
-optimizer of a replica may work in a branch.)
+Each phase is compiled as a step of its own. (On one device a branch inside a single step would do as well,
+but under tf.distribute an optimizer may not work inside a branch.)
 """
 
 from abc import abstractmethod
@@ -16,28 +16,31 @@ from dimaging_tf.training.callbacks import steps_done
 
 
 class Phased(DeployableModel):
-    """Override `phases`; each of its steps counts the optimizer's `iterations` on by 1."""
+    """Base of models that train in phases: a subclass overrides `phases`."""
 
     phase = 0
-    """Index of the phase that `train_step` is of; `fit` sets it before each step."""
+    """Index of the phase whose step `train_step` takes; `fit` sets it before each step."""
 
     @abstractmethod
     def phases(self) -> Sequence[tuple[Callable[..., Any], int]]:
-        """A step (images, labels) and how many of them, of each; the last one goes on to the end."""
+        """Return (step, number of steps) for each phase; the last phase goes on to the end.
+
+        A step takes (images, labels), increments the optimizer's `iterations` by 1, and returns the logs.
+        """
 
     def train_step(self, data):
-        """One step of the phase. data: images, labels."""
+        """Take one step of the current phase. data: (images, labels)."""
         image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         step, _ = self.phases()[self.phase]
         return step(image, label)
 
     def steps_to_last_phase(self) -> int:
-        """How many are left before the last phase begins, which has learned nothing until then."""
+        """Return how many steps are left until the last phase begins, which has learned nothing before."""
         before = sum(count for _, count in self.phases()[:-1])
         return max(0, before - steps_done(self))
 
     def make_train_function(self, force=False):
-        """One for each phase, traced in its first step."""
+        """Make a train function for each phase; it is traced in the phase's first step."""
         if self.train_function is not None and not force:
             return
         steps = []

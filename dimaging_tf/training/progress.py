@@ -1,4 +1,4 @@
-"""Progress of `fit` on the terminal; one plain line per epoch where there is no terminal."""
+"""The progress of `fit` on the terminal; where there is no terminal, a plain line for each epoch."""
 
 import sys
 from typing import Any
@@ -7,10 +7,10 @@ import keras
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over the steps of the epoch with the losses so far, then one line per finished epoch.
+    """Shows a bar over the steps of an epoch with the losses so far, then a line for each finished epoch.
 
-    `with Progress("vae") as bar: model.fit(..., callbacks=[bar])`: an error gives the cursor back too.
-    Without `bars` only the lines, for two trainings on one terminal.
+    `with Progress("vae") as bar: model.fit(..., callbacks=[bar])` gives the cursor back after an error too.
+    With bars=False only the lines are shown, so that two trainings can share a terminal.
     """
 
     def __init__(self, title: str, bars: bool = True):
@@ -25,7 +25,7 @@ class Progress(keras.callbacks.Callback):
         self.on_train_end()
 
     def on_train_begin(self, logs=None):
-        """Start the display; stderr, so that stdout stays for results."""
+        """Start the display on stderr, so that stdout stays free for results."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
@@ -39,18 +39,18 @@ class Progress(keras.callbacks.Callback):
         self.bars.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """A fresh bar."""
+        """Show a new bar."""
         epochs = self.params["epochs"]
         of = f"/{epochs}" if epochs < 10**6 else ""
         title = f"{self.title} epoch {epoch + 1}{of}"
         self.task = self.bars.add_task(title, total=self.params["steps"], losses="")
 
     def on_train_batch_end(self, batch, logs=None):
-        """One step."""
+        """Advance the bar by one step."""
         self.bars.update(self.task, completed=batch + 1, losses=_words(logs))
 
     def on_epoch_end(self, epoch, logs=None):
-        """The epoch's line stays."""
+        """Replace the bar by the epoch's line."""
         self.bars.remove_task(self.task)
         self.console.print(f"{self.title} epoch {epoch + 1}  {_words(logs)}", soft_wrap=True)
 
