@@ -22,7 +22,7 @@ def main() -> int:
     from dimaging_tf.commands import demo
     from dimaging_tf.training import runs
 
-    demo.take_half()
+    demo.use_half_of_cores()
 
     with tempfile.TemporaryDirectory() as folder:
         settings = runs.default_settings("denoiser", **demo.recipes(args.quick)["denoiser"])

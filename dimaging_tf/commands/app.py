@@ -1,4 +1,4 @@
-"""The `dimaging` command: one thin function per verb. Heavy imports stay inside the functions."""
+"""The `dimaging` command: a thin function for each verb. Heavy imports stay inside the functions."""
 
 import gc
 import sys
@@ -22,6 +22,7 @@ _PASS_ON: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
 }
+"""Settings of a verb that hands all its arguments to `dimaging-edge`."""
 
 
 @app.command("list")
@@ -55,16 +56,16 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),
     seed: Seed = 0,
     quick: Annotated[
-        bool, typer.Option(help="A few seconds of training: shows the path, not the quality.")
+        bool, typer.Option(help="Train for a few seconds, to see the steps and not the quality.")
     ] = False,
 ) -> None:
     """Train, export, run, time and report, all in 3 minutes.
 
     Five models on real data; the exported files run where TensorFlow cannot be imported.
     """
-    from dimaging_tf.commands import demo as story
+    from dimaging_tf.commands.demo import run_demo
 
-    story.tell(out, seed=seed, quick=quick)
+    run_demo(out, seed=seed, quick=quick)
 
 
 app.command()(train)
@@ -80,18 +81,20 @@ def sample(
     seed: Seed = 0,
     reconstruct: Annotated[
         int | None,
-        typer.Option(min=1, help="Find codes of that many images (a GAN searches), and decode."),
+        typer.Option(min=1, help="Encode and decode that many images (a GAN searches for codes)."),
     ] = None,
     attribute: Annotated[
-        str | None, typer.Option(help="Put it on and take it off faces: glasses, or a label.")
+        str | None, typer.Option(help="Add and take away an attribute: glasses, or a label.")
     ] = None,
-    scale: Annotated[float, typer.Option(help="Of the attribute's vector.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="How much of the attribute.")] = 1.0,
     analogy: Annotated[
-        str | None, typer.Option(help="Numbers of pictures, as '3,7 - 1 + 20,21'.")
+        str | None, typer.Option(help="Add pictures by number, as '3,7 - 1 + 20,21'.")
     ] = None,
-    interpolate: Annotated[str | None, typer.Option(help="Between two pictures, as 3,17.")] = None,
+    interpolate: Annotated[
+        str | None, typer.Option(help="Go from picture to picture, as 3,17.")
+    ] = None,
     traverse: Annotated[
-        int | None, typer.Option(min=1, help="That many latents, the strongest, one at a time.")
+        int | None, typer.Option(min=1, help="Vary the strongest latents, one at a time: how many.")
     ] = None,
     label: Annotated[
         int | None, typer.Option(help="Class that a conditional generator draws.")
@@ -99,8 +102,9 @@ def sample(
 ) -> None:
     """Draw samples, show validation images, or do arithmetic on codes.
 
-    A generative model draws; through any other validation images are sent. Numbers count, from 0, the
-    validation images where the model has an encoder, and otherwise the samples drawn with this seed.
+    A generative model draws samples; any other model is shown on validation images. Pictures are numbered
+    from 0: the validation images where the model has an encoder, and otherwise the samples drawn with this
+    seed.
     """
     from dimaging_tf.evaluation import plots
     from dimaging_tf.training import runs
@@ -153,11 +157,11 @@ def export(
 ) -> None:
     """Write a bundle, proven equal to the Keras model.
 
-    Refused, with the figures, where an ONNX file does not compute what Keras computes.
+    Where an ONNX file does not compute what Keras computes, nothing is written, and the figures are shown.
     """
     import dimaging_export
 
-    name = runs_name(run)
+    name = model_name(run)
     load_tensorflow()
     suffix = "" if target == "cpu" else f"-{target}"
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
@@ -186,46 +190,49 @@ def report(
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
 ) -> None:
     """Make one page of runs and bundles."""
-    from dimaging_tf.commands import report as page
+    from dimaging_tf.commands.report import write_report
 
-    typer.echo(page.write(folders, out))
+    typer.echo(write_report(folders, out))
 
 
 app.command()(rd)
 app.command()(gradient)
 
 
-def runs_name(run: Path) -> str:
-    """What the default bundle folder is called after."""
+def model_name(run: Path) -> str:
+    """Return the name of a run folder's model, or of a .keras file, which the default bundle folder takes."""
     from dimaging_tf.training import runs
 
     return run.stem if run.suffix == ".keras" else runs.read_record(run)["model"]
 
 
 def show_bundle(bundle: Path) -> None:
-    """The table of `dimaging-edge info`, and what to do next."""
-    from dimaging_edge.commands import main as edge
+    """Print the table of `dimaging-edge info`, and what to do next."""
+    from dimaging_edge.commands.main import main as edge_main
 
-    edge.main(["info", str(bundle)])
+    edge_main(["info", str(bundle)])
     typer.echo(f"next: dimaging bench {bundle}")
 
 
 def _edge(verb: str, context: typer.Context) -> None:
-    from dimaging_edge.commands import main as edge
+    """Hand the arguments to the same verb of `dimaging-edge`, and exit with its status."""
+    from dimaging_edge.commands.main import main as edge_main
 
-    raise typer.Exit(edge.main([verb, *context.args]))
+    raise typer.Exit(edge_main([verb, *context.args]))
 
 
 def main() -> None:
-    """Entry point: an error is one message, not a traceback; exit 1, or 130 on Ctrl-C."""
+    """Run the command and exit: 1 after an error, which is a message without traceback, 130 after Ctrl-C."""
     status = _status()
     gc.collect()
     sys.exit(status)
 
 
 def _status() -> int | str | None:
-    """Run the command. No error outlives this function: it would hold the frames of `fit` and with
-    them a tf.data iterator, whose threads may abort a Python that ends under them.
+    """Run the command, and return its exit status.
+
+    No error outlives this function: it would hold the frames of `fit`, and with them a tf.data iterator,
+    whose threads may abort a Python that is about to end.
     """
     try:
         app()

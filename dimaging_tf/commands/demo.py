@@ -1,12 +1,12 @@
-"""The whole way on real data, in minutes: train, export, run without TensorFlow, time, report.
+"""The demo: train, export, run without TensorFlow, time and report, all on real data and in minutes.
 
 photographs -> denoiser -------------+
 digits      -> PixelCNN, DCGAN, VAE -+--> bundles --> onnxruntime alone --> demo/report.html
 drawn faces -> VAE ------------------+
-photograph  -> .dimg -> photograph    with the codec's weights that come along
+photograph  -> .dimg -> photograph    with the shipped weights of the codec
 
-Two models at a time, each in a process of its own with half of the cores: steps as small as these leave
-a second core idle half of the time. Latencies are taken at the end, when nothing else runs.
+Two models train at a time, each in a process of its own with half of the cores, because steps as small as
+these leave a second core idle half of the time. Latencies are measured at the end, when nothing else runs.
 """
 
 import json
@@ -18,8 +18,8 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
-from dimaging_tf.commands import report
-from dimaging_tf.commands.demo_pictures import SHOWN, Figure, compressed, edge
+from dimaging_tf.commands.demo_pictures import SHOWN, Figure, run_edge, show_codec
+from dimaging_tf.commands.report import write_report
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
 
@@ -30,14 +30,13 @@ PRECISIONS = {
     "vae_faces": ("fp32", "int8"),
     "vae": ("fp32", "int8"),
 }
-SIZES = {"denoiser": 256}  # pixels that the free-size model is proven and timed at
+"""Model -> the precisions in which the demo exports it."""
+SIZES = {"denoiser": 256}
+"""Model of any size -> the size in pixels at which it is proven and timed."""
 
 
-def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
-    """Make everything in `out`, print each step with its seconds, and return report.html.
-
-    Raises UserError where `out` holds an earlier demo's runs.
-    """
+def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
+    """Make everything in `out`, print each step, and return report.html; UserError if a demo is there."""
     start = time.monotonic()
     if (out / "runs").exists():
         raise UserError(f"{out} holds a demo already. Choose another --out, or remove that folder.")
@@ -48,18 +47,20 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
         avatars.check_installed()
     except DataError as error:
         del made["vae_faces"]
-        _say(f"vae_faces is left out: {error}", markup=False)  # it says 'dimaging[avatars]'
-    figures = _all(made, out, seed)
+        _say(
+            f"vae_faces is left out: {error}", markup=False
+        )  # the error has 'dimaging[avatars]' in it
+    figures = _make_all(made, out, seed)
     bundles = [out / "bundle" / f"{name}-{p}" for name in made for p in PRECISIONS[name]]
     _say("[bold]time[/] in another process, where TensorFlow cannot be imported")
     for bundle in bundles:
         words = ["--json", bundle / "latency.json", "--seconds", 0.5]
-        if bundle.name.startswith("pixelcnn"):  # loops of small products: one core
+        if bundle.name.startswith("pixelcnn"):  # loops of small products run best on one core
             words += ["--threads", 1, "--graph", "density", "--graph", "sampler_rows"]
-        _say(edge("bench", bundle, *words), markup=False)
+        _say(run_edge("bench", bundle, *words), markup=False)
     caption, picture = figures["pixelcnn"][0]
     figures["pixelcnn"] = [(caption + _speed_up(out / "bundle" / "pixelcnn-fp32"), picture)]
-    page = report.write(
+    page = write_report(
         [*(out / "runs" / name for name in made), *bundles],
         out / "report.html",
         [figure for shown in figures.values() for figure in shown],
@@ -69,48 +70,48 @@ def tell(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
 
 
 def recipes(quick: bool) -> dict[str, dict[str, Any]]:
-    """Model -> settings of `runs.default_settings`, minutes on half of the cores; the longest first."""
+    """Return model -> arguments of `runs.default_settings`, for half of the cores; the longest first."""
     found = {
-        # In so short a time the number of steps counts: small batches, noise levels near the shown one.
+        # In so short a time the number of steps matters most: small batches, noise near the shown level.
         "denoiser": {"minutes": 1.3, "batch": 4, "changes": {"noise": "gaussian:15-35"}},
         "pixelcnn": {"minutes": 0.6},
-        # Half as wide as by default, told the digit, in larger steps: clear ones in half a minute.
+        # Half the default width, the digit as condition and larger steps: clear digits in half a minute.
         "dcgan": {
             "minutes": 0.5,
             "learning_rate": 2e-3,
             "changes": {"width": 32, "classes": 10},
         },
-        # The drawn faces need no variations: there are as many as one wants.
+        # Drawn faces need no augmentation: there are as many as one wants.
         "vae_faces": {"minutes": 0.3, "augment": "none"},
         "vae": {"minutes": 0.25, "batch": 50, "changes": {"kl_warmup": 300}},
     }
     if quick:
-        # A PixelCNN that learned too little, on a busy machine, cannot be rounded.
+        # On a busy machine a PixelCNN learns too little in that time to be rounded to integers.
         found = {name: {**recipe, "minutes": 0.05} for name, recipe in found.items()}
         found["pixelcnn"] = {"epochs": 2}
     return found
 
 
-def _all(made: dict[str, dict[str, Any]], out: Path, seed: int) -> dict[str, list[Figure]]:
-    """Every model and the codec, two at a time -> name -> what it shows; the first error ends it all."""
-    pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), get_context("spawn"), take_half)
+def _make_all(made: dict[str, dict[str, Any]], out: Path, seed: int) -> dict[str, list[Figure]]:
+    """Make every model, two at a time, and run the codec: name -> its figures. The first error ends all."""
+    pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), get_context("spawn"), use_half_of_cores)
     try:
         tasks = {name: pool.submit(make, name, recipe, out, seed) for name, recipe in made.items()}
-        shown = {"codec": [compressed(out / "pictures")]}
+        shown = {"codec": [show_codec(out / "pictures")]}
         for task in as_completed(tasks.values()):
             task.result()
         pool.shutdown()
         return shown | {name: task.result() for name, task in tasks.items()}
     except BaseException:
-        for child in active_children():  # or the person waits for trainings that nobody needs
+        for child in active_children():  # otherwise the person waits for trainings of no more use
             child.terminate()
         raise
 
 
-def take_half() -> None:
-    """Begin a process that shares the machine with another such."""
+def use_half_of_cores() -> None:
+    """Limit TensorFlow's threads in a new process to half of the cores, because two such processes run."""
     threads = max(1, (os.cpu_count() or 1) // 2)
-    with suppress(ImportError):  # `make` says it to the person
+    with suppress(ImportError):  # `make` raises it again, where the person sees it
         from dimaging_tf.quiet import load_tensorflow
 
         load_tensorflow()
@@ -123,7 +124,7 @@ def take_half() -> None:
 
 
 def make(name: str, recipe: dict[str, Any], out: Path, seed: int) -> list[Figure]:
-    """Train and export one model, and return what its files show."""
+    """Train and export a model, and return the figures that its bundles make."""
     run = out / "runs" / name
     _train(name, recipe, run, seed)
     for precision in PRECISIONS[name]:
@@ -132,6 +133,7 @@ def make(name: str, recipe: dict[str, Any], out: Path, seed: int) -> list[Figure
 
 
 def _train(name: str, recipe: dict[str, Any], folder: Path, seed: int) -> None:
+    """Train a model into a run folder, and print how long that takes."""
     from dimaging_tf.training.progress import Progress
 
     settings = runs.default_settings(name, seed=seed, **recipe)
@@ -142,6 +144,7 @@ def _train(name: str, recipe: dict[str, Any], folder: Path, seed: int) -> None:
 
 
 def _export(run: Path, bundle: Path, precision: str) -> None:
+    """Export a run, and print the parity and the figure of merit."""
     from dimaging_export import export
 
     export(run, bundle, precision=precision, size=SIZES.get(run.name))
@@ -154,7 +157,7 @@ def _export(run: Path, bundle: Path, precision: str) -> None:
 
 
 def _speed_up(bundle: Path) -> str:
-    """How much faster a digit is drawn than by a pass of the network for each pixel."""
+    """Return a sentence: how much faster a digit is drawn than by a pass of the network for each pixel."""
     record = json.loads((bundle / "latency.json").read_text(encoding="utf-8"))
     ms = {graph["graph"]: graph["latency_ms"]["p50"] for graph in record["graphs"]}
     draw = ms["sampler_rows"]

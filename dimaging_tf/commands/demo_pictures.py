@@ -1,6 +1,7 @@
-"""What the demo shows of each model: all networks run where TensorFlow cannot be imported.
+"""The demo's figures of each model, made by its bundle in a process that cannot import TensorFlow.
 
-Each function (out, seed) -> figures of the bundles in out/bundle, as pairs of caption and picture file.
+A function `show_*` takes (out, seed), runs bundles of out/bundle, and returns pairs of caption and picture
+file.
 """
 
 import subprocess
@@ -19,10 +20,11 @@ from dimaging_tf.evaluation import plots
 from dimaging_tf.training import runs
 
 Figure = tuple[str, Path]
+"""A caption, and a picture file."""
 
 
-def denoised(out: Path, seed: int) -> list[Figure]:
-    """A photograph that was not trained on."""
+def show_denoiser(out: Path, seed: int) -> list[Figure]:
+    """Restore a photograph that was not trained on."""
     clean = photograph()
     noisy = runs.load_model(out / "runs" / "denoiser").noisy(clean[None], seed)
     files = (out / "bundle" / f"denoiser-{precision}" for precision in ("fp32", "int8"))
@@ -32,8 +34,8 @@ def denoised(out: Path, seed: int) -> list[Figure]:
     return [_grid(caption, cells[None], out, "denoised")]
 
 
-def completed(out: Path, seed: int) -> list[Figure]:
-    """PixelCNN: half a digit completed, whole ones drawn."""
+def show_pixelcnn(out: Path, seed: int) -> list[Figure]:
+    """Complete half a digit, and draw whole ones."""
     digit = (to_float(_digits().image[0]) > 0.5).astype(np.float32)
     half = _drawn("complete", out, "pixelcnn-fp32", seed, 7, "--keep", "upper", image=digit)
     drawn = _drawn("sample", out, "pixelcnn-integer", seed, 24)
@@ -45,20 +47,21 @@ def completed(out: Path, seed: int) -> list[Figure]:
     return [_grid(caption, cells, out, "pixelcnn")]
 
 
-def games(out: Path, seed: int) -> list[Figure]:
-    """DCGAN: each digit four times, and how the game stands."""
+def show_dcgan(out: Path, seed: int) -> list[Figure]:
+    """Draw each digit four times; the caption says how the two players stand."""
     drawn = _drawn("sample", out, "dcgan-int8", seed, 40)
     last = read_json_lines(out / "runs" / "dcgan" / "metrics.jsonl")[-1]
     caption = (
-        "DCGAN in int8, told which digit to draw. Its discriminator takes real digits never trained on "
-        f"for real with {last['val_d_real']:.0%}, drawn ones with {last['val_d_fake']:.0%}; drawn ones "
-        f"differ from each other by {last['diversity']:.2f} of what real ones do"
+        "DCGAN in int8, conditioned on the digit to draw. For its discriminator, real digits never trained "
+        f"on are real with a probability of {last['val_d_real']:.0%}, drawn ones with "
+        f"{last['val_d_fake']:.0%}; drawn digits differ from each other by {last['diversity']:.2f} of what "
+        "real ones do"
     )
     return [_grid(caption, drawn.reshape(4, 10, 28, 28, 1), out, "dcgan")]
 
 
-def glasses(out: Path, seed: int) -> list[Figure]:
-    """Latent arithmetic: put on and taken off by the mean difference of codes."""
+def show_glasses(out: Path, seed: int) -> list[Figure]:
+    """Put glasses on faces and take them off, by the mean difference of codes."""
     from dimaging_tf.commands.latent_pictures import edit_attribute
     from dimaging_tf.latent.space import Space
 
@@ -79,8 +82,8 @@ def glasses(out: Path, seed: int) -> list[Figure]:
     return [_grid(caption, cells, out, "glasses")]
 
 
-def codes(out: Path, seed: int) -> list[Figure]:
-    """VAE: samples and the latent plane."""
+def show_vae(out: Path, seed: int) -> list[Figure]:
+    """Draw samples, and plot the codes of digits on a plane."""
     drawn = plots.tile(_drawn("sample", out, "vae-int8", seed, 64))
     digits, picture = _digits(), out / "pictures" / "latent.png"
     mean = _answer(out / "bundle" / "vae-fp32", "encoder", image=to_float(digits.image))["mean"]
@@ -93,16 +96,17 @@ def codes(out: Path, seed: int) -> list[Figure]:
 
 
 SHOWN: dict[str, Callable[[Path, int], list[Figure]]] = {
-    "denoiser": denoised,
-    "pixelcnn": completed,
-    "dcgan": games,
-    "vae_faces": glasses,
-    "vae": codes,
+    "denoiser": show_denoiser,
+    "pixelcnn": show_pixelcnn,
+    "dcgan": show_dcgan,
+    "vae_faces": show_glasses,
+    "vae": show_vae,
 }
+"""Model -> the function that makes its figures."""
 
 
-def compressed(pictures: Path) -> Figure:
-    """A photograph to a file and back by the codec whose weights come along, beside a JPEG of such size."""
+def show_codec(pictures: Path) -> Figure:
+    """Compress a photograph with the shipped codec and restore it, beside a JPEG of the same size."""
     from PIL import Image
     from skimage import data as photos
 
@@ -113,8 +117,8 @@ def compressed(pictures: Path) -> Figure:
     photo, file, again = (pictures / name for name in ("photo.png", "photo.dimg", "again.png"))
     image = photos.astronaut()
     Image.fromarray(image).save(photo)
-    edge("compress", photo, "-q", 30, "-o", file)
-    edge("decompress", file, "-o", again)
+    run_edge("compress", photo, "-q", 30, "-o", file)
+    run_edge("decompress", file, "-o", again)
     jpeg = rivals()[0]
     sizes = (jpeg.encode(image, quality) for quality in range(1, 96))
     small = next(data for data in sizes if len(data) >= file.stat().st_size)
@@ -132,14 +136,14 @@ def compressed(pictures: Path) -> Figure:
 
 
 def photograph() -> np.ndarray:
-    """256x256 grey pixels of a photograph that `photos` keeps for validation, float32 in [0, 1]."""
+    """Return 256x256 grey pixels of a photograph that `photos` keeps for validation, float32 in [0, 1]."""
     from skimage import data as photos
 
     return (photos.camera()[90:346, 140:396, None] / np.float32(255)).astype(np.float32)
 
 
-def edge(*arguments: Any) -> str:
-    """dimaging-edge in a process of its own that cannot import TensorFlow or Keras; what it prints."""
+def run_edge(*arguments: Any) -> str:
+    """Run dimaging-edge in a process that cannot import TensorFlow or Keras, and return what it prints."""
     code = (
         "import sys; sys.modules.update(tensorflow=None, keras=None); "
         "from dimaging_edge.commands.main import main; sys.exit(main(sys.argv[1:]))"
@@ -152,25 +156,25 @@ def edge(*arguments: Any) -> str:
 
 
 def _answer(bundle: Path, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of one graph of a bundle."""
+    """Run a graph of a bundle, and return its outputs by name."""
     with tempfile.TemporaryDirectory() as folder:
         words = []
         for name, value in inputs.items():
             np.save(Path(folder) / f"{name}.npy", value)
             words += ["--input", f"{name}={folder}/{name}.npy"]
         answers = Path(folder) / "answers"
-        edge("run", bundle, graph, *words, "--out", answers)
+        run_edge("run", bundle, graph, *words, "--out", answers)
         return {file.stem: np.load(file) for file in answers.glob("*.npy")}
 
 
 def _drawn(verb: str, out: Path, bundle: str, seed: int, n: int, *words: Any, **given: Any) -> Any:
-    """What `dimaging-edge sample` draws, or `complete` of the image given: [n, h, w, C]."""
+    """Return [n, h, w, C] of `dimaging-edge sample`, or of `complete` for the image given."""
     with tempfile.TemporaryDirectory() as folder:
         for name, value in given.items():
             np.save(Path(folder) / f"{name}.npy", value)
         files = [f"{folder}/{name}.npy" for name in given]
         more = ["--n", n, "--seed", seed, "--out", f"{folder}/drawn.npy"]
-        edge(verb, out / "bundle" / bundle, *files, *words, *more)
+        run_edge(verb, out / "bundle" / bundle, *files, *words, *more)
         return np.load(f"{folder}/drawn.npy")
 
 
@@ -181,7 +185,7 @@ def _digits() -> Any:
 
 
 def _grid(caption: str, cells: np.ndarray, out: Path, name: str) -> Figure:
-    """Write the picture of [rows, columns, h, w, C]."""
+    """Write cells [rows, columns, h, w, C] as a picture, and return it with its caption."""
     picture = out / "pictures" / f"{name}.png"
     plots.save_grid(cells.clip(0, 1), picture)
     return caption, picture

@@ -1,4 +1,4 @@
-"""The verb `dimaging rd`: a folder of photographs through every codec."""
+"""The verb `dimaging rd`, which measures every codec on a folder of photographs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,18 +12,20 @@ if TYPE_CHECKING:
 
 
 def rd(
-    folder: Annotated[Path, typer.Argument(help="Folder of photographs, best without losses.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of photographs, best in a lossless format.")
+    ],
     model: Annotated[
-        Path | None, typer.Option(help="Bundle of a codec  [default: the one that comes along]")
+        Path | None, typer.Option(help="Bundle of a codec  [default: the one that is shipped]")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for rd.json and the plots.")] = Path("rd"),
-    limit: Annotated[int | None, typer.Option(min=1, help="Pictures at most.")] = None,
-    steps: Annotated[int, typer.Option(min=2, max=64, help="Qualities of the codec, 0 to 63.")] = 8,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most pictures to measure.")] = None,
+    steps: Annotated[int, typer.Option(min=2, max=64, help="Number of the codec's qualities.")] = 8,
 ) -> None:
     """Measure rate and distortion of a folder.
 
-    Real files of the learned codec and of every codec that Pillow has here: bytes, PSNR, MS-SSIM, seconds,
-    and the difference of bytes at equal quality (BD-rate).
+    The learned codec and every codec that Pillow has here write real files. Measured are bytes, PSNR,
+    MS-SSIM, seconds, and the difference of bytes at equal quality (BD-rate).
     """
     from dimaging_edge.common.files import write_json
     from rich.console import Console
@@ -36,8 +38,8 @@ def rd(
     codecs = [learned_codec(model, steps), *rate_distortion.rivals()]
     with Progress(console=Console(stderr=True), transient=True) as bars:
         files = bars.add_task("files", total=None)
-        heard = lambda done, total: bars.update(files, completed=done, total=total)  # noqa: E731
-        rows = rate_distortion.measure(images, codecs, heard)
+        progress = lambda done, total: bars.update(files, completed=done, total=total)  # noqa: E731
+        rows = rate_distortion.measure(images, codecs, progress)
     found = rate_distortion.summary(rows, codecs[0].name)
     write_json(out / "rd.json", {"bd_rate_percent": found, "rows": rows})
     for metric in rate_distortion.METRICS:
@@ -49,7 +51,10 @@ def rd(
 
 
 def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
-    """`dimaging-edge compress` and `decompress`, for `rate_distortion.measure`."""
+    """Return `dimaging-edge compress` and `decompress` at `steps` qualities, for `rate_distortion.measure`.
+
+    bundle: that of a codec; None: the shipped one for RGB.
+    """
     from dimaging_edge.photo.bundle_model import find_bundle, open_model
     from dimaging_edge.photo.codec import compress, decompress
     from dimaging_edge.photo.symbol_model import Photo

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of runs and bundles: pictures, curves, parity, quality, latency."""
+"""A self-contained HTML page about runs and bundles: pictures, curves, parity, figure of merit, latency."""
 
 import base64
 import io
@@ -32,8 +32,14 @@ figcaption, .facts {{ color: #555; font-size: .9rem }} figure {{ margin: 1rem 0 
 """
 
 
-def write(folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]] = ()) -> Path:
-    """Write the page from run folders and bundles, `figures` (caption, picture) first; -> `out`."""
+def write_report(
+    folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]] = ()
+) -> Path:
+    """Write the page about run folders and bundles to `out`, and return `out`.
+
+    figures: (caption, picture file) of what comes first. UserError for a folder that is neither a run nor a
+    bundle, or is damaged.
+    """
     parts = [_figure(caption, path.read_bytes()) for caption, path in figures]
     for folder in folders:
         kinds = {"run.json": _run, "bundle.json": _bundle}
@@ -54,6 +60,7 @@ def write(folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]
 
 
 def _run(folder: Path) -> str:
+    """Return the HTML of a run: facts, loss curves, the last sample picture."""
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     epochs = read_json_lines(folder / "metrics.jsonl")
     data = record.get("data", {})
@@ -74,6 +81,7 @@ def _run(folder: Path) -> str:
 
 
 def _bundle(folder: Path) -> str:
+    """Return the HTML of a bundle: figure of merit, graphs, latency where it was measured."""
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     parts = [f"<h2>{escape(folder.name)}</h2><p class='facts'>{_quality(manifest)}</p>"]
     rows = [
@@ -96,6 +104,7 @@ def _bundle(folder: Path) -> str:
 
 
 def _quality(manifest: dict[str, Any]) -> str:
+    """Return a line of HTML: model, precision, target, and the figure of merit in Keras and in the file."""
     words = f"{manifest['model']}, {manifest['precision']}, for {manifest['target']}"
     q = manifest.get("quality")
     if q:
@@ -104,7 +113,7 @@ def _quality(manifest: dict[str, Any]) -> str:
 
 
 def _latency(found: dict[str, Any]) -> str:
-    """The JSON of `dimaging bench`; a dash is unknown."""
+    """Return the HTML of what `dimaging bench --json` wrote; an unknown value is a dash."""
     rows = []
     for graph in found["graphs"]:
         ms, fresh = graph["latency_ms"], graph["fresh"]

@@ -61,7 +61,7 @@ class TextToImage(DeployableModel):
         return self.draw(np.repeat(tokens, n, 0), seed)
 
     def score(self, run, image, label=None, seed=0):
-        """Return the R-precision: the share of drawn pictures whose own caption fits best of all in `label`."""
+        """Return the R-precision: the share of drawn pictures whose own caption fits best of all given."""
         tokens = _captions(label)
         drawn = self.draw(tokens, seed, run)
         found = self.run("text_encoder", tokens=tokens)["text"]

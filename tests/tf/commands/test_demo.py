@@ -61,19 +61,19 @@ def test_what_is_not_installed_is_left_out_and_an_error_of_another_process_is_to
 
     recipes = {"vae": {"minutes": 0.01, "data": "no"}, "vae_faces": {"minutes": 0.01}}
     monkeypatch.setattr(demo, "recipes", lambda quick: recipes)
-    monkeypatch.setattr(demo, "compressed", lambda pictures: ("", pictures))
+    monkeypatch.setattr(demo, "show_codec", lambda pictures: ("", pictures))
     monkeypatch.setattr(avatars, "check_installed", absent)
     with pytest.raises(UserError, match="folder called 'no'"):
-        demo.tell(tmp_path / "demo")
+        demo.run_demo(tmp_path / "demo")
     assert "vae_faces is left out: install [them]" in capsys.readouterr().out
 
 
 def test_a_demo_is_not_overwritten(tmp_path):
     (tmp_path / "runs").mkdir()
     with pytest.raises(UserError, match="holds a demo already"):
-        demo.tell(tmp_path)
+        demo.run_demo(tmp_path)
 
 
 def test_the_device_side_says_what_went_wrong(tmp_path):
     with pytest.raises(UserError, match="dimaging-edge run .*failed:\n.*no bundle"):
-        demo_pictures.edge("run", tmp_path / "none", "decoder")
+        demo_pictures.run_edge("run", tmp_path / "none", "decoder")
