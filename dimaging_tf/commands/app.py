@@ -42,12 +42,14 @@ def list_() -> None:
     sets = Table("data", "what it is", box=None)
     for name, summary in data.NAMES.items():
         sets.add_row(name, summary)
-    sets.add_row("PATH", "a folder of your own images")
+    paths = Table("your own data", "what it is: --data PATH", box=None)
+    for path, summary in data.PATHS.items():
+        paths.add_row(path, summary)
     devices = Table("target", "what it is", "precisions", box=None)
     for target in targets.TARGETS.values():
         devices.add_row(target.name, target.summary, ", ".join(target.precisions))
     console = Console()
-    for table in (models, sets, devices):
+    for table in (models, sets, paths, devices):
         console.print(table, "")
 
 

@@ -9,65 +9,103 @@ import typer
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
-Size = Annotated[int | None, typer.Option(min=1, help="Image size to cut or scale to, pixels.")]
+Seed = Annotated[int, typer.Option(min=0, help="The number that everything random follows from.")]
+Size = Annotated[
+    int | None,
+    typer.Option(min=1, help="Side in pixels that images are cut, scaled or padded to."),
+]
 
 
 def train(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A name of `dimaging list`.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Run folder  [default: runs/MODEL]")] = None,
+    model: Annotated[str, typer.Argument(help="A model of `dimaging list`.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/MODEL]")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data set name or image folder  [default: the model's]")
+        str | None,
+        typer.Option(
+            help="A data set of `dimaging list`, or a path: a folder of images, movies or CSV files, a .csv, "
+            "an .npz, a text.  [default: the model's data set]"
+        ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where downloaded data sets lie.", envvar="DIMAGING_DATA")
+        Path | None,
+        typer.Option(help="Folder of the files of downloaded data sets.", envvar="DIMAGING_DATA"),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="What a path holds where it leaves it open: image, movie, series, tokens."
+        ),
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Characters, steps or frames of one example.  [default: 64 of a text or a .csv, else all]",
+        ),
     ] = None,
     size: Size = None,
     channels: Annotated[
-        int | None, typer.Option(help="1 grey, 3 colour  [default: the data's]")
+        int | None,
+        typer.Option(help="Channels of a pixel: 1 grey, 3 colour.  [default: the data's]"),
     ] = None,
     cut: Annotated[
         str | None,
-        typer.Option(help="Folder: patches, or resize the central square  [default: patches]"),
+        typer.Option(
+            help="Folder of images: patches of --size, or resize the central square.  [default: patches]"
+        ),
     ] = None,
     white: Annotated[
-        int | None, typer.Option(help="Folder: full scale of 16-bit files, such as 4095.")
+        int | None,
+        typer.Option(
+            help="Images, movies: the full scale of 16-bit files, such as 4095.  [default: 65535]"
+        ),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out unreadable files.")
+        bool, typer.Option("--skip-bad", help="Leave out the images that cannot be read.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the data  [default: the model's]")
+        int | None, typer.Option(min=1, help="Passes over the data.  [default: the model's]")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Stop by the clock instead of by epochs.")
+        float | None,
+        typer.Option(min=0.01, help="Minutes after which it stops, instead of epochs."),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Images a step  [default: the model's]")
+        int | None, typer.Option(min=1, help="Examples in a step.  [default: the model's]")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Of Adam; falls by a half cosine  [default: the model's]")
+        float | None,
+        typer.Option(
+            help="Adam's step size at the start; it falls to 0 by a half cosine.  [default: the model's]"
+        ),
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="Policy of training pictures  [default: the model's]")
+        str | None,
+        typer.Option(
+            help="How training images are varied: a policy, or none.  [default: the model's]"
+        ),
     ] = None,
-    strategy: Annotated[str, typer.Option(help="single, or mirrored over all GPUs.")] = "single",
+    strategy: Annotated[
+        str, typer.Option(help="Devices: single, or mirrored over all GPUs.")
+    ] = "single",
     seed: Seed = 0,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting of the model, as latent_dim=2; repeat."),
+        typer.Option(
+            "--set", help="A setting of the model, such as latent_dim=2. May be repeated."
+        ),
     ] = None,
     init: Annotated[
-        Path | None, typer.Option(help="Run, or .keras file, whose weights it starts with.")
+        Path | None, typer.Option(help="A run folder or .keras file whose weights it starts with.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out as it was set up.")
+        bool, typer.Option("--resume", help="Continue the run in --out with the settings it has.")
     ] = False,
 ) -> None:
     """Train a model into a run folder.
 
-    It holds checkpoints, a record and sample pictures; --resume goes on after a kill.
+    The folder holds checkpoints, a record and sample pictures; --resume continues a run that was stopped.
     """
     from dimaging_tf.training import runs
 
@@ -94,6 +132,8 @@ def train(
             "cut": cut,
             "white": white,
             "skip_bad": skip_bad or None,
+            "kind": kind,
+            "length": length,
         }
         settings = runs.default_settings(
             model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from dimaging_tf.data.class_folders import class_names, class_of
 from dimaging_tf.errors import DataError
 
 LICENCE = "not stated: your own data"
@@ -91,18 +92,17 @@ def parts_in_time(steps: np.ndarray, length: int, path: Path) -> tuple[np.ndarra
 
 
 def classes_of(names: Sequence[Path], folder: Path) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Return the label of each file, the number of its subfolder, and the subfolders' names in order.
+    """Return the label of each file, the number of its class folder, and the names of the classes.
 
-    (None, ()) where all lie in the folder itself. DataError where they lie at different depths.
+    (None, ()) where there are no class folders. DataError where only some files lie in subfolders.
     """
-    depths = {len(name.parts) for name in names}
-    if depths == {1}:
-        return None, ()
-    if depths != {2}:
-        shown = min(names, key=lambda n: len(n.parts)), max(names, key=lambda n: len(n.parts))
+    classes = class_names(names)
+    above, below = ([n for n in names if (len(n.parts) > 1) == deep] for deep in (False, True))
+    if above and below:
         raise DataError(
-            f"{folder} holds {shown[0]} and {shown[1]}; expected all in the folder itself (no labels), or "
+            f"{folder} holds {above[0]} and {below[0]}; expected all in the folder itself (no labels), or "
             "each in a subfolder that is called like its class"
         )
-    classes = tuple(sorted({name.parts[0] for name in names}))
-    return np.array([classes.index(name.parts[0]) for name in names], np.int32), classes
+    if not classes:
+        return None, ()
+    return np.array([class_of(name, classes) for name in names], np.int32), classes

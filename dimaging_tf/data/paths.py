@@ -43,8 +43,7 @@ DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "cut": "patches", "seed": 0}
 def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
     """Load the data of a file or folder. DataError for an option, or a kind, that it does not have."""
     kind = options.get("kind")
-    if kind is not None and kind not in FORMS:
-        raise DataError(f"unknown kind {kind!r}; {near(str(kind), FORMS)}")
+    _check_kind_name(kind)
     loader = loader_of(path, kind)
     if kind is not None and kind not in _HOLDS[loader]:
         held = " or ".join(str(FORMS[one]) for one in _HOLDS[loader])
@@ -71,6 +70,18 @@ def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
         case "folder":
             from dimaging_tf.data.folder import load_folder as load
     return load(path, **chosen)
+
+
+def _check_kind_name(kind: str | None) -> None:
+    if kind is not None and kind not in FORMS:
+        raise DataError(f"unknown kind {kind!r}; {near(kind, FORMS)}")
+
+
+def kinds_of(path: Path, kind: Kind | None = None) -> tuple[Kind, ...]:
+    """Return the kinds that the data of a path may be of, from its name; nothing is opened."""
+    _check_kind_name(kind)
+    held = _HOLDS[loader_of(path, kind)]
+    return held if kind is None or kind not in held else (kind,)
 
 
 def loader_of(path: Path, kind: Kind | None = None) -> Loader:

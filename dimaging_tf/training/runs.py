@@ -9,6 +9,7 @@ from typing import Any
 from dimaging_edge.common.files import remove_leftovers
 
 from dimaging_tf import registry
+from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, TrainingError, UserError
 
 
@@ -78,11 +79,39 @@ def load_model(folder: str | Path) -> Any:
     return keras.saving.load_model(latest(folder))
 
 
+def data_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of `dimaging_tf.data.load` for a run.
+
+    A folder that may hold images or movies is read as what the model takes, if it takes one of both.
+    DataError where the data is a path of your own and of another kind than the model learns from.
+    """
+    from dimaging_tf import data
+    from dimaging_tf.data import paths
+
+    options, path = dict(settings.data_options), Path(settings.data).expanduser()
+    if settings.data in data.NAMES or not path.exists():
+        return options
+    entry = registry.find(settings.model)
+    learns = entry.model_class().kinds
+    if path.is_dir() and "movie" in learns and "image" not in learns:
+        options.setdefault("kind", "movie")
+    kind = options.get("kind")
+    _check_kind(settings, path.name, paths.kinds_of(path, kind))
+    if (
+        options.get("size") == entry.size
+        and "size" not in paths.OPTIONS[paths.loader_of(path, kind)]
+    ):
+        options.pop("size", None)  # the registry's, for photographs
+    return options
+
+
 def load_data(settings: Settings) -> Any:
-    """The `Dataset` that the run learns from."""
+    """Return the `Dataset` that the run learns from; DataError as for `data_options` and `data.load`."""
     from dimaging_tf import data
 
-    return data.load(settings.data, seed=settings.seed, **settings.data_options)
+    dataset = data.load(settings.data, seed=settings.seed, **data_options(settings))
+    _check_kind(settings, dataset.name, (dataset.kind,))
+    return dataset
 
 
 def train(
@@ -113,7 +142,6 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     dataset = load_data(settings)
-    _check_kind(settings, dataset)
     steps = max(1, len(dataset.train) // settings.batch)
     with _strategy(settings).scope():
         model = _start(settings, dataset, steps, out, resume)
@@ -133,7 +161,14 @@ def train(
     facts = {
         "settings": asdict(settings),
         "seed": settings.seed,
-        "data": {"name": settings.data, "licence": dataset.licence, **settings.data_options},
+        "data": {
+            "name": settings.data,
+            "licence": dataset.licence,
+            "kind": dataset.kind,
+            "shape": dataset.shape,
+            "range": dataset.range,
+            **settings.data_options,
+        },
     }
     budget, epochs = [], settings.epochs
     if settings.minutes is not None:
@@ -179,26 +214,23 @@ def examples(dataset: Any, count: int = 8) -> tuple[Any, Any]:
     return valid.inputs(index), None if valid.label is None else valid.label[index]
 
 
-def _check_kind(settings: Settings, dataset: Any) -> None:
+def _check_kind(settings: Settings, name: str, held: tuple[Kind, ...]) -> None:
     """DataError where the model cannot learn from this kind of data, or the policy cannot vary it."""
     from dimaging_tf import data
-    from dimaging_tf.data.kinds import FORMS
 
     learns = registry.find(settings.model).model_class().kinds
-    if dataset.kind not in learns:
-        others = [e.name for e in registry.REGISTRY.values() if data.KINDS[e.data] == dataset.kind]
-        takes = f"a model that learns from {FORMS[dataset.kind].plural} ({', '.join(others)})"
-        choose = [takes] * bool(others) + [
-            f"data that holds {FORMS[kind].plural}" for kind in learns
-        ]
+    holds = " or ".join(str(FORMS[kind]) for kind in held)
+    if not set(held) & set(learns):
+        fitting = [e.name for e in registry.REGISTRY.values() if data.KINDS[e.data] in held]
+        others = [f"a model that learns from {holds} ({', '.join(fitting)})"] if fitting else []
+        wanted = " or ".join(str(FORMS[kind]) for kind in learns)
         raise DataError(
-            f"{settings.model} learns from {' or '.join(str(FORMS[kind]) for kind in learns)}; "
-            f"{dataset.name} holds {FORMS[dataset.kind]}. Choose {' or '.join(choose)} (see dimaging list)"
+            f"{settings.model} learns from {wanted}; {name} holds {holds}. Choose "
+            f"{' or '.join([*others, 'data that holds ' + wanted])} (see dimaging list)"
         )
-    if settings.augment != "none" and dataset.kind != "image":
+    if settings.augment != "none" and "image" not in held:
         raise DataError(
-            f"--augment {settings.augment} varies images; {dataset.name} holds {FORMS[dataset.kind]}. "
-            "Choose --augment none"
+            f"augment {settings.augment!r} varies images; {name} holds {holds}. Choose --augment none"
         )
 
 
@@ -214,7 +246,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         if settings.minutes is not None:
             training.set_learning_rate(model, settings.learning_rate)
         return model
-    told = {"seed": settings.seed, "vocabulary": dataset.vocabulary, "class_names": dataset.classes}
+    told = {"seed": settings.seed, "vocabulary": dataset.vocabulary}
     if dataset.words:
         told |= {"words": dataset.words, "length": dataset.train.label.shape[1]}
     names = {f.name for f in fields(model_class.config_class)}

@@ -1,6 +1,7 @@
 """Real inputs, of images or of any other kind: some to calibrate on, others to prove and judge with."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES
 from dimaging_tf import data as sources
+from dimaging_tf.data import paths
 from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.data.kinds import FORMS, PICTURES
 from dimaging_tf.errors import DataError
@@ -78,8 +80,7 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
 
 
 def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Dataset:
-    channels = subject.example_shape[-1] if subject.kind == "image" else None
-    options = {"channels": channels if channels in (1, 3) else None, **options}
+    options = {**_fitting(name, subject), **options}
     if size:
         try:
             return sources.load(name, **{**options, "size": max(size)})
@@ -89,6 +90,25 @@ def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Da
         return sources.load(name, **options)
     except DataError as error:
         raise ExportError(str(error)) from error
+
+
+def _fitting(name: Any, subject: Subject) -> dict[str, Any]:
+    """Options of `data.load` with which data of this name or path is what the model works on."""
+    shape = subject.example_shape
+    if subject.kind == "image":
+        return {"channels": shape[-1] if shape[-1] in (1, 3) else None}
+    path = Path(name).expanduser()
+    if name in sources.NAMES or subject.kind is None or not path.exists():
+        return {}
+    movie = subject.kind == "movie" and path.is_dir()
+    vocabulary = getattr(getattr(subject.model, "config", None), "vocabulary", None)
+    fitting = {
+        "length": shape[0],
+        "vocabulary": vocabulary or None,
+        "kind": "movie" if movie else None,
+    }
+    known = paths.OPTIONS[paths.loader_of(path, fitting["kind"])]
+    return {k: v for k, v in fitting.items() if v is not None and (k in known or k == "kind")}
 
 
 def _check_kind(data: Dataset, subject: Subject) -> None:

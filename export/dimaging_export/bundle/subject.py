@@ -123,7 +123,7 @@ def load_subject(model_or_path: Any) -> Subject:
         if not runs.has_settings(path):  # a fit script's: the model's default data judges it
             return _subject(model, source=source, learned_from=origin)
         settings = runs.read_settings(path)
-        data = (settings.data, {"seed": settings.seed, **settings.data_options})
+        data = (settings.data, {"seed": settings.seed, **runs.data_options(settings)})
         return _subject(model, data=data, source=source, learned_from=origin)
     for entry in registry.REGISTRY.values():
         entry.model_class()  # registers the classes that the file may name

@@ -1,5 +1,6 @@
 """The `dimaging` command as a user meets it: help, the verbs in order, the words of each error."""
 
+import json
 import subprocess
 import sys
 import time
@@ -122,6 +123,44 @@ def test_errors(words, expected, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert expected in error(capsys, monkeypatch, *words)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words", "expected"),
+    [
+        (
+            "my.txt", b"to be or not", [],
+            "vae learns from images [N, H, W, C]; my.txt holds tokens [N, T]. Choose ",
+        ),
+        ("my.txt", b"to be", [], "data that holds images [N, H, W, C] (see dimaging list)"),
+        ("my.csv", b"1,2", [], "vae learns from images [N, H, W, C]; my.csv holds series [N, T, C]. Choose "),
+        ("my.gif", b"GIF", [], "my.gif holds movies [N, T, H, W, C]. Choose "),
+        ("my.npz", b"PK", [], "my.npz cannot be read as .npz: "),
+        ("my.npz", b"PK", ["--size", 8], "is an .npz file, which has no size= (--size); it takes kind, le"),
+        ("my.npz", b"PK", ["--kind", "tokens"], "vae learns from images [N, H, W, C]; my.npz holds tokens"),
+        ("my.txt", b"to be", ["--kind", "picture"], "unknown kind 'picture'; known: image, movie, series, tok"),
+    ],
+)  # fmt: skip
+def test_data_that_the_model_cannot_learn_from(
+    name, content, words, expected, capsys, monkeypatch, tmp_path
+):
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    assert expected in error(capsys, monkeypatch, "train", "vae", "--data", name, *words)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_data_of_your_own_on_the_command_line(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "mine.npz", scans=rng.integers(0, 256, (40, 8, 8, 1), np.uint8))
+    said = run(
+        "train", "vae", "--data", tmp_path / "mine.npz", "--epochs", 1, "--set", "latent_dim=2", "--batch", 9,
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert "next: dimaging export" in said
+    record = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
+    assert record["licence"] == "not stated: your own data"
+    assert (record["kind"], record["shape"], record["range"]) == ("image", [8, 8, 1], [0.0, 1.0])
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ TOGETHER = [
     ),
     ({"a": "t,v\n0,2\n1,2\n", "b": "v\n2\n2\n"}, {}, "b.csv has no column of time; expected that of"),
     ({"a": "1\n", "k/b": "1\n"}, {}, "expected all in the folder itself (no labels), or each in a subfolder"),
-    ({"k/a": "v,y\n1,1\n", "k/b": "v,y\n1,1\n"}, {}, "has labels of steps (a column) and of files (subfolders)"),
+    ({"k/a": "v,y\n1,1\n", "l/b": "v,y\n1,1\n"}, {}, "has labels of steps (a column) and of files (subfolders)"),
     ({"a": "1\n", "b": "1\n"}, {"channels": 1}, "is CSV files, which has no channels= (--channels); it takes len"),
 ]  # fmt: skip
 
