@@ -47,6 +47,8 @@ class Oracle(Protocol):
 class Scores:
     """An oracle that answers with logits and has no gradient: any function score(x) -> [N, classes]."""
 
+    has_gradient = False
+
     def __init__(self, score: Callable[[np.ndarray], np.ndarray], name: str = "this model"):
         self._score = score
         self.name = name
@@ -70,6 +72,8 @@ class Scores:
 
 class OnnxOracle(Scores):
     """A gradient graph in onnxruntime; `score` asks the classifier's own session where there is one."""
+
+    has_gradient = True
 
     def __init__(self, gradient: Any, score: Callable[[np.ndarray], np.ndarray] | None = None):
         self._session = gradient

@@ -25,7 +25,7 @@ def synthesise(
     x, y = start.copy(), np.full(len(start), target, np.int64)
     for _ in range(steps):
         gradient, margin, _ = oracle(x, y)
-        going = 1 / (1 + np.exp(margin.astype(np.float64))) < confidence
+        going = 1 / (1 + np.exp(np.minimum(margin.astype(np.float64), 500))) < confidence
         if not going.any():
             break
         x[going] = np.clip(x[going] - np.float32(step) * np.sign(gradient[going]), low, high)

@@ -90,7 +90,7 @@ def attack(
         ) -> Result:
             _check_threat(name, threat, norms, targeted)
             asked = Asked(oracle)
-            y, clean = _check_images(asked, x, y, threat)
+            y, clean = check_images(asked, x, y, threat)
             found = x.copy()
             todo = np.flatnonzero(~threat.reached(clean, y))
             if len(todo):
@@ -129,10 +129,10 @@ def _check_threat(name: str, threat: Threat, norms: tuple[str, ...], targeted: b
         raise InputError(f"{name} takes no target; choose pgd or apgd, or leave the target out")
 
 
-def _check_images(
+def check_images(
     oracle: Asked, x: np.ndarray, y: Any, threat: Threat
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as int64 [N], and the logits of the clean images."""
+    """Labels as int64 [N], and the logits of the clean images; InputError where something does not fit."""
     low, high = threat.bounds
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim < 2 or not len(x):
         what = f"{x.dtype} {list(x.shape)}" if isinstance(x, np.ndarray) else type(x).__name__

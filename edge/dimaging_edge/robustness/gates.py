@@ -1,0 +1,243 @@
+"""The checklist of an honest evaluation as gates, each PASS, FAIL or NOT RUN (Carlini et al., 1902.06705).
+
+Most evaluations that were overturned later failed one of these on the day they were made. A gate is a
+function in the table; it looks at one `Case` and says what it measured.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from dimaging_edge.attacks import apgd, fgsm, pgd, square
+from dimaging_edge.attacks.table import Result, threat_of
+from dimaging_edge.attacks.threat import split_logits
+from dimaging_edge.robustness.case import Case, gate
+from dimaging_edge.robustness.ensemble import has_gradient
+from dimaging_edge.robustness.report import FAIL, NOT_RUN, PASS
+from dimaging_edge.robustness.scaled import Scaled
+
+POINT = 0.01
+"""One point of accuracy."""
+
+
+@gate("threat complete")
+def threat_complete(case: Case) -> tuple[str, str]:
+    """An eps that is finite, and bounds that the images fill."""
+    low, high = case.threat.bounds
+    filled = float(case.x.max() - case.x.min()) / (high - low)
+    if not 0 < case.threat.eps < np.inf:
+        return FAIL, f"eps is {case.threat.eps:g}; state how far an image may be moved"
+    if filled < 0.1:
+        return FAIL, (
+            f"the images span {case.x.min():g} to {case.x.max():g} of the bounds {low:g} to {high:g}: these "
+            "are not the model's, so eps is not what it seems"
+        )
+    return PASS, f"{case.threat.norm}, eps {case.threat.eps:g}, images in {low:g} to {high:g}"
+
+
+@gate("the same answer twice")
+def deterministic(case: Case) -> tuple[str, str]:
+    """A random model is attacked through the mean of many answers, or its noise passes for robustness."""
+    first, second = (case.oracle.score(case.x[:50]) for _ in range(2))
+    spread = float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-30))
+    if spread > 1e-3:
+        return (
+            FAIL,
+            f"its logits differ by {spread:.1%} from call to call; wrap it: Eot(model, (), views=20)",
+        )
+    return PASS, "it does not draw"
+
+
+@gate("inside the threat")
+def inside(case: Case) -> tuple[str, str]:
+    """No image left eps or the bounds, none is NaN, and every image is counted."""
+    moved, low, high = case.outcome.x, *case.threat.bounds
+    worst = float(case.threat.norms(moved, case.x).max())
+    legal = np.isfinite(moved).all() and low <= moved.min() and moved.max() <= high
+    if not legal or worst > case.threat.eps:
+        return FAIL, f"moved by up to {worst:g}, values {moved.min():g} to {moved.max():g}"
+    return PASS, f"all {len(moved)} finite, moved by up to {worst:g}"
+
+
+@gate("white box")
+def white_box(case: Case) -> tuple[str, str]:
+    """Attacks by gradients are in the plan; scores alone overstate robustness, on quantised heads by far."""
+    if not has_gradient(case.oracle):
+        return (
+            FAIL,
+            "no gradient, so only queries were made; make one: dimaging export RUN --gradient",
+        )
+    if not any(step.attack in ("apgd", "pgd") for step in case.plan):
+        return FAIL, "the plan has no attack by gradients; add apgd"
+    return PASS, "attacked through its own gradient"
+
+
+@gate("gradient points uphill")
+def uphill(case: Case) -> tuple[str, str]:
+    """A step along the gradient raises the margin of the deployed logits for nearly every image."""
+    if not has_gradient(case.oracle) or not len(case.some):
+        return NOT_RUN, "no gradient" if len(case.some) else "no image is right on clean"
+    x, y = case.x[case.some], case.y[case.some]
+    part = threat_of(case.threat, case.some)
+    wanted = part.wanted(y)
+    gradient = case.oracle(x, wanted)[0]
+    size = np.abs(gradient).reshape(len(x), -1).max(1)
+    dead = float((size == 0).mean())
+    step = np.float32(min(case.threat.eps, np.ptp(case.threat.bounds)) / 4)
+    if case.threat.norm == "l2":
+        step = np.float32(step / np.sqrt(x[0].size))
+    moved = np.clip(x + step * part.sign * np.sign(gradient), *case.threat.bounds)
+    before, after = (
+        np.subtract(*split_logits(case.oracle.score(at), wanted)[::-1]) for at in (x, moved)
+    )
+    rising = float((part.sign * (after - before) > 0).mean())
+    said = f"the margin rises for {rising:.0%} of the images, {dead:.0%} have a gradient of 0"
+    return (PASS if rising >= 0.95 and dead <= 0.01 else FAIL), said
+
+
+@gate("monotone in eps")
+def monotone(case: Case) -> tuple[str, str]:
+    """More room for the attacker never makes the model better; a clean image is eps 0."""
+    if not len(case.some) or not np.isfinite(case.threat.eps):
+        return NOT_RUN, "needs an image that is right on clean, and an eps"
+    run, given = _quick(case)
+    high = float(np.ptp(case.threat.bounds))
+    cap = high if case.threat.norm == "linf" else high * np.sqrt(case.x[0].size)
+    scales = [s for s in (0.25, 0.5, 1.0, 2.0) if s * case.threat.eps <= cap]
+    case.curve[:] = [(0.0, 1.0)]
+    for scale in scales:
+        eps = scale * case.threat.eps
+        case.curve.append((eps, 1 - case.attack(run, case.threat_at(eps), **given).rate))
+    shares = [share for _, share in case.curve]
+    rise = max(b - a for a, b in pairwise(shares))
+    said = ", ".join(f"{eps:.3g}: {share:.0%}" for eps, share in case.curve)
+    return (PASS if rise <= case.least(2 * POINT) else FAIL), f"still right at eps {said}"
+
+
+@gate("unbounded eps reaches 100 %")
+def unbounded(case: Case) -> tuple[str, str]:
+    """With any change allowed every image is fooled, or the attack does not work."""
+    if not len(case.some):
+        return NOT_RUN, "no image is right on clean"
+    run, given = _quick(case)
+    high = float(np.ptp(case.threat.bounds))
+    eps = high if case.threat.norm == "linf" else high * float(np.sqrt(case.x[0].size))
+    rate = case.attack(run, case.threat_at(eps), **given).rate
+    return (PASS if rate >= 1 - POINT else FAIL), f"{rate:.0%} fooled at eps {eps:g}"
+
+
+@gate("many steps beat one")
+def many_steps(case: Case) -> tuple[str, str]:
+    """PGD fools at least as many images as FGSM: else its gradients lead it astray."""
+    if not has_gradient(case.oracle) or not len(case.some):
+        return NOT_RUN, "no gradient" if len(case.some) else "no image is right on clean"
+    one, many = case.attack(fgsm).rate, case.attack(pgd, steps=20).rate
+    return (
+        PASS if many >= one - case.least(POINT) else FAIL
+    ), f"FGSM fools {one:.0%}, PGD-20 {many:.0%}"
+
+
+@gate("white box beats black box")
+def white_beats_black(case: Case) -> tuple[str, str]:
+    """Nearly nothing falls to random squares that the gradients missed: else the gradient is masked."""
+    if not has_gradient(case.oracle) or case.threat.norm != "linf" or not len(case.some):
+        return NOT_RUN, "needs a gradient, linf and an image that is right on clean"
+    queries = max(
+        (s.settings.get("queries", 1000) for s in case.plan if s.attack == "square"), default=1000
+    )
+    white = case.attack(apgd, steps=50).success
+    black = case.attack(square, queries=min(queries, 1000)).success
+    only = float((black & ~white).mean())
+    said = (
+        f"gradients fool {white.mean():.0%}, squares {black.mean():.0%}, {only:.1%} squares alone"
+    )
+    return (PASS if only <= case.least(2 * POINT) else FAIL), said
+
+
+@gate("more steps and restarts change nothing")
+def converged(case: Case) -> tuple[str, str]:
+    """Twice the steps from two more starts fool less than half a point more of the images."""
+    if not has_gradient(case.oracle):
+        return NOT_RUN, "no gradient"
+    left = np.flatnonzero(case.outcome.right)[: max(len(case.some), 1)]
+    if not len(left):
+        return PASS, "nothing is left to fool"
+    steps = max(
+        (s.settings.get("steps", 100) for s in case.plan if s.attack in ("apgd", "pgd")), default=50
+    )
+    result = apgd(
+        case.oracle, case.x[left], case.y[left], threat_of(case.threat, left), seed=case.seed + 1000,
+        steps=2 * max(steps, 25), restarts=2,
+    )  # fmt: skip
+    share = result.rate * float(case.outcome.right.mean())
+    allowed = max(POINT / 2, 1.0 / len(case.x)) + 1e-9
+    return (PASS if share <= allowed else FAIL), f"{share:.1%} more of all images are fooled"
+
+
+@gate("scale of the logits")
+def scale_invariant(case: Case) -> tuple[str, str]:
+    """Logits multiplied by 100 decide alike, so they must be as robust: float32 may not eat the gradient."""
+    if not has_gradient(case.oracle) or not hasattr(case.oracle, "along") or not len(case.some):
+        return NOT_RUN, "needs a gradient along any direction and an image that is right on clean"
+    plain = case.attack(pgd, steps=10).rate
+    x, y = case.x[case.some], case.y[case.some]
+    part = threat_of(case.threat, case.some)
+    scaled = pgd(Scaled(case.oracle, 100.0), x, y, part, seed=case.seed, steps=10).rate
+    said = f"PGD-10 fools {plain:.1%} as it is, {scaled:.1%} with logits times 100"
+    return (PASS if abs(plain - scaled) <= case.least(2 * POINT) else FAIL), said
+
+
+@gate("adaptive attack on a detector")
+def adaptive(case: Case) -> tuple[str, str]:
+    """A detector is attacked by somebody who knows it."""
+    if not case.detector:
+        return NOT_RUN, "no detector"
+    if case.adaptive:
+        return PASS, "the attack knows the detector"
+    return FAIL, "the attack does not know the detector; attack both at once (a joint loss)"
+
+
+@gate("the deployed file is attacked")
+def deployed(case: Case) -> tuple[str, str]:
+    """The gradient is that of the file that answers."""
+    if case.logits_of_file is None:
+        return NOT_RUN, "not a bundle"
+    own = case.oracle(case.x[: len(case.logits_of_file)], case.y[: len(case.logits_of_file)])[2]
+    alike = float((own.argmax(1) == case.logits_of_file.argmax(1)).mean())
+    return (PASS if alike >= 0.99 else FAIL), f"gradient graph and classifier agree on {alike:.1%}"
+
+
+@gate("the claim holds")
+def claim_holds(case: Case) -> tuple[str, str]:
+    """A stated figure is within 2 points of the ensemble's, and its images are what they are said to be."""
+    if case.claim is None:
+        return NOT_RUN, "no figure was claimed"
+    measured = float(case.outcome.right.mean())
+    images = case.claim.images
+    if images is not None:
+        if images.shape != case.x.shape or not np.isfinite(images).all():
+            return FAIL, "its images are not finite: NaN is neither right nor fooled"
+        worst, low, high = float(case.threat.norms(images, case.x).max()), *case.threat.bounds
+        if worst > case.threat.eps * (1 + 1e-6) or images.min() < low or images.max() > high:
+            return (
+                FAIL,
+                f"its images move by up to {worst:g}, in {images.min():g} to {images.max():g}",
+            )
+        fooled = case.threat.reached(case.oracle.score(images.astype(np.float32)), case.y)
+        said = 1 - float(fooled.mean())
+        if abs(said - case.claim.robust) > case.least(POINT / 2):
+            return (
+                FAIL,
+                f"on its own images {said:.1%} are right (a tie fools nobody), not {case.claim.robust:.1%}",
+            )
+    gap = case.claim.robust - measured
+    return (
+        PASS if gap <= 2 * POINT else FAIL
+    ), f"claimed {case.claim.robust:.1%}, measured {measured:.1%}"
+
+
+def _quick(case: Case) -> tuple[Callable[..., Result], dict[str, Any]]:
+    """An attack that suits the model, for gates that run it several times."""
+    return (apgd, {"steps": 30}) if has_gradient(case.oracle) else (square, {"queries": 300})
