@@ -186,7 +186,8 @@ def scale_invariant(case: Case) -> tuple[str, str]:
     part = threat_of(case.threat, case.some)
     scaled = pgd(Scaled(case.oracle, 100.0), x, y, part, seed=case.seed, steps=10).rate
     said = f"PGD-10 fools {plain:.1%} as it is, {scaled:.1%} with logits times 100"
-    return (PASS if abs(plain - scaled) <= case.least(2 * POINT) else FAIL), said
+    # Ten steps along two gradients differ by a few images; one that is eaten moves tens of points.
+    return (PASS if abs(plain - scaled) <= case.least(5 * POINT) else FAIL), said
 
 
 @gate("adaptive attack on a detector")

@@ -1,0 +1,230 @@
+"""The verbs that attack a classifier: attack (one image) and robustness (a figure, with its gates)."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dimaging_edge.common.errors import InputError, near
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dimaging_edge.bundle.open import Bundle
+
+Verb = Callable[[Any, str], argparse.ArgumentParser]
+WITHHELD = 3
+"""Exit code of `robustness` where a gate failed, so that there is no figure."""
+
+
+def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Describe the verbs to the parser of `dimaging-edge`."""
+    one = verb(attack, "change an image a little, so that a classifier takes it for something else")
+    one.add_argument(
+        "image", metavar="IMAGE", help="picture or .npy of the size that the model takes"
+    )
+    one.add_argument(
+        "--label", metavar="CLASS", help="what it shows (default: what the model says)"
+    )
+    one.add_argument(
+        "--target", metavar="CLASS", help="what it shall become (default: anything else)"
+    )
+    one.add_argument(
+        "--method", default="pgd", metavar="NAME",
+        help="fgsm, bim, pgd, momentum, apgd, deepfool, ddn, square or rays (default: pgd)",
+    )  # fmt: skip
+    one.add_argument(
+        "--steps", type=int, metavar="N", help="steps of the method (default: its own)"
+    )
+    _threat(one)
+    one.add_argument(
+        "--out", default="attacked.png", metavar="FILE",
+        help="picture to write, and beside it NAME-compare.png: before, after, difference (default: "
+        "attacked.png)",
+    )  # fmt: skip
+    device(one)
+    one = verb(
+        robustness, "measure how robust a classifier is, and say no figure where a gate fails"
+    )
+    one.epilog = (
+        f"exit code: 0 there is a figure, {WITHHELD} a gate failed, 1 another error, 2 usage"
+    )
+    one.add_argument(
+        "data", metavar="DATA.npz", help="arrays x [N, H, W, C] and y [N], the right classes"
+    )
+    _threat(one)
+    one.add_argument(
+        "--plan", default="standard", metavar="NAME",
+        help="quick, standard or thorough; thorough compares with the literature (default: standard)",
+    )  # fmt: skip
+    one.add_argument(
+        "--n", type=int, default=1000, metavar="N", help="images, the first N (default: 1000)"
+    )
+    one.add_argument("--claim", type=float, metavar="SHARE", help="a figure from 0 to 1 to examine")
+    one.add_argument("--json", metavar="FILE", help="file for the whole report")
+    device(one)
+
+
+def _threat(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--eps", default="8/255", metavar="E",
+        help="largest change; black to white is 1, a grey level 1/255 (default: 8/255)",
+    )  # fmt: skip
+    one.add_argument(
+        "--norm", default="linf", help="linf (each value) or l2 (the image) (default: linf)"
+    )
+    one.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the attack (default: 0)"
+    )
+
+
+def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Attack one image, write it, and say what the model sees before and after."""
+    import numpy as np
+
+    from dimaging_edge import attacks
+    from dimaging_edge.attacks.synthesis import probability
+
+    oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
+    if options.method not in attacks.ATTACKS:
+        raise InputError(
+            f"--method: unknown {options.method!r}; {near(options.method, tuple(attacks.ATTACKS))}"
+        )
+    image = _image(bundle, Path(options.image))
+    before = probability(oracle.score(image))[0]
+    label = _class(bundle, options.label, len(before), "--label")
+    label = int(before.argmax()) if label is None else label
+    target = _class(bundle, options.target, len(before), "--target")
+    threat = attacks.Threat(options.norm, _eps(options.eps, bounds), bounds, target)
+    given = {} if options.steps is None else {"steps": options.steps}
+    try:
+        result = attacks.ATTACKS[options.method].run(
+            oracle, image, np.array([label]), threat, seed=options.seed, **given
+        )
+    except TypeError:
+        raise InputError(f"--steps: {options.method} takes none; leave it out") from None
+    span = bounds[1] - bounds[0]
+    moved = np.rint((result.x - bounds[0]) / span * 255) / 255  # as the picture holds it
+    after = probability(oracle.score((bounds[0] + moved * span).astype(np.float32)))[0]
+    print(f"before  {_said(bundle, before)}")
+    print(f"after   {_said(bundle, after)}, as a picture of 8 bits")
+    print(f"moved by {result.norms[0] / span:.4g} ({options.norm}; black to white is 1)")
+    print(f"{result.queries} queries; {'fooled' if result.success[0] else 'not fooled'}")
+    _write(moved[0], (image[0] - bounds[0]) / span, Path(options.out))
+    return 0
+
+
+def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Attack many images, print the report; exit code 3 where its figure is withheld."""
+    from dimaging_edge.attacks import bounds_of
+    from dimaging_edge.common.files import write_text
+    from dimaging_edge.robustness import Claim, evaluate_bundle
+
+    x, y = _data(bundle, Path(options.data), options.n)
+    eps = _eps(options.eps, bounds_of(bundle))
+    report = evaluate_bundle(
+        bundle, x, y, options.norm, eps, plan=options.plan, seed=options.seed,
+        claim=None if options.claim is None else Claim(options.claim),
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    print(report.table())
+    if options.json:
+        write_text(options.json, report.to_json())
+        print(f"wrote {options.json}")
+    return 0 if report.robust else WITHHELD
+
+
+def _eps(text: str, bounds: tuple[float, float]) -> float:
+    """Eps in the unit of the bundle's range; InputError for more than black to white."""
+    from dimaging_edge.attacks import read_eps
+
+    value = read_eps(text)
+    if value > 1 and "/" not in text:
+        raise InputError(
+            f"--eps: black to white is 1, received {text}; write {text}/255 for grey levels"
+        )
+    return value * (bounds[1] - bounds[0])
+
+
+def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
+    """One image as the oracle takes it: float32 [1, ...] in the bundle's range."""
+    import numpy as np
+
+    from dimaging_edge.attacks.oracle import GRAPH
+    from dimaging_edge.commands.array_files import read_array
+
+    (tensor,) = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs
+    image = read_array(path, tensor)
+    image = image[None] if image.ndim == len(tensor.shape) - 1 else image
+    if image.shape != (1, *tensor.example[1:]):
+        raise InputError(
+            f"{path}: expected one image of {tensor.example[1:]}, received {image.shape}"
+        )
+    return image.astype(np.float32)
+
+
+def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Arrays x and y of a .npz: bytes as the bundle's range, float32 as it is."""
+    import numpy as np
+
+    from dimaging_edge.attacks import bounds_of
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            x, y = stored["x"][:count], stored["y"][:count]
+    except KeyError:
+        raise InputError(
+            f"{path}: expected the arrays x and y; save them: np.savez(FILE, x=x, y=y)"
+        ) from None
+    except Exception as error:  # numpy, zipfile and zlib raise unrelated types
+        raise InputError(
+            f"{path} cannot be read: {error}; expected a .npz with the arrays x and y"
+        ) from None
+    if x.dtype == np.uint8:
+        low, high = bounds_of(bundle)
+        x = (low + x.astype(np.float32) * np.float32((high - low) / 255)).clip(low, high)
+    return x.astype(np.float32, copy=False), y
+
+
+def _names(bundle: "Bundle") -> list[str]:
+    """Names of the classes, as the model's settings hold them; empty where they have none."""
+    return list(bundle.manifest.config.get("names") or [])
+
+
+def _class(bundle: "Bundle", text: str | None, count: int, option: str) -> int | None:
+    """A class by its name or its number."""
+    names = _names(bundle)
+    if text is None:
+        return None
+    if text in names:
+        return names.index(text)
+    if text.isdecimal() and int(text) < count:
+        return int(text)
+    raise InputError(f"{option}: {text!r} is no class; known: 0 to {count - 1}{_hint(text, names)}")
+
+
+def _hint(text: str, names: list[str]) -> str:
+    return f", or a name ({near(text, names)})" if names else ""
+
+
+def _said(bundle: "Bundle", odds: "np.ndarray") -> str:
+    """The likeliest class and its probability."""
+    names, best = _names(bundle), int(odds.argmax())
+    name = f" {names[best]}" if names else ""
+    return f"class {best}{name} ({odds[best]:.1%})"
+
+
+def _write(moved: "np.ndarray", image: "np.ndarray", out: Path) -> None:
+    """The attacked picture, and a strip: before, after, their difference stretched around grey."""
+    import numpy as np
+
+    from dimaging_edge.commands.array_files import save_picture
+
+    save_picture(moved, out)
+    delta = moved - image
+    shown = 0.5 + delta / (2 * max(float(np.abs(delta).max()), 1e-9))
+    gap = np.ones((image.shape[0], 2, image.shape[2]), np.float32)
+    strip = out.with_name(f"{out.stem}-compare{out.suffix}")
+    save_picture(np.concatenate([image, gap, moved, gap, shown], axis=1), strip)
+    print(f"{out}\n{strip}")

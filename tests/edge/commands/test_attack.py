@@ -1,0 +1,192 @@
+"""`dimaging-edge attack` and `robustness`: what they print, write and refuse, on a bundle sealed by hand."""
+
+import hashlib
+import json
+
+import numpy as np
+import onnx
+import pytest
+from dimaging_edge import open_bundle
+from dimaging_edge.bundle.schema import File, Graph, Manifest, Tensor
+from dimaging_edge.commands.main import main
+from dimaging_export.gradient.build import gradient_model
+from dimaging_export.precision.image_bytes import wrap
+from helpers.small_classifiers import convolutional
+from PIL import Image
+
+NAMES = ["cat", "dog", "iguana", "toaster"]
+
+
+def sealed(folder, models, limits, names=NAMES):
+    """A whole bundle in a folder."""
+    folder.mkdir()
+    graphs = {}
+    for name, model in models.items():
+        onnx.save(model, folder / f"{name}.onnx")
+        held = {tensor.name for tensor in model.graph.initializer}
+        inputs, outputs = (
+            tuple(_tensor(info, limits) for info in side if info.name not in held)
+            for side in (model.graph.input, model.graph.output)
+        )
+        graphs[name] = Graph(name, f"{name}.onnx", inputs, outputs, 18, None, {}, {})
+    files = {
+        path.name: File(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+        for path in folder.iterdir()
+    }
+    manifest = Manifest(
+        schema=1, model="classifier", model_id="0", precision="fp32", target="cpu", version="0", licence="", paper="",
+        lecture="", config={"names": names}, graphs=graphs, files=files, quality=None, tools={},
+    )  # fmt: skip
+    (folder / "bundle.json").write_text(manifest.to_json())
+    return folder
+
+
+def _tensor(info, limits):
+    shape = tuple(d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim)
+    dtype = {1: "float32", 2: "uint8", 7: "int64"}[info.type.tensor_type.elem_type]
+    image = info.name == "image"
+    example = tuple(1 if isinstance(size, str) else size for size in shape)
+    return Tensor(
+        info.name, dtype, shape, limits if image else None, "NHWC" if image else "", example
+    )
+
+
+@pytest.fixture(scope="module", params=["floats", "bytes"])
+def bundle(request, tmp_path_factory):
+    model, limits = convolutional(), (0.0, 1.0)
+    if request.param == "bytes":
+        model, limits = wrap(model, frozenset({"image"})), (0.0, 255.0)
+    models = {"classifier": model, "gradient": gradient_model(model)}
+    return sealed(tmp_path_factory.mktemp("b") / "bundle", models, limits)
+
+
+@pytest.fixture(scope="module")
+def floats(tmp_path_factory):
+    models = {"classifier": convolutional(), "gradient": gradient_model(convolutional())}
+    return sealed(tmp_path_factory.mktemp("f") / "bundle", models, (0.0, 1.0))
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pixels = np.random.default_rng(6).integers(30, 220, (6, 6), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "cat.png")
+    return tmp_path / "cat.png"
+
+
+def pixels_of(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture).astype(int)
+
+
+def run(capsys, *words, code=0):
+    assert main([str(word) for word in words]) == code
+    return capsys.readouterr()
+
+
+def test_attack_writes_what_it_says(capsys, bundle, picture, tmp_path):
+    out = tmp_path / "made.png"
+    said = run(
+        capsys, "attack", bundle, picture, "--eps", "40/255", "--out", out, "--threads", 1
+    ).out
+    before, after = (
+        line.split() for line in said.splitlines() if line.startswith(("before", "after"))
+    )
+    assert before[2:4] != after[2:4]
+    assert before[3] in NAMES
+    assert "moved by 0.1569 (linf; black to white is 1)" in said
+    assert "; fooled" in said
+    pixels, moved = pixels_of(picture), pixels_of(out)
+    assert 0 < np.abs(moved - pixels).max() <= 40
+    assert pixels_of(tmp_path / "made-compare.png").shape == (6, 6 * 3 + 4)
+    opened = open_bundle(bundle, threads=1)
+    image = moved[None, ..., None]
+    scale = opened.graph("classifier").inputs[0]
+    given = image.astype(np.uint8) if scale.dtype == "uint8" else (image / 255).astype(np.float32)
+    logits = opened.run("classifier", image=given)["logits"]
+    assert NAMES[int(logits.argmax())] == after[3]
+
+
+def test_attack_with_a_target_by_name(capsys, bundle, picture, tmp_path):
+    said = run(
+        capsys, "attack", bundle, picture, "--target", "iguana", "--label", "0", "--eps", "0.5", "--method", "apgd",
+        "--out", tmp_path / "x.png",
+    ).out  # fmt: skip
+    assert "after   class 2 iguana (" in said
+
+
+BAD = {
+    "no bundle graph": (["--method", "fgms"], "--method: unknown 'fgms'; did you mean 'fgsm'?"),
+    "no class": (
+        ["--target", "iguano"],
+        "--target: 'iguano' is no class; known: 0 to 3, or a name (did you mean",
+    ),
+    "class number": (["--label", "4"], "--label: '4' is no class; known: 0 to 3"),
+    "eps unit": (
+        ["--eps", "8"],
+        "--eps: black to white is 1, received 8; write 8/255 for grey levels",
+    ),
+    "eps text": (
+        ["--eps", "much"],
+        "eps: expected a number such as 0.03 or 8/255, received 'much'",
+    ),
+    "steps": (["--method", "fgsm", "--steps", "3"], "--steps: fgsm takes none; leave it out"),
+    "norm": (["--norm", "l1"], "unknown norm 'l1'"),
+    "suffix": (["--out", "x.xyz"], "no picture has the suffix '.xyz'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_attack_refuses(case, capsys, floats, picture, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words, message = BAD[case]
+    assert message in run(capsys, "attack", floats, picture, *words, code=1).err
+
+
+def test_a_picture_of_another_size(capsys, floats, tmp_path):
+    Image.new("L", (7, 6)).save(tmp_path / "wide.png")
+    said = run(capsys, "attack", floats, tmp_path / "wide.png", code=1).err
+    assert "expected one image of (6, 6, 1), received (1, 6, 7, 1)" in said
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, floats):
+    x = np.random.default_rng(11).integers(0, 256, (60, 6, 6, 1), np.uint8)
+    logits = open_bundle(floats, threads=1).run("classifier", image=(x / 255).astype(np.float32))[
+        "logits"
+    ]
+    path = tmp_path_factory.mktemp("d") / "data.npz"
+    np.savez(path, x=x, y=logits.argmax(1))
+    return path
+
+
+def test_robustness_reports_a_figure(capsys, bundle, data, tmp_path):
+    said = run(
+        capsys, "robustness", bundle, data, "--eps", "10/255", "--plan", "quick", "--json", tmp_path / "r.json",
+        "--threads", 1,
+    )  # fmt: skip
+    assert "robust accuracy" in said.out
+    assert "APGD-CE" in said.err
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["images"] == 60
+    assert 0 < found["robust"]["share"] < found["clean"]["share"] == 1
+    gates = {gate["gate"]: gate["verdict"] for gate in found["gates"]}
+    assert gates["the deployed file is attacked"] == "PASS"
+
+
+def test_robustness_withholds_it(capsys, floats, data, tmp_path):
+    bare = sealed(tmp_path / "bare", {"classifier": convolutional()}, (0.0, 1.0))
+    words = ("--eps", "10/255", "--plan", "quick", "--n", "20")
+    said = run(capsys, "robustness", bare, data, *words, code=3).out
+    assert "no figure of robustness: white box failed" in said
+    said = run(capsys, "robustness", floats, data, *words, "--claim", "0.99", code=3).out
+    assert "no figure of robustness: the claim holds failed" in said
+
+
+def test_data_that_cannot_be_read(capsys, floats, tmp_path):
+    np.savez(tmp_path / "a.npz", image=np.zeros(3))
+    assert (
+        "expected the arrays x and y; save them"
+        in run(capsys, "robustness", floats, tmp_path / "a.npz", code=1).err
+    )
+    (tmp_path / "b.npz").write_text("no")
+    assert "cannot be read" in run(capsys, "robustness", floats, tmp_path / "b.npz", code=1).err
