@@ -5,15 +5,17 @@
 Each run is a process of its own: it loads everything, builds the model of `dimaging train MODEL` with seeded
 random weights, and exports it with 300 seeded random images as data. Counted is the processor time (user and
 system, all threads) of the call of `export` alone. The two versions take turns; judged is the ratio of the
-medians, because other programs share the machine. The code of the commit lies in a git worktree that is
-removed again. Both versions must give the same model_id.
+medians, because other programs share the machine. The code of the commit is taken out of git's history into a
+temporary folder. Both versions must give the same model_id.
 """
 
+import io
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from pathlib import Path
 
 from parts import figures
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 BASE = "7b3d6cc"
 """The last commit before the modules were moved to their rooms."""
 GOAL = "<= 0.8"
@@ -61,7 +63,7 @@ def main() -> int:
     args = p.parse_args()
     rounds, exports = (1, EXPORTS[:1]) if args.quick else (args.rounds, EXPORTS)
     out = figures.Figures("export_time", args.quick, args.json, facts={"rounds": rounds})
-    with worktree(args.base) as (base, commit):
+    with code_of(args.base) as (base, commit):
         out.facts["base"] = commit
         for name, precision, goal in exports:
             seconds: dict[Path, list[float]] = {base: [], ROOT: []}
@@ -84,26 +86,22 @@ def main() -> int:
 
 
 @contextmanager
-def worktree(commit: str) -> Iterator[tuple[Path, str]]:
+def code_of(commit: str) -> Iterator[tuple[Path, str]]:
     """Yield a temporary folder with the code of a commit, and the commit's short name."""
     git = ["git", "-C", str(ROOT)]
     try:
-        short = subprocess.run(
-            [*git, "rev-parse", "--short", f"{commit}^{{commit}}"],
-            check=True, capture_output=True, text=True,
-        ).stdout.strip()  # fmt: skip
+        name = [*git, "rev-parse", "--short", f"{commit}^{{commit}}"]
+        short = subprocess.run(name, check=True, capture_output=True, text=True).stdout.strip()
+        packed = subprocess.run([*git, "archive", short], check=True, capture_output=True).stdout
     except (subprocess.CalledProcessError, FileNotFoundError) as error:
         raise SystemExit(
             f"--base {commit}: git knows no such commit in {ROOT.name}; expected a commit of this repository, "
             "in a checkout with its history"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, "base")
-        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", place, short], check=True)
-        try:
-            yield place, short
-        finally:
-            subprocess.run([*git, "worktree", "remove", "--force", place], check=True)
+        with tarfile.open(fileobj=io.BytesIO(packed)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder), short
 
 
 def run(root: Path, name: str, precision: str) -> dict:
@@ -113,7 +111,7 @@ def run(root: Path, name: str, precision: str) -> dict:
         done = subprocess.run(
             [sys.executable, "-c", CHILD, name, precision, str(Path(folder, "bundle"))],
             env={**os.environ, "PYTHONPATH": paths},
-            cwd=root, capture_output=True, text=True, check=False,
+            cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"export of {name} in {precision} fails in {root}:\n{done.stderr[-2000:]}")

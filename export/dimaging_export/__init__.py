@@ -1,4 +1,4 @@
-"""Keras models as proven ONNX bundles: convert, compare, and only then write.
+"""Export turns Keras models into proven ONNX bundles: it converts, compares, and only then writes.
 
     from dimaging_export import export
     export("runs/vae", "bundles/vae-int8-phone", precision="int8", target="phone")
@@ -6,7 +6,9 @@
 Names load on first use: importing this package loads neither TensorFlow nor onnx.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dimaging_edge.common.lazy import lazy_names
 
 from dimaging_export.errors import ExportError, ParityError
 
@@ -15,10 +17,4 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportError", "ParityError", "export"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "export":
-        from dimaging_export.exporting import export
-
-        return export
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"export": "exporting"})

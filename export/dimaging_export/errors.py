@@ -1,10 +1,10 @@
-"""What export raises, written for the user: what is wrong, what was expected, what mends it."""
+"""The errors of export, written for the user: what is wrong, what was expected, what mends it."""
 
 from dimaging_edge.common.errors import DimagingError
 
 
 class ExportError(DimagingError):
-    """A model, precision, target or place that cannot be exported; nothing was written."""
+    """A model cannot be exported, or not in this precision, for this target or to this place."""
 
 
 class ParityError(ExportError):
@@ -12,8 +12,8 @@ class ParityError(ExportError):
 
 
 class PrecisionError(ParityError):
-    """fp16 or int8 costs more than it may; what it was made from does match."""
+    """The precision fp16, int8 or integer loses more than it may; the float32 graph does match."""
 
 
 class Unsupported(ExportError):
-    """A layer without an emitter; the other converter may still know it."""
+    """A layer has no emitter; tf2onnx may still know it."""

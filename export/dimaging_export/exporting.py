@@ -1,4 +1,4 @@
-"""`export`: a Keras model in, a proven bundle out."""
+"""`export` turns a Keras model into a proven bundle; `FAMILIES` says how models of each kind are built."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Family:
-    """How the models of one kind are exported; a family with graphs of its own is one row of `FAMILIES`."""
+    """A kind of models and how they are exported; a family with graphs of its own is a row of `FAMILIES`."""
 
     kind: type
     """The base class of its models."""
@@ -58,7 +58,7 @@ FAMILIES = (
     Family(ExplicitDensity, build_density, prepare=prepare_density),
     Family(object, build_plain),  # every other model: its graphs as they are
 )
-"""A model belongs to the row whose kind comes first in the order of its base classes (its MRO)."""
+"""All families; a model belongs to the row whose kind comes first among its base classes (its MRO)."""
 
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx")
 
@@ -81,17 +81,17 @@ def export(
     model_or_path  a Keras model (one with graphs(), or any functional one), a .keras file, a run
                    folder
     out            the bundle's own folder; nothing is there until all of it is
-    precision      "fp32", "fp16" or "int8"; of an explicit density "fp32" or "integer"
+    precision      "fp32", "fp16" or "int8"; for an explicit density "fp32" or "integer"
     target         "cpu", "cuda", "phone" or "web"
     data           real images to calibrate on and judge by: a name or folder of dimaging_tf.data,
                    a Dataset, an array [N, H, W, C], or a pair of it and labels; by default what
                    the model was trained on
     force          replace a bundle that is there
-    uint8          images as bytes, 0 to 255; by default as the target likes it
+    uint8          whether images are bytes, 0 to 255; by default as the target likes it
     size           height and width of examples where the model takes any, in pixels; the phone's
                    file is made for it
     converter      "auto", "direct" or "tf2onnx"
-    gradient       of a classifier: the graph "gradient" too, with which a device can attack it
+    gradient       whether a classifier gets the graph "gradient" too, with which a device can attack it
 
     Raises ExportError for what cannot be exported, and ParityError where the file does not compute
     what Keras computes; neither leaves anything behind.
@@ -195,7 +195,7 @@ def _quality(
 def _facts(
     family: Family, subject: Subject, spec: BuildSpec, built: dict[str, Built]
 ) -> dict[str, Any]:
-    """What the manifest says of the bundle as a whole, and each file of itself."""
+    """Return what the manifest says of the bundle as a whole, and every file of itself."""
     entry, origin = registry.REGISTRY.get(subject.name), subject.learned_from
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
     if family.facts:
@@ -219,13 +219,13 @@ def _facts(
 
 
 def _version(package: str) -> str:
-    """The version that a loaded module says; what the installed package says takes 10 ms to read."""
+    """Return a tool's version: that of the loaded module, for the package's own takes 10 ms to read."""
     loaded = getattr(sys.modules.get(package), "__version__", None)
     return loaded or metadata.version(package)
 
 
 def _model_id(subject: Subject, built: dict[str, Built]) -> str:
-    """SHA-256 of the weights, and of the tables where there are some."""
+    """Return the SHA-256 of the weights, and of the tables where there are some."""
     tables = [b.files[name] for b in built.values() for name in sorted(b.files)]
     joined = b"".join([subject.model_id.encode(), *tables])
     return hashlib.sha256(joined).hexdigest() if tables else subject.model_id
@@ -234,7 +234,7 @@ def _model_id(subject: Subject, built: dict[str, Built]) -> str:
 def _command(
     source: str, precision: str, target: str, switches: dict[str, bool | None], more: dict[str, Any]
 ) -> str:
-    """The command that repeats this export."""
+    """Return the command that repeats this export."""
     words = ["dimaging", "export", source, "--precision", precision, "--target", target]
     for name, on in switches.items():
         words += [f"--{name}" if on else f"--no-{name}"] if on is not None else []
@@ -246,7 +246,7 @@ def _command(
 def _write(
     folder: Path, built: dict[str, Built], facts: dict[str, Any], quality: dict[str, Any] | None
 ) -> schema.Manifest:
-    """Every file but the card."""
+    """Write every file but the card, and return the manifest."""
     for name, b in built.items():
         tensors = {t.name: (t.layout, t.range) for t in (*b.entry.inputs, *b.entry.outputs)}
         texts = {**facts, "graph": name, "tensors": tensors, "parity": b.entry.parity}

@@ -1,1 +1,1 @@
-"""What a bundle is made of: subject, target, real images, card, files."""
+"""The parts of a bundle: its subject, target, real inputs, graphs, card and files."""

@@ -1,6 +1,6 @@
-"""The graphs of a model as proven ONNX files: convert, change precision, prove, carry bytes.
+"""Build the graphs of a model as proven ONNX files: convert, change precision, prove, carry bytes.
 
-`build_plain` is the whole way of a model without a family of its own; a family that adds graphs starts from
+`build_plain` is all that a model without a family of its own needs; a family that adds graphs starts from
 `build_graphs` (see `samplers/build.py`).
 """
 
@@ -39,7 +39,7 @@ _LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC", 5: "NTHWC"}
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """What is to be built: the answers that `export` has to its arguments, the same for all graphs."""
+    """The settings of an export, the same for all graphs of a bundle."""
 
     precision: str
     target: targets.Target
@@ -47,32 +47,32 @@ class BuildSpec:
     size: tuple[int, int]
     converter: str
     by_score: bool
-    """The model's figure of merit will judge the precision; else each graph's SQNR does."""
+    """True where the model's figure of merit judges the precision; else the SQNR of each graph does."""
     float_tail: int = 1
-    """How many of the last products of an int8 graph stay float32."""
+    """Number of the last products of an int8 graph that stay float32."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A finished graph, with what the manifest, the card and the score need to know."""
+    """A finished graph, and what the manifest, the card and the score need to know of it."""
 
     model: onnx.ModelProto
     entry: schema.Graph
-    """What bundle.json says of it."""
+    """The graph's entry in bundle.json."""
     examples: Arrays
-    """Inputs and Keras' outputs at batch 1, by tensor name, as the file takes and gives them."""
+    """Inputs and Keras' outputs at batch 1, by tensor name, in the types of the file."""
     reference: Graph
-    """Keras."""
+    """A run of the graph in Keras."""
     floats: Graph
-    """The file before its images became bytes: what the figure of merit is computed with."""
+    """A run of the file before its images became bytes, for the figure of merit."""
     verdict: dict[str, str]
-    """What onnxruntime's mobile checker says, for a target that asks it."""
+    """Verdicts of onnxruntime's mobile checker, for a target that asks it."""
     converter: str
     float_tail: int = 0
     sizes: tuple[tuple[int, ...], ...] = ()
-    """Heights and widths it was proven at, where they are free."""
+    """Sizes it was proven at, where they are free: (height, width) of images, (steps,) of anything else."""
     files: dict[str, bytes] = field(default_factory=dict)
-    """Raw tables that lie beside it in the bundle."""
+    """Name -> content of raw tables that lie beside the graph in the bundle."""
 
 
 def build_plain(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
@@ -83,9 +83,9 @@ def build_plain(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
 def real_inputs(
     subject: Subject, spec: BuildSpec, real: RealData | None
 ) -> tuple[dict[str, Arrays], dict[str, Arrays]]:
-    """Graph -> input -> real values, to calibrate on and to prove with.
+    """Return two dicts, graph -> input -> real values: to calibrate on, and to prove with.
 
-    Both are empty without data; the first is for int8 alone, which is the only one to calibrate.
+    Both are empty without data. The first is made for int8 alone, which is the only one to calibrate.
     """
     if real is None:
         return {}, {}
@@ -173,7 +173,7 @@ def build_graph(
 
 
 def _check_ranges(name: str, arrays: Arrays, ranges: Ranges) -> None:
-    """A device would refuse an example outside the range that its bundle declares."""
+    """Raise ExportError for an example outside its declared range, for a device would refuse it."""
     for tensor, array in arrays.items():
         low, high = ranges.get(tensor) or (-np.inf, np.inf)
         if array.size and not (low <= array.min() and array.max() <= high):
@@ -241,7 +241,7 @@ def describe(
     ranges: Ranges,
     byte_names: frozenset[str] = frozenset(),
 ) -> schema.Tensor:
-    """What the manifest says of an input or output; `arrays` holds an example of it."""
+    """Return the manifest's entry of an input or output; `arrays` holds an example of it."""
     legal = (0, 255) if info.name in byte_names else ranges.get(info.name)
     array = arrays[info.name]
     return schema.Tensor(

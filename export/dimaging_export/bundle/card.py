@@ -1,4 +1,4 @@
-"""CARD.md: what a bundle is, for the person who opens the folder."""
+"""The text of CARD.md, which tells the person who opens the folder what a bundle is."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,14 +11,17 @@ from dimaging_export.prove import parity
 from dimaging_tf import registry
 
 _FREE = {2: "height and width", 1: "number of steps", 3: "number of frames, height and width"}
-"""How many sizes of an input are free -> what they are."""
+"""Number of an input's sizes that are free -> what they are called."""
 
 
 def card(
     m: schema.Manifest, built: dict[str, Built], real: RealData | None, command: str,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> str:  # fmt: skip
-    """The text; `command` repeats the export, `more`: sections by title, from `origin`."""
+    """Return the card's text.
+
+    command: the one that repeats the export. more: further sections by title, those of `provenance`.
+    """
     entry = registry.REGISTRY.get(m.model)
     origin = [
         ("Lecture", m.lecture),

@@ -1,7 +1,7 @@
-"""Where weights come from, for the card: the photographs with their licences, and the command that trains.
+"""Where weights come from, for the card: photographs with their licences, and the command that trains.
 
-sections = origin("runs/mine")        {"## Learned from": ..., "## Train it again": ...}
-rewrite_card("bundle/mine", "runs/mine")        of a bundle that was exported before
+`sections("runs/mine")` gives {"## Learned from": ..., "## Train it again": ...}, and
+`rewrite_card("bundle/mine", "runs/mine")` puts them into a bundle that was exported before.
 """
 
 import shlex
@@ -17,11 +17,11 @@ from dimaging_tf.errors import UserError
 from dimaging_tf.training import runs
 
 _FLAGS = ("size", "channels", "cut", "white")
-"""Options of the data that `dimaging train` takes."""
+"""Options of the data that `dimaging train` takes as flags."""
 
 
 def sections(source: Any) -> dict[str, str]:
-    """Title -> text, for a run folder of `dimaging train`; {} for any other model."""
+    """Return title -> text for a run folder of `dimaging train`; {} for any other model."""
     if not isinstance(source, str | Path) or not (Path(source) / "run.json").is_file():
         return {}
     record = runs.read_record(source)
@@ -36,7 +36,7 @@ def sections(source: Any) -> dict[str, str]:
 
 
 def training_command(settings: dict[str, Any]) -> str:
-    """`dimaging train` with these settings of a run.json; what the registry says anyway is left out."""
+    """Return the `dimaging train` of these settings of a run.json, without what is the registry's default."""
     entry = registry.find(settings["model"])
     words = ["dimaging", "train", settings["model"], "--data", settings["data"]]
     options = settings["data_options"]
@@ -79,7 +79,7 @@ def _training(settings: dict[str, Any], folder: Path) -> str:
 def rewrite_card(bundle: str | Path, source: str | Path) -> None:
     """Put the `sections` of its run into the CARD.md of a bundle, whose check sums leave the card out.
 
-    ExportError where either is not what it should be.
+    Raises ExportError where there is no such card or no such run.
     """
     card = Path(bundle) / "CARD.md"
     try:

@@ -1,4 +1,4 @@
-"""Real inputs, of images or of any other kind: some to calibrate on, others to prove and judge with."""
+"""Real examples, images or any other kind of data: some to calibrate on, others to prove and judge with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ from dimaging_tf.data.kinds import FORMS, PICTURES
 from dimaging_tf.errors import DataError
 
 _PLACES = 2**20
-"""How many pixels, steps or tokens are judged at most: 16 images of 256 x 256, 256 of 64 x 64."""
+"""Number of pixels, steps or tokens to judge with at most: 16 images of 256 x 256, 256 of 64 x 64."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What goes into a model, and labels: images and movies in [0, 1], series and tokens as they are."""
+    """Examples of data, and their labels: images and movies in [0, 1], series and tokens as they are."""
 
     x: np.ndarray
     label: np.ndarray | None
@@ -40,11 +40,11 @@ class RealData:
     name: str
     licence: str
     apart: bool
-    """No example both calibrated and judged."""
+    """True where no example both calibrated and judged."""
 
 
 def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> RealData | None:
-    """Resolve `data`; None where a plain model came without any.
+    """Load the real examples that `data` names; None where a plain model came without any.
 
     data: None (what the model learned from), a name or folder of dimaging_tf.data, a Dataset, an
     array of examples (integers of images and movies become [0, 1]) or a pair (array, labels). size:
@@ -121,7 +121,7 @@ def _check_kind(data: Dataset, subject: Subject) -> None:
 
 
 def _draw(given: Examples, subject: Subject, size: tuple[int, int] | None) -> Examples:
-    """A few hundred at random, as the model takes them."""
+    """Draw a few hundred at random, and convert them to what the model takes; ExportError where none fits."""
     given = given.part(np.random.default_rng(0).permutation(len(given.x))[:256])
     x, label, kind = given.x, given.label, subject.kind
     plural = FORMS[kind or "image"].plural
@@ -156,14 +156,14 @@ def _draw(given: Examples, subject: Subject, size: tuple[int, int] | None) -> Ex
 
 
 def _whole(x: np.ndarray, name: str) -> np.ndarray:
-    """Tokens of any integer type as int32."""
+    """Convert tokens of any integer type to int32."""
     if not np.issubdtype(x.dtype, np.integer):
         raise ExportError(f"{name} takes tokens, whole numbers; received {x.dtype}")
     return x.astype(np.int32)
 
 
 def _fit(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The centre of an image that is too large; one that is too small is repeated."""
+    """Cut the centre of images that are too large, and repeat those that are too small."""
     for axis, wanted in zip((1, 2), size, strict=True):
         have = array.shape[axis]
         start = max(have - wanted, 0) // 2

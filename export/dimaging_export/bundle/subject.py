@@ -1,7 +1,7 @@
-"""What is exported: the graphs of a model, the ranges of their tensors, how to judge a copy of it.
+"""The subject of an export: a model's graphs, the ranges of their tensors, how to judge a copy of it.
 
-Our own models say all of it (dimaging_tf/deploy.py). Any other functional Keras model is one graph
-called "model", without ranges and without a figure of merit; it is judged by signal to noise.
+Our own models say all of it (dimaging_tf/deployable.py). Any other functional Keras model is one graph
+called "model", without ranges and without a figure of merit; it is judged by its signal to noise ratio.
 """
 
 import hashlib
@@ -33,11 +33,11 @@ class Subject:
     quality: Any = None
     """dimaging_tf.deployable.FigureOfMerit, or None."""
     model: Any = None
-    """Our own model, or None."""
+    """The model itself if it is one of ours, else None."""
     original: Any = None
-    """The float model of which `model` is the integer-valued twin; judged against it."""
+    """The float model whose integer-valued twin `model` is, and against which it is judged; else None."""
     data: tuple[str, dict[str, Any]] | None = None
-    """Name and options of the data it learned from (dimaging_tf.data.load), or its default."""
+    """Name and options of the data it learned from, for dimaging_tf.data.load, or those of its default."""
     learned_from: tuple[str, str] | None = None
     """Name and licence of what it was trained on, as its run says; None where nobody says."""
     source: str = "MODEL"
@@ -45,7 +45,7 @@ class Subject:
 
     @property
     def example_shape(self) -> tuple[int | None, ...]:
-        """The shape (None where free) of one example of what it learned from; of a plain model: its input."""
+        """Shape of one example of its data, None where free; that of its input for a plain model."""
         if said := getattr(self.model, "example_shape", None):
             return said
         shapes = [tuple(tensor.shape) for graph in self.graphs.values() for tensor in graph.inputs]
@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of data that it works on; None for a plain model whose input is of no such kind."""
+        """Kind of data that it works on; None for a plain model whose input is of no such kind."""
         kind = kind_of(1 + len(self.example_shape))
         if self.model is not None or kind != "tokens":
             return kind
@@ -62,7 +62,7 @@ class Subject:
 
     @property
     def free_size(self) -> bool:
-        """The model takes images of any height or width."""
+        """True where the model takes images of any height or width."""
         return self.kind == "image" and None in self.example_shape[:2]
 
     @property
@@ -77,7 +77,7 @@ class Subject:
         return digest.hexdigest()
 
     def examples(self, x: np.ndarray, label: np.ndarray | None) -> dict[str, Arrays]:
-        """Graph -> input -> real values, made from examples of the data."""
+        """Make the inputs of every graph from examples of the data; returns graph -> input -> values."""
         if self.model is not None:
             found = self.model.examples(x, label)
             return {
@@ -90,13 +90,13 @@ class Subject:
         return {name: {inputs[0]: x}} if len(inputs) == 1 else {}
 
     def _kinds(self, graph: str) -> dict[str, str]:
-        """Input -> type, as Keras has it."""
+        """Return input -> type, as Keras has it."""
         model = self.graphs[graph]
         names, _ = names_of(model)
         return dict(zip(names, (tensor.dtype for tensor in model.inputs), strict=True))
 
     def score(self, run: Run, x: np.ndarray, label: np.ndarray | None) -> float:
-        """The figure of merit of whatever `run(graph, **inputs)` computes."""
+        """Return the figure of merit of what `run(graph, **inputs)` computes; ExportError for other data."""
         try:
             return float(self.model.score(run, x, label))
         except ValueError as error:
@@ -104,7 +104,7 @@ class Subject:
 
 
 def load_subject(model_or_path: Any) -> Subject:
-    """From a Keras model, a .keras file or a run folder; ExportError for anything else."""
+    """Load the subject from a Keras model, a .keras file or a run folder; ExportError for anything else."""
     if isinstance(model_or_path, keras.Model):
         return _subject(model_or_path)
     path = Path(model_or_path)
@@ -145,5 +145,5 @@ def _subject(model: Any, **more: Any) -> Subject:
 
 
 def portable(path: Path) -> str:
-    """A path that means something on another machine: relative as it was given, or its name."""
+    """Return a path that means something on another machine: relative as it was given, or its name."""
     return path.name if path.is_absolute() or path.parts[:1] == ("~",) else path.as_posix()

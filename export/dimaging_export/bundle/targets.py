@@ -1,4 +1,4 @@
-"""Where a bundle goes, as rows of data; a new device is a new row."""
+"""The targets of a bundle as rows of data; a new device is a new row."""
 
 import tempfile
 from dataclasses import dataclass
@@ -16,28 +16,29 @@ _ALL = ("fp32", "fp16", "int8", "integer")
 _RANDOM = frozenset(
     "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli".split()
 )
-"""Never the same twice: a model takes its noise as an input."""
+"""Ops that draw random numbers, never the same twice; a model takes its noise as an input."""
 _CONTROL = frozenset({"Loop", "If", "Scan", "NonZero"})
+"""Ops that an accelerator of a phone cannot compile."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a device asks of a bundle."""
+    """A device, and what it asks of a bundle."""
 
     name: str
     summary: str
     precisions: tuple[str, ...] = _ALL
     forbidden: frozenset[str] = _RANDOM
-    """Op types that must not be in a graph."""
+    """Types of ops that must not be in a graph."""
     uint8: bool = False
-    """Images go in and out as bytes unless the caller says otherwise."""
+    """True where images go in and out as bytes unless the caller says otherwise."""
     static: bool = False
-    """Batch 1 and one size: NNAPI and Core ML compile a graph for the shapes it will have."""
+    """True where a graph has batch 1 and one size: NNAPI and Core ML compile it for fixed shapes."""
     size: int = 256
-    """Height and width where the model leaves them free and the target does not, in pixels."""
+    """Height and width in pixels, where the model leaves them free and the target does not."""
     max_opset: int = 18
     mobile_check: bool = False
-    """Ask onnxruntime's mobile usability checker; its verdict goes into the card."""
+    """True where onnxruntime's mobile usability checker is asked; its verdict goes into the card."""
 
 
 TARGETS = {
@@ -58,7 +59,7 @@ TARGETS = {
 
 
 def find(name: str, precision: str) -> Target:
-    """The row of this target; ExportError where it or its precision does not exist."""
+    """Return the row of this target; ExportError where the target or the precision does not exist."""
     if name not in TARGETS:
         raise ExportError(f"unknown target {name!r}; {near(name, list(TARGETS))}")
     if precision not in _ALL:
@@ -71,7 +72,7 @@ def find(name: str, precision: str) -> Target:
 
 
 def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
-    """Raise ExportError where the graph breaks a rule of its target; returns the verdicts."""
+    """Raise ExportError where the graph breaks a rule of its target; returns the mobile verdicts."""
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     if opset > target.max_opset:
         raise ExportError(
@@ -90,14 +91,17 @@ def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
         if dim.dim_param
     ]
     if target.static and free:
-        raise ExportError(f"target {target.name!r} needs fixed shapes; free: {', '.join(free)}")
+        raise ExportError(
+            f"target {target.name!r} needs fixed shapes; free: {', '.join(free)}. Give the model's inputs "
+            "fixed shapes, or pass real examples: data= (dimaging export --data NAME_OR_PATH)"
+        )
     return mobile_verdict(model) if target.mobile_check else {}
 
 
 def mobile_verdict(model: "onnx.ModelProto") -> dict[str, str]:
-    """{"NNAPI": "yes" | "maybe" | "no", "Core ML": ...}: may the phone's accelerator pay?
+    """Return whether a phone's accelerator may pay: {"NNAPI": "yes" | "maybe" | "no", "Core ML": ...}.
 
-    The rules of onnxruntime's own checker, after the optimisation it asks for; no device is asked.
+    onnxruntime's own checker judges by its rules, after the optimisation it asks for; no device is asked.
     """
     import onnx
     from onnxruntime.tools.mobile_helpers import usability_checker as checker

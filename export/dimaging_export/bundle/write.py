@@ -1,4 +1,4 @@
-"""A bundle is either whole or not there: written beside its place, then moved into it."""
+"""Writing a bundle so that it is either whole or not there: beside its place, then moved into it."""
 
 import hashlib
 import shutil
@@ -13,7 +13,7 @@ from dimaging_export.errors import ExportError
 
 
 def check_place(out: Path, force: bool) -> None:
-    """Refuse a place that is taken, before the work rather than after it."""
+    """Raise ExportError for a place that is taken, before the work rather than after it."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / "bundle.json").is_file():
@@ -60,5 +60,5 @@ def new_bundle(out: Path, force: bool) -> Iterator[Path]:
 
 
 def file_entry(path: Path) -> schema.File:
-    """Size and SHA-256 of a written file."""
+    """Return size and SHA-256 of a written file."""
     return schema.File(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)

@@ -1,1 +1,1 @@
-"""A learned image codec as a bundle: two networks in float32, between them a prior in whole numbers."""
+"""A learned image codec as a bundle: an encoder and a decoder in float32, and a prior in whole numbers."""

@@ -1,10 +1,10 @@
-"""The three graphs of an image codec and its tables, proven.
+"""Build and prove the three graphs of an image codec, and the tables of its entropy coder.
 
-    encoder   image, quality -> z symbols, y in 1/256 of a step      float32 inside
-    prior     z, y as far as known, pass, quality -> index, mean     whole numbers: equal everywhere
-    decoder   z, y in 1/8 of a step, quality -> image                float32 inside
+    encoder   image, quality -> z symbols, y in 1/256 of a step            float32 inside
+    prior     z, the y known so far, pass, quality -> scale index, mean    whole numbers: equal everywhere
+    decoder   z, y in 1/8 of a step, quality -> image                      float32 inside
 
-Every tensor at their ends is an integer, so any onnxruntime user can hand bytes in and take bytes out.
+Every input and output is an integer, so any onnxruntime user can hand bytes in and take bytes out.
 """
 
 import io
@@ -45,21 +45,22 @@ from dimaging_tf.compression.base import SYMBOL, LearnedCodec
 from dimaging_tf.layers.codec import QUALITIES, table_index
 
 SHOWN = 64
-"""Side of the example that travels with the bundle, pixels."""
+"""Height and width of the example image in the bundle, in pixels."""
 _NUMPY = {name: helper.tensor_dtype_to_np_dtype(kind) for name, kind in TYPES.items()}
+"""Name of a tensor -> its numpy type in the file."""
 
 
 def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
     """Build and prove the graphs of a `LearnedCodec`, by name; the tables lie beside the prior.
 
-    Raises ExportError for a precision or target that a codec has not, and where the prior's sums could
-    reach 2^24; ParityError where a file computes something else than Keras.
+    Raises ExportError for a precision or target that a codec cannot have, and where the prior's sums could
+    reach 2^24; ParityError where a file does not compute what Keras computes.
     """
     if spec.precision != "fp32" or spec.target.static or real is None:
         raise ExportError(
             f"{subject.name}: a codec is exported as fp32 (its prior in whole numbers), for a target that "
             f"takes any size, with images to count symbols on; received precision {spec.precision!r}, "
-            f"target {spec.target.name!r}"
+            f"target {spec.target.name!r}, {'images' if real else 'no images: pass data='}"
         )
     model: LearnedCodec = subject.model
     calibration, judging = real.calibration.x, real.judging.x
@@ -109,10 +110,10 @@ def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
 
 
 def codec_facts(subject: Subject) -> dict[str, dict[str, int]]:
-    """What bundle.json says of a codec under `config`: {"codec": {"halo", "bit_depth"}}.
+    """Return what bundle.json says of a codec under `config`: {"codec": {"halo", "bit_depth"}}.
 
-    halo: pixels that encoder and decoder see beyond a tile, a multiple of 32. A block looks 8 pixels
-    far, the way to the bottleneck 24. bit_depth: bits of a pixel, 8 or 16.
+    halo: pixels that encoder and decoder see beyond a tile, a multiple of 32; a block sees 8 pixels
+    further, the way to the bottleneck 24. bit_depth: bits of a pixel, 8 or 16.
     """
     config = subject.model.config
     before, behind = config.blocks
@@ -121,9 +122,10 @@ def codec_facts(subject: Subject) -> dict[str, dict[str, int]]:
 
 
 def _short(weight: np.ndarray, path: str) -> np.ndarray:
-    """Bytes for the kernels of the residual blocks, float16 for what all of the picture goes through.
+    """Round a weight to what the file stores.
 
-    Together 0.01 to 0.02 dB, for a quarter of the file.
+    Kernels of residual blocks become int8 with a scale, all other weights, which every pixel passes,
+    float16. Together that costs 0.01 to 0.02 dB and saves three quarters of the file.
     """
     ordinary = "conv2d" in path and "transpose" not in path  # all others have names of their own
     if ordinary and weight.ndim == 4:
@@ -136,7 +138,7 @@ def _ranges(model: LearnedCodec) -> dict[str, tuple[float, float] | None]:
 
 
 def _as_stored(name: str, x: np.ndarray, bits: int) -> np.ndarray:
-    """What Keras answers, in the type of the file."""
+    """Convert what Keras answers for the tensor `name` to its type in the file; bits: those of a pixel."""
     if name != "image":
         return x.astype(_NUMPY[name])
     levels = np.float32(2**bits - 1)
@@ -144,21 +146,24 @@ def _as_stored(name: str, x: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _examples(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> dict[str, Arrays]:
-    """Batch 1, as the files take it: a photograph at a middle quality, and its code."""
+    """Return inputs of every graph at batch 1, in the files' types: an image at quality 32, and its code.
+
+    runs: the files. image: float32 [1, H, W, C].
+    """
     quality = np.array([32], np.int64)
-    picture = as_type("uint16" if model.config.bits > 8 else "uint8", image)
-    code = runs["encoder"]({"image": picture, "quality": quality})
+    pixels = as_type("uint16" if model.config.bits > 8 else "uint8", image)
+    code = runs["encoder"]({"image": pixels, "quality": quality})
     y, _ = model.coded(lambda name, **x: runs[name](x), code, quality)
-    told = {"z": code["z"], "y": y.astype(np.int32), "quality": quality}
+    feed = {"z": code["z"], "y": y.astype(np.int32), "quality": quality}
     return {
-        "encoder": {"image": picture, "quality": quality},
-        "prior": {**told, "pass": np.array([1], np.int64)},
-        "decoder": told,
+        "encoder": {"image": pixels, "quality": quality},
+        "prior": {**feed, "pass": np.array([1], np.int64)},
+        "decoder": feed,
     }
 
 
 def _tables(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> dict[str, bytes]:
-    """What the entropy coder reads, fitted to images [N, H, W, C]."""
+    """Fit the tables of the entropy coder to images [N, H, W, C]; returns file name -> content."""
     z_index, wide = _z_index(model), model.widest > SYMBOL
     if wide:
         image = np.concatenate([image, np.asarray(model.varied(tf.constant(image), 0))])
@@ -175,7 +180,10 @@ def _tables(model: LearnedCodec, runs: dict[str, Graph], image: np.ndarray) -> d
 
 
 def _z_index(model: LearnedCodec) -> np.ndarray:
-    """Uint8 [64, Cz]. Never 0: a channel that is silent but for rare events needs those."""
+    """Return the scale index of each channel of z at each quality, uint8 [64, Cz].
+
+    It is never 0, which would send nothing: a channel that is silent but for rare events needs those.
+    """
     scale = np.asarray(model.z_log2_scale(np.arange(QUALITIES)))[:, 0, 0]
     return np.maximum(np.asarray(table_index(scale)), 1).astype(np.uint8)
 

@@ -1,5 +1,6 @@
-"""A program of whole numbers as an ONNX file, channels first inside; the half that `pass` leaves out
-is not computed (If).
+"""A program of whole numbers as an ONNX file, channels first inside.
+
+The branch of an If that `pass` does not choose is not computed.
 """
 
 from typing import Any
@@ -19,7 +20,10 @@ _FLOAT, _INT32, _INT64, _BOOL = (
 
 
 def prior_file(program: Program, z_channels: int, y_channels: int) -> onnx.ModelProto:
-    """Inputs z, y int32 [1, h, w, C], pass and quality int64 [1]; outputs index and mean as y."""
+    """Write the prior's file.
+
+    Inputs: z and y, int32 [1, h, w, C]; pass and quality, int64 [1]. Outputs: index and mean, shaped like y.
+    """
     b = Builder()
     names = {"quality": "quality", "pass": b.node("Cast", "pass", to=_BOOL)}
     for name in ("z", "y"):
@@ -46,7 +50,10 @@ def prior_file(program: Program, z_channels: int, y_channels: int) -> onnx.Model
 
 
 def _write(b: Builder, program: Program, steps: list[Step], names: dict[str, str]) -> None:
-    """Every step that is not in a branch; a branch where it is chosen."""
+    """Write the steps in their order, those that only one branch needs inside that branch of its If.
+
+    names: tensor of the program -> its name in the file; it learns the outputs of the steps.
+    """
     branches = _branches(program, steps)
     inside = {id(step) for branch in branches.values() for step in branch}
     for step in steps:
@@ -66,7 +73,7 @@ def _write(b: Builder, program: Program, steps: list[Step], names: dict[str, str
 
 
 def _branches(program: Program, steps: list[Step]) -> dict[str, list[Step]]:
-    """Source of a `where` -> the steps that only it needs."""
+    """Return for each choice of a `where` the steps that nothing but this choice needs."""
     makes = {step[1]: step for step in steps}
 
     def needed(name: str, found: dict[str, Step]) -> dict[str, Step]:
@@ -122,11 +129,11 @@ def _node(b: Builder, program: Program, op: str, x: list[str], parameters: dict)
             return b.node("Slice", x[0], *ends, b.constant([1]))
         case "checkerboard":
             return b.node("Mul", x[0], _squares(b, x[0], given["odd"]))
-    raise ValueError(f"no ONNX form of op {op!r}")
+    raise ValueError(f"op {op!r} has no ONNX form; add it to _node in {__name__}")
 
 
 def _squares(b: Builder, like: str, odd: int) -> str:
-    """1 where row + column has this parity: [h, w]."""
+    """Write a float32 map [h, w] that is 1 where row + column has the parity `odd`, else 0."""
     sides = []
     for axis in (2, 3):
         size = b.node("Shape", like, start=axis, end=axis + 1)

@@ -1,4 +1,4 @@
-"""Integers at both ends of a codec's graphs, so that bytes go in and bytes come out."""
+"""Integer inputs and outputs of a codec's graphs, so that bytes go in and bytes come out."""
 
 import numpy as np
 import onnx
@@ -8,11 +8,14 @@ TYPES = {
     "quality": TensorProto.INT64, "pass": TensorProto.INT64, "z": TensorProto.INT32,
     "y": TensorProto.INT32, "index": TensorProto.INT32, "mean": TensorProto.INT32,
 }  # fmt: skip
-"""Of every tensor but the image, which has one or two bytes."""
+"""Name of a tensor -> its type in the file; the image, uint8 or uint16 by its bits, is not among them."""
 
 
 def whole_ends(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
-    """Integers at both ends, batch 1, and a name of its own for every free size."""
+    """Give the graph integer inputs and outputs, batch 1, and each free size a name of its own; in place.
+
+    bits: those of a pixel; an image of more than 8 is uint16.
+    """
     graph, levels = model.graph, float(2**bits - 1)
     image = TensorProto.UINT16 if bits > 8 else TensorProto.UINT8
     before, after = [], []

@@ -1,8 +1,8 @@
-"""The tables of dimaging_edge/codec/neighbours.py, from symbols that were seen.
+"""Fit the tables of dimaging_edge/photo/neighbours.py to the symbols of calibration images.
 
-Two passes over the latents of calibration images: first the factors of the shift, channel by channel, as
-weighted least squares; then, with them, the scale index that codes cheapest for each spread.
-A third pass counts the symbols for the final probability tables.
+A first pass over the latents finds the factors of the mean's shift, channel by channel, by weighted least
+squares. With them a second pass finds, for each spread of the neighbours, the scale index that codes
+cheapest. A third pass counts the symbols for the final probability tables.
 """
 
 from collections import Counter
@@ -19,47 +19,52 @@ from dimaging_tf.compression.base import EIGHTHS, PARTS, RUNGS, SYMBOL
 from dimaging_tf.layers.codec import QUALITIES, table_scale
 
 RIDGE = 200.0
-"""Factors are drawn to 0 as if by so many symbols."""
+"""Weight of the ridge that draws factors to 0, in symbols."""
 LOYALTY = 1.0
-"""Bits that another scale index must save to be chosen."""
+"""Bits that another scale index must save over all symbols to be chosen."""
 REACH = 2.0
-"""Scale indices learn from neighbours so far away."""
+"""Distance of scale indices at which they still learn from each other: a Gaussian's standard deviation."""
 STEADY = 300
-"""An image with so few symbols that are not 0 counts half as much as one with none."""
+"""Number of symbols other than 0 at which an image's symbols weigh half as much as those of an empty one."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A rung of an image: exact values in 1/256 of a step less the prior's mean, and indices; [h, w, C]."""
+    """What the coder meets at one rung of one image: z, or y in one of the two passes."""
 
-    rung: int  # 0: z
-    image: int  # passes of one image share a Field
+    rung: int
+    """0 for z, 1 and 2 for the passes of y."""
+    image: int
+    """Number of the image at one quality; its rungs share a Field."""
     exact: np.ndarray
+    """[h, w, C]: values before rounding less the prior's mean, in 1/256 of a step."""
     index: np.ndarray
-    weight: float = 1.0  # of its symbols
+    """[h, w, C]: scale indices that the prior predicts."""
+    weight: float = 1.0
+    """How much each of its symbols counts."""
 
 
 def latents(
     runs: dict[str, Graph], z_index: np.ndarray, image: np.ndarray, widest: int
 ) -> list[Seen]:
-    """What the three rungs of images [N, H, W, C] look like at the qualities of RUNGS.
+    """Encode images [N, H, W, C] at the qualities of RUNGS; returns what the coder meets at every rung.
 
-    A percent counts the same in a picture of few symbols and in one of many, as in training: else the
-    busy ones at high rates would have all the say. widest: the largest symbol of y.
+    A percent of the bytes counts the same in an image of few symbols and in one of many, as in training:
+    else the busy images at high rates would decide alone. widest: the largest symbol of y.
     """
     found: list[Seen] = []
     for quality in RUNGS:
-        for picture in image:
-            number, told = len(found), {"quality": np.array([quality], np.int64)}
-            code = runs["encoder"]({"image": picture[None], **told})
+        for pixels in image:
+            number, feed = len(found), {"quality": np.array([quality], np.int64)}
+            code = runs["encoder"]({"image": pixels[None], **feed})
             z, y = code["z"][0].astype(np.int32), code["y"].astype(np.int32)
             index = np.broadcast_to(z_index[quality].astype(np.int32), z.shape)
             found.append(Seen(0, number, PARTS * z, index))
             known = np.zeros_like(y)
             parity = np.add.outer(*map(np.arange, y.shape[1:3]))[None, :, :, None] % 2
             for rung in (1, 2):
-                told["pass"] = np.array([rung - 1], np.int64)
-                prior = runs["prior"]({"z": code["z"], "y": known, **told})
+                feed["pass"] = np.array([rung - 1], np.int64)
+                prior = runs["prior"]({"z": code["z"], "y": known, **feed})
                 index, mean = (prior[name].astype(np.int32) for name in ("index", "mean"))
                 exact = y - PARTS // EIGHTHS * mean
                 symbol = ((exact + PARTS // 2) // PARTS).clip(-widest, widest) * (index > 0)
@@ -74,7 +79,7 @@ def latents(
 
 
 class _Probe(Field):
-    """Tells what it looked at, before the symbols are coded."""
+    """A Field that keeps what it read of the neighbours, before the symbols are coded."""
 
     mean = spread = None
     number = 0
@@ -89,13 +94,13 @@ class _Probe(Field):
 
 
 def no_tables(channels: int) -> Tables:
-    """Neither shift nor other indices."""
+    """Return tables that shift no mean and change no scale index."""
     remap = np.broadcast_to(np.arange(QUALITIES)[:, None], (LEVELS, QUALITIES, SPREADS))
     return Tables(np.zeros((LEVELS, channels), np.int8), remap.astype(np.uint8))
 
 
 def fit(seen: Sequence[Seen], counts: np.ndarray) -> tuple[Tables, Tables]:
-    """Tables of z and of y. counts: uint16 [64, 256], what symbols cost."""
+    """Fit the tables of z and of y; counts: uint16 [64, 256], from which follow the bits of a symbol."""
     cost = _cost(counts)
     found = []
     for kind in (0, 1):
@@ -106,7 +111,10 @@ def fit(seen: Sequence[Seen], counts: np.ndarray) -> tuple[Tables, Tables]:
 
 
 def count(seen: Sequence[Seen], both: tuple[Tables, Tables]) -> np.ndarray:
-    """How often each symbol of y is met with each table: [64, 256], those beyond +-127 in the last."""
+    """Count how often each symbol of y occurs at each scale index: [64, 256], those beyond +-127 in the last.
+
+    both: the tables of z and of y.
+    """
     total = np.zeros((QUALITIES, 2 * SYMBOL + 2))
 
     def note(x: Seen, probe: _Probe, index: np.ndarray, symbol: np.ndarray, *_: np.ndarray) -> None:
@@ -118,7 +126,7 @@ def count(seen: Sequence[Seen], both: tuple[Tables, Tables]) -> np.ndarray:
 
 
 def _walk(seen: Sequence[Seen], tables: Tables, note: Callable[..., None]) -> None:
-    """note(seen, probe, index, symbol, exact, channel) of every level with neighbours and without."""
+    """Code `seen` with these tables; at every level call note(seen, probe, index, symbol, exact, channel)."""
     field, image = None, None
     for x in seen:
         if field is None or image != x.image:
@@ -136,7 +144,7 @@ def _walk(seen: Sequence[Seen], tables: Tables, note: Callable[..., None]) -> No
 
 
 def _factors(seen: Sequence[Seen], tables: Tables) -> Tables:
-    """Least squares, symbols weighted by how exactly the prior knows them."""
+    """Find the factors of the mean's shift by least squares; symbols of a small scale weigh more."""
     sums = np.zeros((2, *tables.factor.shape))
 
     def note(x: Seen, probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
@@ -153,7 +161,10 @@ def _factors(seen: Sequence[Seen], tables: Tables) -> Tables:
 
 
 def _remap(seen: Sequence[Seen], tables: Tables, cost: np.ndarray) -> Tables:
-    """The cheapest shift of the scale index, for each level, index and spread."""
+    """Find the scale index that codes cheapest in place of each, for each level and spread of neighbours.
+
+    cost: bits [64, 255] of a symbol at a scale index.
+    """
     met = np.zeros((LEVELS, QUALITIES, SPREADS, 2 * SYMBOL + 1))
 
     def note(x: Seen, probe: _Probe, index: Any, symbol: Any, exact: Any, channel: Any) -> None:
@@ -176,5 +187,5 @@ def _remap(seen: Sequence[Seen], tables: Tables, cost: np.ndarray) -> Tables:
 
 
 def _cost(counts: np.ndarray) -> np.ndarray:
-    """Bits of the symbols -127..127 with each table, [64, 255]."""
+    """Return the bits of the symbols -127..127 at each scale index, [64, 255]."""
     return ScaleTables(counts).cost[:, : 2 * SYMBOL + 1] / 256

@@ -1,4 +1,4 @@
-"""The prior of a U-Net codec in whole numbers, from its trained networks."""
+"""The prior of a U-Net codec as a program of whole numbers, made from its trained networks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,33 +13,38 @@ from dimaging_tf.models.unet_codec import REACH, WIDE, UNetCodec
 
 @dataclass(frozen=True)
 class Units:
-    """Parts of a unit in which things are counted, and where they are cut."""
+    """The steps in which the prior's numbers are counted, and where they are clipped."""
 
-    parts: int  # of activations and predictions
-    neighbour: int  # of y, where the context reads it
-    widest: float  # units of y there
-    heaviest: int  # weight in its steps
+    parts: int
+    """Steps of activations and predictions in a unit."""
+    neighbour: int
+    """Steps in a unit of the y that the context reads."""
+    widest: float
+    """Largest |y| that the context reads, in units."""
+    heaviest: int
+    """Largest weight, in its own steps: BYTE or HALF."""
 
     @property
     def top(self) -> int:
-        """Largest activation."""
+        """Largest activation, in its steps."""
         return int(REACH * self.parts)
 
 
 UNITS = {8: Units(64, 16, WIDE, BYTE), 16: Units(256, 256, 8.0, HALF)}
-"""By bits of a pixel. A unit is what y varies by; dark pictures of 16 bits vary by a twentieth of it.
+"""Bits of a pixel -> its Units. A unit is what y varies by; dark images of 16 bits vary by a twentieth of it.
 
-With 16 bits a channel may have 40 steps a unit where most have less than one, so that weights of a byte
-mistook its mean by half a step: pass 1 cost twice as much (nuclei at 60 dB).
+With 16 bits a channel may have 40 quantisation steps in a unit where most have less than one. Weights of a
+byte then mistake its mean by half a step, which made the first pass twice as large (nuclei at 60 dB).
 """
 MEAN = FINEST // 2 - 1
-"""Largest mean, in eighths of a step."""
+"""Largest mean that the prior predicts, in eighths of a quantisation step."""
 
 
 def prior_program(model: UNetCodec) -> Program:
-    """Inputs z, y (eighths), pass and quality; outputs index and mean (eighths).
+    """Write the prior of `model` as a program.
 
-    Raises ExportError where a sum could reach 2^24.
+    Inputs: z in symbols, y in eighths of a step, pass and quality. Outputs: the scale index, and the mean in
+    eighths of a step. Raises ExportError where a sum could reach 2^24.
     """
     c, quality = model.config, np.arange(QUALITIES)
     log2 = {
@@ -84,7 +89,7 @@ def prior_program(model: UNetCodec) -> Program:
 
 
 def _convolutions(network: Any) -> list[Any]:
-    """In the order of execution; the last two, mean and log2_scale, apart."""
+    """Return the convolutions in the order of execution, without the last two, mean and log2_scale."""
     found = [x for x in network.layers if hasattr(x, "kernel")]
     return [x for x in found if x.name not in ("mean", "log2_scale")]
 
@@ -96,7 +101,10 @@ def _weights(layer: Any) -> tuple[np.ndarray, np.ndarray]:
 def _activation(
     p: Program, u: Units, name: str, parts: list[tuple[str, Any]], units: Any = None
 ) -> str:
-    """The sum of convolutions, cut to [0, REACH]."""
+    """Write the sum of convolutions, clipped to [0, REACH] units.
+
+    parts: (source, layer) of each. units: steps in a unit of each source; by default those of activations.
+    """
     units = units or (u.parts,) * len(parts)
     weights = [_weights(layer) for _, layer in parts]
     scaled = [
@@ -109,7 +117,10 @@ def _activation(
 def _up(
     p: Program, u: Units, name: str, source: str, layer: Any, table: np.ndarray | None = None
 ) -> str:
-    """A transposed 2x2 convolution of stride 2 as a product and depth_to_space."""
+    """Write a transposed 2x2 convolution of stride 2 as a 1x1 convolution and depth_to_space.
+
+    table: what is added by quality, [64, out].
+    """
     kernel, bias = _weights(layer)  # [2, 2, out, in]
     kernel = kernel.transpose(3, 0, 1, 2).reshape(1, 1, kernel.shape[3], -1)
     table = None if table is None else np.tile(table, 4)
@@ -118,7 +129,7 @@ def _up(
 
 
 def _prediction(p: Program, u: Units, name: str, source: str, layer: Any, network: Any) -> str:
-    """Means, then log2 scales, in one product."""
+    """Write a last 1x1 convolution that gives the means, and behind them the log2 scales, as channels."""
     x = _activation(p, u, name, [(source, layer)])
     last = [_weights(network.get_layer(kind)) for kind in ("mean", "log2_scale")]
     kernel, bias = (np.concatenate(both, -1) for both in zip(*last, strict=True))

@@ -1,6 +1,6 @@
-"""A network of whole numbers as a list of steps, proven while it is written down.
+"""A network of whole numbers as a list of steps; its bounds are proven while it is written down.
 
-One program, two readers: `file` makes an ONNX file of it, and dimaging_edge/codec/prior.py runs it in
+One program has two readers: `file` makes an ONNX file of it, and dimaging_edge/photo/prior.py runs it in
 numpy. Every number is a multiple of a power of two, and no sum of absolute terms reaches 2^24 of its
 smallest steps, so float32 rounds nothing, in whatever order it adds: the same bits on every device.
 """
@@ -17,31 +17,35 @@ from dimaging_export.integer.twin import LIMIT
 from dimaging_export.precision.weight_storage import byte_scale
 
 FINEST = 16
-"""Weights are multiples of 2^-16 or coarser."""
+"""Binary digits after the point of the finest weights: they are multiples of 2^-16 or coarser."""
 COARSEST = 4
-"""A channel whose weights would have to be coarser is refused."""
+"""Binary digits after the point that the weights of a channel must have at least, or it is refused."""
 BYTE = 127
-"""Largest weight in its steps, so that files hold bytes: costs 0.2 % of the rate, saves half of a file."""
+"""Largest weight in its own steps where files hold bytes; costs 0.2 % of the rate, saves half of a file."""
 HALF = 2047
-"""The same for files that hold float16."""
+"""Largest weight in its own steps where files hold float16."""
 DIGITS = 10
-"""Binary digits of a factor from a table."""
+"""Binary digits of the mantissa of a factor from a table."""
 
 Step = list[Any]
-"""[op, output, [inputs], {parameters}]; a parameter that is a text names an array."""
+"""A step [op, output, [inputs], {parameters}]; a parameter that is a text names an array of the program."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A term of a sum: a convolution of the whole-numbered `source`."""
+    """A term of a sum: a convolution of the tensor `source`, which holds whole numbers."""
 
     source: str
     kernel: np.ndarray
-    """[k, k, in, out], in units of the output for a unit of the input."""
+    """[k, k, in, out], in steps of the output for a step of the input."""
 
 
 class Program:
-    """Inputs: name -> largest absolute value. heaviest: largest weight in its steps, BYTE or HALF."""
+    """A program under construction.
+
+    inputs: name of an input -> its largest absolute value. heaviest: the largest weight in its own steps,
+    BYTE or HALF.
+    """
 
     def __init__(self, inputs: Mapping[str, float], heaviest: int = BYTE):
         self.heaviest = heaviest
@@ -50,10 +54,10 @@ class Program:
         self.largest: dict[str, float] = dict(inputs)
 
     def sum(self, name: str, parts: list[Part], bias: Any, table: Any = None) -> str:
-        """Convolutions, a bias [out] and perhaps a row of `table` [64, out] by quality.
+        """Write a sum of convolutions, a bias [out] and perhaps the row of `table` [64, out] for the quality.
 
-        Each output channel has weights as fine as its worst case allows. One half is added for the
-        floor that follows. Raises ExportError where no weights are fine enough.
+        Each output channel has weights as fine as its worst case allows. One half is added, so that the
+        floor that follows rounds. Raises ExportError where no weights are fine enough.
         """
         bias = np.asarray(bias, np.float64) + 0.5
         extra = np.zeros((1, len(bias))) if table is None else np.asarray(table, np.float64)
@@ -83,18 +87,21 @@ class Program:
         return self._add("add", name, total) if len(total) > 1 else total[0]
 
     def settle(self, source: str, low: float, high: float) -> str:
-        """Down to whole numbers in [low, high]."""
+        """Write a floor to whole numbers, clipped to [low, high]."""
         floor = self._add("floor", f"{source}_floor", [source])
         found = self._add("clip", f"{source}_whole", [floor], low=low, high=high)
         self.largest[found] = max(abs(low), abs(high))
         return found
 
     def row(self, name: str, table: np.ndarray) -> str:
-        """The row of a table [64, n] for the quality."""
+        """Write the look-up of the row of a table [64, n] that belongs to the quality."""
         return self._add("take", name, ["quality"], table=table)
 
     def scaled(self, name: str, source: str, table: np.ndarray, limit: float) -> str:
-        """`source` times a row of a table [64, n], rounded, in +-limit; factors keep 10 digits."""
+        """Write `source` times the row of a table [64, n] for the quality, rounded and clipped to +-limit.
+
+        Factors keep 10 binary digits. Raises ExportError where a product would not be exact.
+        """
         if self.largest[source] * 2**DIGITS >= LIMIT:
             raise ExportError(
                 f"{name}: {source} reaches {self.largest[source]:g}, expected less than 2^{24 - DIGITS}, "
@@ -106,19 +113,22 @@ class Program:
         return self.settle(self._add("plus", f"{name}_half", [product], by=0.5), -limit, limit)
 
     def step(self, op: str, name: str, *sources: str, **parameters: Any) -> str:
-        """Any other op of dimaging_edge/codec/prior.py; the result is as large as its sources."""
+        """Write another op of dimaging_edge/photo/prior.py, whose result is no larger than its sources."""
         self._add(op, name, list(sources), **parameters)
         self.largest[name] = max(self.largest[source] for source in sources)
         return name
 
     def rename(self, source: str, name: str) -> None:
-        """Call the output of a step so."""
+        """Give the tensor `source` another name wherever it is made or read."""
         for step in self.steps:
             step[1] = name if step[1] == source else step[1]
             step[2] = [name if x == source else x for x in step[2]]
 
     def stored(self) -> dict[str, np.ndarray]:
-        """The arrays of prior.npz: light kernels as bytes and scales, float16 where that is exact."""
+        """Return the arrays of prior.npz, the steps as JSON in "program".
+
+        Kernels of weights up to BYTE are int8 with a scale a channel, other arrays float16 where it is exact.
+        """
         steps, arrays = [], dict(self.arrays)
         for op, output, sources, given in self.steps:
             if op == "conv" and self.heaviest <= BYTE:
@@ -153,6 +163,6 @@ def _half(x: np.ndarray) -> np.ndarray:
 
 
 def short(x: np.ndarray) -> np.ndarray:
-    """The nearest numbers of `DIGITS` binary digits."""
+    """Round to the nearest numbers whose mantissa has `DIGITS` binary digits."""
     mantissa, exponent = np.frexp(np.asarray(x, np.float64))
     return np.ldexp(np.rint(mantissa * 2**DIGITS), exponent - DIGITS)

@@ -1,4 +1,4 @@
-"""Runs of a codec's files and what is proven of them: Keras, numpy and onnxruntime side by side."""
+"""Proof that a codec's files compute what Keras and numpy compute, and the runs that it needs."""
 
 import tempfile
 from pathlib import Path
@@ -17,6 +17,7 @@ from dimaging_tf.compression.base import PARTS, RUNGS
 _SESSIONS = [(threads, level) for threads in (1, 2) for level in (
     "ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"
 )]  # fmt: skip
+"""Numbers of threads and levels of optimisation at which the prior must give the same integers."""
 
 
 def _session(file: onnx.ModelProto, threads: int = 0, level: str = "ORT_ENABLE_ALL"):
@@ -30,7 +31,7 @@ def _session(file: onnx.ModelProto, threads: int = 0, level: str = "ORT_ENABLE_A
 
 
 def runner(file: onnx.ModelProto, **options: Any) -> Graph:
-    """The file with whatever type its arrays have; image by image."""
+    """Return a run of the file, image by image, that converts its inputs to the types of the file."""
     session = _session(file, **options)
     kinds = {x.name: x.type for x in session.get_inputs()}
     outputs = [x.name for x in session.get_outputs()]
@@ -47,7 +48,7 @@ def runner(file: onnx.ModelProto, **options: Any) -> Graph:
 
 
 def as_type(kind: str, array: np.ndarray) -> np.ndarray:
-    """Images in [0, 1] as the file's levels; whole numbers as its integers."""
+    """Convert an array to the ONNX type `kind`: float images in [0, 1] become levels, integers stay."""
     name = kind.removeprefix("tensor(").removesuffix(")")
     if array.dtype == np.float32 and name in ("uint8", "uint16"):
         array = np.rint(array * np.iinfo(name).max)
@@ -55,7 +56,7 @@ def as_type(kind: str, array: np.ndarray) -> np.ndarray:
 
 
 def carried(run: Graph) -> Graph:
-    """Keras on the arrays of a file: its integers carried in float32, bytes in [0, 1]."""
+    """Let Keras take a file's arrays: integers carried in float32, an image of bytes scaled to [0, 1]."""
 
     def floats(name: str, x: np.ndarray) -> np.ndarray:
         top = np.iinfo(x.dtype).max if name == "image" and x.dtype.kind == "u" else 1
@@ -65,7 +66,7 @@ def carried(run: Graph) -> Graph:
 
 
 def in_floats(run: Graph) -> Graph:
-    """The file for the figure of merit: images out in [0, 1]."""
+    """Let a file's run give float32 for the figure of merit: images in [0, 1], other numbers as they are."""
 
     def floats(x: np.ndarray) -> np.ndarray:
         top = np.iinfo(x.dtype).max if x.dtype.kind == "u" else 1
@@ -75,7 +76,10 @@ def in_floats(run: Graph) -> Graph:
 
 
 def prove_encoder(run: Graph, reference: Graph, feed: Arrays) -> parity.Report:
-    """Symbols are equal but for ties; y within 1/32 of a step."""
+    """Prove that symbols equal those of Keras but for 0.1 % near ties, and y is within 1/32 of a step.
+
+    Returns the largest differences; ParityError where they are larger than allowed.
+    """
     worst = {"z": 0.0, "y": 0.0}
     for quality in RUNGS:
         told = {**feed, "quality": np.array([quality], np.int64)}
@@ -97,7 +101,7 @@ def prove_encoder(run: Graph, reference: Graph, feed: Arrays) -> parity.Report:
 
 
 def prove_decoder(run: Graph, reference: Graph, feed: Arrays) -> parity.Report:
-    """Within one level."""
+    """Prove that the image is within one level of Keras' (16 of 65536 levels); ParityError otherwise."""
     found = run(feed)["image"]
     levels = float(np.iinfo(found.dtype).max)
     wanted = np.floor(reference(feed)["image"] * np.float32(levels) + np.float32(0.5))
@@ -112,7 +116,10 @@ def prove_decoder(run: Graph, reference: Graph, feed: Arrays) -> parity.Report:
 
 
 def prove_prior(file: onnx.ModelProto, stored: bytes, feed: Arrays) -> parity.Report:
-    """The same integers as numpy, with every number of threads and level of optimisation."""
+    """Prove that onnxruntime gives the integers of numpy in every one of `_SESSIONS`; ParityError otherwise.
+
+    stored: the content of prior.npz.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PROGRAM
         path.write_bytes(stored)

@@ -1,4 +1,4 @@
-"""What symbols cost: counts of 2^12 slots for each of 64 scales, as the entropy coder reads them."""
+"""Probability tables of the entropy coder: for each of 64 scales, how many of 2^12 slots a symbol owns."""
 
 import numpy as np
 
@@ -6,16 +6,18 @@ from dimaging_tf.compression.base import SYMBOL
 from dimaging_tf.layers.codec import QUALITIES, table_scale
 
 SLOTS = 1 << 12
+"""Slots of a table, shared out among the symbols."""
 SHARE = 300
-"""The density that the model was trained with counts as much as so many symbols seen."""
+"""Weight of the density that the model was trained with beside what was seen, in symbols."""
 
 
 def scale_counts(seen: np.ndarray, wide: bool = False) -> np.ndarray:
-    """Uint16 [64, 256]: symbols -127..127 and ESCAPE; each row sums to 2^12, row 0 is not used.
+    """Make the tables, uint16 [64, 256], of the symbols -127..127 and ESCAPE.
 
-    seen: how often each symbol was met with each table, [64, 255], or [64, 256] with those outside in the
-    last. Real latents are more peaked than the logistic density, so what was seen decides where enough
-    was. wide: symbols outside can be coded, so ESCAPE has its share of every row; else they are cut.
+    Each row sums to 2^12; row 0 is not used. seen: how often each symbol occurred at each scale, [64, 255],
+    or [64, 256] with those beyond +-127 in the last. Real latents are more peaked than the logistic density,
+    so what was seen decides wherever enough was seen. wide: symbols beyond can be coded, so ESCAPE has its
+    share of every row; else they are clipped.
     """
     counts = np.zeros((QUALITIES, 2 * SYMBOL + 2), np.uint16)
     counts[0, SYMBOL] = SLOTS
@@ -32,21 +34,22 @@ def scale_counts(seen: np.ndarray, wide: bool = False) -> np.ndarray:
 
 
 def logistic(scale: float) -> np.ndarray:
-    """Probabilities of the symbols -127..127."""
+    """Return the probabilities [255] of the symbols -127..127 under a logistic density of this scale."""
     edges = np.arange(-SYMBOL - 0.5, SYMBOL + 1) / scale
     mass = np.diff(0.5 * (1 + np.tanh(edges / 2)))
     return mass / mass.sum()
 
 
 def logistic_outside(scale: float) -> float:
-    """Probability of all others."""
+    """Return the probability of all other symbols under a logistic density of this scale."""
     return float(1 - np.tanh((SYMBOL + 0.5) / scale / 2))
 
 
 def _row(p: np.ndarray, outside: float | None) -> np.ndarray:
-    """Whole counts of a symmetric density: at least 1 inside its support, ESCAPE for the rest.
+    """Turn probabilities [255] of a symmetric density into counts [256] that sum to 2^12.
 
-    outside: probability of symbols beyond +-127; None where there are none.
+    Every symbol inside the support has at least 1, and ESCAPE stands for all others. outside: probability
+    of symbols beyond +-127; None where they are clipped.
     """
     tail = np.array([p[SYMBOL + n + 1 :].sum() for n in range(SYMBOL + 1)])
     reach = int(np.argmax(2 * tail * SLOTS < 0.5))

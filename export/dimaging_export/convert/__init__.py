@@ -1,1 +1,1 @@
-"""Keras to ONNX: written layer by layer, or by tf2onnx."""
+"""Conversion of Keras to ONNX: layer by layer, or by tf2onnx."""

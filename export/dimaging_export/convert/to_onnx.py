@@ -1,12 +1,12 @@
-"""Keras functional graph -> ONNX: the one conversion place.
+"""The one place where a functional Keras graph is converted to ONNX.
 
-    direct    the graph is walked and written layer by layer (emit/): a second at most, channels
-              first inside, one Transpose at either end
+    direct    the graph is walked and written layer by layer (emit/): it takes a second at most, the
+              channels are first inside, with one Transpose at either end
     tf2onnx   for a graph with a layer outside our table: slower, and wrong in ways that it does
               not report
 
-Either file passes the same checks (verify.py) before anybody sees it. Batch is free ("batch")
-unless a shape says otherwise; a free height and width are called so.
+Either file passes the same check (graph/check.py) before anybody sees it. The batch is free, and called
+"batch", unless a shape says otherwise; a free height and width are called so.
 """
 
 from collections.abc import Sequence
@@ -28,23 +28,24 @@ from dimaging_export.graph.trace import Shape, Trace, trace
 from dimaging_tf.layers.lstm import SlideLSTM
 
 OPSET = 18
-"""The newest that tf2onnx writes, and old enough for every runtime in `targets`."""
+"""Opset of every file: the newest that tf2onnx writes, and old enough for every runtime in `targets`."""
 
 DIRECT = "dimaging direct"
-"""`producer_name` of a model that the direct road wrote."""
+"""`producer_name` of a file that was written layer by layer."""
 
 _TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 
 CONVERTERS = ("auto", "direct", "tf2onnx")
+"""What `converter` may be."""
 
 
 def convert(
     graph: keras.Model, shapes: Sequence[Shape] | None = None, converter: str = "auto"
 ) -> onnx.ModelProto:
-    """Convert a functional model; `producer_name` of the result says which road it took.
+    """Convert a functional model; `producer_name` of the result says which converter wrote it.
 
     shapes: one per input in Keras' order, None where free; by default the model's own. converter:
-    "direct" and "tf2onnx" insist on one road; "auto" takes tf2onnx where a layer has no emitter.
+    "direct" and "tf2onnx" insist on one of them; "auto" takes tf2onnx where a layer has no emitter.
     Raises ExportError that names the layer or op which cannot be converted.
     """
     if converter not in CONVERTERS:
@@ -108,7 +109,7 @@ def _check_types(graph: keras.Model, walk: Trace) -> None:
 
 
 def _finish(model: onnx.ModelProto, interface: Interface) -> onnx.ModelProto:
-    """Write the interface, sweep, check."""
+    """Write the interface into the file, sweep it and check it; raises ExportError for an unknown input."""
     graph = model.graph
     known = {name for name, _ in interface.inputs}
     if extra := sorted({tensor.name for tensor in graph.input} - known):

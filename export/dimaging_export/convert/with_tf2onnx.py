@@ -1,4 +1,4 @@
-"""The other road: tf2onnx, for a graph with a layer outside our table, and the tests' oracle."""
+"""Conversion by tf2onnx: for a graph with a layer outside our table, and as the oracle of the tests."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from dimaging_export.graph.interface import Interface
 def tf2onnx_model(graph: keras.Model, interface: Interface, opset: int) -> onnx.ModelProto:
     """Convert through a concrete function; names and shapes are those of `interface`.
 
-    An op that tf2onnx does not know is left in the file without a word: check the result.
+    An op that tf2onnx does not know is left in the file and not reported: check the result.
     """
     signature = [
         tf.TensorSpec(shape, tensor.dtype, name=f"input_{i}")

@@ -1,4 +1,4 @@
-"""Keras layers written as ONNX nodes, channels first: importing this package fills the table."""
+"""Emitters write Keras layers as ONNX nodes, channels first; importing this package fills their table."""
 
 from dimaging_export.emit import (
     causal,

@@ -1,4 +1,4 @@
-"""The ONNX graph under construction: nodes, constants, a change of layout where one is needed."""
+"""The builder of an ONNX graph: it collects nodes and constants, and changes layouts where one is needed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axes, axis_of,
 
 
 class Builder:
-    """Collects nodes in the order of execution.
+    """A builder collects nodes in the order of execution.
 
     Names read `<layer>/<op>`; equal constants are one, so shared layers share their weights.
     """
@@ -25,36 +25,36 @@ class Builder:
         self._taken: dict[str, int] = {}
 
     def child(self) -> "Builder":
-        """For the body of a loop: nodes of its own; names and constants are those of the whole file."""
+        """Return a builder for a loop's body: it has its own nodes, and the file's names and constants."""
         body = Builder()
         body._constants, body._taken, body.scope = self._constants, self._taken, list(self.scope)
         return body
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Append one node of one output; returns the name of that output."""
+        """Append a node of one output; returns the name of that output."""
         return self.nodes_of(op, inputs, 1, **attributes)[0]
 
     def nodes_of(
         self, op: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> list[str]:
-        """Append one node of several outputs; returns their names."""
+        """Append a node of several outputs; returns their names."""
         names = [self._unique(op) for _ in range(outputs)]
         self.nodes.append(helper.make_node(op, inputs, names, name=names[0], **attributes))
         return names
 
     def name(self, hint: str) -> str:
-        """A name of its own, for the input of a loop's body."""
+        """Return a name that nothing else has, for the input of a loop's body."""
         return self._unique(hint)
 
     @contextmanager
     def named(self, layer: str) -> Iterator[None]:
-        """What is written inside belongs to this layer."""
+        """Name whatever is written inside after this layer."""
         self.scope.append(layer)
         yield
         self.scope.pop()
 
     def constant(self, array: Any, hint: str = "constant") -> str:
-        """Name of an initializer: numbers with a point become float32, others int64."""
+        """Return the name of an initializer with this array: floats become float32, other numbers int64."""
         array = np.asarray(array)
         array = np.asarray(array, np.float32 if array.dtype.kind == "f" else np.int64, order="C")
         key = (array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest())
@@ -64,26 +64,26 @@ class Builder:
 
     @property
     def initializers(self) -> list[onnx.TensorProto]:
-        """Every constant so far."""
+        """The constants so far."""
         return list(self._constants.values())
 
     def form(self, value: Value, layout: str) -> str:
-        """Name of the tensor that holds `value` in this layout; written on the first demand."""
+        """Return the name of the tensor that holds `value` in this layout; it is written on first demand."""
         if layout not in value.forms:
             maker = value.makers.get(layout)
             value.forms[layout] = maker() if maker else self._relayout(value, layout)
         return value.forms[layout]
 
     def last(self, value: Value) -> str:
-        """`value` as Keras sees it, channels last."""
+        """Return the name of `value` as Keras sees it, channels last."""
         return self.form(value, LAST)
 
     def first(self, value: Value) -> str:
-        """`value` with the channels first, as the convolutions want it."""
+        """Return the name of `value` with the channels first, as the convolutions want it."""
         return self.form(value, FIRST)
 
     def map(self, value: Value, emit: Callable[[str], str]) -> Value:
-        """Elementwise: applied to the form that is there for free, the layout stays.
+        """Apply an elementwise function to the form that is there for free; the layout stays.
 
         A vector that can still change its order keeps that freedom: order first, then the function.
         """
@@ -99,7 +99,7 @@ class Builder:
         return result
 
     def later(self, emit: Callable[[], str]) -> Callable[[], str]:
-        """`emit`, to be called while another layer is written, under the name of this one."""
+        """Return `emit` for a call while another layer is written; its nodes keep the name of this one."""
         scope = list(self.scope)
 
         def in_scope() -> str:

@@ -1,4 +1,4 @@
-"""Emitters of the explicit densities: masked convolutions, gates, the log-likelihood of a pixel."""
+"""Emitters of explicit densities: masked convolutions, gates, the log-likelihood of a pixel."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 @emits(MaskedConv2D)
 def masked_conv2d(b: Builder, layer: Any, x: Value) -> Value:
-    """One Conv with the masked kernel, padded above and on both sides."""
+    """Write one Conv with the masked kernel, padded above and on both sides."""
     kernel = np.asarray(layer.masked_kernel())
     if layer.mask == "above":  # one row more below, of zeros: the own row does not count
         kernel = np.concatenate([kernel, np.zeros_like(kernel[:1])])
@@ -26,7 +26,7 @@ def masked_conv2d(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(Gate)
 def gate(b: Builder, layer: Any, x: Value) -> Value:
-    """tanh(a) * sigmoid(b)."""
+    """Write tanh(a) * sigmoid(b), where a and b are the two halves of the channels."""
     layout = x.layout if x.rank == 4 else LAST
     axis = axis_of(-1, x.rank, layout)
     halves = b.nodes_of("Split", [b.form(x, layout)], 2, axis=axis, num_outputs=2)
@@ -36,14 +36,14 @@ def gate(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(PositionBias)
 def position_bias(b: Builder, layer: Any, x: Value) -> Value:
-    """Add a constant map."""
+    """Write the addition of a constant map [H, W, C]."""
     bias = np.asarray(layer.bias)[None].transpose(0, 3, 1, 2)
     return first_value(b.node("Add", b.first(x), b.constant(bias, "bias")), x.shape)
 
 
 @emits(LogLikelihood)
 def log_likelihood(b: Builder, layer: Any, parameters: Value, image: Value) -> Value:
-    """Nats of each pixel."""
+    """Write the log-likelihood of each pixel in nats, [B, H, W, 1]."""
     kind = layer.likelihood
     shape = (*image.shape[:-1], 1)
     if isinstance(kind, Bernoulli):

@@ -1,4 +1,4 @@
-"""The weights of a recurrent cell in the order of ONNX, and the functions inside it by their ONNX names."""
+"""Recurrent cells as ONNX describes them: weights in its order, and functions by its names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,24 +26,24 @@ _FUNCTIONS: dict[str, tuple[str, tuple[float, ...], tuple[float, ...]]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One direction of a recurrent operator; G gates of H units each, I inputs."""
+    """One direction of a recurrent operator: G gates of H units each, and I inputs."""
 
     op: str
     """"LSTM", "GRU" or "RNN"."""
     units: int
     kernel: np.ndarray
-    """[G H, I]"""
+    """Weights of the input, [G H, I]."""
     recurrent: np.ndarray
-    """[G H, H]"""
+    """Weights of the state, [G H, H]."""
     bias: np.ndarray
-    """[2 G H]: that of the input, then that of the state."""
+    """Biases [2 G H]: those of the input, then those of the state."""
     functions: tuple[str, ...]
-    """Keras' names, in the order of the operator."""
+    """Keras' names of the functions, in the order of the operator."""
     attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def states(self) -> int:
-        """How many tensors it hands from step to step: h, and c in an LSTM."""
+        """Number of tensors that a step hands to the next: h, and c in an LSTM."""
         return 2 if self.op == "LSTM" else 1
 
 
@@ -62,7 +62,7 @@ def reads_cell(*classes: type) -> Callable[[CellReader], CellReader]:
 
 
 def cell_of(layer: Any) -> Cell:
-    """The cell of a recurrent layer; Unsupported for one that no ONNX operator computes."""
+    """Read the cell of a recurrent layer; raises Unsupported for one that no ONNX operator computes."""
     source = getattr(layer, "cell", layer)
     reader = _CELLS.get(type(source))
     if reader is None:
@@ -75,7 +75,7 @@ def cell_of(layer: Any) -> Cell:
 
 
 def function_attributes(cell: Cell, directions: int) -> dict[str, Any]:
-    """`activations` and their numbers, once for each direction; nothing where they are ONNX's own."""
+    """Return `activations` and their numbers, once for each direction; {} where they are ONNX's own."""
     default = {"LSTM": ("sigmoid", "tanh", "tanh"), "GRU": ("sigmoid", "tanh"), "RNN": ("tanh",)}
     if cell.functions == default[cell.op]:
         return {}
@@ -90,13 +90,13 @@ def function_attributes(cell: Cell, directions: int) -> dict[str, Any]:
 
 @reads_cell(layers.LSTMCell)
 def lstm_cell(cell: Any) -> Cell:
-    """Keras' gates i, f, c, o become i, o, f, c."""
+    """Read an LSTM; Keras' gates i, f, c, o become i, o, f, c."""
     inner, outer = name_of(cell.recurrent_activation), name_of(cell.activation)
     return lstm_of(cell, (inner, outer, outer))
 
 
 def lstm_of(cell: Any, functions: tuple[str, ...]) -> Cell:
-    """An LSTM from weights in Keras' order: kernel [I, 4 H], recurrent kernel [H, 4 H], bias [4 H]."""
+    """Read weights of an LSTM in Keras' order: kernel [I, 4 H], recurrent kernel [H, 4 H], bias [4 H]."""
     bias = np.zeros(4 * cell.units) if cell.bias is None else np.asarray(cell.bias)
     order = np.arange(4 * cell.units).reshape(4, -1)[[0, 3, 1, 2]].ravel()
     kernel, recurrent = (np.asarray(w).T[order] for w in (cell.kernel, cell.recurrent_kernel))
@@ -106,7 +106,7 @@ def lstm_of(cell: Any, functions: tuple[str, ...]) -> Cell:
 
 @reads_cell(layers.GRUCell)
 def gru_cell(cell: Any) -> Cell:
-    """Gates z, r, h on both sides; a bias for the state too where the reset comes after the product."""
+    """Read a GRU, whose gates z, r, h have ONNX's order; the state has a bias too with `reset_after`."""
     bias = np.zeros((2, 3 * cell.units))
     if cell.use_bias and cell.reset_after:
         bias = np.asarray(cell.bias)
@@ -120,7 +120,7 @@ def gru_cell(cell: Any) -> Cell:
 
 @reads_cell(layers.SimpleRNNCell)
 def simple_cell(cell: Any) -> Cell:
-    """One gate, and one function of it."""
+    """Read a simple RNN: one gate, and one function of it."""
     bias = np.zeros(cell.units) if cell.bias is None else np.asarray(cell.bias)
     kernel, recurrent = (np.asarray(w).T for w in (cell.kernel, cell.recurrent_kernel))
     both = np.concatenate([bias, 0 * bias])
@@ -128,7 +128,7 @@ def simple_cell(cell: Any) -> Cell:
 
 
 def name_of(function: Any) -> str:
-    """Keras' name of a function of `keras.activations`; anything else by what it calls itself."""
+    """Return Keras' name of a function of `keras.activations`, and of any other what it calls itself."""
     name = getattr(function, "__name__", str(function))
     known = name in _FUNCTIONS and function is keras.activations.get(name)
     return (

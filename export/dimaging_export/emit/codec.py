@@ -1,4 +1,4 @@
-"""Emitters of the layers of learned codecs (dimaging_tf/layers/codec.py)."""
+"""Emitters of the layers of learned codecs, those of dimaging_tf/layers/codec.py."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _INT64 = 7
 
 
 def _row(b: Builder, table: np.ndarray, quality: Value, layout: str) -> str:
-    """The row of a table [64, C] for each image, to broadcast over a map of this layout."""
+    """Write the look-up of each image's row of a table [64, C]; it broadcasts over a map of this layout."""
     shape = (len(table), -1, 1, 1) if layout == FIRST else (len(table), 1, 1, -1)
     index = b.node("Cast", b.last(quality), to=_INT64)
     return b.node("Gather", b.constant(np.float32(table).reshape(shape), "table"), index, axis=0)
@@ -22,7 +22,7 @@ def _row(b: Builder, table: np.ndarray, quality: Value, layout: str) -> str:
 
 @emits(QualityBias)
 def quality_bias(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
-    """Gather, Add."""
+    """Write a look-up by quality and an addition."""
     x, quality = values
     row = _row(b, layer.table(), quality, x.layout)
     return Value(x.shape, {x.layout: b.node("Add", b.form(x, x.layout), row)})
@@ -30,7 +30,7 @@ def quality_bias(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
 
 @emits(Quantise)
 def quantise(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
-    """Gather, Mul, Add 0.5, Floor, Clip."""
+    """Write a look-up by quality, a product, and rounding within the limit."""
     x, quality = values
     y = b.node("Mul", b.form(x, x.layout), _row(b, layer.table, quality, x.layout))
     y = b.node("Floor", b.node("Add", y, b.constant(np.full((1, 1, 1, 1), 0.5))))
@@ -40,7 +40,7 @@ def quantise(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
 
 @emits(Dequantise)
 def dequantise(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
-    """Gather, Mul."""
+    """Write a look-up by quality and a product."""
     x, quality = values
     row = _row(b, layer.table, quality, FIRST)
     return Value(x.shape, {FIRST: b.node("Mul", b.first(x), row)})
@@ -48,7 +48,7 @@ def dequantise(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
 
 @emits(Stabilise)
 def stabilise(b: Builder, layer: Any, x: Value) -> Value:
-    """A square root, or a square."""
+    """Write the square root that evens out shot noise, or with `inverse` the square that undoes it."""
 
     def number(value: float) -> str:
         return b.constant(np.full((1, 1, 1, 1), value, np.float32))

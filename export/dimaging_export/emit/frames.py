@@ -1,4 +1,4 @@
-"""One layer for every step of a sequence, and one vector for all of them.
+"""Emitters that apply one layer to every step of a sequence, or repeat one vector for all of them.
 
     [B, T, ...] -> [B T, ...] -> the layer -> [B T, ...] -> [B, T, ...]
 
@@ -18,7 +18,7 @@ from dimaging_export.emit.values import LAST, TIME, Value
 
 @emits(layers.TimeDistributed, keywords=("mask",))
 def time_distributed(b: Builder, layer: Any, x: Value, mask: Value | None = None) -> Value:
-    """A layer, or a whole functional model, applied to each frame alone."""
+    """Write a layer, or a whole functional model, applied to each frame alone."""
     inner = layer.layer
     if mask is not None and getattr(inner, "_call_has_mask_arg", True):
         raise unsupported(layer, f"hands a mask to {type(inner).__name__}")
@@ -35,7 +35,7 @@ def time_distributed(b: Builder, layer: Any, x: Value, mask: Value | None = None
 
 @emits(layers.RepeatVector)
 def repeat_vector(b: Builder, layer: Any, x: Value) -> Value:
-    """[B, C] -> [B, n, C], in either layout."""
+    """Write a vector n times, [B, C] -> [B, n, C], in either layout."""
 
     def emit(axis: int) -> str:
         sizes = [layer.n if i == axis else 1 for i in range(3)]
@@ -48,7 +48,7 @@ def repeat_vector(b: Builder, layer: Any, x: Value) -> Value:
 
 
 def _folded(b: Builder, x: Value) -> Value:
-    """All frames as one batch."""
+    """Write all frames as one batch."""
     value = Value((None, *x.shape[2:]))
 
     def emit() -> str:
@@ -63,7 +63,7 @@ def _folded(b: Builder, x: Value) -> Value:
 
 
 def _unfolded(b: Builder, frames: Value, movie: Value) -> Value:
-    """The movie that these frames are, written as such for whoever does not take frames."""
+    """Return the movie that these frames are; it is written as such for a reader that takes no frames."""
     value = Value((*movie.shape[:2], *frames.shape[1:]), frames=(frames, movie))
 
     def emit() -> str:

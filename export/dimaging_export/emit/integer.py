@@ -1,4 +1,4 @@
-"""Emitters of integer-valued networks: whole numbers carried in float32."""
+"""Emitters of integer-valued networks, whose whole numbers are carried in float32."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from dimaging_tf.density.layers import Encode, Weights
 from dimaging_tf.layers.integer import FloorClip, IntegerGate
 
 
-def settle_nodes(b: Builder, layer: FloorClip, x: str) -> str:
-    """Floor, then Clip."""
+def floor_clip_nodes(b: Builder, layer: FloorClip, x: str) -> str:
+    """Write Floor, then Clip to the layer's bounds."""
     floor = b.node("Floor", x)
     return b.node("Clip", floor, b.constant(float(layer.low)), b.constant(float(layer.high)))
 
 
 def gate_nodes(b: Builder, layer: IntegerGate, x: str, axis: int) -> str:
-    """Two lookups and a product, scaled by a power of two."""
+    """Write the two look-ups of a gate, tanh and sigmoid, and their product in 1 / unit, rounded."""
     reach = float(layer.reach)
     clipped = b.node("Clip", x, b.constant(-reach), b.constant(reach))
     index = b.node("Cast", b.node("Add", clipped, b.constant(reach)), to=6)
@@ -30,14 +30,14 @@ def gate_nodes(b: Builder, layer: IntegerGate, x: str, axis: int) -> str:
 
 
 @emits(FloorClip)
-def settle(b: Builder, layer: FloorClip, x: Value) -> Value:
-    """Down to whole numbers, within bounds."""
-    return b.map(x, lambda source: settle_nodes(b, layer, source))
+def floor_clip(b: Builder, layer: FloorClip, x: Value) -> Value:
+    """Write the floor to whole numbers within the layer's bounds."""
+    return b.map(x, lambda source: floor_clip_nodes(b, layer, source))
 
 
 @emits(IntegerGate)
 def integer_gate(b: Builder, layer: IntegerGate, x: Value) -> Value:
-    """Over the channels."""
+    """Write a gate over the two halves of the channels."""
     layout = x.layout if x.rank == 4 else LAST
     name = gate_nodes(b, layer, b.form(x, layout), axis_of(-1, x.rank, layout))
     return Value(tuple(layer.compute_output_shape(x.shape)), {layout: name})
@@ -45,12 +45,12 @@ def integer_gate(b: Builder, layer: IntegerGate, x: Value) -> Value:
 
 @emits(Encode)
 def encoded(b: Builder, layer: Any, x: Value) -> Value:
-    """To symbols."""
+    """Write an image in [0, 1] as symbols, 0 to levels - 1."""
     return b.map(x, lambda source: encode(b, layer.likelihood, source))
 
 
 @emits(Weights)
 def weight_table(b: Builder, layer: Any, x: Value, pixel: Value) -> Value:
-    """Integer weights of the symbols of each colour, [B, H, W, C, levels]."""
+    """Write the integer weights of the symbols of each colour, [B, H, W, C, levels]."""
     shape = tuple(layer.compute_output_shape(x.shape, pixel.shape))
     return last_value(weights(b, layer.likelihood, b.last(x), 4, b.last(pixel)), shape)

@@ -1,6 +1,6 @@
-"""Drawing a pixel inside the sampler: the likelihoods of dimaging_tf.density.likelihoods as ONNX nodes.
+"""The likelihoods of dimaging_tf.density.likelihoods as ONNX nodes that draw a pixel inside a sampler.
 
-`prepare` runs once on whole images, `draw` at every pixel; the fewer nodes there the better. All tensors
+`prepare` runs once on whole images, `draw` at every pixel, so it has as few nodes as possible. All tensors
 have the channels last; how many dimensions come before does not matter.
 """
 
@@ -15,13 +15,13 @@ from dimaging_tf.density.likelihoods import Bernoulli, Categorical, LogisticMixt
 from dimaging_tf.density.likelihoods_integer import IntegerBernoulli, IntegerLikelihood
 
 _NEVER = 1e30
-"""A threshold that no logit passes."""
+"""A threshold that no logit exceeds."""
 
 
 def prepare(
     b: Builder, likelihood: Any, noise: str, canvas: str, mask: str
 ) -> list[tuple[str, int]]:
-    """What `draw` reads at each pixel: tensors and their channels."""
+    """Write what `draw` reads at each pixel; returns the tensors, each with its number of channels."""
     channels = likelihood.channels
     half = b.constant(0.5)
     if isinstance(likelihood, IntegerBernoulli):
@@ -42,7 +42,10 @@ def prepare(
 
 
 def draw(b: Builder, likelihood: Any, parameters: str, prepared: list[str]) -> str:
-    """The pixel [..., C]."""
+    """Write the drawn pixel [..., C]: from its parameters, or from the canvas where the mask keeps it.
+
+    prepared: the tensors of `prepare`, at this pixel.
+    """
     if isinstance(likelihood, Bernoulli):
         return b.node("Cast", b.node("Greater", parameters, prepared[0]), to=1)
     if isinstance(likelihood, IntegerBernoulli):
@@ -57,7 +60,7 @@ def draw(b: Builder, likelihood: Any, parameters: str, prepared: list[str]) -> s
 
 
 def encode(b: Builder, likelihood: Any, image: str) -> str:
-    """Image in [0, 1] -> what the network sees of it: the image, or symbols."""
+    """Write what the network sees of an image in [0, 1]: the image, or with integers its symbols."""
     if not isinstance(likelihood, IntegerLikelihood):
         return image
     if likelihood.levels > 2:
@@ -66,14 +69,14 @@ def encode(b: Builder, likelihood: Any, image: str) -> str:
 
 
 def decode(b: Builder, likelihood: Any, seen: str) -> str:
-    """The inverse of `encode`."""
+    """Write the inverse of `encode`."""
     if not isinstance(likelihood, IntegerLikelihood) or likelihood.levels == 2:
         return seen
     return b.node("Div", seen, b.constant(float(likelihood.levels - 1)))
 
 
 def _count_below(b: Builder, logits: str, noise: str) -> str:
-    """How many of the cumulated probabilities (all but the last) the noise has passed, last axis."""
+    """Write the index that the noise draws: how many cumulated probabilities, but the last, it passes."""
     probability = b.node("Softmax", logits, axis=-1)
     cumulated = b.node("CumSum", probability, b.constant(-1))
     ends = (b.constant([0]), b.constant([-1]), b.constant([-1]))

@@ -1,6 +1,7 @@
 """The likelihoods of dimaging_tf.density.likelihoods_integer as ONNX nodes: tables, exact sums and products.
 
-All tensors have the channels last; parameters are those of an integer-valued network, within its reach.
+All tensors have the channels last. Parameters come from an integer-valued network and lie within its reach.
+K is the number of a mixture's components.
 """
 
 from typing import Any
@@ -17,9 +18,9 @@ from dimaging_tf.density.likelihoods_integer import (
 
 
 def weights(b: Builder, likelihood: Any, parameters: str, rank: int, pixel: str) -> str:
-    """Integer weights of the symbols, [..., C, levels].
+    """Write the integer weights of the symbols, [..., C, levels].
 
-    parameters [..., count], of this rank; pixel [..., C]: symbols, read by a mixture in colour.
+    parameters: [..., count], of this rank. pixel: symbols [..., C], which a mixture in colour reads.
     """
     if isinstance(likelihood, IntegerLogisticMixture):
         return _mixture_weights(b, likelihood, parameters, pixel)
@@ -36,20 +37,20 @@ def weights(b: Builder, likelihood: Any, parameters: str, rank: int, pixel: str)
 
 
 def symbols(b: Builder, likelihood: Any, parameters: str, noise: str) -> str:
-    """Draw [..., C] of a categorical distribution or a mixture."""
+    """Write symbols [..., C] drawn from a categorical distribution or a mixture."""
     write = _mixture if isinstance(likelihood, IntegerLogisticMixture) else _categorical
     drawn = write(b, likelihood, parameters, noise)
     return b.node("Concat", *drawn, axis=-1) if drawn[1:] else drawn[0]
 
 
 def table_of_logit(b: Builder, likelihood: IntegerBernoulli, logit: str) -> str:
-    """65536 P(1)."""
+    """Write 65536 times the probability of a 1."""
     index = b.node("Cast", b.node("Add", logit, b.constant(float(REACH))), to=6)
     return b.node("Gather", b.constant(likelihood.table(), "table"), index)
 
 
 def by_colour(b: Builder, likelihood: Any, parameters: str, noise: str) -> list[tuple[str, str]]:
-    """Logits of the levels and noise of each colour."""
+    """Write for each colour the logits of its levels, and its noise."""
     levels, channels = likelihood.levels, likelihood.channels
     if channels == 1:
         return [(parameters, noise)]
@@ -96,12 +97,12 @@ def _mixture_weights(
 ) -> str:
     k, c = likelihood.components, likelihood.channels
     logits, means, scales, couplings = _split(b, likelihood, parameters)
-    told = b.nodes_of("Split", [pixel], c, axis=-1, num_outputs=c) if c > 1 else []
+    colours = b.nodes_of("Split", [pixel], c, axis=-1, num_outputs=c) if c > 1 else []
     shares = _below_largest(b, likelihood.tables()["share"], logits)
     edges = b.constant(likelihood.edges, "edges")
     part, last, found = b.constant(2.0**-likelihood.shift), b.constant([-1]), []
     for colour, pairs in enumerate(likelihood.pairs()):
-        earlier = [(couplings[p], told[e]) for e, p in enumerate(pairs)]
+        earlier = [(couplings[p], colours[e]) for e, p in enumerate(pairs)]
         mean = _moved(b, likelihood, means[colour], earlier)
         narrow = _narrow(b, likelihood, scales[colour])
         terms = []
@@ -114,21 +115,21 @@ def _mixture_weights(
         weight = b.node("Add", b.node("Sub", upper, lower), b.constant(1.0))
         found.append(b.node("Unsqueeze", weight, b.constant([-2])))
         if colour + 1 < c:
-            shares = _known(b, likelihood, shares, mean, narrow, told[colour])
+            shares = _known(b, likelihood, shares, mean, narrow, colours[colour])
     return b.node("Concat", *found, axis=-2) if found[1:] else found[0]
 
 
 def _split(
     b: Builder, likelihood: IntegerLogisticMixture, parameters: str
 ) -> tuple[str, list[str], list[str], list[str]]:
-    """Logits, means and scales of each colour, couplings: [..., K] each."""
+    """Write the parameters apart: logits, means and scales of each colour, couplings; [..., K] each."""
     k, c = likelihood.components, likelihood.channels
     logits, *rest = _columns(b, parameters, likelihood.count // k, k)
     return logits, rest[:c], rest[c : 2 * c], rest[2 * c :]
 
 
 def _columns(b: Builder, x: str, count: int, width: int = 1) -> list[str]:
-    """`count` pieces of the last axis."""
+    """Write `count` pieces of the last axis, each of this width."""
     sizes = b.constant([width] * count)
     return b.nodes_of("Split", [x, sizes], count, axis=-1) if count > 1 else [x]
 
@@ -136,7 +137,10 @@ def _columns(b: Builder, x: str, count: int, width: int = 1) -> list[str]:
 def _moved(
     b: Builder, likelihood: IntegerLogisticMixture, mean: str, earlier: list[tuple[str, str]]
 ) -> str:
-    """Of (coupling, symbol [..., 1]) of the colours before."""
+    """Write the mean, moved by the colours before and clipped.
+
+    earlier: (coupling, symbol [..., 1]) of each of them.
+    """
     table = b.constant(likelihood.tables()["coupling"], "coupling")
     middle = b.constant(likelihood.parts * (likelihood.levels - 1) / 2)
     reach, parts = float(likelihood.reach), b.constant(float(likelihood.parts))
@@ -159,7 +163,7 @@ def _narrow(b: Builder, likelihood: IntegerLogisticMixture, scale: str) -> str:
 def _below(
     b: Builder, likelihood: IntegerLogisticMixture, mean: str, narrow: str, edges: str
 ) -> str:
-    """F at the edges."""
+    """Write the logistic distribution function at these edges between symbols, from a table."""
     top = float(likelihood.top)
     place = b.node("Floor", b.node("Mul", b.node("Sub", edges, mean), narrow))
     place = b.node("Clip", place, b.constant(-top), b.constant(top - 1))
@@ -170,7 +174,7 @@ def _below(
 def _known(
     b: Builder, likelihood: IntegerLogisticMixture, shares: str, mean: str, narrow: str, symbol: str
 ) -> str:
-    """Shares of the components once a colour's symbol [..., 1] is known."""
+    """Write the components' shares, given a colour's symbol [..., 1]."""
     place, edges = b.node("Cast", symbol, to=6), likelihood.edges
     lower, upper = (
         _below(b, likelihood, mean, narrow, b.node("Gather", b.constant(x, "edges"), place))
@@ -186,14 +190,14 @@ def _known(
 
 
 def _below_largest(b: Builder, table: np.ndarray, logits: str) -> str:
-    """table[largest - logit] along the last axis."""
+    """Write table[largest - logit] along the last axis."""
     largest = b.node("ReduceMax", logits, b.constant([-1]), keepdims=1)
     below = b.node("Min", b.node("Sub", largest, logits), b.constant(float(REACH)))
     return b.node("Gather", b.constant(table, "table"), b.node("Cast", below, to=6))
 
 
 def _passed(b: Builder, weight: str, noise: str) -> str:
-    """How many weights, but the last, the noise leaves behind, [..., 1]."""
+    """Write the index [..., 1] that the noise draws: how many cumulated weights, but the last, it passes."""
     cumulated = b.node("CumSum", weight, b.constant(-1))
     total = b.node("Slice", cumulated, b.constant([-1]), b.constant([2**31]), b.constant([-1]))
     ends = (b.constant([0]), b.constant([-1]), b.constant([-1]))
@@ -203,5 +207,5 @@ def _passed(b: Builder, weight: str, noise: str) -> str:
 
 
 def _count(b: Builder, which: str) -> str:
-    """How many hold along the last axis, [..., 1]."""
+    """Write how many of the conditions hold along the last axis, [..., 1]."""
     return b.node("ReduceSum", b.node("Cast", which, to=1), b.constant([-1]), keepdims=1)

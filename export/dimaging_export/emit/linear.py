@@ -1,4 +1,4 @@
-"""Convolutions and matrix products, so written that a scale, shift or order after them folds in."""
+"""Emitters of convolutions and matrix products; a scale, shift or order after them folds into the weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,11 @@ from dimaging_export.emit.window import transpose_window, window
 from dimaging_export.graph.trace import Shape
 
 Emit = Callable[[np.ndarray, np.ndarray], Value]
+"""A function that writes a product with this kernel and this bias."""
 
 
 def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
-    """Emit with these weights, and remember how to do it again with others.
+    """Write a product with these weights, and remember how to write it again with others.
 
     kernel: [..., outputs]; bias: [outputs] or None. Both are kept in float64, so that a folded
     normalisation is rounded to float32 once.
@@ -37,7 +38,7 @@ def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
 
 @emits(layers.Conv1D, layers.Conv2D)
 def conv(b: Builder, layer: Any, x: Value) -> Value:
-    """Kernel [k, in / groups, out] or [kh, kw, in / groups, out] -> Conv."""
+    """Write a Conv; Keras' kernel is [k, in / groups, out] or [kh, kw, in / groups, out]."""
     attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
     attributes["group"] = layer.groups
     y = convolution(b, x, layer.kernel, layer.bias, _spatial(layer, x), attributes)
@@ -46,13 +47,13 @@ def conv(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 def depthwise_conv(b: Builder, layer: Any, x: Value) -> Value:
-    """Kernel [kh, kw, in, multiplier] -> Conv with a group per input channel."""
+    """Write a Conv with a group for each input channel; Keras' kernel is [kh, kw, in, multiplier]."""
     return activate(b, layer.activation, _depthwise(b, layer, x, layer.kernel, layer.bias))
 
 
 @emits(layers.SeparableConv1D, layers.SeparableConv2D)
 def separable_conv(b: Builder, layer: Any, x: Value) -> Value:
-    """A depthwise Conv, then a 1x1 Conv that carries the bias."""
+    """Write a depthwise Conv, then a 1x1 Conv that carries the bias."""
     deep = _depthwise(b, layer, x, layer.depthwise_kernel, None)
     y = convolution(b, deep, layer.pointwise_kernel, layer.bias, deep.shape[1:-1], {})
     return activate(b, layer.activation, y)
@@ -60,7 +61,7 @@ def separable_conv(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Conv1DTranspose, layers.Conv2DTranspose)
 def conv_transpose(b: Builder, layer: Any, x: Value) -> Value:
-    """Kernel [kh, kw, out, in] -> ConvTranspose, its crop and output padding from Keras' sizes."""
+    """Write a ConvTranspose that crops and pads to Keras' sizes; Keras' kernel is [kh, kw, out, in]."""
     attributes = transpose_window(layer)
     shape = layer.compute_output_shape(x.shape)
     source = b.first(x)
@@ -76,7 +77,7 @@ def conv_transpose(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Dense)
 def dense(b: Builder, layer: Any, x: Value) -> Value:
-    """Gemm for vectors, a Conv of width 1 for feature maps, MatMul + Add for anything else."""
+    """Write a Gemm for vectors, a Conv of width 1 for feature maps, MatMul and Add for anything else."""
     kernel = np.asarray(layer.kernel)
     if x.rank == 4 or (x.rank == 3 and x.layout == FIRST):
         wide = kernel[(None,) * (x.rank - 2)]
@@ -109,7 +110,10 @@ def _depthwise(b: Builder, layer: Any, x: Value, kernel: Any, bias: Any) -> Valu
 def convolution(
     b: Builder, x: Value, kernel: Any, bias: Any, spatial: Shape, attributes: dict[str, Any]
 ) -> Value:
-    """Kernel [..., in, out] -> Conv with these attributes; `spatial` is its output's H and W, or T."""
+    """Write a Conv with these attributes from a kernel [..., in, out].
+
+    spatial: height and width of its output, or its number of steps.
+    """
     source = b.first(x)
 
     def emit(kernel: np.ndarray, bias: np.ndarray) -> Value:

@@ -1,4 +1,4 @@
-"""Masks: which steps of a sequence count, [B, T], as recurrent layers and averages take them.
+"""Emitters of masks: which steps of a sequence count, [B, T], as recurrent layers and averages take them.
 
 ONNX knows the length of each sequence (`sequence_lens`), so padding at the end alone; Keras skips any
 step. The steps that count are therefore moved to the front in their order, the operator runs over that
@@ -21,26 +21,26 @@ from dimaging_export.emit.values import Value, last_value
 
 @emits_operation("NotEqual")
 def not_equal(b: Builder, op: Any, x: Value, number: Any) -> Value:
-    """Which tokens are not the padding, or which values not the one that marks a missing step."""
+    """Write which tokens are not the padding, or which values do not mark a missing step."""
     return last_value(_differs(b, b.last(x), number), x.shape)
 
 
 @emits_operation("Any")
 def any_of(b: Builder, op: Any, x: Value) -> Value:
-    """True where any value of the step is: bool [B, T, C] -> [B, T]."""
+    """Write True where any value of the step is True: bool [B, T, C] -> [B, T]."""
     shape = tuple(op.compute_output_spec(keras.KerasTensor(x.shape, dtype="bool")).shape)
     return last_value(_any(b, b.last(x), op.axis, bool(op.keepdims)), shape)
 
 
 @emits(layers.Masking)
 def masking(b: Builder, layer: Any, x: Value) -> Value:
-    """Zeros at the steps that do not count; the mask itself is a path of its own."""
+    """Write zeros at the steps that do not count; the mask itself goes a way of its own."""
     counts = _any(b, _differs(b, b.last(x), layer.mask_value), -1, True)
     return last_value(b.node("Where", counts, b.last(x), b.constant(0.0)), x.shape)
 
 
 def lengths(b: Builder, mask: Value) -> str:
-    """How many steps of each sequence count, int32 [B], as the recurrent operators want it."""
+    """Write how many steps of each sequence count, int32 [B], as the recurrent operators want it."""
 
     def emit() -> str:
         return b.node(
@@ -51,12 +51,12 @@ def lengths(b: Builder, mask: Value) -> str:
 
 
 def any_counts(b: Builder, mask: Value) -> str:
-    """Whether a sequence has a step that counts, bool [B, 1]; one without keeps its first state."""
+    """Write whether a sequence has a step that counts, bool [B, 1]; one without keeps its first state."""
     return _once(mask, "any", lambda: b.node("Cast", _total(b, mask), to=TensorProto.BOOL))
 
 
 def packed(b: Builder, mask: Value, x: Value) -> str:
-    """The steps that count, moved to the front in their order, [B, T, C]."""
+    """Write the steps that count, moved to the front in their order, [B, T, C]."""
 
     def emit() -> str:
         steps = b.node("Shape", b.last(mask), start=1, end=2)
@@ -68,7 +68,7 @@ def packed(b: Builder, mask: Value, x: Value) -> str:
 
 
 def unpacked(b: Builder, mask: Value, y: str, *, backwards: bool, zeros: bool) -> str:
-    """Answers [B, T, C] of the packed steps at the steps they belong to, as Keras hands them out.
+    """Write the answers [B, T, C] to the packed steps at the steps they belong to, as Keras hands them out.
 
     A step that does not count repeats the answer before it (after it, for a layer that runs
     backwards), or is 0 where there is none, or with `zeros`.
@@ -89,7 +89,7 @@ def unpacked(b: Builder, mask: Value, y: str, *, backwards: bool, zeros: bool) -
 
 
 def pooled(b: Builder, x: Value, mask: Value, keepdims: bool) -> str:
-    """The mean of the steps that count: [B, T, C] -> [B, C], or [B, 1, C]."""
+    """Write the mean of the steps that count: [B, T, C] -> [B, C], or [B, 1, C]."""
     weights = b.node("Cast", b.last(mask), to=TensorProto.FLOAT)
     weights = b.node("Unsqueeze", weights, b.constant([2]))
     kept = b.node(
@@ -103,17 +103,17 @@ def pooled(b: Builder, x: Value, mask: Value, keepdims: bool) -> str:
 
 
 def _numbers(b: Builder, mask: Value) -> str:
-    """1 where a step counts, 0 where not, int64 [B, T]."""
+    """Write 1 where a step counts, and 0 where not, int64 [B, T]."""
     return _once(mask, "numbers", lambda: b.node("Cast", b.last(mask), to=TensorProto.INT64))
 
 
 def _total(b: Builder, mask: Value) -> str:
-    """How many steps count, int64 [B, 1]."""
+    """Write how many steps count, int64 [B, 1]."""
     return _once(mask, "total", lambda: b.node("ReduceSum", _numbers(b, mask), b.constant([1])))
 
 
 def _once(mask: Value, kind: str, emit: Callable[[], str]) -> str:
-    """What several layers ask of one mask is computed once; kept beside its layouts."""
+    """Write what several layers ask of one mask only once; it is kept beside the mask's layouts."""
     if kind not in mask.forms:
         mask.forms[kind] = emit()
     return mask.forms[kind]
@@ -128,7 +128,7 @@ def _differs(b: Builder, source: str, number: Any) -> str:
 
 
 def _any(b: Builder, source: str, axis: Any, keepdims: bool) -> str:
-    """ReduceMax of booleans came with opset 20; numbers do until then."""
+    """Write whether any value is True along an axis, as int32: ReduceMax takes booleans from opset 20."""
     axes = b.constant(np.atleast_1d(np.asarray(axis)))
     largest = b.node("Cast", source, to=TensorProto.INT32)
     largest = b.node("ReduceMax", largest, axes, keepdims=int(keepdims))

@@ -1,4 +1,4 @@
-"""Emitter of the masked dense layer: one Gemm with the masked kernel."""
+"""The emitter of the masked dense layer: one Gemm with the masked kernel."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from dimaging_tf.layers.masked_dense import MaskedDense
 
 @emits(MaskedDense)
 def masked_dense(b: Builder, layer: Any, x: Value) -> Value:
-    """The mask is part of the weights; a file does not know it any more."""
+    """Write one Gemm; the mask is part of its weights."""
     kernel = np.asarray(layer.masked_kernel())
     if x.order is not None and x.layout == FIRST:
         # A flattened map, channels first: the rows of the kernel move instead of the data.

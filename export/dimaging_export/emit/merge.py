@@ -1,4 +1,4 @@
-"""Two or more tensors into one: concatenation and arithmetic, in whichever layout is there."""
+"""Emitters that make one tensor of several: concatenation and arithmetic, in whichever layout is there."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ _OPERATIONS = {
 
 @emits(layers.Concatenate)
 def concatenate(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
-    """Along any axis."""
+    """Write a concatenation along any axis."""
     layout, names = _common(b, layer, values)
     shape, axis = list(values[0].shape), layer.axis % values[0].rank
     sizes = [value.shape[axis] for value in values]
@@ -35,7 +35,7 @@ def concatenate(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
 
 @emits(*_LAYERS)
 def merge(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
-    """Elementwise, from the first to the last."""
+    """Write a sum, product, mean or the like, elementwise, from the first tensor to the last."""
     layout, names = _common(b, layer, values)
     total = names[0]
     for name in names[1:]:
@@ -47,7 +47,7 @@ def merge(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
 
 @emits_operation(*_OPERATIONS)
 def arithmetic(b: Builder, op: Any, x: Any, y: Any) -> Value:
-    """`x + y` and the like in a functional graph; either side may be a number."""
+    """Write `x + y` and the like of a functional graph; either side may be a number."""
     name = _OPERATIONS[type(op).__name__]
     if isinstance(x, Value) and isinstance(y, Value):
         layout, names = _common(b, op, (x, y))
@@ -63,7 +63,7 @@ def arithmetic(b: Builder, op: Any, x: Any, y: Any) -> Value:
 
 
 def _common(b: Builder, layer: Any, values: Sequence[Value]) -> tuple[str, list[str]]:
-    """One layout for all: channels first, or time first, as soon as one of them has it."""
+    """Return one layout, and all tensors in it: channels first, or time first, as soon as one has it."""
     if len({value.rank for value in values}) > 1:
         raise unsupported(layer, "merges tensors of different rank")
     found = {value.working for value in values}
@@ -72,7 +72,7 @@ def _common(b: Builder, layer: Any, values: Sequence[Value]) -> tuple[str, list[
 
 
 def _broadcast(values: Sequence[Value]) -> Shape:
-    """An axis is as long as the one that is not 1, and free where that is."""
+    """Return the shape of the result: an axis has the size that is not 1, and is free where that is."""
     return tuple(
         next((size for size in sizes if size != 1), 1)
         for sizes in zip(*(value.shape for value in values), strict=True)

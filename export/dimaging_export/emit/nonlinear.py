@@ -1,4 +1,4 @@
-"""Activations: the functions of `keras.activations` and the layers made of them."""
+"""Emitters of activations: the functions of `keras.activations` and the layers made of them."""
 
 import functools
 import math
@@ -61,17 +61,17 @@ FUNCTIONS: dict[str, Function] = {
     "gelu": _gelu,
     "exponential": _op("Exp"),
 }
-"""Keras' name -> the nodes, for functions of one element."""
+"""Keras' name of an elementwise function -> what writes its nodes."""
 
 OPERATIONS = {
     "Relu": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh", "Softplus": "Softplus", "Exp": "Exp",
     "Log": "Log", "Sqrt": "Sqrt", "Absolute": "Abs", "Negative": "Neg",
 }  # fmt: skip
-"""Functions of `keras.ops` used in a functional graph -> the op."""
+"""Operation of `keras.ops` in a functional graph -> the op of ONNX."""
 
 
 def activate(b: Builder, function: Any, x: Value) -> Value:
-    """Apply what a layer holds as `activation`: a function of Keras or a layer."""
+    """Write what a layer holds as `activation`: a function of Keras or a layer."""
     if isinstance(function, keras.layers.Layer):
         return emit_layer(b, function, x)
     if isinstance(function, functools.partial) and function.keywords == {"approximate": True}:
@@ -82,31 +82,34 @@ def activate(b: Builder, function: Any, x: Value) -> Value:
     if name in ("softmax", "log_softmax") and function is keras.activations.get(name):
         return _softmax(b, x, -1, "Softmax" if name == "softmax" else "LogSoftmax")
     if name not in FUNCTIONS or function is not keras.activations.get(name):
-        raise Unsupported(f"activation {name!r} of layer {b.scope[-1]!r} has no emitter")
+        raise Unsupported(
+            f"activation {name!r} of layer {b.scope[-1]!r} has no emitter in dimaging_export/emit; "
+            f"it knows {', '.join(FUNCTIONS)}, softmax and log_softmax of keras.activations"
+        )
     return b.map(x, lambda source: FUNCTIONS[name](b, source))
 
 
 @emits_operation(*OPERATIONS)
 def operation(b: Builder, op: Any, x: Value) -> Value:
-    """keras.ops.exp and the like."""
+    """Write keras.ops.exp and the like."""
     return b.map(x, lambda source: b.node(OPERATIONS[type(op).__name__], source))
 
 
 @emits_operation("Gelu")
 def gelu(b: Builder, op: Any, x: Value) -> Value:
-    """keras.ops.gelu, by default the approximation with tanh."""
+    """Write keras.ops.gelu, which by default is the approximation with tanh."""
     return b.map(x, lambda source: (_gelu_tanh if op.approximate else _gelu)(b, source))
 
 
 @emits(layers.Activation)
 def activation(b: Builder, layer: Any, x: Value) -> Value:
-    """The layer form of any of the functions."""
+    """Write the function that an Activation layer holds."""
     return activate(b, layer.activation, x)
 
 
 @emits(layers.ReLU)
 def relu(b: Builder, layer: Any, x: Value) -> Value:
-    """ReLU, leaky or with a ceiling."""
+    """Write a ReLU, perhaps leaky or with a ceiling."""
     if layer.threshold or (layer.negative_slope and layer.max_value is not None):
         raise unsupported(layer, "has a threshold, or a slope and a ceiling at once")
     if layer.max_value is not None:
@@ -118,19 +121,19 @@ def relu(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.LeakyReLU)
 def leaky_relu(b: Builder, layer: Any, x: Value) -> Value:
-    """x, or slope * x where negative."""
+    """Write x, or slope * x where x is negative."""
     return b.map(x, lambda source: b.node("LeakyRelu", source, alpha=float(layer.negative_slope)))
 
 
 @emits(layers.ELU)
 def elu(b: Builder, layer: Any, x: Value) -> Value:
-    """x, or alpha * (exp(x) - 1) where negative."""
+    """Write x, or alpha * (exp(x) - 1) where x is negative."""
     return b.map(x, lambda source: b.node("Elu", source, alpha=float(layer.alpha)))
 
 
 @emits(layers.PReLU)
 def prelu(b: Builder, layer: Any, x: Value) -> Value:
-    """A slope per channel or per element; shared axes have the length 1 and broadcast."""
+    """Write a PRelu with a slope per channel or per element; shared axes have length 1 and broadcast."""
     layout = x.working
     slope = np.asarray(layer.alpha)[None].transpose(axes(x.rank, layout))
     slope = slope[0] if slope.shape[0] == 1 else slope
@@ -140,7 +143,7 @@ def prelu(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Softmax)
 def softmax(b: Builder, layer: Any, x: Value) -> Value:
-    """Over one axis."""
+    """Write a softmax over one axis."""
     if not isinstance(layer.axis, int):
         raise unsupported(layer, f"runs over several axes {layer.axis}")
     return _softmax(b, x, layer.axis, "Softmax")

@@ -1,4 +1,4 @@
-"""Normalisations and fixed scalings; whatever is one factor and one offset a channel folds away."""
+"""Emitters of normalisations and fixed scalings; one factor and one offset a channel fold into a product."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from dimaging_export.emit.values import LAST, TIME, Value, per_channel
 
 @emits(layers.BatchNormalization, keywords=("mask",))
 def batch_normalization(b: Builder, layer: Any, x: Value, mask: Value | None = None) -> Value:
-    """(y - mean) / sqrt(variance + epsilon) * gamma + beta with the moving statistics.
+    """Write (y - mean) / sqrt(variance + epsilon) * gamma + beta with the moving statistics.
 
     A mask tells training which steps to take statistics of, and changes nothing here.
     """
@@ -28,13 +28,13 @@ def batch_normalization(b: Builder, layer: Any, x: Value, mask: Value | None = N
 
 @emits(layers.Rescaling)
 def rescaling(b: Builder, layer: Any, x: Value) -> Value:
-    """A scale and an offset, numbers or one a channel."""
+    """Write a product with a scale and the addition of an offset; each is one number or one a channel."""
     return _scale_shift(b, x, np.asarray(layer.scale, float), np.asarray(layer.offset, float))
 
 
 @emits(layers.Normalization)
 def normalization(b: Builder, layer: Any, x: Value) -> Value:
-    """(y - mean) / sqrt(variance), with Keras' guard against a variance of 0; or its inverse."""
+    """Write (y - mean) / sqrt(variance), with Keras' guard against a variance of 0; or its inverse."""
     mean, variance = (np.asarray(a, np.float64) for a in (layer.mean, layer.variance))
     if mean.size != 1:
         _check_axis(layer, layer.axis, x)
@@ -46,7 +46,7 @@ def normalization(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.LayerNormalization)
 def layer_normalization(b: Builder, layer: Any, x: Value) -> Value:
-    """Over the last axis, with the channels last."""
+    """Write a normalisation over the last axis, with the channels last."""
     _check_axis(layer, layer.axis, x)
     if getattr(layer, "rms_scaling", False):
         raise unsupported(layer, "scales by the root mean square")

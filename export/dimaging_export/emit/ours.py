@@ -1,4 +1,4 @@
-"""Emitters of our own layers (dimaging_tf/layers): the way for a custom layer into the table."""
+"""Emitters of our own layers, those of dimaging_tf/layers: how a custom layer gets into the table."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ emits(SpectralDense)(dense)
 
 @emits(PadToMultiple)
 def pad_to_multiple(b: Builder, layer: Any, x: Value) -> Value:
-    """One Pad that repeats the border; where the size is free, the pads are -size mod multiple.
+    """Write one Pad that repeats the border; where the size is free, the pads are -size mod multiple.
 
-    Channels first even at the entry: a residual network reads the same image once more at its end.
+    Its channels are first even at the entry: a residual network reads the same image once more at its end.
     """
     shape = tuple(layer.compute_output_shape(x.shape))
     if shape == x.shape and None not in shape[1:3]:
@@ -43,7 +43,7 @@ def pad_to_multiple(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(CropLike)
 def crop_like(b: Builder, layer: Any, x: Value, like: Value) -> Value:
-    """One Slice at the top left; where the size is free, it is read from the other tensor."""
+    """Write one Slice at the top left; where the size is free, it is read from the other tensor."""
     shape = tuple(layer.compute_output_shape(x.shape, like.shape))
     if None not in shape[1:3]:
         return x if shape == x.shape else crop(b, x, shape, [0, 0], b.constant(shape[1:3], "ends"))
@@ -54,13 +54,13 @@ def crop_like(b: Builder, layer: Any, x: Value, like: Value) -> Value:
 
 @reads_cell(SlideLSTM)
 def slide_cell(layer: SlideLSTM) -> Cell:
-    """Sigmoids for the gates and tanh for the output; the candidate takes either, as ONNX allows."""
+    """Read an LSTM whose gates take sigmoids and whose output tanh; its candidate takes either."""
     return lstm_of(layer, ("sigmoid", layer.candidate, "tanh"))
 
 
 @emits(SlideLSTM, keywords=("initial_state",))
 def slide_lstm(b: Builder, layer: SlideLSTM, x: Value, initial_state: Any = None) -> Any:
-    """One LSTM operator; a token goes into it as its one-hot vector, a row of the unit matrix."""
+    """Write one LSTM operator; a token enters it as its one-hot vector, a row of the unit matrix."""
     if layer.tokens:
         unit = b.constant(np.eye(layer.tokens, dtype=np.float32), "one_hot")
         steps_first = b.node("Transpose", b.last(x), perm=[1, 0])

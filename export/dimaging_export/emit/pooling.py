@@ -1,4 +1,4 @@
-"""Smaller and larger, over an image or over time: poolings and up-sampling."""
+"""Emitters of poolings and up-sampling, over an image or over time."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from dimaging_export.emit.window import window
 
 @emits(layers.MaxPooling1D, layers.MaxPooling2D, layers.AveragePooling1D, layers.AveragePooling2D)
 def pooling(b: Builder, layer: Any, x: Value) -> Value:
-    """A window's largest value, or the mean of those of its values that lie in the image."""
+    """Write a window's largest value, or the mean of those of its values that lie in the image."""
     largest = isinstance(layer, layers.MaxPooling1D | layers.MaxPooling2D)
     op = "MaxPool" if largest else "AveragePool"
     attributes = window(layer, layer.pool_size, [1] * len(layer.pool_size), x)
@@ -22,7 +22,7 @@ def pooling(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 def global_pooling(b: Builder, layer: Any, x: Value) -> Value:
-    """[B, H, W, C] -> [B, C] (or [B, 1, 1, C])."""
+    """Write the mean or largest value of each channel: [B, H, W, C] -> [B, C] (or [B, 1, 1, C])."""
     kind = "Average" if isinstance(layer, layers.GlobalAveragePooling2D) else "Max"
     name = b.node(f"Global{kind}Pool", b.first(x))
     batch, channels = x.shape[0], x.shape[3]
@@ -33,7 +33,7 @@ def global_pooling(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.GlobalAveragePooling1D, keywords=("mask",))
 def mean_over_time(b: Builder, layer: Any, x: Value, mask: Value | None = None) -> Value:
-    """[B, T, C] -> [B, C] (or [B, 1, C]): the mean of all steps, or of those that count."""
+    """Write the mean of all steps, or of those that count: [B, T, C] -> [B, C] (or [B, 1, C])."""
     if layer.data_format != "channels_last":
         raise unsupported(layer, "keeps its channels first, not last as the others")
     if mask is not None:
@@ -45,7 +45,7 @@ def mean_over_time(b: Builder, layer: Any, x: Value, mask: Value | None = None) 
 
 @emits(layers.GlobalMaxPooling1D)
 def largest_over_time(b: Builder, layer: Any, x: Value) -> Value:
-    """[B, T, C] -> [B, C] (or [B, 1, C]): the largest value of each channel."""
+    """Write the largest value of each channel: [B, T, C] -> [B, C] (or [B, 1, C])."""
     if layer.data_format != "channels_last":
         raise unsupported(layer, "keeps its channels first, not last as the others")
     name = _over_time(b, "ReduceMax", layer, x)
@@ -53,7 +53,7 @@ def largest_over_time(b: Builder, layer: Any, x: Value) -> Value:
 
 
 def _over_time(b: Builder, op: str, layer: Any, x: Value) -> str:
-    """Reduce in the layout that is there; the result has no time, so its layout is Keras'."""
+    """Write a reduction in the layout that is there; the result has no time, so its layout is Keras'."""
     layout = LAST if layer.keepdims else x.layout
     axis = b.constant([axis_of(1, 3, layout)], "axes")
     return b.node(op, b.form(x, layout), axis, keepdims=int(layer.keepdims))
@@ -61,7 +61,7 @@ def _over_time(b: Builder, op: str, layer: Any, x: Value) -> str:
 
 @emits(layers.UpSampling1D)
 def repeat_steps(b: Builder, layer: Any, x: Value) -> Value:
-    """Every step `size` times."""
+    """Write every step `size` times."""
     scales = b.constant([1.0, 1.0, float(layer.size)], "scales")
     nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     name = b.node("Resize", b.first(x), "", scales, **nearest)
@@ -70,7 +70,7 @@ def repeat_steps(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.UpSampling2D)
 def up_sampling(b: Builder, layer: Any, x: Value) -> Value:
-    """Repeat pixels, or interpolate between the centres of pixels as TensorFlow does."""
+    """Write pixels repeated, or interpolated between their centres as TensorFlow does."""
     scales = b.constant([1.0, 1.0, *map(float, layer.size)], "scales")
     if layer.interpolation == "nearest":
         mode = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

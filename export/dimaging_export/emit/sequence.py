@@ -1,4 +1,4 @@
-"""Emitters of what runs over time: the embedding of tokens, and recurrent layers as the one op that they are.
+"""Emitters of layers that run over time: the embedding of tokens, and each recurrent layer as one operator.
 
 tf2onnx turns most of them into a Loop, which a phone's runtime does not take and every other one runs
 several times slower.
@@ -23,12 +23,12 @@ from dimaging_export.emit.values import LAST, TIME, Value, last_value
 from dimaging_export.graph.trace import Shape
 
 _ALL = 2**31
-"""An end beyond every axis."""
+"""An index beyond the end of every axis."""
 
 
 @emits(layers.Embedding)
 def embedding(b: Builder, layer: Any, tokens: Value) -> Value:
-    """Row `token` of the table: int32 [B, T] -> [B, T, D]."""
+    """Write the row of the table for each token: int32 [B, T] -> [B, T, D]."""
     table = b.constant(np.asarray(layer.embeddings), "table")
     return last_value(b.node("Gather", table, b.last(tokens)), (*tokens.shape, layer.output_dim))
 
@@ -37,7 +37,7 @@ def embedding(b: Builder, layer: Any, tokens: Value) -> Value:
 def recurrent(
     b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
 ) -> Value | list[Value]:
-    """[B, T, C] -> [B, H], or [B, T, H] with `return_sequences`; then the states, if they are wanted."""
+    """Write the last answer [B, H] to x [B, T, C], or all [B, T, H]; then the states, if they are wanted."""
     cell = cell_of(layer)
     backwards = bool(getattr(layer, "go_backwards", False))
     states = _states(layer, initial_state, cell.states)
@@ -55,7 +55,7 @@ def recurrent(
 def bidirectional(
     b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
 ) -> Value | list[Value]:
-    """Both directions in one op, then merged as the layer says; states of the forward one come first."""
+    """Write both directions in one operator, then merge them as the layer says; forward states come first."""
     forward = layer.forward_layer
     cells = [cell_of(forward), cell_of(layer.backward_layer)]
     if forward.go_backwards or not _alike(*cells):
@@ -85,7 +85,7 @@ def _alike(one: Cell, other: Cell) -> bool:
 
 
 def _states(layer: Any, given: Any, count: int) -> list[Value]:
-    """What a call gave as `initial_state`: nothing, a tensor, or a list of them."""
+    """Return the states that a call gave as `initial_state`: nothing, a tensor, or a list of them."""
     if given is None:
         return []
     states = list(given) if isinstance(given, list | tuple) else [given]
@@ -97,7 +97,7 @@ def _states(layer: Any, given: Any, count: int) -> list[Value]:
 def _run(
     b: Builder, cells: list[Cell], direction: str, x: Value, states: list[Value], mask: Value | None
 ) -> tuple[str, list[str]]:
-    """Write the op. Returns all h [T, D, B, H], and the last states [B, H], direction by direction."""
+    """Write the operator; returns all h [T, D, B, H], and the last states [B, H], direction by direction."""
     first, count = cells[0], len(cells)
     weights = [
         b.constant(np.stack([np.asarray(getattr(c, part)) for c in cells]), part)
@@ -125,13 +125,13 @@ def _run(
 
 
 def _stacked(b: Builder, names: Sequence[str]) -> str:
-    """[B, H] of each direction -> [D, B, H]."""
+    """Write one tensor [D, B, H] of the [B, H] of each direction."""
     parts = [b.node("Unsqueeze", name, b.constant([0])) for name in names]
     return parts[0] if len(parts) == 1 else b.node("Concat", *parts, axis=0)
 
 
 def _directions(b: Builder, name: str, axis: int, count: int = 2) -> list[str]:
-    """A tensor for each direction, which lies in this axis."""
+    """Write a tensor for each direction; `axis` is that of the directions."""
     parts = (
         [name] if count == 1 else b.nodes_of("Split", [name], count, axis=axis, num_outputs=count)
     )
@@ -141,7 +141,7 @@ def _directions(b: Builder, name: str, axis: int, count: int = 2) -> list[str]:
 def _sequence(
     b: Builder, name: str, shape: Shape, layer: Any, mask: Value | None, backwards: bool
 ) -> Value:
-    """The answers of one direction [T, B, H] as Keras orders them; a masked step repeats, or is 0."""
+    """Write the answers [T, B, H] of one direction as Keras orders them; a masked step repeats, or is 0."""
     y = Value(shape, {TIME: name})
     if mask is not None:
         zeros = bool(layer.zero_output_for_mask)
@@ -156,7 +156,7 @@ def _sequence(
 
 
 def _last_output(b: Builder, layer: Any, final: str, shape: Shape, mask: Value | None) -> Value:
-    """The last answer is the last state h; 0 where no step counts, whatever h was at first."""
+    """Write the last answer: the last state h, or 0 where no step counts, whatever h was at first."""
     if mask is not None and layer.zero_output_for_mask:
         raise unsupported(layer, "has zero_output_for_mask without return_sequences")
     if mask is not None:
@@ -165,7 +165,7 @@ def _last_output(b: Builder, layer: Any, final: str, shape: Shape, mask: Value |
 
 
 def _merged(b: Builder, mode: str, parts: list[Value]) -> Value:
-    """Both directions as one: side by side, or their sum, mean or product."""
+    """Write both directions as one: side by side, or their sum, mean or product."""
     layout, shape = parts[0].working, parts[0].shape
     names = [b.form(part, layout) for part in parts]
     if mode == "concat":

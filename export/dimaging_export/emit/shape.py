@@ -1,4 +1,4 @@
-"""Layers that move, cut or keep elements, and those that do something in training alone."""
+"""Emitters of layers that move, cut or keep elements, and of those that do something in training alone."""
 
 import math
 from typing import Any
@@ -20,13 +20,13 @@ _END = np.iinfo(np.int64).max
     layers.RandomContrast, layers.RandomBrightness,
 )  # fmt: skip
 def identity(b: Builder, layer: Any, x: Value) -> Value:
-    """Nothing at inference."""
+    """Write nothing: these layers do nothing at inference."""
     return x
 
 
 @emits(layers.Flatten)
 def flatten(b: Builder, layer: Any, x: Value) -> Value:
-    """[B, ...] -> [B, D]; a feature map is flattened in the order in which its reader wants it."""
+    """Write a flattening [B, ...] -> [B, D]; that of a feature map takes the order that its reader wants."""
     sizes = [size for size in x.shape[1:] if size is not None]
     known = len(sizes) == x.rank - 1
     value = Value((x.shape[0], math.prod(sizes) if known else None))
@@ -39,7 +39,7 @@ def flatten(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Reshape)
 def reshape(b: Builder, layer: Any, x: Value) -> Value:
-    """A vector becomes a map in either layout, where a Dense layer can reorder its outputs."""
+    """Write a Reshape; a vector becomes a map of either layout if a Dense layer can reorder its outputs."""
     shape = tuple(layer.compute_output_shape(x.shape))
     if shape[1:].count(None) > 1:
         raise unsupported(layer, f"has more than one free dimension: {shape}")
@@ -61,14 +61,14 @@ def reshape(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.Permute)
 def permute(b: Builder, layer: Any, x: Value) -> Value:
-    """Axes in another order."""
+    """Write the axes in another order."""
     name = b.node("Transpose", b.last(x), perm=[0, *layer.dims])
     return last_value(name, (x.shape[0], *(x.shape[d] for d in layer.dims)))
 
 
 @emits(layers.Cropping1D, layers.Cropping2D)
 def cropping(b: Builder, layer: Any, x: Value) -> Value:
-    """Cut steps, or rows and columns, at the border."""
+    """Write a cut of steps, or of rows and columns, at the border."""
     before, after = np.reshape(layer.cropping, (-1, 2)).T.tolist()
     shape = layer.compute_output_shape(x.shape)
     if not any(before + after):
@@ -78,7 +78,7 @@ def cropping(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(layers.ZeroPadding1D, layers.ZeroPadding2D)
 def zero_padding(b: Builder, layer: Any, x: Value) -> Value:
-    """Zeros around the border."""
+    """Write zeros around the border."""
     before, after = np.reshape(layer.padding, (-1, 2)).T.tolist()
     pads = b.constant(before + after, "pads")
     name = b.node("Pad", b.form(x, x.layout), pads, "", spatial_axes(b, x.rank, x.layout))
@@ -86,18 +86,18 @@ def zero_padding(b: Builder, layer: Any, x: Value) -> Value:
 
 
 def crop(b: Builder, x: Value, shape: tuple, starts: list[int], ends: str) -> Value:
-    """Slice height and width, or time; `ends` names an int64 tensor, one element for each."""
+    """Write a Slice of height and width, or of time; `ends` names an int64 tensor, one element for each."""
     axes = spatial_axes(b, x.rank, x.layout)
     name = b.node("Slice", b.form(x, x.layout), b.constant(starts, "starts"), ends, axes)
     return Value(tuple(shape), {x.layout: name})
 
 
 def spatial_axes(b: Builder, rank: int, layout: str) -> str:
-    """The constant that names height and width, or time, in a tensor of this layout."""
+    """Return the constant with the axes of height and width, or of time, in a tensor of this layout."""
     return b.constant([axis_of(axis, rank, layout) for axis in range(1, rank - 1)], "axes")
 
 
 def channels_first_order(height: int, width: int, channels: int) -> np.ndarray:
-    """Element i of a map flattened channels first is element order[i] of Keras' flattening."""
+    """Return the order in which element i of a map flattened channels first is element order[i] of Keras'."""
     keras_order = np.arange(height * width * channels).reshape(height, width, channels)
     return keras_order.transpose(2, 0, 1).ravel()

@@ -1,7 +1,7 @@
-"""Emitters of the LSTMs that travel through an image: a Scan whose body is one step.
+"""Emitters of the LSTMs that travel through an image: each is a Scan whose body is one step.
 
-The channels stay first: a step of a row LSTM is [B, C, W], of a diagonal one [B, C, H], and its
-state-to-state part a convolution along that line.
+The channels stay first. A step of a row LSTM is a line [B, C, W], a step of a diagonal one a line [B, C, H],
+and the state-to-state part is a convolution along that line.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,14 @@ from dimaging_export.emit.values import Value, first_value
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
 
 _ALL = 2**31
-"""An end beyond every axis."""
+"""An index beyond the end of every axis."""
 
 
 def cell(b: Builder, gates: str, c: str, filters: int, axis: int) -> tuple[str, str]:
-    """(h, c) of one step of an LSTM, from its gates and the cell before; channels lie in `axis`."""
+    """Write the state h and the cell c of one step of an LSTM, from its gates and the cell before.
+
+    axis: that of the channels.
+    """
     sizes = b.constant([3 * filters, filters])
     sigmoids, new = b.nodes_of("Split", [gates, sizes], 2, axis=axis)
     sigmoids = b.node("Sigmoid", sigmoids)
@@ -34,7 +37,7 @@ def cell(b: Builder, gates: str, c: str, filters: int, axis: int) -> tuple[str, 
 
 @emits(RowLSTM)
 def row_lstm(b: Builder, layer: Any, x: Value) -> Value:
-    """Scan over the rows."""
+    """Write a Scan over the rows."""
     _, width = _size(layer, x)
     gates = b.first(masked_conv2d(b, layer.input_to_state, x))
     h = _scan_map(b, layer, gates, 2, width)
@@ -43,7 +46,7 @@ def row_lstm(b: Builder, layer: Any, x: Value) -> Value:
 
 @emits(DiagonalLSTM)
 def diagonal_lstm(b: Builder, layer: Any, x: Value) -> Value:
-    """Scan over the columns of the skewed map; the mirror image for the right direction."""
+    """Write a Scan over the columns of the skewed map, which is mirrored for the direction "right"."""
     height, width = _size(layer, x)
     gates = b.first(masked_conv2d(b, layer.input_to_state, x))
     mirrored = layer.direction == "right"
@@ -59,7 +62,9 @@ def diagonal_lstm(b: Builder, layer: Any, x: Value) -> Value:
 def _size(layer: Any, x: Value) -> tuple[int, int]:
     height, width = x.shape[1:3]
     if height is None or width is None:
-        raise unsupported(layer, "needs a known height and width")
+        raise unsupported(
+            layer, "needs a known height and width; give the model's image a fixed shape"
+        )
     return height, width
 
 
@@ -71,10 +76,11 @@ def scan(
     sizes: tuple[int, ...],
     attributes: dict[str, list[int]],
 ) -> str:
-    """All h of an LSTM that starts from zeros; `attributes` say which axis of the gates is time.
+    """Write a Scan of an LSTM that starts from zeros; returns the states h of all steps.
 
-    step: (body, h before, gates of the step) -> the gates, state-to-state part included. batch: name
-    of [B]; sizes: of h behind the batch, channels first.
+    gates: their input-to-state part. step: (body, h before, gates of the step) -> the gates with their
+    state-to-state part. batch: name of an int64 tensor [1] with the batch size. sizes: those of h behind the
+    batch, channels first. attributes: those of the Scan, which say which axis is time.
     """
     filters, *line = sizes
     body = b.child()
@@ -95,7 +101,10 @@ def scan(
 
 
 def _scan_map(b: Builder, layer: Any, gates: str, axis: int, length: int) -> str:
-    """Gates [B, 4 F, H, W] -> h [B, F, H, W]; a step is one index of `axis`, `length` long."""
+    """Write the states h [B, F, H, W] from gates [B, 4 F, H, W].
+
+    axis: that of time. length: the size of the other one of height and width.
+    """
     kernel = np.asarray(layer.kernel).transpose(2, 1, 0)
 
     def step(body: Builder, h: str, gate: str) -> str:
@@ -108,7 +117,10 @@ def _scan_map(b: Builder, layer: Any, gates: str, axis: int, length: int) -> str
 
 
 def _skew(b: Builder, x: str, height: int, width: int) -> str:
-    """[B, C, H, W] -> [B, C, H, W + H - 1], as dimaging_tf.layers.recurrent2d does it."""
+    """Write each row moved one column further than the row above, as dimaging_tf.layers.recurrent2d does it.
+
+    [B, C, H, W] becomes [B, C, H, W + H - 1].
+    """
     padded = _shifted(b, x, [0, 0, 0, 0, 0, 0, 0, height])
     flat = b.node("Reshape", padded, b.constant([0, 0, height * (width + height)], "shape"))
     ends = (b.constant([0]), b.constant([-height]), b.constant([2]))
@@ -117,7 +129,7 @@ def _skew(b: Builder, x: str, height: int, width: int) -> str:
 
 
 def _unskew(b: Builder, x: str, height: int, width: int) -> str:
-    """The inverse."""
+    """Write the inverse of `_skew`."""
     flat = b.node("Reshape", x, b.constant([0, 0, height * (width + height - 1)], "shape"))
     padded = _shifted(b, flat, [0, 0, 0, 0, 0, height])
     shape = b.constant([0, 0, height, width + height], "shape")
@@ -126,11 +138,11 @@ def _unskew(b: Builder, x: str, height: int, width: int) -> str:
 
 
 def _shifted(b: Builder, x: str, pads: list[int]) -> str:
-    """Zeros added at the ends, or values taken off where a number is negative."""
+    """Write zeros added at the ends of axes, or values taken off where a number is negative."""
     return b.node("Pad", x, b.constant(pads, "pads"))
 
 
 def _mirror(b: Builder, x: str) -> str:
-    """[B, C, H, W], columns from right to left."""
+    """Write a map [B, C, H, W] with its columns from right to left."""
     step = (b.constant([-1]), b.constant([-_ALL]), b.constant([3]), b.constant([-1]))
     return b.node("Slice", x, *step)

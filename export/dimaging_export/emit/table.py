@@ -1,4 +1,4 @@
-"""The table layer class -> emitter, and the walk that applies it.
+"""The table from layer classes to emitters, and the walk that applies it.
 
 An emitter is a function `(builder, layer, *values) -> Value`, or a list of them for a layer of several
 outputs. A custom layer joins by one decorated function (see `emit/ours.py`); a layer outside the table
@@ -17,7 +17,7 @@ from dimaging_export.graph.trace import Call, Trace, is_functional, trace
 
 Emitter = Callable[..., Any]
 _LAYERS: dict[type, tuple[Emitter, tuple[str, ...]]] = {}
-"""Layer class -> its emitter, and the keywords of the call that it takes."""
+"""Layer class -> its emitter, and the keywords of the layer's call that the emitter takes."""
 _OPERATIONS: dict[str, tuple[Emitter, tuple[str, ...]]] = {}
 
 
@@ -45,7 +45,7 @@ def emits_operation(*names: str) -> Callable[[Emitter], Emitter]:
 
 
 def emit_model(builder: Builder, walk: Trace, values: list[Value]) -> list[Value]:
-    """Emit every call of a functional model; nested models are inlined. Returns the outputs.
+    """Write every call of a functional model, nested models inlined; returns the outputs.
 
     walk: the model unrolled for the shapes of `values`, its inputs.
     """
@@ -61,7 +61,7 @@ def emit_model(builder: Builder, walk: Trace, values: list[Value]) -> list[Value
 
 
 def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any:
-    """Emit one layer or operation by its row of the table; a functional model by its own layers."""
+    """Write one layer or operation by its row of the table, a functional model by its own layers."""
     if is_functional(layer) and not keywords:
         values = keras.tree.flatten(args)
         return emit_model(builder, trace(layer, [x.shape for x in values]), values)
@@ -81,7 +81,7 @@ def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any
 
 
 def unsupported(layer: Any, why: str) -> Unsupported:
-    """The error that says which layer cannot be emitted and why."""
+    """Return the error that says which layer cannot be written and why."""
     return Unsupported(f"layer {layer.name!r} ({type(layer).__name__}) {why}")
 
 

@@ -1,4 +1,4 @@
-"""How Keras pads, in ONNX attributes: the window of convolutions and poolings."""
+"""The window of convolutions and poolings: Keras' padding as attributes of ONNX."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from dimaging_export.emit.values import Value
 
 
 def window(layer: Any, size: Sequence[int], dilation: Sequence[int], x: Value) -> dict[str, Any]:
-    """Attributes of a window that slides over `x`: its size, strides, dilations and padding.
+    """Return the attributes of a window that slides over `x`: its size, strides, dilations and padding.
 
     TensorFlow's "same" depends on the length where the stride is not 1 (it pads less where the
     last window fits by itself): known lengths give explicit pads, free ones `auto_pad`.
@@ -33,7 +33,7 @@ def window(layer: Any, size: Sequence[int], dilation: Sequence[int], x: Value) -
 
 
 def transpose_window(layer: Any) -> dict[str, Any]:
-    """The same for a transposed convolution, which TensorFlow computes as a convolution's gradient.
+    """Return the attributes of a transposed convolution, in TensorFlow the gradient of a convolution.
 
     An input of n gives (n - 1) * stride + reach values. Keras states how many it keeps; what is
     too much is cut, half of it (rounded down) at the beginning, and what is missing is added.
@@ -63,7 +63,10 @@ def _common(layer: Any, size: Sequence[int], dilation: Sequence[int]) -> dict[st
 
 
 def _pads(totals: list[int]) -> dict[str, Any]:
-    """ONNX wants the beginnings of all axes, then the ends; of an odd total the end gets more."""
+    """Return the pads as ONNX wants them: the beginnings of all axes, then the ends.
+
+    totals: how much each axis is padded in all; of an odd number the end gets more.
+    """
     if not any(totals):
         return {}
     return {"pads": [*(t // 2 for t in totals), *(t - t // 2 for t in totals)]}

@@ -1,4 +1,4 @@
-"""What every file must pass, whoever wrote it: known ops of the standard, full check, shapes."""
+"""The check that every file must pass, whoever wrote it: ops of the standard, valid types and shapes."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ def verify(model: onnx.ModelProto) -> None:
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     for node in nodes_of(model.graph):
         at = f"op {node.op_type!r} (node {node.name!r})"
-        mend = "Replace the Keras layer it comes from, or write an emitter: dimaging_export/emit"
+        mend = "Replace the Keras layer it comes from, or write an emitter in dimaging_export/emit"
         if node.domain not in ("", "ai.onnx"):
             raise ExportError(
                 f"{at} of the domain {node.domain!r} is outside the ONNX standard. {mend}"
@@ -30,7 +30,7 @@ def verify(model: onnx.ModelProto) -> None:
 
 
 def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph, and those of loops and branches inside it."""
+    """Yield the graph, and those of loops and branches inside it."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -39,7 +39,7 @@ def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Every node, those of loops and branches included."""
+    """Yield every node, those of loops and branches included."""
     for part in graphs_of(graph):
         yield from part.node
 

@@ -1,4 +1,4 @@
-"""Names and shapes of a graph's inputs and outputs, as a person chose them in Keras."""
+"""The interface of a graph: names and shapes of its inputs and outputs, as a person chose them in Keras."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +9,20 @@ from dimaging_export.errors import ExportError
 from dimaging_export.graph.trace import Shape, Trace, plain, trace
 
 _PROBE = (192, 320)
-"""A height and width that nets of stride 64 divide: does an output keep the input's size?"""
+"""A height and width, multiples of 64, at which a walk shows whether an output keeps the input's size."""
 
 
 @dataclass(frozen=True)
 class Interface:
-    """(name, shape as Keras has it) of every input and output, in Keras' order."""
+    """Name, and shape as Keras has it, of every input and output, in Keras' order."""
 
     inputs: list[tuple[str, Shape]]
     outputs: list[tuple[str, Shape]]
     keeps_size: frozenset[str]
-    """Tensors as high and wide as the image that came in; the inputs among them."""
+    """Names of the tensors that are as high and wide as the image that came in, the inputs among them."""
 
     def named(self, tensor: str, shape: Shape) -> list[int | str]:
-        """The shape with a name for every free dimension."""
+        """Return the shape with a name for every free dimension."""
         prefix = "" if tensor in self.keeps_size else f"{tensor}_"
         names = {0: "batch"}
         if len(shape) == 4:

@@ -1,4 +1,4 @@
-"""What is done to a finished graph: sweep, sort, count, measure its work, say what it is."""
+"""Passes over a finished graph: they sweep, sort and count it, measure its work and say what it is."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from dimaging_export.graph.check import nodes_of
 
 
 def clean(model: onnx.ModelProto) -> None:
-    """Drop identities, whatever nobody reads, stale shapes and unused domains; in place."""
+    """Drop identities, whatever nobody reads, old shapes and unused domains; in place."""
     graph = model.graph
     outputs = {tensor.name for tensor in graph.output}
     # A loop body may read any name of the graph around it, so such a name stays.
@@ -38,7 +38,10 @@ def clean(model: onnx.ModelProto) -> None:
 
 
 def sort_nodes(model: onnx.ModelProto) -> None:
-    """Put every node behind the ones it reads, in place, as the standard asks."""
+    """Put every node behind the ones that it reads, as the standard asks; in place.
+
+    Raises ExportError where nodes read each other in a circle.
+    """
     graph = model.graph
     made = {name for node in graph.node for name in node.output}
     known: set[str] = set()
@@ -52,28 +55,31 @@ def sort_nodes(model: onnx.ModelProto) -> None:
             else:
                 later.append(node)
         if len(later) == len(waiting):
-            raise ExportError(f"graph {graph.name!r} reads in a circle at node {later[0].name!r}")
+            raise ExportError(
+                f"graph {graph.name!r} reads in a circle at node {later[0].name!r}; expected every node to "
+                "read inputs, constants and outputs of other nodes before it"
+            )
         waiting = later
     _replace(graph.node, ordered)
 
 
 def put_first(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
-    """Nodes ahead of those of the graph; in place."""
+    """Put nodes ahead of those of the graph; in place."""
     _replace(graph.node, [*nodes, *graph.node])
 
 
 def count(model: onnx.ModelProto) -> dict[str, int]:
-    """Op type -> number of nodes, most frequent first."""
+    """Return op type -> number of nodes, the most frequent first."""
     return dict(Counter(node.op_type for node in nodes_of(model.graph)).most_common())
 
 
 def annotate(model: onnx.ModelProto, facts: Mapping[str, str]) -> None:
-    """Write `metadata_props` under `dimaging.`: the file says what it is without its folder."""
+    """Write `metadata_props` under `dimaging.`, so that the file says what it is without its folder."""
     helper.set_model_props(model, {f"dimaging.{key}": value for key, value in facts.items()})
 
 
 def with_shapes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
-    """A copy with these input shapes, and outputs of whatever shape follows."""
+    """Return a copy with these input shapes, and outputs of whatever shape follows."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for tensor in copy.graph.input:
@@ -87,7 +93,7 @@ def with_shapes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> 
 
 
 def macs(model: onnx.ModelProto) -> int | None:
-    """Multiply-accumulates of one run at the model's static shapes; None where one is unknown."""
+    """Count the multiply-accumulates of one run at the model's static shapes; None where one is unknown."""
     known = shape_inference.infer_shapes(model, data_prop=True).graph
     shapes = {
         tensor.name: [d.dim_value for d in tensor.type.tensor_type.shape.dim]
@@ -116,7 +122,7 @@ _WORK = {
 
 
 def _reads(node: onnx.NodeProto) -> set[str]:
-    """Names of the tensors that a node, or a graph inside it, takes in."""
+    """Return the names of the tensors that a node, or a graph inside it, reads."""
     inner = (a.g for a in node.attribute if a.HasField("g"))
     return set(node.input).union(*(n.input for graph in inner for n in nodes_of(graph)))
 

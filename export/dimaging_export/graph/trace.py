@@ -18,7 +18,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """One layer or operation applied once; tensors are keras.KerasTensor, known by identity."""
+    """One application of a layer or operation; tensors are keras.KerasTensor, known by identity."""
 
     op: Any
     args: tuple
@@ -28,14 +28,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Trace:
-    """The model unrolled: what comes in, what is called, what goes out."""
+    """A model unrolled: its inputs, its calls in the order of execution, its outputs."""
 
     inputs: list[keras.KerasTensor]
     calls: list[Call]
     outputs: list[keras.KerasTensor]
 
     def uses(self) -> Counter[int]:
-        """Id of a tensor -> number of calls and outputs that read it."""
+        """Return id of a tensor -> number of calls and outputs that read it."""
         count = Counter(id(tensor) for tensor in self.outputs)
         for call in self.calls:
             values = keras.tree.flatten((call.args, call.kwargs))
@@ -55,19 +55,19 @@ class _Recorder(keras.Operation):
 
 
 def is_functional(op: Any) -> bool:
-    """True for a functional model or a built Sequential whose `call` nobody has overridden."""
+    """Return whether `op` is a functional model or a built Sequential whose `call` nobody has overridden."""
     if type(op) is keras.Sequential:
         return op.built
     return isinstance(op, keras.Function) and type(op).call is type(plain(op)).call
 
 
 def plain(model: Any) -> keras.Model:
-    """The same graph as a bare functional model: a list in, a list out, nothing compiled."""
+    """Return the same graph as a bare functional model, which takes and gives a list and is not compiled."""
     return keras.Model(list(model.inputs), list(model.outputs))
 
 
 def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
-    """Walk `model` with these input shapes (in the order of its inputs; None: its own)."""
+    """Walk `model` with these input shapes, in the order of its inputs; by default with its own."""
     shapes = shapes or [tuple(tensor.shape) for tensor in model.inputs]
     inputs = [
         keras.Input(batch_shape=shape, dtype=tensor.dtype)

@@ -1,4 +1,4 @@
-"""How fine the whole numbers of an integer-valued twin are: a power-of-two scale for each tensor."""
+"""Scales of an integer-valued twin: how fine the whole numbers of each tensor are, as a power of two."""
 
 import math
 from typing import Any
@@ -13,13 +13,13 @@ from dimaging_tf.layers.integer import IntegerGate
 from dimaging_tf.layers.masked import Gate, MaskedConv2D
 
 BITS = 10
-"""Of an activation; one bit more until it is clipped."""
+"""Bits of an activation after clipping; before it, one more."""
 GATE = 5
-"""Bits after the point of what enters a gate."""
+"""Bits after the point of the values that enter a gate."""
 
 
 def calibrate(network: keras.Model, walk: Trace, inputs: dict[str, np.ndarray]) -> dict[int, float]:
-    """Largest |value| of every tensor over the inputs."""
+    """Return id of a tensor -> its largest |value| over the inputs."""
     probe = keras.Model(network.inputs, [call.op.output for call in walk.calls])
     found = probe([inputs[tensor.name] for tensor in network.inputs], training=False)
     return {
@@ -29,7 +29,10 @@ def calibrate(network: keras.Model, walk: Trace, inputs: dict[str, np.ndarray]) 
 
 
 def exponents(walk: Trace, ranges: dict[int, float]) -> dict[int, int]:
-    """Of each tensor: real value = number * 2^-exponent; terms of a sum and the sum share theirs."""
+    """Return id of a tensor -> its exponent: real value = number * 2^-exponent.
+
+    The terms of a sum and the sum share one. ranges: largest |value| of each tensor.
+    """
     group = {id(call.output): id(call.output) for call in walk.calls}
 
     def root(t: int) -> int:
@@ -60,5 +63,5 @@ def exponents(walk: Trace, ranges: dict[int, float]) -> dict[int, int]:
 
 
 def sources_of(call: Call) -> list[Any]:
-    """The tensors that it reads."""
+    """Return the tensors that a call reads."""
     return [x for x in keras.tree.flatten(call.args) if isinstance(x, keras.KerasTensor)]

@@ -1,9 +1,10 @@
 """The integer-valued twin of a trained causal network: the same bits on every device.
 
-Post-training quantisation: activations become whole numbers of `BITS` bits at a power-of-two scale each,
-weights multiples of a power of two, as fine as the bound lets them be. Sum by sum the worst case of
+After training, activations become whole numbers of `BITS` bits at a power-of-two scale each, and weights
+multiples of a power of two, as fine as the bound lets them be. In every sum the worst case of
 |weight| |input| + |bias|, from the weights as written and counted in the smallest steps, stays below 2^24,
 so float32 computes it exactly in any order (see dimaging_tf/layers/integer.py); export refuses otherwise.
+A tensor is settled when it is floored to whole numbers and clipped.
 """
 
 import math
@@ -30,16 +31,17 @@ from dimaging_tf.layers.integer import FloorClip, IntegerGate
 from dimaging_tf.layers.masked import Gate, MaskedConv2D, PositionBias
 
 LIMIT = 1 << 24
-"""float32 holds every whole number up to here."""
+"""Bound up to which float32 holds every whole number."""
 
 
 def integer_twin(
     model: ExplicitDensity, image: np.ndarray, condition: np.ndarray | None
 ) -> ExplicitDensity:
-    """A model like `model` whose network and likelihood are integer-valued.
+    """Return a model like `model` whose network and likelihood are integer-valued.
 
-    image [N, H, W, C] on the alphabet, condition: what activations are scaled by.
-    Raises ExportError for a layer without an integer form, and for a sum that could reach 2^24.
+    image: [N, H, W, C] on the alphabet. condition: the model's second input, or None. Activations are scaled
+    by what these give. Raises ExportError for a layer without an integer form, and for a sum that could
+    reach 2^24.
     """
     twin = type(model)(model.config)
     twin.likelihood = _integer_form(model.likelihood)
@@ -62,12 +64,13 @@ class _Part:
 
     layer: MaskedConv2D
     kernel: np.ndarray
+    """Weights in units of the output, not rounded."""
     bias: np.ndarray
-    """Both in units of the output, not rounded."""
+    """Bias in units of the output, not rounded."""
     reach: float
-    """Bound of |input|."""
+    """Upper bound of |input|."""
     half: float = 0.5
-    """The rounding offset; one part of a sum carries it."""
+    """Offset that makes the floor round; one part of a sum carries it."""
 
     def write(self, steps: int) -> None:
         """Round the weights to multiples of 2^-steps."""
@@ -75,7 +78,7 @@ class _Part:
         self.layer.bias.assign(_multiple(self.bias, steps) + self.half)
 
     def bound(self) -> float:
-        """Of |sum|, from the weights as they were written."""
+        """Return the upper bound of |sum|, from the weights as they were written."""
         kernel, bias = (np.abs(np.asarray(x, np.float64)) for x in self.layer.get_weights())
         return float((kernel.sum((0, 1, 2)) * self.reach + bias).max())
 
@@ -87,18 +90,18 @@ class _Signal:
     tensor: Any
     exponent: int
     largest: float
-    """Bound of |number|."""
+    """Upper bound of |number|."""
     steps: int = 0
-    """The number is a multiple of 2^-steps; 0: whole."""
+    """Binary digits after the point of the number, which is a multiple of 2^-steps."""
     parts: tuple[_Part, ...] = ()
-    """The convolutions in it, as long as it is not settled."""
+    """Convolutions whose sum it is, as long as it is not settled."""
     symbols: bool = False
-    """The image itself: its real values are the numbers / (levels - 1)."""
+    """True for the image itself, whose real values are its numbers / (levels - 1)."""
     settled: Any = None
-    """The same in whole numbers."""
+    """The settled signal of the same tensor, once somebody needs it."""
 
     def rest(self) -> float:
-        """Bound of what is not a convolution."""
+        """Return the upper bound of the part of the number that is not a convolution."""
         return self.largest - sum(part.bound() for part in self.parts)
 
 
@@ -114,7 +117,7 @@ class _Quantiser:
         self.uses = self.walk.uses()
 
     def network(self) -> keras.Model:
-        """Call by call."""
+        """Build the twin's network, call by call."""
         signals: dict[int, _Signal] = {}
         inputs = {}
         for tensor, name in zip(self.walk.inputs, self.names, strict=True):
@@ -154,16 +157,16 @@ class _Quantiser:
         )
 
     def _source(self, tensor: Any, signal: _Signal) -> _Signal:
-        """What several calls read, such as a trunk, is settled once for all of them."""
+        """Return what a call reads; a signal of several readers, such as a trunk, is settled once for all."""
         shared = self.uses[id(tensor)] > 1 and signal.steps
         return self._settle(signal, 2 ** (BITS + 1) - 1) if shared else signal
 
     def _top(self, largest: float, exponent: int) -> int:
-        """The number that the calibrated range reaches, and a quarter more."""
+        """Return the whole number that the calibrated range reaches, and a quarter more."""
         return math.ceil(1.25 * largest * 2.0**exponent)
 
     def _reached(self, signal: _Signal) -> _Signal:
-        """Whole and not larger than calibrated, as the input of a convolution."""
+        """Return a signal that is whole and small enough to enter a convolution."""
         small = signal.steps == 0 and signal.largest < 2 ** (BITS + 1)
         return signal if small else self._settle(signal, 2 ** (BITS + 1) - 1)
 
@@ -174,7 +177,7 @@ class _Quantiser:
         return signal.settled
 
     def _relu(self, signal: _Signal, top: int) -> _Signal:
-        """Floor only where needed, clip in any case."""
+        """Return the ReLU of a signal: clipped in any case, floored only where it is not whole."""
         tensor = signal.tensor
         if signal.steps:
             return _Signal(FloorClip(0, top)(tensor), signal.exponent, top)
@@ -204,7 +207,7 @@ class _Quantiser:
         )
 
     def _dense(self, layer: layers.Dense, source: _Signal, exponent: int) -> _Signal:
-        """Of a one-hot label: a table of whole numbers."""
+        """Return the product with a one-hot label: a row of a table of whole numbers."""
         twin = layers.Dense(layer.units, use_bias=False)
         tensor = twin(source.tensor)
         kernel = np.rint(np.asarray(layer.kernel, np.float64) * 2.0**exponent)
@@ -230,7 +233,7 @@ class _Quantiser:
     def _joined(
         self, tensor: Any, exponent: int, rest: float, steps: int, parts: tuple[_Part, ...]
     ) -> _Signal:
-        """Coarser weights where the whole sum could reach 2^24 of the finest steps."""
+        """Return a sum, with coarser weights where it could otherwise reach 2^24 of the finest steps."""
         while True:
             for part in parts:
                 part.write(steps)

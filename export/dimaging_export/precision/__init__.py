@@ -1,1 +1,1 @@
-"""Smaller arithmetic and storage: fp16, int8, images as bytes, weights as halves or bytes."""
+"""Smaller arithmetic and storage: fp16, int8, images as bytes, weights as float16 or bytes."""

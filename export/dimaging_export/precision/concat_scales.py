@@ -1,4 +1,4 @@
-"""Let what is only concatenated have the scale of the concatenation: it is copied, not converted.
+"""Scales of an int8 Concat: an input that only the Concat reads gets its scale, so it is copied.
 
 onnxruntime converts each input of an int8 Concat to the scale of the result, byte by byte through a
 table, and copies those that have it already. A tensor that nobody else reads (the up-sampled half of
@@ -8,13 +8,13 @@ a U-Net's skip connection) can have it from the start, and is rounded once inste
 import onnx
 
 _VIEWS = {"Reshape", "Transpose", "Squeeze", "Unsqueeze"}
-"""Move values and change none: the scale passes through."""
+"""Ops that move values and change none, so that a scale holds before and after them."""
 
 
 def clipped(model: onnx.ModelProto) -> frozenset[str]:
-    """Tensors of a float graph that a ReLU or a Clip makes.
+    """Return the tensors of a float graph that a ReLU or a Clip makes.
 
-    The quantiser drops these nodes where the range of the tensor does their work; so its scale stays.
+    Their scale must stay: the quantiser drops these nodes where the range of the tensor does their work.
     """
     nodes = (node for node in model.graph.node if node.op_type in ("Relu", "Clip"))
     return frozenset(name for node in nodes for name in node.output)
@@ -37,7 +37,7 @@ def share_scales(model: onnx.ModelProto, keep: frozenset[str]) -> int:
         return node if node is not None and node.op_type == op and len(readers[name]) == 1 else None
 
     def pairs(name: str) -> list[onnx.NodeProto]:
-        """The QDQ nodes from this input back to what computes it; none where another reads along."""
+        """Return the QDQ nodes from this input back to what computes it, or none if another node reads it."""
         back = alone(name, "DequantizeLinear")
         to = alone(back.input[0], "QuantizeLinear") if back else None
         if back is None or to is None or len(readers[to.input[0]]) != 1 or to.input[0] in keep:

@@ -1,4 +1,4 @@
-"""Images as bytes: a graph that takes and gives uint8, the change of scale inside it.
+"""Images as bytes: the graph takes and gives uint8 and changes the scale itself.
 
     uint8 -> Cast, Mul 1/255 -> float graph -> Clip [0, 1], Mul 255, Add 0.5, Floor, Cast -> uint8
 
@@ -35,7 +35,10 @@ _OUT: list[_Step] = [
 
 
 def is_image(shape: Sequence, legal: tuple[float, float] | None, *, as_input: bool) -> bool:
-    """A [N, H, W, C] tensor in [0, 1]; an input may be wider: bytes fill a part of its range."""
+    """Return whether a tensor is an image [N, H, W, C] in [0, 1].
+
+    legal: its range; that of an input may be wider, and bytes then fill a part of it.
+    """
     if len(shape) != 4 or legal is None:
         return False
     low, high = legal
@@ -43,18 +46,18 @@ def is_image(shape: Sequence, legal: tuple[float, float] | None, *, as_input: bo
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:
-    """[0, 1] -> uint8, rounded half up: what the graph does at its output."""
+    """Convert [0, 1] to uint8, rounded half up, as the graph does at its output."""
     levels = np.clip(image, 0, 1).astype(np.float32) * np.float32(255)
     return np.floor(levels + np.float32(0.5)).astype(np.uint8)
 
 
 def from_bytes(image: np.ndarray) -> np.ndarray:
-    """uint8 -> float32 in [0, 1]: what the graph does at its input."""
+    """Convert uint8 to float32 in [0, 1], as the graph does at its input."""
     return image.astype(np.float32) * np.float32(1 / 255)
 
 
 def wrap(model: onnx.ModelProto, names: frozenset[str]) -> onnx.ModelProto:
-    """A new model whose inputs and outputs of these names are uint8."""
+    """Return a new model whose inputs and outputs of these names are uint8."""
     wrapped = onnx.ModelProto()
     wrapped.CopyFrom(model)
     _wrap(wrapped.graph, names)

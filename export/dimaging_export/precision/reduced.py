@@ -1,6 +1,6 @@
-"""Smaller numbers: fp16 and int8 versions of a float32 graph, its inputs and outputs unchanged.
+"""Reduced precisions: fp16 and int8 versions of a float32 graph, its inputs and outputs unchanged.
 
-fp16         half the bytes. onnxruntime computes it in float32 on a CPU: for GPUs and downloads.
+fp16         half the bytes; onnxruntime computes it in float32 on a CPU, so it is for GPUs and downloads.
 int8, convs  static QDQ: u8 activations x s8 weights per channel, ranges by min-max over real
              inputs. Weights use 7 of their 8 bits, for AVX2 without VNNI saturates the sums of
              full-range products. What makes an output (the last convolution and its activation)
@@ -30,11 +30,12 @@ from dimaging_export.precision.subpixel import rewrite
 from dimaging_export.precision.weight_storage import RECURRENT, recurrent_in_bytes
 
 Feeds = Sequence[dict[str, np.ndarray]]
-"""Real inputs of a graph, one dict per image, batch 1."""
+"""Real inputs of a graph, one dict of batch 1 for each image."""
 
 CALIBRATION_IMAGES = 32
+"""Number of images on which int8 is calibrated."""
 FLOAT_TAILS = {"fp32": (1,), "integer": (1,), "fp16": (1,), "int8": (1, 2, 3)}
-"""How many of the last products to keep in float32: the next number is for when quality asks."""
+"""Precision -> how many of the last products stay float32; the next number is tried if quality is missed."""
 
 _FEW_CHANNELS = 4
 _CONVOLUTIONS = {"Conv", "ConvTranspose"}
@@ -44,9 +45,10 @@ _PRODUCTS = _CONVOLUTIONS | {"Gemm", "MatMul"}
 def change_precision(
     model: onnx.ModelProto, precision: str, feeds: Feeds, float_tail: int = 1
 ) -> onnx.ModelProto:
-    """A new model of this precision; ExportError where that cannot be.
+    """Return a new model of this precision; raises ExportError for one that is unknown or not possible.
 
-    feeds: calibrate int8. float_tail: how many products before each output stay float32 in int8.
+    feeds: real inputs on which int8 is calibrated. float_tail: how many products before each output stay
+    float32 in int8.
     """
     if precision not in PRECISIONS:
         raise ExportError(f"unknown precision {precision!r}; {near(precision, list(PRECISIONS))}")
@@ -60,12 +62,12 @@ def change_precision(
 
 
 def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
-    """As it is."""
+    """Return the model as it is."""
     return model
 
 
 def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
-    """Weights and arithmetic in float16 between float32 inputs and outputs."""
+    """Convert weights and arithmetic to float16 between float32 inputs and outputs."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     smaller = convert_float_to_float16(model, keep_io_types=True)
@@ -74,7 +76,7 @@ def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
 
 
 def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
-    """Static QDQ for a graph with convolutions, dynamic for one of matrix products."""
+    """Quantise a graph with convolutions statically (QDQ), and one of matrix products dynamically."""
     ops = {node.op_type for node in model.graph.node}
     if not ops & (_PRODUCTS | set(RECURRENT)):
         raise ExportError(
@@ -98,10 +100,10 @@ PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] 
 
 
 def float_nodes(model: onnx.ModelProto, tail: int = 1) -> frozenset[str]:
-    """Names of the nodes that stay float32 in an int8 graph: its last ones, and first narrow ones.
+    """Return the names of the nodes that stay float32 in an int8 graph: its last, and narrow first ones.
 
-    tail: how many products (convolutions, matrix products) before each output. Fewer nodes, at
-    last none, where that would be every product of the graph: something must become int8.
+    tail: how many products (convolutions, matrix products) before each output. Where that would be every
+    product of the graph, fewer nodes are returned, at last none: something must become int8.
     """
     products = {node.name for node in model.graph.node if node.op_type in _PRODUCTS}
     last, first = _last_nodes(model, tail), _first_nodes(model)
@@ -126,7 +128,7 @@ def _last_nodes(model: onnx.ModelProto, tail: int) -> set[str]:
 
 
 def _first_nodes(model: onnx.ModelProto) -> set[str]:
-    """Convolutions over few channels that no other product precedes, and what precedes them."""
+    """Return the convolutions over few channels that no other product precedes, and what precedes them."""
     channels = {
         tensor.name: tensor.dims[1] for tensor in model.graph.initializer if tensor.dims[1:]
     }
@@ -193,7 +195,7 @@ def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _split_gemm(model: onnx.ModelProto) -> None:
-    """Gemm -> MatMul + Add, for the dynamic quantiser knows MatMul alone."""
+    """Replace each Gemm by MatMul and Add, in place: the dynamic quantiser knows MatMul alone."""
     nodes = []
     for node in model.graph.node:
         if node.op_type == "Gemm" and not node.attribute and len(node.input) == 3:
@@ -208,7 +210,7 @@ def _split_gemm(model: onnx.ModelProto) -> None:
 
 
 def _through_files(model: onnx.ModelProto, quantize: Callable[[str, str], None]) -> onnx.ModelProto:
-    """Run a quantiser of onnxruntime: they read and write files (a model in memory they empty)."""
+    """Run a quantiser of onnxruntime by way of files: a model in memory it would empty."""
     # Says that the graph is swept and needs no preparation, which the quantiser warns about.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""ConvTranspose with a stride -> Conv + sub-pixel shuffle: the same numbers, and int8 can run it.
+"""A ConvTranspose with a stride as a Conv and a sub-pixel shuffle: the same numbers, and int8 can run it.
 
 onnxruntime has no int8 ConvTranspose (onnxruntime#8988): it stays in fp32 and unpacks its weights
 on every call. An output row o = q * s + r of stride s reads only the kernel rows t = (r + b) mod s,
@@ -28,15 +28,18 @@ class Phases:
     """One axis of a transposed convolution as a plain one whose outputs are `stride` phases."""
 
     rows: np.ndarray
-    """[stride, taps]: which row of the transposed kernel each tap is, -1 for a zero."""
+    """Row of the transposed kernel that each tap is, -1 for a zero; [stride, taps]."""
     pad_begin: int
     pad_end: int
     extra: int
-    """Rows at the end that the shuffle makes too many."""
+    """Number of rows at the end that the shuffle makes too many."""
 
 
 def phases(kernel: int, stride: int, begin: int, end: int, output_padding: int) -> Phases | None:
-    """Derive the taps; None where so much is cut that the convolution would need negative pads."""
+    """Derive the taps of one axis; None where the convolution would need negative pads.
+
+    begin, end: rows that the transposed convolution cuts off.
+    """
     reads = {}  # (phase, offset of the input row from q) -> row of the kernel
     for phase in range(stride):
         shift, row = divmod(phase + begin, stride)
@@ -62,7 +65,7 @@ def phases(kernel: int, stride: int, begin: int, end: int, output_padding: int) 
 def rewrite(model: onnx.ModelProto, keep: frozenset[str] = frozenset()) -> int:
     """Rewrite every strided ConvTranspose but those named in `keep`, in place; returns how many.
 
-    Left alone: groups, dilation, auto_pad, a kernel that is no constant, a stride of 1.
+    It leaves alone groups, dilation, auto_pad, a kernel that is no constant, and a stride of 1.
     """
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -114,7 +117,7 @@ def _write(b: Builder, node: onnx.NodeProto, constants: dict) -> None:
 
 
 def _convolution_kernel(kernel: np.ndarray, rows: Phases, columns: Phases) -> np.ndarray:
-    """[in, out, kh, kw] of the ConvTranspose -> [sy * sx * out, in, taps, taps] of the Conv."""
+    """Turn the kernel [in, out, kh, kw] of the ConvTranspose into [sy * sx * out, in, taps, taps]."""
     padded = np.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 1)))  # index -1 now reads a zero
     picked = padded[:, :, rows.rows][..., columns.rows]  # [in, out, sy, ty, sx, tx]
     taps = (rows.rows.shape[1], columns.rows.shape[1])

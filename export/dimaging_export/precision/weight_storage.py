@@ -113,7 +113,7 @@ def _bytes(name: str, array: np.ndarray) -> _Stored | None:
 
 
 def _scaled(name: str, array: np.ndarray, scale: np.ndarray) -> _Stored:
-    """Whole numbers, a scale for each row or channel, and the nodes that multiply the two."""
+    """Return whole numbers, a scale for each row or channel, and the nodes that multiply the two."""
     ends = array.ndim - (3 if array.ndim == 4 else 1)
     scale = scale.reshape(*array.shape[:ends], *[1] * (array.ndim - ends))
     stored = numpy_helper.from_array((array / scale).astype(np.int8), f"{name}/bytes")
@@ -123,7 +123,7 @@ def _scaled(name: str, array: np.ndarray, scale: np.ndarray) -> _Stored:
 
 
 def _scale(rows: np.ndarray) -> np.ndarray | None:
-    """Float32 [out] whose products with whole numbers up to 127 are exactly `rows` [out, n], or None."""
+    """Find float32 [out] whose products with whole numbers up to 127 are exactly `rows` [out, n], or None."""
     rows = rows.astype(np.float64)
     largest = np.abs(rows).max(1)
     largest[largest == 0] = 1

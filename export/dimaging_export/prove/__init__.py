@@ -1,1 +1,1 @@
-"""Proof that an exported graph computes what Keras computes."""
+"""The proof that an exported graph computes what Keras computes."""

@@ -1,4 +1,4 @@
-"""What a graph is proven on: real inputs, and seeded ones over the whole declared range."""
+"""The inputs on which a graph is proven: real ones, and seeded ones over the whole declared range."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,33 +11,37 @@ from dimaging_export.precision.image_bytes import to_bytes
 from dimaging_export.prove.runners import Arrays, Graph
 
 BATCHES = (1, 3, 8)
+"""Batches at which a graph is proven."""
 STATIC_BATCHES = (1, 3)
-"""A file of batch 1 runs three images one by one; more would repeat itself."""
+"""Batches for a file of batch 1, which runs three images one by one; more would show nothing new."""
 
 CHANGES = ((0, 0), (-1, 3))
-"""Added to twice each free size, and to a free width as it is: sizes that are no multiple of 2 as well."""
+"""Changes (a, b) of free sizes: a is added to twice a size, b to the width of an image as it is.
+
+So some sizes are no multiple of 2.
+"""
 
 Ranges = Mapping[str, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of one graph."""
+    """The inputs of one graph: their shapes, ranges, real values, and the sizes that are free."""
 
     example: dict[str, tuple[int, ...]]
-    """A concrete shape of each, batch 1."""
+    """A shape of each at batch 1, every size known."""
     ranges: Ranges
     real: Arrays
-    """Real values of all of them, or nothing."""
+    """Real values of all of them, or {}."""
     free: Mapping[str, tuple[int, ...]]
-    """Inputs of which a size other than the batch is free in the file, such as height or time: its axes."""
+    """Input -> its axes, other than the batch, whose size is free in the file, such as height or time."""
     batches: tuple[int, ...] = BATCHES
     changes: tuple[tuple[int, int], ...] = CHANGES
     integers: frozenset[str] = frozenset()
-    """Inputs in int32, such as tokens; their range is declared, or else that of the real values."""
+    """Inputs of int32, such as tokens; their range is declared, or else that of the real values."""
 
     def accepted(self, keras: Graph) -> "Inputs":
-        """Without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
+        """Return these inputs without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
 
         def takes(change: tuple[int, int]) -> bool:
             try:
@@ -50,7 +54,7 @@ class Inputs:
 
     @property
     def sizes(self) -> list[tuple[int, ...]]:
-        """Height and width of images, steps of everything else, where they are free, in all feeds."""
+        """Sizes in all feeds where they are free: height and width of images, steps of anything else."""
         shapes = [self.example] + [self._shapes(change) for change in self.changes]
         found = [
             tuple(s[name][axis] for axis in ((1, 2) if len(s[name]) == 4 else axes))
@@ -61,11 +65,11 @@ class Inputs:
 
     @property
     def typical(self) -> int | None:
-        """How many of the feeds, the first ones, are real; None where none is."""
+        """Number of feeds that are real, the first ones; None where none is."""
         return len(self.batches) if self.real else None
 
     def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
-        """Real inputs, then seeded ones, at every batch; a free size at other sizes too."""
+        """Return real inputs, then seeded ones, at every batch; then others at the changes of free sizes."""
         real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
         feeds = [{k: v[:n] for k, v in real.items()} for n in self.batches if real]
         feeds += [self._seeded(n, byte_names) for n in self.batches]
@@ -88,7 +92,7 @@ class Inputs:
     def _seeded(
         self, batch: int, byte_names: frozenset[str], change: tuple[int, int] | None = None
     ) -> Arrays:
-        """Uniform over the range, standard normal where there is none."""
+        """Draw inputs uniformly over their range, or from a standard normal where there is none."""
         rng = np.random.default_rng([batch, change is not None])
         feed = {}
         shapes = self.example if change is None else self._shapes(change)
@@ -118,7 +122,10 @@ class Inputs:
 def example_shapes(
     shapes: Sequence[tuple[str, Shape]], real: Arrays, size: tuple[int, int]
 ) -> dict[str, tuple[int, ...]]:
-    """A concrete shape of each input: that of a real one, else with this height and width."""
+    """Return a shape of each input at batch 1: that of a real one, else with this height and width.
+
+    Raises ExportError where a size stays free.
+    """
     found = {}
     for name, shape in shapes:
         if name in real:
@@ -136,6 +143,6 @@ def example_shapes(
 
 
 def one_by_one(arrays: Arrays, n: int) -> list[Arrays]:
-    """Return the first n examples, a dict of batch 1 each."""
+    """Return the first n examples, each a dict of batch 1."""
     count = min((len(x) for x in arrays.values()), default=0)
     return [{k: v[i : i + 1] for k, v in arrays.items()} for i in range(min(n, count))]

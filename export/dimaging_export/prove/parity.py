@@ -1,12 +1,12 @@
-"""Is the file the model? Each graph runs in onnxruntime and in Keras before anything is written.
+"""Parity of a file and its model: each graph runs in onnxruntime and in Keras before anything is written.
 
-The float32 conversion is proven first, whatever precision is asked for; then what is made of it.
+The float32 conversion is proven first, whatever precision is asked for, and then what is made of it.
 
     float32      |difference| <= ABSOLUTE + RELATIVE * largest |value|
     uint8        one grey level: float32 differences may tip a rounding
     integer      equal, to the last bit
     fp16, int8   the model's own figure of merit on real images, `quality.allowed_loss`;
-                 for a model without one the signal to noise of every output, SQNR
+                 for a model without one the signal to noise ratio of every output, SQNR
 
 The reduced precisions have no useful bound per element. Their largest difference on real inputs is
 recorded, and a device may show twice as much: another processor rounds other values up. On seeded
@@ -25,9 +25,9 @@ from dimaging_export.prove.runners import Arrays, Graph
 ABSOLUTE, RELATIVE = 1e-5, 1e-4
 LEVELS = 1.0
 EXACT = ("fp32", "integer")
-"""Judged value by value."""
+"""Precisions that are judged value by value."""
 SQNR = {"fp16": 40.0, "int8": 20.0}
-"""Least signal to quantisation noise, in dB."""
+"""Precision -> least ratio of signal to quantisation noise, in dB."""
 
 Report = dict[str, dict[str, float]]
 """Output -> {"max_abs": largest difference from Keras, "allowed": what it may be}."""
@@ -35,7 +35,7 @@ Report = dict[str, dict[str, float]]
 
 @dataclass
 class Difference:
-    """How far one output is from its reference over all inputs."""
+    """The difference of one output from its reference over all inputs."""
 
     max_abs: float = 0.0
     scale: float = 0.0
@@ -43,7 +43,7 @@ class Difference:
     noise: float = 0.0
 
     def add(self, found: np.ndarray, expected: np.ndarray) -> None:
-        """One more run."""
+        """Take in the output of one more run."""
         expected = expected.astype(np.float64)
         delta = found.astype(np.float64) - expected
         self.max_abs = max(self.max_abs, float(np.abs(delta).max()))
@@ -53,7 +53,7 @@ class Difference:
 
     @property
     def sqnr(self) -> float:
-        """Signal to noise in dB."""
+        """Ratio of signal to noise, in dB."""
         return 10 * float(np.log10(max(self.signal, 1e-30) / max(self.noise, 1e-30)))
 
 
@@ -112,7 +112,7 @@ def prove(
 
 
 def judge_quality(quality: Any, precision: str, keras: float, onnx: float) -> dict[str, Any]:
-    """The figure of merit of both; ParityError where the file loses more than the model allows.
+    """Compare the figure of merit of Keras and of the file; ParityError where too much of it is lost.
 
     quality: a dimaging_tf.deployable.FigureOfMerit. float32 may lose what its arithmetic may differ by.
     """

@@ -1,4 +1,4 @@
-"""One way to run a graph, in Keras or in onnxruntime: arrays in by name, arrays out by name."""
+"""Runs of a graph in Keras and in onnxruntime, with one signature: arrays by name in and out."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,16 @@ from dimaging_export.precision.image_bytes import from_bytes, to_bytes
 from dimaging_tf.deployable import Arrays
 
 Graph = Callable[[Arrays], Arrays]
+"""A run of a graph: input name -> array becomes output name -> array."""
 
 _FEWEST, _MOST = 32, 256
-"""Images that a graph of any batch runs at once: bounds of `_chunk`, so that memory does not grow."""
+"""Bounds of the number of images that run at once, so that memory does not grow with the data."""
 _VALUES = 2**18
-"""Values of the largest input of all images that run at once, where `_chunk` may choose."""
+"""Values of the largest input that run at once, within these bounds."""
 
 
 def keras_graph(graph: keras.Model) -> Graph:
-    """The reference: Keras, eager, in inference mode."""
+    """Return the reference: a run in Keras, eager and in inference mode."""
     (ins, outs), bare = names_of(graph), plain(graph)
 
     def run(arrays: Arrays) -> Arrays:
@@ -31,7 +32,7 @@ def keras_graph(graph: keras.Model) -> Graph:
 
 
 def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
-    """The file itself on the CPU, as users will run it; image by image where its batch is 1.
+    """Return a run of the file itself on the CPU, as users will run it; image by image where its batch is 1.
 
     whole: arrays go in as they are, for a graph whose first axis is not the batch.
     """
@@ -58,7 +59,7 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
 
 
 def as_bytes_like(graph: Graph, byte_names: frozenset[str]) -> Graph:
-    """A float graph as the file is: these tensors as bytes, rounded as the file rounds them."""
+    """Return a run of a float graph that takes and gives these tensors as bytes, rounded as the file does."""
 
     def run(arrays: Arrays) -> Arrays:
         floats = {k: from_bytes(v) if k in byte_names else v for k, v in arrays.items()}
@@ -68,7 +69,7 @@ def as_bytes_like(graph: Graph, byte_names: frozenset[str]) -> Graph:
 
 
 def _chunk(arrays: Arrays) -> int:
-    """Number of images to run at once: many small ones, for a run in Keras costs 10 ms of any size."""
+    """Return how many images run at once: many small ones, for any run in Keras takes 10 ms."""
     largest = max(array[0].size for array in arrays.values())
     return max(_FEWEST, min(_MOST, _VALUES // max(largest, 1)))
 

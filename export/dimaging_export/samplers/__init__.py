@@ -1,1 +1,1 @@
-"""Drawing from explicit densities inside one ONNX file, every activation computed once."""
+"""Samplers draw from explicit densities inside one ONNX file; they compute every activation once."""

@@ -1,8 +1,8 @@
-"""The samplers of an explicit density, proven and described like every other graph of a bundle.
+"""Build the samplers of an explicit density, proven and described like every other graph of a bundle.
 
-sampler        Loop in Loop: for batches
-sampler_rows   fixed point of a row: for a few images
-row, pixel     the same without loops, stepped by the host: where Loop is forbidden, and to decode
+sampler        a loop over rows, inside it one over pixels: for batches
+sampler_rows   a loop over rows, inside it a fixed point of the row: for a few images
+row, pixel     the same without loops, called by the host: where Loop is forbidden, and to decode
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def build_density(subject: Subject, spec: BuildSpec, real: RealData | None) -> d
 
 
 def prepare_density(subject: Subject, spec: BuildSpec, real: RealData | None) -> Subject:
-    """The subject in this precision: for "integer", its integer-valued twin.
+    """Return the subject in this precision, which for "integer" is its integer-valued twin.
 
     Raises ExportError for another precision than `PRECISIONS`, and for "integer" without data.
     """
@@ -75,7 +75,7 @@ def prepare_density(subject: Subject, spec: BuildSpec, real: RealData | None) ->
 
 @dataclass(frozen=True)
 class _Writers:
-    """What writes the samplers of a kind of network."""
+    """The functions that write the samplers of a kind of network."""
 
     loops: Callable[[keras.Model, Any], dict[str, onnx.ModelProto]]
     """Writes the samplers with loops, by their inner loop."""
@@ -115,7 +115,10 @@ def _samplers(subject: Subject, spec: BuildSpec, real: Arrays) -> dict[str, Buil
 
 
 def _steps(subject: Subject, spec: BuildSpec, drawn: Graph, real: Arrays) -> dict[str, Built]:
-    """The two graphs of the host's loop; a whole image drawn with them must equal that of `drawn`."""
+    """Write the two graphs of the host's loop, and draw an image with them.
+
+    Raises ParityError where it is not the image that `drawn`, the sampler with loops, draws.
+    """
     model = subject.model
     files = _writers(model.network).steps(model.network, model.likelihood)
     feed = proof.example(proof.Reference(model), drawn, real)
@@ -164,6 +167,6 @@ def _describe(
 
 
 def shapes_of(file: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Input -> its shape at batch 1."""
+    """Return input -> its shape at batch 1."""
     dims = {tensor.name: tensor.type.tensor_type.shape.dim for tensor in file.graph.input}
     return {name: tuple(dim.dim_value or 1 for dim in shape) for name, shape in dims.items()}

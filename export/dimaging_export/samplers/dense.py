@@ -1,15 +1,15 @@
-"""The sampler of a fully visible belief network: one ONNX file, every product computed once.
+"""The sampler of a fully visible belief network: one ONNX file in which every product is computed once.
 
-    state    hidden units before relu, and the parameters that pixels above give directly [B, K + O]
+    state    hidden units before ReLU, and the parameters that pixels above give directly [B, K + O]
 
-Loop over rows      units that know their pixels by now speak to the whole row: one product
+Loop over rows      units that know all their pixels give their part of the whole row: one product
   inner "pixels"    Loop over columns: each drawn pixel is added to the inputs of the units `near`
   inner "rows"      the row is drawn again at once until nothing changes (see `loops`)
                     then the row is added to the state: one product
 
-Units are sorted by degree, so those that learn something within a row and speak to it are a short
-window of them: `near`. A pixel of the row is one more unit that speaks for itself: it is not negative,
-so relu leaves it alone, and the direct edges inside the row are edges from hidden units like others.
+Units are sorted by degree, so those that read pixels of a row and give something to it are a short window
+of them: `near`. Each pixel of the row counts as one more unit, which gives its own value: that is not
+negative, so ReLU leaves it alone, and direct edges inside the row are edges from hidden units like others.
 
 noise [B, H, W, n], canvas [B, H, W, C], mask [B, H, W, 1] (1: keep canvas), label -> image
 """
@@ -78,7 +78,7 @@ class _Sampler:
         return whole_model(b, "sampler", inputs, outputs, {"image": image})
 
     def _rows(self, state: str, data: str, sizes: list[int], batch: str) -> str:
-        """The outer loop; returns the rows [H, B, W C]."""
+        """Write the outer loop; returns the rows [H, B, W C]."""
         outer, b, w = self.b, self.b.child(), self.weights
         parts = b.constant([w.units, len(w.first) - w.units], "parts")
         r, going, known, last = (b.name(hint) for hint in ("r", "going", "known", "last"))
@@ -107,7 +107,7 @@ class _Sampler:
         return outer.nodes_of("Loop", feeds, 3, body=body)[-1]
 
     def _pixels(self, row: "_Row", sizes: list[int], last: str) -> str:
-        """The inner loop over columns; returns the row [B, W C]."""
+        """Write the inner loop over columns; returns the row [B, W C]."""
         b, w, count = row.b.child(), self.weights, self.likelihood.count
         said = row.b.node("Reshape", row.said, row.b.constant([0, self.width, count], "shape"))
         said = row.b.node("Transpose", said, perm=[1, 0, 2])
@@ -132,7 +132,7 @@ class _Sampler:
         return self._flat(row.b, row.b.node("Transpose", pixels, perm=[1, 0, 2]))
 
     def _fixed_point(self, row: "_Row", sizes: list[int], last: str) -> str:
-        """The inner loop that draws the whole row until it stays; starts from the row above."""
+        """Write the inner loop that draws the whole row until it stays; it starts from the row above."""
         b, w = row.b.child(), self.weights
         speech = row.b.constant(w.near.reshape(*w.near.shape[:2], -1), "near")
         speech = row.b.node("Gather", speech, row.index, axis=0)
@@ -150,18 +150,18 @@ class _Sampler:
         return row.b.nodes_of("Loop", feeds, 1, body=body)[0]
 
     def _flat(self, b: Builder, pixels: str) -> str:
-        """[B, W, C] -> [B, W C]."""
+        """Write [B, W, C] as [B, W C]."""
         return b.node("Reshape", pixels, b.constant([0, self.row], "shape"))
 
     def _zeros(self, b: Builder, batch: str) -> str:
-        """[B, W C]."""
+        """Write zeros [B, W C]."""
         shape = b.node("Concat", batch, b.constant([self.row]), axis=0)
         return b.node("ConstantOfShape", shape)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """Names in the body of the outer loop, of one row."""
+    """The names of a row's tensors in the body of the outer loop."""
 
     b: Builder
     index: str

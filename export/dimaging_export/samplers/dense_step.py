@@ -1,11 +1,11 @@
-"""The sampler of a fully visible belief network without loops: `step`'s two graphs, with the same contract.
+"""The sampler of a fully visible belief network without loops: two graphs with the contract of `step`.
 
     row      row [1], above_image_1 [W, B, C], above_state_1 [1, B, K + O], label   -> context, row_state
     pixel    context [B, S], left_image [B, C], left_near [B, near (+ W C)], noise, canvas, mask
                                                                             -> image, parameters, own_near
 
 state: what the rows above add to hidden units and parameters. near: what the pixels of the own row add to
-the units that are still learning (see `dense`), without the last one: that is left_image, for only the host
+the units in the window `near` (see `dense`), without the last pixel: that is left_image, for only the host
 knows what became of it. The context of a pixel ends with its number, by which it finds its weights.
 """
 
@@ -24,7 +24,7 @@ Tensors = dict[str, tuple[int | str, ...]]
 
 
 def fvbn_step_graphs(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
-    """{"row", "pixel"} of `dimaging_tf.models.fvbn`'s network."""
+    """Write the graphs {"row", "pixel"} of `dimaging_tf.models.fvbn`'s network."""
     shapes = {tensor.name: tuple(tensor.shape) for tensor in network.inputs}
     size = shapes.pop("image")[1:]
     conditions: Tensors = {name: ("batch", *shape[1:]) for name, shape in shapes.items()}
@@ -125,5 +125,5 @@ def _pixel(w: Weights, likelihood: Any, size: tuple[int, ...]) -> onnx.ModelProt
 
 
 def _padded(b: Builder, x: str, zeros: int) -> str:
-    """[B, n] -> [B, n + zeros]."""
+    """Write [B, n] with zeros behind it: [B, n + zeros]."""
     return b.node("Pad", x, b.constant([0, 0, 0, zeros], "pads"))

@@ -1,8 +1,8 @@
 """The weights of a fully visible belief network, cut the way its sampler reads them, row by row.
 
-Hidden units are sorted by degree. When row r begins, those with a degree up to its first pixel know all
-that they will ever know: `far`. Those with a degree inside the row are still learning: `near`, a short
-window. The rest says nothing to this row.
+Hidden units are sorted by degree, the number of pixels that they read. When row r begins, units with a
+degree up to its first pixel have read all of theirs: they are `far`. Units with a degree inside the row
+still read some: they are `near`, a short window. All others give nothing to this row.
 """
 
 from dataclasses import dataclass
@@ -14,27 +14,36 @@ from dimaging_tf.layers.masked_dense import MaskedDense, degrees
 
 
 def is_dense(network: keras.Model) -> bool:
-    """Whether pixels reach each other through masked dense layers, as in a fully visible belief network."""
+    """Return whether masked dense layers lead from pixel to pixel, as in a fully visible belief network."""
     return any(type(layer) is MaskedDense for layer in network.layers)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """K hidden units, O parameters of H rows; arrays of rows are read one row at a time."""
+    """Weights of K hidden units and O parameters; those of the H rows are read one row at a time."""
 
-    first: np.ndarray  # [K + O]: the state of an empty image
-    label: np.ndarray | None  # [classes, K + O]: what a label adds
-    row: np.ndarray  # [H, W C, K (+ O)]: what a row adds
-    start: np.ndarray  # [H]: the first of the units near each row
-    near: np.ndarray  # [H, near (+ W C), W, count]: what they, and the pixels of the row, say
-    far: np.ndarray  # [H, K, W count]: what the other units say that know enough
-    units: int  # K
-    window: int  # units near a row
+    first: np.ndarray
+    """State of an empty image, [K + O]."""
+    label: np.ndarray | None
+    """What a label adds to the state, [classes, K + O]; None without labels."""
+    row: np.ndarray
+    """What the pixels of each row add to the state, [H, W C, K (+ O)]."""
+    start: np.ndarray
+    """Index of the first unit near each row, [H]."""
+    near: np.ndarray
+    """What units near a row, and its pixels, give to its parameters, [H, near (+ W C), W, count]."""
+    far: np.ndarray
+    """What units far from a row give to its parameters, [H, K, W count]."""
+    units: int
+    """Number of hidden units, K."""
+    window: int
+    """Number of units near a row."""
     direct: bool
+    """True where pixels give something to parameters directly, past the hidden units."""
 
 
 def weights_of(network: keras.Model, height: int, width: int, channels: int) -> Weights:
-    """Of `dimaging_tf.models.fvbn`'s network."""
+    """Cut the weights of `dimaging_tf.models.fvbn`'s network for images of this size."""
     layers = {layer.name: layer for layer in network.layers}
     hidden, output = layers["hidden"], layers["output"]
     first = np.concatenate([np.asarray(hidden.bias), np.asarray(output.bias)])

@@ -1,4 +1,4 @@
-"""The frame around what a sampler writes: a whole ONNX file, and the body of a loop."""
+"""The frame around the nodes of a sampler: a whole ONNX file, or the body of a loop."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from dimaging_export.graph.check import nodes_of, verify
 from dimaging_export.graph.passes import clean
 
 Tensors = Mapping[str, tuple[int | str, ...]]
-"""Name -> shape, "batch" where free."""
+"""Name -> shape of a tensor; "batch" where it is free."""
 
 
 def whole_model(
@@ -22,9 +22,9 @@ def whole_model(
     results: Mapping[str, str],
     integers: Tensors | None = None,
 ) -> onnx.ModelProto:
-    """The file of what `b` holds, swept and checked.
+    """Make a file of the nodes in `b`, swept and checked.
 
-    inputs, integers: float32 and int64; outputs float32, made of the tensors `results` names.
+    inputs: those of float32. integers: inputs of int64. results: output -> the tensor that it is, float32.
     """
     for output, tensor in results.items():
         b.nodes.append(helper.make_node("Identity", [tensor], [output], name=f"{output}/Identity"))
@@ -43,7 +43,11 @@ def whole_model(
 def loop_body(
     b: Builder, name: str, control: tuple[str, str], carried: Sequence[str], outputs: Sequence[str]
 ) -> onnx.GraphProto:
-    """The body of a Loop: control is (index, going); outputs begin with whether to go on."""
+    """Make the body of a Loop of the nodes in `b`.
+
+    control: names of (index, whether it goes on). carried: what a round takes from the one before. outputs:
+    whether to go on, what the next round takes, and what is collected.
+    """
     index, going = control
     ins = [
         helper.make_tensor_value_info(index, TensorProto.INT64, []),
@@ -61,9 +65,9 @@ def loop_body(
 
 
 def _constants_inward(graph: onnx.GraphProto) -> None:
-    """Move each constant that is read in one loop's body alone to there.
+    """Move each constant that only one loop's body reads into that body.
 
-    A body is handed whatever it reads from outside anew in each of its rounds, which takes time.
+    A runtime hands a body what it reads from outside anew in each of its rounds, which takes time.
     """
     bodies = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
     reads = [{name for node in nodes_of(body) for name in node.input} for body in bodies]

@@ -1,7 +1,7 @@
 """The inner loop "rows": a row is drawn at once, again and again until nothing changes.
 
-A pixel that its predecessors determine stays as it is, so what stays as a whole is the exact sample
-(arXiv 2002.09928, here with the rows above cached). Such a round costs nodes rather than arithmetic:
+A pixel whose predecessors are right is drawn right, so a row that does not change any more is the exact
+sample (arXiv 2002.09928, here with the rows above cached). Such a round costs nodes rather than arithmetic:
 rows lie flat, so that a convolution is one Gemm with its row term, and onnxruntime fuses its ReLU too.
 """
 
@@ -25,9 +25,10 @@ def fixed_point(
     drawn_by: list[str],
     start: dict[int, str],
 ) -> str:
-    """Write the loop; returns the row and sets `local` for what the next rows read.
+    """Write the loop; returns the row, and puts into `local` what the next rows read.
 
-    start: a first guess of the image's row, and any row of whatever else is kept.
+    local: tensor -> its name in the body of the outer loop. terms: row term of each pixel convolution.
+    drawn_by: what `draw` reads. start: a first guess of the image's row, and any row of what else is kept.
     """
     body = outer.child()
     kept = [p.image, *(t for t in p.history if p.kinds[t] == "pixel" and t != p.image)]

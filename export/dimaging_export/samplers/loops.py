@@ -1,8 +1,8 @@
-"""A sampler: one ONNX file that draws whole images, every activation computed once.
+"""A sampler with loops: one ONNX file that draws whole images and computes every activation once.
 
 Loop over rows      what the rows above contribute to each layer: one product a layer for all columns
-  inner "pixels"    Loop over columns; taps to the left are small products, then the pixel is drawn
-  inner "rows"      the row is drawn again and again at once until nothing changes: `fixed_point`
+  inner "pixels"    Loop over columns: taps to the left are small products, then the pixel is drawn
+  inner "rows"      the row is drawn at once, again and again until nothing changes: `fixed_point`
 
 noise [B, H, W, n], canvas [B, H, W, C], mask [B, H, W, 1] (1: keep canvas), conditions -> image
 """
@@ -26,6 +26,7 @@ from dimaging_export.samplers.plan import Plan, Step, plan
 from dimaging_tf.layers.masked import MaskedConv2D
 
 INNER = ("pixels", "rows")
+"""What the inner loop may go through."""
 
 
 def samplers(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
@@ -53,7 +54,7 @@ def sampler(network: keras.Model, likelihood: Any, inner: str) -> onnx.ModelProt
 
 
 class Sampler:
-    """A network on its way into loops: its plan, its sizes and the file under construction."""
+    """A sampler under construction: the network's plan, its sizes and the builder of the file."""
 
     def __init__(self, network: keras.Model, likelihood: Any, p: Plan):
         self.plan, self.likelihood = p, likelihood
@@ -61,11 +62,11 @@ class Sampler:
         self.height, self.width, self.channels = shapes.pop("image")[1:]
         self.conditions = shapes
         self.passes = self.channels if likelihood.noise == self.channels else 1
-        """How often a pixel is evaluated: once a colour, where colours are drawn one by one."""
+        """Number of times that a pixel is evaluated: once a colour, where colours are drawn one by one."""
         self.b = Builder()
 
     def model(self, inner: str) -> onnx.ModelProto:
-        """The whole file."""
+        """Write the whole file with this inner loop."""
         b, p = self.b, self.plan
         size = ("batch", self.height, self.width)
         inputs = {
@@ -98,7 +99,7 @@ class Sampler:
         return whole_model(b, "sampler", inputs, outputs, {"image": image})
 
     def once(self) -> steps.Names:
-        """What does not depend on the image; vectors [B, C], maps [B, H, W, C]."""
+        """Write what does not depend on the image: vectors [B, C] and maps [B, H, W, C], by tensor."""
         b, p = self.b, self.plan
         values = {
             tensor: last_value(name, self.conditions[name]) for name, tensor in p.conditions.items()
@@ -118,7 +119,7 @@ class Sampler:
         self, layout: Columns, names: steps.Names, maps: list[int], data: str, sizes: list[int],
         batch: str,
     ) -> str:  # fmt: skip
-        """The outer loop; returns all rows."""
+        """Write the outer loop; returns all rows."""
         p, body = self.plan, self.b.child()
         carried = [(t, d) for t, depth in p.history.items() for d in range(depth)]
         starts = {t: self._zeros(batch, p.channels[t], layout) for t in {p.image: 0, **p.history}}
@@ -147,7 +148,7 @@ class Sampler:
         self, outer: Builder, local: steps.Names, terms: dict[Step, str], drawn_by: list[str],
         sizes: list[int], batch: str,
     ) -> str:  # fmt: skip
-        """The inner loop over columns; returns the row and sets `local` for what the next rows read."""
+        """Write the inner loop over columns; returns the row, and puts what next rows read into `local`."""
         p, body = self.plan, outer.child()
         extra = [t for t in read_by_pixels(p) if p.kinds[t] in ("row", "map")]
         known = [*drawn_by, *terms.values(), *(local[t] for t in extra)]
@@ -203,7 +204,7 @@ class Sampler:
         left: dict[int, str],
         terms: dict[Step, str],
     ) -> str | None:
-        """Gemm of the pixels to the left and the own one; its bias is the row term."""
+        """Write a Gemm of the pixels to the left and the own one, plus the row term; None without taps."""
         layer, source = step.layer, step.inputs[0]
         kernel = taps.own_kernel(layer)
         if kernel is None or (not layer.left and not names[source]):
@@ -226,7 +227,7 @@ class Sampler:
         return b.node("Gemm", joined, weights, term)
 
     def _push(self, b: Builder, tensor: int, register: str, pixel: str) -> str:
-        """The register one column further."""
+        """Write the register of pixels to the left as the next column has it."""
         channels = self.plan.channels[tensor]
         if self.plan.registers[tensor] == 1:
             return pixel
@@ -235,7 +236,7 @@ class Sampler:
         return b.node("Slice", longer, b.constant([channels]), *ends)
 
     def _zeros(self, batch: str, channels: int, layout: Columns | None = None) -> str:
-        """[B, channels], or a row."""
+        """Write zeros [B, channels], or with a layout a row of them."""
         b = self.b
         columns = [b.constant([self.width])] if layout else []
         shape = b.node("Concat", *columns, batch, b.constant([channels]), axis=0)
@@ -250,7 +251,7 @@ def _arguments(call: Call, values: dict[int, Any]) -> Any:
 
 
 def read_by_pixels(p: Plan) -> list[int]:
-    """Tensors known earlier that pixel calls read as they are."""
+    """Return the tensors known before the pixel that calls at the pixel read as they are."""
     found = []
     for step in p.steps:
         if step.kind == "pixel" and not isinstance(step.layer, MaskedConv2D):

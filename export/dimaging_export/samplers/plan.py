@@ -1,12 +1,12 @@
-"""Which part of a causal network is known when: once an image, once a row, or at every pixel.
+"""The plan of a sampler: what of a causal network is known once an image, once a row, or at every pixel.
 
     vector, map   does not depend on the image: labels, conditions          before the loops
     row           depends on rows above: vertical stacks, taps above        once a row, all columns at once
     pixel         depends on the own row too                                at every pixel
 
-A pixel convolution is split: its taps above are a row term, its taps to the left are left. Whatever else
-is added to its result and known earlier (bias, position, vertical stack) joins the row term.
-A layer with a state becomes several steps (`unfolds`).
+A pixel convolution is split: its taps in the rows above are computed once a row, as its row term, and those
+to the left at every pixel. Whatever else is added to its result and known before the row (bias, position,
+vertical stack) joins the row term. A layer with a state becomes several steps (`unfolds`).
 """
 
 from abc import ABC, abstractmethod
@@ -25,39 +25,44 @@ from dimaging_tf.layers.masked import MaskedConv2D, PositionBias
 
 @dataclass(eq=False)
 class Step:
-    """One call of the network; tensors are known by `id` of the KerasTensor."""
+    """A call of the network inside the loops; tensors are known by the `id` of the KerasTensor."""
 
     layer: Any
     inputs: list[int]
     output: int
-    kind: str  # "once" | "row" | "pixel"
+    kind: str
+    """When it is computed: "row" or "pixel"."""
     channels: int
+    """Channels of the output."""
     addends: list[int] = field(default_factory=list)
-    """Row terms that join a pixel convolution: tensors, and"""
+    """Row tensors that join the row term of a pixel convolution."""
     positions: list[Any] = field(default_factory=list)
-    """... layers with a bias per position."""
+    """Layers with a bias per position that join the row term of a pixel convolution."""
 
 
 class Part(ABC):
-    """A piece of a layer that is several steps."""
+    """A piece of a layer that becomes several steps."""
 
     name: str
 
     @abstractmethod
     def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
-        """Write its nodes and tell `names` what they give; row: its index, in a step of kind "row"."""
+        """Write its nodes, and put the names of their outputs into `names`.
+
+        row: index of the row, in a step of kind "row".
+        """
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The network in the order of execution."""
+    """The calls of the network, sorted by when they are computed, in the order of execution."""
 
     image: int
     conditions: dict[str, int]
     calls: list[Call]
-    """What is computed once."""
+    """Calls that are computed once an image."""
     steps: list[Step]
-    """The rest."""
+    """All other calls."""
     kinds: dict[int, str]
     """Tensor -> "image", "vector", "map", "row" or "pixel"."""
     channels: dict[int, int]
@@ -68,14 +73,14 @@ class Plan:
     """Pixel tensor -> the tensor whose pixel to the left it is."""
 
     def tensor(self, kind: str, channels: int) -> int:
-        """A tensor that the network does not have: numbered below zero, where no id is."""
+        """Add a tensor that the network does not have; its number is below zero, where no id is."""
         number = -len(self.channels) - 1
         self.kinds[number], self.channels[number] = kind, channels
         return number
 
     @property
     def history(self) -> dict[int, int]:
-        """Tensor -> how many of its rows above the own one are read."""
+        """Tensor -> number of its rows above the own one that are read."""
         depth = dict.fromkeys(self.above.values(), 1)
         for step in self.steps:
             if isinstance(step.layer, MaskedConv2D) and step.layer.above:
@@ -85,7 +90,7 @@ class Plan:
 
     @property
     def registers(self) -> dict[int, int]:
-        """Tensor -> how many of its pixels to the left are read."""
+        """Tensor -> number of its pixels to the left that are read."""
         width = dict.fromkeys(self.before.values(), 1)
         for step in self.steps:
             if step.kind == "pixel" and isinstance(step.layer, MaskedConv2D) and step.layer.left:
@@ -153,19 +158,28 @@ def _once(tensor: Any) -> str:
 
 
 def kind_of(layer: Any, found: set[str]) -> str:
-    """When `layer` is known, from what its inputs are."""
+    """Return when a layer's output is known, "row" or "pixel", from the kinds of its inputs.
+
+    Raises ExportError for a layer that is not causal.
+    """
     if isinstance(layer, MaskedConv2D):
         if layer.mask in ("above", "rows"):
             if layer.mask == "rows" and found & {"pixel", "image"}:
                 raise ExportError(
-                    f"{layer.name}: mask 'rows' on values of the own row is not causal"
+                    f"{layer.name}: mask 'rows' on values of the own row is not causal; use mask 'B' there"
                 )
             return "row"
         if "image" in found and layer.mask != "A":
-            raise ExportError(f"{layer.name}: the image enters through mask 'A' or 'above' only")
+            raise ExportError(
+                f"{layer.name}: the image enters through mask 'A' or 'above' only; received mask "
+                f"{layer.mask!r}"
+            )
         return "row" if found <= {"row", "map", "vector"} else "pixel"
     if "image" in found:
-        raise ExportError(f"{layer.name}: the image enters through mask 'A' or 'above' only")
+        raise ExportError(
+            f"{layer.name}: the image enters through mask 'A' or 'above' only; received a "
+            f"{type(layer).__name__}, which has none"
+        )
     return "pixel" if "pixel" in found else "row"
 
 
@@ -173,7 +187,7 @@ def _host(
     layer: Any, sources: list[Any], inputs: list[int], steps: list[Step], kinds: dict[int, str],
     uses: Counter[int],
 ) -> Step | None:  # fmt: skip
-    """The pixel convolution whose row term takes this sum over."""
+    """Return the pixel convolution whose row term can take in this sum, or None."""
     if not isinstance(layer, keras.layers.Add | PositionBias):
         return None
     pixels = [(x, i) for x, i in zip(sources, inputs, strict=True) if kinds[i] == "pixel"]

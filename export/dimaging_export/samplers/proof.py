@@ -1,4 +1,4 @@
-"""Proof of a sampler, and an example that every device must reproduce.
+"""The proof of a sampler, and an example that every device must reproduce.
 
 A sampler needs no reference sampler to be proven: every pixel of its image must be what Keras draws there
 from that same image and noise. Only the one sequential sample has this property.
@@ -16,16 +16,16 @@ from dimaging_export.prove.runners import Arrays, Graph
 from dimaging_tf.density.base import ExplicitDensity, uniform
 
 MARGINS = (1e-4, 1e-5, 1e-6)
-"""Widths of a band of noise, the widest first: an example avoids noise so near to where a pixel changes."""
+"""Distances, largest first, that the noise of an example keeps from where a pixel's value would change."""
 
 _SHIFTS = {"fp32": (0, -1e-5, 1e-5), "integer": (0,)}
 """Precision -> what is added to the noise: where float32 may tip a pixel, either value passes."""
 
 
 class Reference:
-    """What Keras draws at every pixel of an image, given the image before it.
+    """The reference draws in Keras, at every pixel of an image, given the image before it.
 
-    Asked about an image that another sampler drew as well, it need not run the network again.
+    For an image that another sampler drew as well, it does not run the network again.
     """
 
     def __init__(self, model: ExplicitDensity):
@@ -73,7 +73,7 @@ def prove_sampler(
 
 
 def example(reference: Reference, run: Graph, real: Arrays) -> Arrays:
-    """Inputs of one image and the image, drawn with noise that stays clear of every edge.
+    """Return inputs of one image and the image, drawn with noise near which no pixel's value changes.
 
     So all devices must agree on it. run, real: as in `prove_sampler`.
     """
@@ -88,7 +88,7 @@ def example(reference: Reference, run: Graph, real: Arrays) -> Arrays:
 
 
 def _feed(model: Any, real: Arrays, batch: int, seed: int, occluded: bool = False) -> Arrays:
-    """Noise, a canvas (of which a third is kept, or nothing) and the conditions of real images."""
+    """Make noise, a canvas of which a third is kept or nothing, and the conditions of real images."""
     rng = np.random.default_rng(seed)
     size = (batch, *model.config.shape[:2])
     index = np.arange(batch) % max(1, len(real.get("image", ())))

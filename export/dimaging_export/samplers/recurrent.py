@@ -1,12 +1,12 @@
-"""LSTMs inside the sampler: the state of a row is carried to the next row, that of a pixel to the right.
+"""LSTMs inside a sampler: the state of a row is carried to the next row, that of a pixel to the right.
 
                       known once a row                             at every pixel
 RowLSTM               state of the row above times its kernel      own taps, cell
 DiagonalLSTM left     state of the row above times its kernel      own taps, state to the left, cell
 DiagonalLSTM right    everything: it knows rows above only         -
 
-The right one scans the row above from right to left; all but one of its taps are computed before, for
-all columns at once.
+The DiagonalLSTM "right" scans the row above from right to left; all but one of its taps are computed before,
+for all columns at once.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
 
 
 def check_rows(p: Plan) -> None:
-    """ExportError where a row cannot be drawn at once."""
+    """Raise ExportError where a row cannot be drawn at once."""
     if p.before:
         raise ExportError(
             "a DiagonalLSTM hands its state from pixel to pixel, so a row cannot be drawn at once; "
@@ -35,7 +35,7 @@ def check_rows(p: Plan) -> None:
 
 @unfolds(RowLSTM)
 def row_lstm(p: Plan, call: Call, source: int) -> list[Step]:
-    """Row term, input-to-state convolution, cell."""
+    """Plan a row LSTM: its row term, its input-to-state convolution and its cell."""
     filters, h = call.op.filters, id(call.output)
     above, gates = _gates(p, call, source, call.op.kernel)
     c, c_above = p.tensor("pixel", filters), p.tensor("row", filters)
@@ -46,7 +46,7 @@ def row_lstm(p: Plan, call: Call, source: int) -> list[Step]:
 
 @unfolds(DiagonalLSTM)
 def diagonal_lstm(p: Plan, call: Call, source: int) -> list[Step]:
-    """From the left: as a row LSTM, and the pixel to the left. From the right: one step a row."""
+    """Plan a diagonal LSTM: "left" as a row LSTM with the pixel to the left, "right" as one step a row."""
     layer, filters, h = call.op, call.op.filters, id(call.output)
     if layer.direction == "right":
         x_above, h_above = p.tensor("row", p.channels[source]), p.tensor("row", filters)
@@ -66,7 +66,7 @@ def diagonal_lstm(p: Plan, call: Call, source: int) -> list[Step]:
 
 
 def _gates(p: Plan, call: Call, source: int, kernel: Any) -> tuple[Step, Step]:
-    """The row term, and the convolution that takes it in."""
+    """Plan the row term, and the convolution that takes it in."""
     conv = call.op.input_to_state
     if kind_of(conv, {p.kinds[source]}) != "pixel":
         raise ExportError(
@@ -85,7 +85,10 @@ def _gates(p: Plan, call: Call, source: int, kernel: Any) -> tuple[Step, Step]:
 
 @dataclass(frozen=True)
 class AboveState(Part):
-    """The state of the row above, seen from each column, times a kernel [1 or 3, F, 4 F]."""
+    """The part that multiplies the state of the row above, seen from each column, by a kernel.
+
+    kernel: [1 or 3, F, 4 F].
+    """
 
     name: str
     kernel: np.ndarray
@@ -94,7 +97,7 @@ class AboveState(Part):
     term: int
 
     def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
-        """Sets the row term [W, B, 4 F]."""
+        """Write the row term [W, B, 4 F]."""
         reach = len(self.kernel) // 2
         pieces = taps.columns(b, names[self.h_above], reach, reach, self.width)
         kernel = self.kernel.reshape(-1, self.kernel.shape[-1])
@@ -103,7 +106,7 @@ class AboveState(Part):
 
 @dataclass(frozen=True)
 class Cell(Part):
-    """Gates and the cell before -> the new state, of a pixel or of a whole row."""
+    """The part that makes the new state of gates and the cell before, for a pixel or for a whole row."""
 
     name: str
     filters: int
@@ -113,37 +116,37 @@ class Cell(Part):
     c: int
 
     def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
-        """Sets h and c."""
+        """Write h and c."""
         gates = self.gated(b, names)
         names[self.h], names[self.c] = cell(b, gates, names[self.c_before], self.filters, -1)
 
     def gated(self, b: Builder, names: dict[int, str]) -> str:
-        """All of the gates' sum."""
+        """Return the name of the gates before their functions."""
         return names[self.gates]
 
 
 @dataclass(frozen=True)
 class LeftCell(Cell):
-    """The same, with the state to the left times a kernel [F, 4 F]."""
+    """A cell whose gates also read the state to the left, times a kernel [F, 4 F]."""
 
     own: int
     own_left: int
     kernel: np.ndarray
 
     def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
-        """Sets h, by both names, and c."""
+        """Write h, under both of its names, and c."""
         super().write(b, names)
         names[self.own] = names[self.h]
 
     def gated(self, b: Builder, names: dict[int, str]) -> str:
-        """One more product."""
+        """Write the gates with the product of the state to the left."""
         kernel = b.constant(self.kernel, "kernel")
         return b.node("Gemm", names[self.own_left], kernel, names[self.gates])
 
 
 @dataclass(frozen=True)
 class RightToLeft(Part):
-    """A whole DiagonalLSTM of the direction "right", for one row."""
+    """The part that is a whole DiagonalLSTM of the direction "right", for one row."""
 
     name: str
     layer: Any
@@ -152,7 +155,7 @@ class RightToLeft(Part):
     h: int
 
     def write(self, b: Builder, names: dict[int, str], row: str = "") -> None:
-        """Sets h [W, B, F]; zeros in the first row, which has none above."""
+        """Write h [W, B, F]; it is zeros in the first row, which has none above."""
         conv, (above, beside) = self.layer.input_to_state, np.asarray(self.layer.kernel)
         kernel = np.concatenate([np.asarray(conv.masked_kernel())[0, 0], above])
         gates = taps.row_product(b, [names[self.x_above], names[self.h_above]], kernel)

@@ -1,11 +1,12 @@
-"""A sampler without loops, as two graphs that the host calls: for targets that forbid Loop, and to decode.
+"""A sampler without loops: two graphs that the host calls, for targets that forbid Loop, and to decode.
 
     row      row [1], above_K_D [W, B, C]...                                -> context, row_K...
     pixel    context [B, S], left_K [B, .]..., noise, canvas, mask [B, .]   -> image, parameters, own_K...
 
-K names a tensor of the network: "image", or a number. D rows up lies above_K_D; left_K are the pixels to
-the left, oldest first. The host keeps what own_K and row_K give and hands it back: dimaging_edge/stepping.py.
-Of an integer-valued network `weights` [B, C, levels] take the place of the parameters.
+K names a tensor of the network: "image", or a number. above_K_D is its row D rows further up; left_K are its
+pixels to the left, oldest first. The host keeps what own_K and row_K give and hands it back, as in
+dimaging_edge/generate/stepping.py. An integer-valued network gives `weights` [B, C, levels] in place of the
+parameters.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ Tensors = dict[str, tuple[int | str, ...]]
 
 
 def step_graphs(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:
-    """{"row", "pixel"} of a causal network (image and conditions -> parameters)."""
+    """Write the graphs {"row", "pixel"} of a causal network (image and conditions -> parameters)."""
     p = plan(network)
     return {
         "row": _row(Sampler(network, likelihood, p)),
@@ -34,7 +35,7 @@ def step_graphs(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelPr
 
 
 def _names(s: Sampler) -> dict[int, str]:
-    """Tensor -> K."""
+    """Return tensor -> its K, for those that the host keeps."""
     read = dict.fromkeys([*s.plan.history, *s.plan.registers])
     found = {t: str(i) for i, t in enumerate(t for t in read if t != s.plan.image)}
     return {**found, s.plan.image: "image"}
@@ -117,5 +118,5 @@ def _has_term(step: Step) -> bool:
 
 
 def _extra(s: Sampler) -> list[int]:
-    """What else pixels read that is known before the row."""
+    """Return what else pixels read that is known before the row."""
     return [t for t in read_by_pixels(s.plan) if s.plan.kinds[t] in ("row", "map", "vector")]

@@ -1,4 +1,4 @@
-"""The calls of a causal network inside the loops: on a row [W, B, C] or on a pixel [B, C]."""
+"""The calls of a causal network inside the loops, on a row [W, B, C] or on a pixel [B, C], as nodes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.integer import gate_nodes, settle_nodes
+from dimaging_export.emit.integer import floor_clip_nodes, gate_nodes
 from dimaging_export.emit.nonlinear import FUNCTIONS
 from dimaging_export.errors import ExportError
 from dimaging_export.samplers import taps
@@ -23,7 +23,7 @@ _SUMS = {keras.layers.Add: "Add", keras.layers.Multiply: "Mul"}
 
 
 def elementwise(b: Builder, layer: Any, names: list[str]) -> str:
-    """A call that treats every position alike."""
+    """Write a call that treats every position alike; raises ExportError for any other."""
     if type(layer) in _SUMS:
         total = names[0]
         for name in names[1:]:
@@ -35,7 +35,7 @@ def elementwise(b: Builder, layer: Any, names: list[str]) -> str:
     if type(layer) is keras.layers.Concatenate:
         return b.node("Concat", *names, axis=-1)
     if type(layer) is FloorClip:
-        return settle_nodes(b, layer, names[0])
+        return floor_clip_nodes(b, layer, names[0])
     if type(layer) is IntegerGate:
         return gate_nodes(b, layer, names[0], -1)
     plain = type(layer) is keras.layers.ReLU and not (layer.threshold or layer.negative_slope)
@@ -59,10 +59,10 @@ def row_steps(
     width: int,
     layout: Columns | None = None,
 ) -> dict[Step, str]:
-    """Write what is known before the row is drawn; `names` learns the row tensors.
+    """Write what is known before the row is drawn, and put the row tensors into `names`.
 
-    Returns the row term of each pixel convolution that has one. row: its index.
-    layout: of all rows here; Columns unless given.
+    Returns the row term of each pixel convolution that has one. history: tensor -> names of its rows above,
+    the nearest first. row: index of the row. layout: that of all rows here; Columns unless given.
     """
     layout = layout or Columns(width)
     names.update({name: history[tensor][0] for name, tensor in p.above.items()})
@@ -96,7 +96,8 @@ def pixel_steps(
 ) -> str:
     """Write what depends on the own row; returns the parameters.
 
-    own(step): what a convolution's taps in the own row contribute, with `terms[step]` or the bias.
+    terms: row term of each pixel convolution that has one. own(step): writes what a convolution's taps in
+    the own row contribute, with `terms[step]` or the bias; None without such taps.
     """
     for step in p.steps:
         if step.kind != "pixel":
@@ -151,5 +152,5 @@ def _row_convolution(
 
 
 def _upper(layer: MaskedConv2D, history: list[str]) -> list[str]:
-    """The rows above that the layer reads, the uppermost first; history[d] is the row d + 1 above."""
+    """Return the rows above that the layer reads, the uppermost first; history[d] is the row d + 1 above."""
     return history[: layer.above][::-1]

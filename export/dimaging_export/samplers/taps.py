@@ -1,4 +1,4 @@
-"""The taps of a masked convolution as matrix products: of whole rows here, of pixels in `loops`."""
+"""The taps of a masked convolution as matrix products of whole rows; those of pixels are in `loops`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from dimaging_export.samplers.layouts import Columns
 
 
 def masked_kernel(layer: Any) -> np.ndarray:
-    """[rows, columns, C, F]; the own row comes last."""
+    """Return the kernel [rows, columns, C, F] with its mask; the own row comes last."""
     return np.asarray(layer.masked_kernel())
 
 
 def own_kernel(layer: Any) -> np.ndarray | None:
-    """[columns, C, F] of the own row, without the columns that the mask empties; None: nothing."""
+    """Return the kernel's own row [columns, C, F] without the last columns of zeros; None: no such taps."""
     kernel = masked_kernel(layer)[layer.above :]
     if not len(kernel):
         return None
@@ -27,25 +27,25 @@ def own_kernel(layer: Any) -> np.ndarray | None:
 
 
 def bias(layer: Any) -> np.ndarray:
-    """[F]."""
+    """Return the bias [F], or zeros."""
     zeros = np.zeros(layer.filters, np.float32)
     return zeros if layer.bias is None else np.asarray(layer.bias)
 
 
 def columns(b: Builder, row: str, left: int, right: int, width: int) -> list[str]:
-    """The row [W, B, C] as it is seen from each column: left ... right of it, zeros outside."""
+    """Write the row [W, B, C] as it is seen from each column: from `left` to `right` of it, zeros outside."""
     return _columns(Columns(width), b, row, left, left + 1 + right)
 
 
 def row_product(b: Builder, pieces: list[str], kernel: np.ndarray) -> str:
-    """Concatenated pieces [W, B, .] times [., F]."""
+    """Write the product of concatenated pieces [W, B, .] and a kernel [., F]."""
     return b.node("MatMul", _joined(b, pieces), b.constant(kernel, "kernel"))
 
 
 def convolve(
     b: Builder, layout: Columns, rows: Sequence[str], kernel: np.ndarray, left: int, term: str
 ) -> str:
-    """What these rows, the uppermost first, contribute through kernel [rows, columns, C, F], plus term."""
+    """Write what these rows, the uppermost first, give through a kernel [rows, columns, C, F], plus term."""
     pieces = _columns(layout, b, _joined(b, rows), left, kernel.shape[1])
     matrix = kernel.transpose(1, 0, 2, 3).reshape(-1, kernel.shape[-1])
     return layout.product(b, _joined(b, pieces), matrix, term)
