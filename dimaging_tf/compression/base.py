@@ -14,13 +14,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from dimaging_tf.compression import steps
 from dimaging_tf.compression.monitor import RateDistortionPlot
+from dimaging_tf.compression.similarity import ms_ssim
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
-from dimaging_tf.training.steps import descend, step_uniform
 
 SYMBOL = 127
 """Largest symbol."""
@@ -41,8 +42,6 @@ LEGAL = {
 }
 _EXPOSURES = 1 << 20
 """Stream of random numbers far from those of noise."""
-_SSIM = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Weights of the five scales (Wang et al. 2003)."""
 
 
 def check_config(name: str, config: Any) -> None:
@@ -141,7 +140,8 @@ class LearnedCodec(DeployableModel):
     def fit(self, x: Any = None, *args, **kwargs):
         """As Keras does; a new model first looks at one batch (see `adapt`)."""
         if not float(self.adapted):
-            self.adapt(self.varied(next(iter(x)) if isinstance(x, tf.data.Dataset) else x[:64], 0))
+            first = x[:64] if hasattr(x, "shape") else next(iter(x))
+            self.adapt(self.varied(first, 0))
             self.adapted.assign(1.0)
         return super().fit(x, *args, **kwargs)
 
@@ -151,72 +151,77 @@ class LearnedCodec(DeployableModel):
 
     def call(self, image, quality=None):
         """Compress and restore: [B, H, W, C] -> the same; quality [B], by default 32."""
-        image = tf.convert_to_tensor(image)
-        quality = tf.fill(tf.shape(image)[:1], 32) if quality is None else quality
-        restored = tf.clip_by_value(self.restored(self.stabilise(image), quality)[0], 0.0, 1.0)
+        image = ops.convert_to_tensor(image)
+        quality = _same(image, 32) if quality is None else quality
+        restored = ops.clip(self.restored(self.stabilise(image), quality)[0], 0.0, 1.0)
         return restored if self.config.bits == 8 else Stabilise(inverse=True)(restored)
 
     def losses_of(self, image, quality, noise=None):
         """Everything by name, each [B]; "loss" in bits a pixel."""
-        image = self.stabilise(tf.convert_to_tensor(image))
+        image = self.stabilise(ops.convert_to_tensor(image))
         restored, bits = self.restored(image, quality, noise)
         if noise is None:
-            restored = tf.clip_by_value(restored, 0.0, 1.0)
+            restored = ops.clip(restored, 0.0, 1.0)
         return self._figures(image, restored, bits, quality)
 
     def _figures(self, image, restored, bits, quality):
-        pixels = tf.cast(tf.reduce_prod(tf.shape(image)[1:3]), tf.float32)
-        mse = tf.reduce_mean((restored - image) ** 2, [1, 2, 3])
+        _, height, width, _ = ops.shape(image)
+        pixels = ops.cast(height * width, "float32")
+        mse = ops.mean((restored - image) ** 2, [1, 2, 3])
         similar = self.config.distortion == "ms-ssim"
         distortion = 1 - ms_ssim(restored, image) if similar else 255.0**2 * mse
-        found = {name: tf.cast(value, tf.float32) / pixels for name, value in bits.items()}
-        found["bpp"] = tf.add_n(list(found.values()))
-        found["loss"] = (
-            tf.gather(self.lambdas, tf.cast(quality, tf.int32)) * distortion + found["bpp"]
-        )
-        found["psnr"] = -10 / np.log(10) * tf.math.log(mse + 1e-10)
+        found = {name: ops.cast(value, "float32") / pixels for name, value in bits.items()}
+        found["bpp"] = sum(found.values())
+        weight = ops.take(ops.convert_to_tensor(self.lambdas), ops.cast(quality, "int32"), axis=0)
+        found["loss"] = weight * distortion + found["bpp"]
+        found["psnr"] = -10 / np.log(10) * ops.log(mse + 1e-10)
         return found
 
-    def train_step(self, image):
-        """One step at qualities of its own for every image. [B, H, W, C]."""
-        step, batch = self.optimizer.iterations.value, tf.shape(image)[0]
+    def train_step(self, *args):
+        """One step at qualities of its own for every image [B, H, W, C]; logs.
+
+        Under JAX, Keras hands the state over before the images, and takes it back after the logs.
+        """
+        return steps.train_step(self, *args)
+
+    def batch_loss(self, image, step):
+        """(loss to descend, everything by name [B]) of images [B, H, W, C] at step `step`.
+
+        Everything random in it follows from the settings' seed and the step.
+        """
         image = self.varied(image, step)
-        quality = self._uniform([batch], 0, step) * QUALITIES
-        quality = tf.floor(quality)
+        batch, height, width, _ = ops.shape(image)
+        quality = ops.floor(self._uniform([batch], 0, step) * QUALITIES)
         noise = {
-            name: self._uniform(
-                [batch, tf.shape(image)[1] // size, tf.shape(image)[2] // size, channels],
-                1 + k,
-                step,
-            )
+            name: self._uniform([batch, height // size, width // size, channels], 1 + k, step)
             for k, (name, (size, channels)) in enumerate(self.latents.items())
         }
-
-        def loss_of():
-            # Noise lets the encoder learn; only real rounding tells the prior what symbols will cost.
-            found = tf.cond(
-                step % 2 == 0,
-                lambda: self.losses_of(image, quality, noise),
-                lambda: self.losses_of(image, quality),
-            )
-            # A percent counts the same in a smooth picture and a busy one, at a low rate and a high one.
-            return tf.reduce_mean(tf.math.log(found["loss"] + 0.002)), found
-
-        return self.track(descend(self, loss_of))
+        # Noise lets the encoder learn; only real rounding tells the prior what symbols will cost.
+        found = ops.cond(
+            step % 2 == 0,
+            lambda: self.losses_of(image, quality, noise),
+            lambda: self.losses_of(image, quality),
+        )
+        # A percent counts the same in a smooth picture and a busy one, at a low rate and a high one.
+        return ops.mean(ops.log(found["loss"] + 0.002)), found
 
     def varied(self, image, step):
         """With 16 bits, pictures as other cameras would store them; else as they are. [B, H, W, C]."""
         if self.config.bits == 8:
             return image
-        return exposed(image, self._uniform([3, tf.shape(image)[0]], _EXPOSURES, step))
+        return exposed(image, self._uniform([3, ops.shape(image)[0]], _EXPOSURES, step))
 
     def _uniform(self, shape, stream: int, step):
-        return step_uniform(tf.stack(shape), self.config.seed, 3 * step + stream)
+        return steps.uniform(shape, self.config.seed, 3 * step + stream)
 
-    def test_step(self, image):
-        """With rounding, at five qualities; their means, and each by itself."""
+    def test_step(self, *args):
+        """With rounding, at five qualities; their means, and each by itself. As `train_step`."""
+        return steps.test_step(self, *args)
+
+    def validate(self, image) -> dict[str, Any]:
+        """Track images [B, H, W, C] at each of RUNGS, with rounding; the means so far of all metrics."""
         for q in RUNGS:
-            found = self.losses_of(image, tf.fill(tf.shape(image)[:1], q))
+            found = self.losses_of(image, _same(image, q))
             self.track(found)
             for name in ("bpp", "psnr"):
                 self.rungs[f"{name}_{q}"].update_state(found[name])
@@ -230,7 +235,7 @@ class LearnedCodec(DeployableModel):
             code = run("encoder", image=image, quality=quality)
             y, bits = self.coded(run, code, quality)
             restored = run("decoder", z=code["z"], y=y, quality=quality)["image"]
-            was, now = (self.stabilise(tf.convert_to_tensor(x)) for x in (image, restored))
+            was, now = (self.stabilise(ops.convert_to_tensor(x)) for x in (image, restored))
             found.append(np.mean(self._figures(was, now, {"all": bits}, quality)["loss"]))
         return float(np.mean(found))
 
@@ -262,14 +267,10 @@ class LearnedCodec(DeployableModel):
     def picture(self, image, label=None, seed=0):
         """Rows: images, then restored at three qualities."""
         image = image[:6]
-        rows = [np.asarray(self(image, tf.fill([len(image)], q))) for q in (60, 32, 4)]
+        rows = [np.asarray(self(image, _same(image, q))) for q in (60, 32, 4)]
         return np.stack([image, *rows])
 
 
-def ms_ssim(estimate, image):
-    """Multiscale structural similarity [B] on as many of its five scales as the size allows."""
-    side = min(image.shape[1] or 176, image.shape[2] or 176)
-    scales = max(1, sum(side >= 11 * 2**k for k in range(5)))
-    return tf.image.ssim_multiscale(
-        tf.clip_by_value(estimate, 0.0, 1.0), image, 1.0, _SSIM[:scales]
-    )
+def _same(image, quality: int):
+    """One quality for every image: int32 [B]."""
+    return ops.full((ops.shape(image)[0],), quality, dtype="int32")

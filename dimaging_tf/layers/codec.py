@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 QUALITIES = 64
 OCTAVE = 6
@@ -18,8 +18,14 @@ NARROWEST = 0.06
 
 def basis(quality: Any) -> Any:
     """1, t, t^2 with t from -1 (quality 0) to 1 (quality 63): [...] -> float32 [..., 3]."""
-    t = tf.cast(quality, tf.float32) * (2 / (QUALITIES - 1)) - 1
-    return tf.stack([tf.ones_like(t), t, t * t], -1)
+    t = ops.cast(quality, "float32") * (2 / (QUALITIES - 1)) - 1
+    return ops.stack([ops.ones_like(t), t, t * t], -1)
+
+
+def row_of(table: np.ndarray, quality: Any) -> Any:
+    """The row of a table [64, C] for each image's quality [B]: float32 [B, 1, 1, C]."""
+    index = ops.cast(quality, "int32")
+    return ops.take(ops.convert_to_tensor(table, "float32"), index, axis=0)[:, None, None]
 
 
 @keras.saving.register_keras_serializable("dimaging")
@@ -44,8 +50,8 @@ class Gain(keras.layers.Layer):
 
     def log2(self, quality: Any) -> Any:
         """Of the gain."""
-        curve = self.pace * tf.convert_to_tensor(self.curve)
-        return (basis(quality) @ curve)[..., None, None, :]
+        curve = self.pace * ops.convert_to_tensor(self.curve)
+        return ops.matmul(basis(quality), curve)[..., None, None, :]
 
     def start(self, log2_gain: Any) -> None:
         """At this, where t is 0."""
@@ -83,8 +89,8 @@ class QualityBias(keras.layers.Layer):
     def call(self, inputs):
         """[x, quality]: broadcast over height and width."""
         x, quality = inputs
-        vector = basis(quality) @ tf.cast(self.curve, tf.float32)
-        return x + tf.cast(vector, x.dtype)[:, None, None]
+        vector = ops.matmul(basis(quality), ops.cast(self.curve, "float32"))
+        return x + ops.cast(vector, x.dtype)[:, None, None]
 
     def compute_output_shape(self, input_shape):
         """As x."""
@@ -103,8 +109,8 @@ class Quantise(keras.layers.Layer):
     def call(self, inputs):
         """Half up."""
         x, quality = inputs
-        scale = tf.gather(np.float32(self.table), tf.cast(quality, tf.int32))[:, None, None]
-        return tf.clip_by_value(tf.floor(x * scale + 0.5), -self.limit, self.limit)
+        scale = row_of(self.table, quality)
+        return ops.clip(ops.floor(x * scale + 0.5), -self.limit, self.limit)
 
     def compute_output_shape(self, input_shape):
         """As x."""
@@ -122,7 +128,7 @@ class Dequantise(keras.layers.Layer):
     def call(self, inputs):
         """One product."""
         x, quality = inputs
-        return x * tf.gather(np.float32(self.table), tf.cast(quality, tf.int32))[:, None, None]
+        return x * row_of(self.table, quality)
 
     def compute_output_shape(self, input_shape):
         """As x."""
@@ -139,7 +145,7 @@ class Known(keras.layers.Layer):
 
     def call(self, y):
         """What the second half of y may know of the first."""
-        return tf.clip_by_value(y, -self.limit, self.limit) * checkerboard(y)
+        return ops.clip(y, -self.limit, self.limit) * checkerboard(y)
 
 
 @keras.saving.register_keras_serializable("dimaging")
@@ -154,9 +160,9 @@ class Predict(keras.layers.Layer):
     def call(self, inputs):
         """The table that fits the scale, and the mean as whole eighths."""
         mean, log2_scale, quality = inputs
-        log2_gain = tf.gather(self.log2, tf.cast(quality, tf.int32))[:, None, None]
-        mean = tf.clip_by_value(mean, -self.limit, self.limit) * 2.0**log2_gain
-        return {"index": table_index(log2_scale + log2_gain), "mean": tf.floor(8 * mean + 0.5)}
+        log2_gain = row_of(self.log2, quality)
+        mean = ops.clip(mean, -self.limit, self.limit) * 2.0**log2_gain
+        return {"index": table_index(log2_scale + log2_gain), "mean": ops.floor(8 * mean + 0.5)}
 
 
 @keras.saving.register_keras_serializable("dimaging")
@@ -166,7 +172,7 @@ class Chosen(keras.layers.Layer):
     def call(self, inputs):
         """For whole images."""
         a, b, number = inputs
-        return tf.where(number[:, None, None, None] > 0, b, a)
+        return ops.where(number[:, None, None, None] > 0, b, a)
 
 
 @keras.saving.register_keras_serializable("dimaging")
@@ -189,7 +195,7 @@ class Stabilise(keras.layers.Layer):
         """There, or back."""
         if self.inverse:
             return (x * (self.high - self.low) + self.low) ** 2 - self.dark
-        return (tf.sqrt(x + self.dark) - self.low) / (self.high - self.low)
+        return (ops.sqrt(x + self.dark) - self.low) / (self.high - self.low)
 
     def get_config(self):
         """Keras configuration."""
@@ -207,23 +213,23 @@ def exposed(image: Any, draw: Any) -> Any:
     fill them) as far as nothing is cut off, an eighth above a pedestal, as signed cameras have.
     """
     draw = draw[..., None, None, None]
-    top = tf.reduce_max(image, [1, 2, 3], keepdims=True)
-    gain = 2.0 ** tf.maximum(8 * draw[0] - 4, 0.0)
-    gain = tf.minimum(gain, 1 / tf.maximum(top, 1e-6))
-    pedestal = tf.where(draw[1] < 0.125, draw[2], 0.0) * (1 - gain * top)
-    return tf.clip_by_value(image * gain + pedestal, 0.0, 1.0)
+    top = ops.max(image, [1, 2, 3], keepdims=True)
+    gain = 2.0 ** ops.maximum(8 * draw[0] - 4, 0.0)
+    gain = ops.minimum(gain, 1 / ops.maximum(top, 1e-6))
+    pedestal = ops.where(draw[1] < 0.125, draw[2], 0.0) * (1 - gain * top)
+    return ops.clip(image * gain + pedestal, 0.0, 1.0)
 
 
 def checkerboard(y: Any) -> Any:
     """1 where row + column is even, else 0: float32 [1, H, W, 1] for y [B, H, W, C]."""
-    size = tf.shape(y)
-    square = tf.range(size[1])[:, None] + tf.range(size[2])[None]
-    return tf.cast(1 - square % 2, tf.float32)[None, ..., None]
+    _, height, width, _ = ops.shape(y)
+    square = ops.arange(height, dtype="int32")[:, None] + ops.arange(width, dtype="int32")[None]
+    return ops.cast(1 - square % 2, "float32")[None, ..., None]
 
 
 def round_through(x: Any) -> Any:
     """To whole numbers; the gradient passes as if nothing had happened."""
-    return x + tf.stop_gradient(tf.round(x) - x)
+    return x + ops.stop_gradient(ops.round(x) - x)
 
 
 def logistic_bits(distance: Any, log2_scale: Any) -> Any:
@@ -232,17 +238,17 @@ def logistic_bits(distance: Any, log2_scale: Any) -> Any:
     -log2 of s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)), s the sigmoid: no difference of near equals.
     """
     floor = np.float32(np.log2(NARROWEST))
-    rate = 2.0 ** -tf.maximum(log2_scale, floor)  # 1 / scale
-    far = tf.abs(tf.cast(distance, tf.float32))
+    rate = 2.0 ** -ops.maximum(log2_scale, floor)  # 1 / scale
+    far = ops.abs(ops.cast(distance, "float32"))
     inside, outside = (far - 0.5) * rate, -(far + 0.5) * rate
-    nats = tf.nn.softplus(inside) + tf.nn.softplus(outside) - tf.math.log(-tf.math.expm1(-rate))
+    nats = ops.softplus(inside) + ops.softplus(outside) - ops.log(-ops.expm1(-rate))
     return nats * np.float32(1 / np.log(2))
 
 
 def table_index(log2_scale: Any) -> Any:
     """The probability table 0..63 for a scale, as in the exported file; float32."""
     index = OCTAVE * (log2_scale - np.float32(np.log2(NARROWEST))) + 1
-    return tf.clip_by_value(tf.floor(index + 0.5), 0.0, QUALITIES - 1.0)
+    return ops.clip(ops.floor(index + 0.5), 0.0, QUALITIES - 1.0)
 
 
 def table_scale(index: np.ndarray) -> np.ndarray:

@@ -19,7 +19,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
 from dimaging_tf.compression.base import EIGHTHS, PARTS, SYMBOL, WIDEST, LearnedCodec, check_config
@@ -216,11 +215,11 @@ class UNetCodec(LearnedCodec):
 
         Worth more than an hour of training. image [B, H, W, C] in [0, 1].
         """
-        c, image = self.config, self.stabilise(tf.convert_to_tensor(image))
+        c, image = self.config, self.stabilise(ops.convert_to_tensor(image, "float32"))
         dct = dct_patches(PATCH, c.shape[2])
         # With 16 bits most pictures are dark, but a white one must stay within WIDEST steps.
-        middle = 0.5 if c.bits == 8 else max(0.25, float(tf.reduce_mean(image)))
-        found = np.asarray(tf.nn.conv2d(image - middle, dct.astype(np.float32), PATCH, "VALID"))
+        middle = 0.5 if c.bits == 8 else max(0.25, float(ops.mean(image)))
+        found = np.asarray(ops.conv(image - middle, dct.astype(np.float32), PATCH, "valid"))
         spread = found.reshape(-1, c.trunk).std(0) + 1e-4
         order = np.argsort(-spread)
         dct, spread = dct[..., order], spread[order]
@@ -250,29 +249,29 @@ class UNetCodec(LearnedCodec):
         z_seen = z_whole if noise is None else z + noise["z"] - 0.5
         bits_z = logistic_bits(z_seen, self.z_log2_scale(quality))
         z_units = z_whole / gains["z"]
-        prior = self.prior([tf.clip_by_value(z_units, -REACH, REACH), quality])
+        prior = self.prior([ops.clip(z_units, -REACH, REACH), quality])
         even = checkerboard(y)
 
         def symbols(predicted):
-            mean = tf.clip_by_value(predicted["mean"], -WIDE, WIDE) * gains["y"]
+            mean = ops.clip(predicted["mean"], -WIDE, WIDE) * gains["y"]
             mean = round_through(EIGHTHS * mean) / EIGHTHS  # as it travels
             log2_scale = predicted["log2_scale"] + log2_gain
             rest = round_through(y - mean)
             if noise is None:
-                rest = tf.where(table_index(log2_scale) > 0, rest, 0.0)
+                rest = ops.where(table_index(log2_scale) > 0, rest, 0.0)
             return mean, log2_scale, (rest + mean) / gains["y"]
 
         first = symbols(prior)
-        known = tf.clip_by_value(first[2], -WIDE, WIDE) * even
+        known = ops.clip(first[2], -WIDE, WIDE) * even
         second = symbols(self.context([prior["state"], known]))
         mean, log2_scale, y_units = (
-            tf.where(even > 0, a, b) for a, b in zip(first, second, strict=True)
+            ops.where(even > 0, a, b) for a, b in zip(first, second, strict=True)
         )
         y_seen = y_units * gains["y"] if noise is None else y + noise["y"] - 0.5
         bits_y = logistic_bits(y_seen - mean, log2_scale)
         restored = self.decoder([y_units, z_units, quality])["image"]
         bits = {"skip": bits_y, "bottleneck": bits_z}
-        return restored, {name: tf.reduce_sum(x, [1, 2, 3]) for name, x in bits.items()}
+        return restored, {name: ops.sum(x, [1, 2, 3]) for name, x in bits.items()}
 
     def z_bits(self, z, quality):
         """Each channel has a scale of its own, which follows the quality."""
