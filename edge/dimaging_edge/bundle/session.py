@@ -122,13 +122,13 @@ def make_session(
         options.enable_profiling, options.profile_file_prefix = True, profile
     try:
         session = _create(ort, model, options, used, threads)
-        reason = _unused(session, used)
+        reason, mend = _unused(ort, session, used)
     except ProviderError as error:
-        reason = str(error)
+        reason, mend = str(error), ""
     if not reason:
         return session
     if not allow_fallback:
-        raise _refusal(used, reason)
+        raise _refusal(used, reason, mend)
     return _create(ort, model, options, "cpu", threads)
 
 
@@ -157,6 +157,8 @@ def _create(ort: Any, model: Any, options: Any, provider: str, threads: int) -> 
     extra = {}
     if provider == "openvino":  # it ignores onnxruntime's own number of threads
         extra = {"device_type": "CPU", "num_of_threads": str(threads)}
+    if provider == "cuda":  # its default rounds what a convolution multiplies to 11 bits
+        extra = {"use_tf32": "0"}
     providers = [(PROVIDERS[provider], extra)]
     try:
         # enable_fallback: without it a failing provider is replaced by the CPU in mid-flight.
@@ -175,34 +177,49 @@ def _unavailable(ort: Any, provider: str) -> tuple[str, str]:
         name = getattr(ort, "package_name", "onnxruntime")
         mend = f"pip install 'dimaging[{EXTRAS[provider]}]' (in place of any other onnxruntime)"
         return f"the installed {name} {ort.__version__} was built without it", mend
-    library = Path(ort.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
-    if provider != "cuda" or not library.exists():
+    if provider == "cuda" and hasattr(ort, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+            ort.preload_dlls()  # CUDA from pip
+    return "", ""
+
+
+def _unused(ort: Any, session: Any, provider: str) -> tuple[str, str]:
+    """Return why a finished session does not count as running on the provider and what mends it, or ""."""
+    if session.get_providers()[0] != PROVIDERS[provider]:
+        reason, mend = _missing_library(ort) if provider == "cuda" else ("", "")
+        if reason:
+            return reason, mend
+        return (
+            f"onnxruntime fell back to {session.get_providers()[0]}; "
+            "its libraries load, so look at the device and its driver (nvidia-smi)"
+        ), ""
+    if provider == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
         return "", ""
-    if hasattr(ort, "preload_dlls"):  # CUDA from pip; it prints what it does not find
-        with contextlib.redirect_stdout(io.StringIO()):
-            ort.preload_dlls()
+    parts = session.get_provider_graph_assignment_info()
+    if parts and all(part.ep_name != PROVIDERS[provider] for part in parts):
+        return "it took no node of this graph; all of them would run on the CPU", ""
+    return "", ""
+
+
+def _missing_library(ort: Any) -> tuple[str, str]:
+    """Return what keeps CUDA's provider from loading and what mends it, or "".
+
+    Only after onnxruntime failed: the provider asks its host for a table when it is loaded, and a provider
+    that is loaded before onnxruntime has set the table up would keep none, and crash.
+    """
+    folder = Path(ort.__file__).parent / "capi"
+    shared, library = (folder / f"libonnxruntime_providers_{x}.so" for x in ("shared", "cuda"))
+    if not library.exists():
+        return "", ""
     try:
+        if shared.exists():
+            ctypes.CDLL(str(shared), ctypes.RTLD_GLOBAL)  # the provider does not say that it needs it
         ctypes.CDLL(str(library))
     except OSError as error:  # its text begins with the name of the missing library
         driver = str(error).startswith("libcuda.so")
         mend = "the NVIDIA driver" if driver else "pip install 'onnxruntime-gpu[cuda,cudnn]'"
         return str(error), mend
     return "", ""
-
-
-def _unused(session: Any, provider: str) -> str:
-    """Return why a finished session does not count as running on the provider, or ""."""
-    if session.get_providers()[0] != PROVIDERS[provider]:
-        return (
-            f"onnxruntime fell back to {session.get_providers()[0]}; "
-            "its libraries load, so look at the device and its driver (nvidia-smi)"
-        )
-    if provider == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
-        return ""
-    parts = session.get_provider_graph_assignment_info()
-    if parts and all(part.ep_name != PROVIDERS[provider] for part in parts):
-        return "it took no node of this graph; all of them would run on the CPU"
-    return ""
 
 
 def _refusal(provider: str, reason: str, mend: str = "") -> ProviderError:

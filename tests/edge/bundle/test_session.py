@@ -126,8 +126,24 @@ def test_openvino_gets_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cuda_provider_is_onnxruntimes_to_load(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It cannot be loaded by itself: nothing may be tried, and held against it, before a session is."""
     fake = _Fake()
+    fake.__file__ = str(tmp_path / "__init__.py")
+    (tmp_path / "capi").mkdir()
+    (tmp_path / "capi" / "libonnxruntime_providers_cuda.so").write_bytes(b"no library by itself")
+    monkeypatch.setattr(session, "runtime", lambda **_: fake)
+    made = make_session(REFERENCE, "cuda")
+    assert used_provider(made) == "cuda"
+    assert made.providers == [  # pyright: ignore[reportAttributeAccessIssue]
+        (PROVIDERS["cuda"], {"use_tf32": "0"})
+    ]
+
+
+def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = _Fake(used=PROVIDERS["cpu"])
     fake.__file__ = str(tmp_path / "__init__.py")
     (tmp_path / "capi").mkdir()
     (tmp_path / "capi" / "libonnxruntime_providers_cuda.so").write_bytes(b"no library")
