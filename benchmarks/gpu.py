@@ -63,6 +63,8 @@ def main() -> int:
         record["seconds"] = round(time.monotonic() - begun, 1)
         if args.json:
             args.json.write_text(json.dumps(record, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(record, indent=1))
     wrong = [row for row in record["rows"] if row["ok"] is False]
     print(f"{len(record['rows'])} rows, {len(wrong)} wrong, {record.get('seconds', 0)} s")
     reasons = Counter(f"{row['engine']}: {row['why'][:160]}" for row in record["rows"] if "why" in row)
@@ -97,11 +99,12 @@ def measure(bundle: Bundle, graph: str, engine: str, seconds: float) -> dict[str
 
 def _session(bundle: Bundle, graph: str, engine: str) -> Any:
     if engine != "cuda tf32":
-        return make_session(bundle.file(graph), engine)
+        return make_session(bundle.file(graph), engine, exact=bundle.exact(graph))
     make_session(bundle.file(graph), "cuda")  # says in words why CUDA is not here
     ort = runtime()
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     providers = [("CUDAExecutionProvider", {"use_tf32": "1"})]
     return ort.InferenceSession(str(bundle.file(graph)), options, providers=providers)
 

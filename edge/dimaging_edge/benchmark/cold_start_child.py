@@ -31,7 +31,8 @@ def measure(
     inputs = tile(bundle.graph(graph), bundle.examples(graph)[0], batch)
     file = bundle.file(graph)
     start = perf_counter_ns()
-    session = make_session(file, provider, threads, allow_fallback=allow_fallback)
+    exact = bundle.exact(graph)
+    session = make_session(file, provider, threads, allow_fallback=allow_fallback, exact=exact)
     created = perf_counter_ns()
     session.run(None, inputs)
     ran = perf_counter_ns()
@@ -44,6 +45,7 @@ def measure(
             provider,
             threads,
             allow_fallback=allow_fallback,
+            exact=exact,
             profile=f"{folder}/profile",
         )
         profiled.run(None, inputs)

@@ -46,7 +46,8 @@ def gate(
         if budget and limit is None:
             continue
         progress(f"{name}: ratio to the reference convolution, up to {limit_s:g} s")
-        graph = runner(_session(bundle, bundle.file(name)), arrays)
+        session = _session(bundle, bundle.file(name), bundle.exact(name))
+        graph = runner(session, arrays)
         enough = partial(_decided, max_ratio=limit) if limit is not None else is_precise
         ratio = compare(graph, reference, enough=enough, limit_s=limit_s)
         said = NO_BUDGET if limit is None else verdict(ratio, limit)
@@ -68,12 +69,17 @@ def _decided(ratio: Ratio, *, max_ratio: float) -> bool:
     return verdict(ratio, max_ratio) != NOISY
 
 
-def _session(bundle: Bundle, file: Any) -> Any:
+def _session(bundle: Bundle, file: Any, exact: bool = False) -> Any:
     # Both sessions have threads of their own; without this, those of the one still spin on the
     # cores for a while when it is the other's turn.
     config = {"session.force_spinning_stop": "1"}
     return make_session(
-        file, bundle.provider, bundle.threads, allow_fallback=bundle.allow_fallback, config=config
+        file,
+        bundle.provider,
+        bundle.threads,
+        allow_fallback=bundle.allow_fallback,
+        exact=exact,
+        config=config,
     )
 
 

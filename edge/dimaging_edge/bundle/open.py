@@ -70,9 +70,18 @@ class Bundle:
         """Return the graph's onnxruntime session, created at the first call."""
         if name not in self._sessions:
             self._sessions[name] = make_session(
-                self.file(name), self.provider, self.threads, allow_fallback=self.allow_fallback
+                self.file(name),
+                self.provider,
+                self.threads,
+                allow_fallback=self.allow_fallback,
+                exact=self.exact(name),
             )
         return self._sessions[name]
+
+    def exact(self, name: str) -> bool:
+        """Return whether a graph's whole numbers have to come out the same on every device."""
+        limits = [figures.get("allowed") for figures in self.graph(name).parity.values()]
+        return self.manifest.precision == "integer" or 0.0 in limits
 
     def run(self, name: str, /, **arrays: np.ndarray) -> dict[str, np.ndarray]:
         """Run a graph: one array per input, by name; returns one array per output, by name.

@@ -90,13 +90,17 @@ def make_session(
     threads: int | None = None,
     *,
     allow_fallback: bool = False,
+    exact: bool = False,
     config: Mapping[str, str] | None = None,
     profile: str | None = None,
 ) -> "onnxruntime.InferenceSession":
     """Return a session of an ONNX file (or its bytes) on the provider asked for.
 
-    threads: the number of threads of one operator; None takes every core of this process. config: session
-    entries of onnxruntime. profile: prefix of the JSON file that `session.end_profiling()` then writes.
+    threads: the number of threads of one operator; None takes every core of this process. exact: the graph's
+    values are whole numbers that must come out the same on every device: CUDA then takes no convolution by
+    Winograd or FFT, which round (on an H200 1 to 3 of 8,192 numbers of a codec's prior came out wrong).
+    config: session entries of onnxruntime. profile: prefix of the JSON file that `session.end_profiling()`
+    then writes.
     Raises ProviderError if the provider is unknown or is not what the session runs on (with
     `allow_fallback` the CPU takes its place), BundleError if onnxruntime refuses the model.
     """
@@ -121,7 +125,7 @@ def make_session(
     if profile is not None:
         options.enable_profiling, options.profile_file_prefix = True, profile
     try:
-        session = _create(ort, model, options, used, threads)
+        session = _create(ort, model, options, used, threads, exact)
         reason, mend = _unused(ort, session, used)
     except ProviderError as error:
         reason, mend = str(error), ""
@@ -129,7 +133,7 @@ def make_session(
         return session
     if not allow_fallback:
         raise _refusal(used, reason, mend)
-    return _create(ort, model, options, "cpu", threads)
+    return _create(ort, model, options, "cpu", threads, exact)
 
 
 def used_provider(session: "onnxruntime.InferenceSession") -> str:
@@ -153,12 +157,14 @@ def _lean_arena(ort: Any) -> bool:
     return True
 
 
-def _create(ort: Any, model: Any, options: Any, provider: str, threads: int) -> Any:
+def _create(
+    ort: Any, model: Any, options: Any, provider: str, threads: int, exact: bool
+) -> Any:
     extra = {}
     if provider == "openvino":  # it ignores onnxruntime's own number of threads
         extra = {"device_type": "CPU", "num_of_threads": str(threads)}
     if provider == "cuda":  # its default rounds what a convolution multiplies to 11 bits
-        extra = {"use_tf32": "0"}
+        extra = {"use_tf32": "0"} | ({"cudnn_conv_algo_search": "DEFAULT"} if exact else {})
     providers = [(PROVIDERS[provider], extra)]
     try:
         # enable_fallback: without it a failing provider is replaced by the CPU in mid-flight.

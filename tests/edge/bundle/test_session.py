@@ -12,6 +12,7 @@ from dimaging_edge import ProviderError, open_bundle
 from dimaging_edge.bundle import session
 from dimaging_edge.bundle.open import REFERENCE
 from dimaging_edge.bundle.session import PROVIDERS, make_session, used_provider
+from dimaging_edge.photo.bundle_model import SHIPPED
 
 CPU_ONLY = set(onnxruntime.get_available_providers()).isdisjoint(
     {PROVIDERS["cuda"], PROVIDERS["openvino"]}
@@ -135,10 +136,19 @@ def test_cuda_provider_is_onnxruntimes_to_load(
     (tmp_path / "capi").mkdir()
     (tmp_path / "capi" / "libonnxruntime_providers_cuda.so").write_bytes(b"no library by itself")
     monkeypatch.setattr(session, "runtime", lambda **_: fake)
-    made = make_session(REFERENCE, "cuda")
-    assert used_provider(made) == "cuda"
+    assert used_provider(make_session(REFERENCE, "cuda")) == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("exact", "more"), [(False, {}), (True, {"cudnn_conv_algo_search": "DEFAULT"})]
+)
+def test_cuda_computes_in_24_bits_and_whole_numbers_without_rounding(
+    monkeypatch: pytest.MonkeyPatch, exact: bool, more: dict
+) -> None:
+    monkeypatch.setattr(session, "runtime", lambda **_: _Fake())
+    made = make_session(REFERENCE, "cuda", exact=exact)
     assert made.providers == [  # pyright: ignore[reportAttributeAccessIssue]
-        (PROVIDERS["cuda"], {"use_tf32": "0"})
+        (PROVIDERS["cuda"], {"use_tf32": "0", **more})
     ]
 
 
@@ -190,3 +200,10 @@ def test_threads_reach_the_session(toy: Path) -> None:
     assert bundle.session("decoder").get_session_options().intra_op_num_threads == 1
     every = open_bundle(toy).session("decoder").get_session_options().intra_op_num_threads
     assert every == session.default_threads() >= 1
+
+
+def test_what_must_be_exact_is_known_from_the_bundle() -> None:
+    shipped = open_bundle(SHIPPED / "unet_codec")
+    assert {name: shipped.exact(name) for name in shipped.graphs} == {
+        "prior": True, "encoder": False, "decoder": False
+    }  # fmt: skip
