@@ -67,7 +67,9 @@ def main() -> int:
         args.json.write_text(json.dumps(record, indent=1))
     wrong = [row for row in record["rows"] if row["ok"] is False]
     print(f"{len(record['rows'])} rows, {len(wrong)} wrong, {record.get('seconds', 0)} s")
-    reasons = Counter(f"{row['engine']}: {row['why'][:160]}" for row in record["rows"] if "why" in row)
+    reasons = Counter(
+        f"{row['engine']}: {row['why'][:160]}" for row in record["rows"] if "why" in row
+    )
     for reason, count in reasons.items():
         print(f"{count} x {reason}")
     return int(bool(wrong))

@@ -35,9 +35,9 @@ def main() -> int:
     args = p.parse_args()
     import keras
     from dimaging_edge.photo.bundle_model import SHIPPED
-
     from dimaging_export.errors import ExportError
     from dimaging_export.exporting import export
+
     from dimaging_tf import data, registry
 
     (args.out / "keras").mkdir(parents=True, exist_ok=True)

@@ -157,9 +157,7 @@ def _lean_arena(ort: Any) -> bool:
     return True
 
 
-def _create(
-    ort: Any, model: Any, options: Any, provider: str, threads: int, exact: bool
-) -> Any:
+def _create(ort: Any, model: Any, options: Any, provider: str, threads: int, exact: bool) -> Any:
     extra = {}
     if provider == "openvino":  # it ignores onnxruntime's own number of threads
         extra = {"device_type": "CPU", "num_of_threads": str(threads)}
@@ -219,7 +217,9 @@ def _missing_library(ort: Any) -> tuple[str, str]:
         return "", ""
     try:
         if shared.exists():
-            ctypes.CDLL(str(shared), ctypes.RTLD_GLOBAL)  # the provider does not say that it needs it
+            ctypes.CDLL(
+                str(shared), ctypes.RTLD_GLOBAL
+            )  # the provider does not say that it needs it
         ctypes.CDLL(str(library))
     except OSError as error:  # its text begins with the name of the missing library
         driver = str(error).startswith("libcuda.so")
