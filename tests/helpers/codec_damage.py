@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from dimaging_edge.entropy.crc32c import crc32c
+from helpers.damage import a_byte, damaged
 
 _HEADER, _CHUNK, _ENTRY = 44, 12, 30
 
@@ -17,21 +18,7 @@ class Damage:
 
     def one(self, rng: np.random.Generator) -> tuple[bytes, bool]:
         """(file, forged); forged: all check sums are right."""
-        wrong, at = bytearray(self.data), int(rng.integers(len(self.data)))
-        begin, end = self._directory()
-        match rng.integers(6):
-            case 0:
-                wrong[at] ^= 1 << int(rng.integers(8))
-            case 1:
-                wrong[at : at + 4] = rng.bytes(len(wrong[at : at + 4]))
-            case 2:
-                del wrong[at:]
-            case 3:
-                wrong[at:at] = rng.bytes(int(rng.integers(1, 9)))
-            case 4:
-                wrong[int(rng.integers(4, _HEADER))] = int(rng.integers(256))
-            case 5:
-                wrong[int(rng.integers(begin, end))] = int(rng.integers(256))
+        wrong = damaged(rng, self.data, a_byte(rng, 4, _HEADER), a_byte(rng, *self._directory()))
         forged = rng.random() < 0.5 and len(wrong) >= _HEADER
         return (self._resealed(wrong) if forged else bytes(wrong)), forged
 

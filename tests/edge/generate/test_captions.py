@@ -1,4 +1,4 @@
-"""Captions on a device: the tokenizer of the bundle, three graphs in a row, the verb `imagine`."""
+"""Captions on a device: the words of the bundle, three graphs in a row, the verb `imagine`."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,6 @@ import pytest
 from dimaging_edge.commands import generate
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import InputError
-from dimaging_edge.common.words import encode
 from dimaging_edge.generate import captions
 
 WORDS = ("a", "at", "circle", "left", "red", "small", "the", "top", "well-known")
@@ -43,41 +42,6 @@ class Toy:
         if self.dtype == np.uint8:
             picture = np.rint(255 * picture).astype(np.uint8)
         return {"low" if name == "stage1" else "image": picture}
-
-
-TOKENS = [
-    ("red circle", [0, 0, 0, 0, 5, 3]),
-    ("A small, RED circle!", [0, 0, 1, 6, 5, 3]),
-    ("a well-known circle", [0, 0, 0, 1, 9, 3]),
-]
-
-
-@pytest.mark.parametrize(("caption", "numbers"), TOKENS)
-def test_tokens(caption, numbers):
-    found = encode([caption], WORDS, 6)
-    assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, [numbers])
-
-
-WRONG = [
-    (
-        "a smal red circle",
-        "unknown word 'smal' (did you mean 'small'?) in 'a smal red circle'; known: a, at,",
-    ),
-    (
-        "a zebra on a circel",
-        "unknown words 'zebra', 'on', 'circel' (did you mean 'circle'?) in 'a zebra on a circel'",
-    ),
-    ("?", "a caption has 1 to 6 words; received 0: '?'"),
-    ("a a a a a a a", "a caption has 1 to 6 words; received 7"),
-]
-
-
-@pytest.mark.parametrize(("caption", "words"), WRONG)
-def test_a_wrong_caption_is_named(caption, words):
-    with pytest.raises(InputError) as caught:
-        encode([caption], WORDS, 6)
-    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])

@@ -13,6 +13,7 @@ import pytest
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.lossless import info, pack, unpack
+from helpers.damage import a_byte, damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -259,19 +260,7 @@ def test_predictor_that_breaks_its_promise() -> None:
 
 def mutate(rng: np.random.Generator, data: bytes) -> bytes:
     """One of five kinds of damage; half of the results have right check sums again."""
-    wrong, at = bytearray(data), int(rng.integers(len(data)))
-    match rng.integers(5):
-        case 0:
-            wrong[at] ^= 1 << int(rng.integers(8))
-        case 1:
-            wrong[at : at + 4] = rng.bytes(len(wrong[at : at + 4]))
-        case 2:
-            del wrong[at:]
-        case 3:
-            wrong[at:at] = rng.bytes(int(rng.integers(1, 9)))
-        case 4:
-            at = int(rng.integers(6, 24))  # of the sizes
-            wrong[at] = int(rng.integers(256))
+    wrong = damaged(rng, data, a_byte(rng, 6, 24))  # the sizes
     return reseal(bytes(wrong)) if rng.random() < 0.5 and len(wrong) >= 56 else bytes(wrong)
 
 

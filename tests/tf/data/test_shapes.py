@@ -1,10 +1,9 @@
-"""Shapes show what their captions say; captions become numbers."""
+"""Shapes show what their captions say."""
 
 import numpy as np
 import pytest
 
 from dimaging_tf.data import load, shapes
-from dimaging_tf.data import words as text
 from dimaging_tf.data.dataset import Split
 from dimaging_tf.errors import DataError
 
@@ -36,33 +35,3 @@ def test_a_split_takes_captions():
         DataError, match=r"or \[3, words\] \(a caption an image\); received \[2, 7\]"
     ):
         Split(image, np.zeros((2, 7), np.int32))
-
-
-ENCODED = [
-    ("red circle", [0, 0, 2, 1]),
-    ("Red, CIRCLE!", [0, 0, 2, 1]),
-    ("a well-known red circle", [3, 4, 2, 1]),
-]
-
-
-@pytest.mark.parametrize(("caption", "numbers"), ENCODED)
-def test_tokens(caption, numbers):
-    words = ("circle", "red", "a", "well-known")
-    np.testing.assert_array_equal(text.encode([caption], words, 4), [numbers])
-
-
-WRONG = [
-    (
-        "a rad circle",
-        "unknown word 'rad' (did you mean 'red'?) in 'a rad circle'; known: a, circle, red",
-    ),
-    ("...", "a caption has 1 to 4 words; received 0: '...'"),
-    ("a red red red circle", "a caption has 1 to 4 words; received 5"),
-]
-
-
-@pytest.mark.parametrize(("caption", "words"), WRONG)
-def test_a_wrong_caption_is_named(caption, words):
-    with pytest.raises(DataError) as caught:
-        text.encode([caption], ("a", "circle", "red"), 4)
-    assert words in str(caught.value)
