@@ -3,7 +3,7 @@
     python benchmarks/inversion.py --data DIR [--run RUN]      DIR holds mnist.npz (or set DIMAGING_DATA)
 
 RUN: what `dimaging train dcgan --data mnist --minutes 2 --out RUN` made; without it such a run is trained
-first. Each picture's code is searched for (`latent_space.invert`) and decoded again. The baseline is the
+first. Each picture's code is searched for (`latent.space.invert`) and decoded again. The baseline is the
 nearest of 256 random pictures, where the search begins.
 """
 
