@@ -22,15 +22,15 @@ from dimaging_tf.evaluation import metrics
 
 @dataclass(frozen=True)
 class Config:
-    """Ten digits of 28x28; `dimaging train` takes the size, the classes and their names from the data."""
+    """A network for ten digits of 28x28; `dimaging train` takes size, classes and names from the data."""
 
-    shape: tuple[int, int, int] = (28, 28, 1)
-    classes: int = 10
-    names: tuple[str, ...] = ()  # of the classes, in the order of their numbers; () where unknown
-    channels: tuple[int, ...] = (16, 32)  # of each stride-2 convolution
-    kernel: int = 4  # side of their kernels, pixels
-    units: int = 100  # of the hidden dense layer; 0 leaves it out
-    dropout: float = 0.0  # before the last layer
+    shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
+    classes: int = 10  # number of classes
+    names: tuple[str, ...] = ()  # names of the classes in the order of their numbers; (): unknown
+    channels: tuple[int, ...] = (16, 32)  # channels of each stride-2 convolution
+    kernel: int = 4  # side of the kernels, pixels
+    units: int = 100  # units of the hidden dense layer; 0: no such layer
+    dropout: float = 0.0  # share of values left out before the last layer
 
     def __post_init__(self):
         if self.classes < 2:
@@ -43,7 +43,7 @@ class Config:
 
 
 def build_classifier(config: Config) -> keras.Model:
-    """Image -> {"logits"}."""
+    """Build the network: image -> {"logits"}."""
     image = keras.Input(config.shape, name="image")
     x = image
     for channels in config.channels:
@@ -58,7 +58,7 @@ def build_classifier(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class Classifier(DeployableModel):
-    """Fit on (image, label) with label int [B], 0 to classes - 1."""
+    """The classifier; it is fitted on (image, label) with label int [B], 0 to classes - 1."""
 
     config_class = Config
     registry_name = "classifier"
@@ -72,7 +72,7 @@ class Classifier(DeployableModel):
 
     @classmethod
     def settings_for(cls, dataset):
-        """As many classes as the data names or numbers, and their names."""
+        """Return the number of the data's classes, and their names where it has any."""
         label, names = dataset.train.label, dataset.classes
         if names:
             return {"classes": len(names), "names": names}
@@ -81,7 +81,7 @@ class Classifier(DeployableModel):
         return {"classes": max(int(label.max()) + 1, 2)}
 
     def check_data(self, dataset):
-        """Every image has one label, 0 to classes - 1."""
+        """DataError unless every image has one label, 0 to classes - 1."""
         for split in (dataset.train, dataset.valid):
             if split.label is None or split.label.ndim != 1:
                 found = "no labels" if split.label is None else "a label for every pixel or word"
@@ -98,34 +98,34 @@ class Classifier(DeployableModel):
                 )
 
     def call(self, image, training=False):
-        """[B, H, W, C] -> logits [B, classes]."""
+        """Compute the logits [B, classes] of images [B, H, W, C]."""
         return self.network(image, training=training)["logits"]
 
     def graphs(self):
-        """{"classifier": image -> logits}."""
+        """Return {"classifier": image -> logits}."""
         return {"classifier": self.network}
 
     def objective(self):
-        """Cross-entropy of the labels, with the accuracy as metric."""
+        """Return the cross-entropy of the labels as loss, with the accuracy as metric."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         return {"loss": loss, "metrics": ["accuracy"]}
 
     def transform(self, image, label, seed):
-        """(image, label)."""
+        """Return (image, label)."""
         return image, label
 
     def examples(self, image, label=None, seed=0):
-        """The images themselves."""
+        """Return the images themselves."""
         return {"classifier": {"image": image}}
 
     def score(self, run, image, label=None, seed=0):
-        """Accuracy in percent; ValueError without labels."""
+        """Return the accuracy in percent; ValueError without labels."""
         if label is None:
             raise ValueError("classifier: the accuracy needs labels. Received: label=None")
         return metrics.accuracy(run("classifier", image=image)["logits"], label)
 
     def picture(self, image, label=None, seed=0):
-        """Rows: images; a bar chart of each one's probabilities, with the bar of the true class white."""
+        """Return rows: images, and bar charts of their probabilities, in which the true class is white."""
         image = image[:8]
         logits = self.run("classifier", image=image)["logits"].astype(np.float64)
         odds = np.exp(logits - logits.max(-1, keepdims=True))

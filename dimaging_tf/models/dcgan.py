@@ -32,13 +32,9 @@ class Config(ImageGANConfig):
     width: int = 64  # channels at half the image's size; twice as many at each smaller size
     max_width: int = 256  # most channels of a layer
     kernel: int = 4  # side of every kernel, pixels
-    d_hidden: int = (
-        128  # units of the discriminator's dense layer before the logit; 0: no such layer
-    )
+    d_hidden: int = 128  # units of the discriminator's dense layer before the logit; 0: none
     upsampling: str = "transposed"  # "transposed" | "resize"
-    d_batch_norm: bool = (
-        False  # batch normalisation in the discriminator too, as in the paper: slower
-    )
+    d_batch_norm: bool = False  # also normalise the discriminator's batches, as the paper: slower
     dropout: float = 0.0  # share of values that the discriminator leaves out in a training step
 
     def __post_init__(self):

@@ -56,10 +56,8 @@ class Config(GANConfig):
     encoder: int = 16  # filters of the image encoder's first layer; they double, up to 4 times
     generator1: int = 128  # filters of stage I at 4x4; they halve with each doubling of the size
     generator2: int = 48  # filters of stage II at stage I's size; two thirds from there on
-    discriminator1: int = (
-        48  # filters of the first layer of stage I's; they double as the encoder's
-    )
-    discriminator2: int = 16  # filters of the first layer of stage II's, likewise
+    discriminator1: int = 48  # filters of the first layer of stage I's; they double likewise
+    discriminator2: int = 16  # filters of the first layer of stage II's; they double likewise
     matching_steps: int = 1000  # steps of the first phase, which trains the encoders
     stage1_steps: int = 3000  # steps of the second phase, which trains stage I
     learning_rate: float = 4e-4  # of Adam in both stages; `fit`'s optimizer trains the encoders
