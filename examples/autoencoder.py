@@ -11,10 +11,8 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models
 from dimaging_tf.evaluation import metrics, plots
-from dimaging_tf.models import autoencoder
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=20)
@@ -24,10 +22,10 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.x), to_float(digits.valid.x)
+train, valid = data.to_float(digits.train.x), data.to_float(digits.valid.x)
 
 channels = (16, 32) if args.convolutional else ()
-model = autoencoder.Autoencoder(autoencoder.Config(code_dim=32, channels=channels))
+model = models.Autoencoder(models.AutoencoderConfig(code_dim=32, channels=channels))
 model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="binary_crossentropy")
 model.fit(
     train, train, validation_data=(valid, valid), batch_size=100, epochs=args.epochs, verbose=2

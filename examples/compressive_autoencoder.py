@@ -12,12 +12,8 @@ from dimaging_edge import open_bundle
 from dimaging_edge.photo import symbols as coder
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data import pipeline
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import metrics, plots
-from dimaging_tf.models import compressive_autoencoder
-from dimaging_tf.training.callbacks import TimeBudget
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--minutes", type=float, default=5.0)
@@ -27,19 +23,19 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 photos = data.load("photos", size=64, channels=args.channels)
-model = compressive_autoencoder.CompressiveAutoencoder(
-    compressive_autoencoder.Config((None, None, args.channels))
+model = models.CompressiveAutoencoder(
+    models.CompressiveAutoencoderConfig((None, None, args.channels))
 )
 model.compile(optimizer=keras.optimizers.Adam(3e-3, global_clipnorm=1.0))
-batches = pipeline.batches(photos.train, 16, seed=0, transform=lambda image, label, seed: image)
-clock = TimeBudget(args.minutes)
+batches = data.batches(photos.train, 16, seed=0, transform=lambda image, label, seed: image)
+clock = training.TimeBudget(args.minutes)
 model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, shuffle=False, callbacks=[clock])
 
 bundle = open_bundle(export(model, args.out / "bundle", data=photos, force=True))
 counts = np.fromfile(bundle.path / "counts.bin", "<u2").reshape(-1, 256)
 tables = coder.ScaleTables(np.concatenate([counts[:1], counts]))  # row 0 would cost nothing
 restored, size = [], 0
-pictures = to_float(photos.valid.x[:6])
+pictures = data.to_float(photos.valid.x[:6])
 for picture in pictures:
     code = bundle.run("compress", image=picture[None])["code"]
     index = np.broadcast_to(1 + np.arange(code.shape[-1]), code.shape)

@@ -11,12 +11,9 @@ import keras
 from dimaging_edge.generate import latent as generators
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import plots
-from dimaging_tf.gan.monitor import GANMonitor
-from dimaging_tf.models import dcgan
-from dimaging_tf.training.callbacks import Animation, RunRecord, SampleGrid, StopOnNaN
+from dimaging_tf.gan import GANMonitor
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=40)
@@ -25,9 +22,9 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.x), to_float(digits.valid.x)
+train, valid = data.to_float(digits.train.x), data.to_float(digits.valid.x)
 
-model = dcgan.DCGAN(dcgan.Config(width=32, gradient_penalty=0.1))
+model = models.DCGAN(models.DCGANConfig(width=32, gradient_penalty=0.1))
 model.compile(
     d_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
     g_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
@@ -35,8 +32,8 @@ model.compile(
 model.fit(
     train, batch_size=16, epochs=args.epochs, verbose=2,
     callbacks=[
-        StopOnNaN(), GANMonitor(train[:1000]), RunRecord(args.out),
-        SampleGrid(args.out, valid[:8]), Animation(args.out),
+        training.StopOnNaN(), GANMonitor(train[:1000]), training.RunRecord(args.out),
+        training.SampleGrid(args.out, valid[:8]), training.Animation(args.out),
     ],
 )  # fmt: skip
 model.save(args.out / "model.keras")

@@ -11,12 +11,8 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data import pipeline
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import metrics, plots
-from dimaging_tf.models import denoiser
-from dimaging_tf.training.callbacks import TimeBudget
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--minutes", type=float, default=2.0)
@@ -26,14 +22,14 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 photos = data.load("photos")
-model = denoiser.Denoiser(denoiser.Config(width=args.width))
+model = models.Denoiser(models.DenoiserConfig(width=args.width))
 model.compile(optimizer=keras.optimizers.Adam(2e-3), **model.objective())
-batches = pipeline.batches(photos.train, 16, seed=0, transform=model.transform)
-clock = TimeBudget(args.minutes)
+batches = data.batches(photos.train, 16, seed=0, transform=model.transform)
+clock = training.TimeBudget(args.minutes)
 model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, callbacks=[clock])
 
 bundle = export(model, args.out / "bundle", precision="int8", data=photos.train.x[:64], force=True)
-clean = to_float(photos.valid.x[:8])
+clean = data.to_float(photos.valid.x[:8])
 noisy = model.noisy(clean)
 restored = edge.open_bundle(bundle).run("denoiser", noisy=noisy)["image"]
 plots.save_grid(np.stack([clean, noisy, restored]), args.out / "restored.png")

@@ -11,12 +11,9 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import plots
 from dimaging_tf.latent import arithmetic
-from dimaging_tf.models import vae_faces
-from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=40)
@@ -26,14 +23,15 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 faces = data.load(args.data)
-train, valid = to_float(faces.train.x), to_float(faces.valid.x)
+train, valid = data.to_float(faces.train.x), data.to_float(faces.valid.x)
 glasses, wearing = np.asarray(faces.train.label), np.asarray(faces.valid.label)
 
-model = vae_faces.FaceVAE(vae_faces.Config(faces.shape))
+height, width, channels = faces.shape
+model = models.FaceVAE(models.FaceVAEConfig((height, width, channels)))
 model.compile(optimizer=keras.optimizers.Adam(2e-3, global_clipnorm=1000.0))
 model.fit(
     train, validation_data=valid, batch_size=32, epochs=args.epochs, verbose=2,
-    callbacks=[StopOnNaN(), RunRecord(args.out), SampleGrid(args.out, valid[:8])],
+    callbacks=[training.StopOnNaN(), training.RunRecord(args.out), training.SampleGrid(args.out, valid[:8])],
 )  # fmt: skip
 model.save(args.out / "model.keras")
 

@@ -9,14 +9,11 @@ from pathlib import Path
 import dimaging_edge as edge
 import keras
 import numpy as np
-from dimaging_edge.generate.density import complete, sample
+from dimaging_edge.generate import density
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import plots
-from dimaging_tf.models import pixelcnn
-from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=5)
@@ -25,23 +22,25 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.x), to_float(digits.valid.x)
+train, valid = data.to_float(digits.train.x), data.to_float(digits.valid.x)
 
-model = pixelcnn.PixelCNN()
+model = models.PixelCNN()
 model.compile(optimizer=keras.optimizers.Adam(3e-3))
 black_and_white = model.prepared(train)[0]
 model.fit(
-    black_and_white, validation_data=model.prepared(valid)[0], batch_size=32, epochs=args.epochs,
-    verbose=2, callbacks=[StopOnNaN(), RunRecord(args.out), SampleGrid(args.out, valid[:8])],
+    black_and_white, validation_data=model.prepared(valid)[0], batch_size=32, epochs=args.epochs, verbose=2,
+    callbacks=[
+        training.StopOnNaN(), training.RunRecord(args.out), training.SampleGrid(args.out, valid[:8]),
+    ],
 )  # fmt: skip
 model.save(args.out / "model.keras")
 
 bundle = edge.open_bundle(export(model, args.out / "bundle", data=digits.valid.x, force=True))
-plots.save_grid(plots.tile(sample(bundle, 64, seed=0)), args.out / "drawn.png")
+plots.save_grid(plots.tile(density.sample(bundle, 64, seed=0)), args.out / "drawn.png")
 upper = np.zeros((28, 28, 1), np.float32)
 upper[:14] = 1
 digit = (valid[0] > 0.5).astype(np.float32)
-found = complete(bundle, digit, upper, n=8, seed=0)
+found = density.complete(bundle, digit, upper, n=8, seed=0)
 plots.save_grid(
     np.stack([np.repeat((digit * upper)[None], 8, 0), found]), args.out / "completed.png"
 )

@@ -12,11 +12,9 @@ import numpy as np
 from dimaging_edge.generate import captions
 from dimaging_export import export
 
-from dimaging_tf.data.dataset import to_float
-from dimaging_tf.data.shapes import load_shapes
+from dimaging_tf import data, models, training
+from dimaging_tf.data import shapes
 from dimaging_tf.evaluation import plots
-from dimaging_tf.models import stackgan
-from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=100)
@@ -26,24 +24,29 @@ parser.add_argument("--out", type=Path, default=Path("runs/example-stackgan"))
 args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
-shapes = load_shapes(train=args.pictures)
-train, valid = to_float(shapes.train.x), to_float(shapes.valid.x)
-tokens = np.asarray(shapes.valid.label)
+captioned = shapes.load_shapes(train=args.pictures)
+train, valid = data.to_float(captioned.train.x), data.to_float(captioned.valid.x)
+tokens = np.asarray(captioned.valid.label)
 
 steps = args.epochs * len(train) // 64
-config = stackgan.Config(
-    words=shapes.words, matching_steps=min(1000, steps // 4), stage1_steps=min(3000, steps // 4)
+config = models.StackGANConfig(
+    words=captioned.words,
+    matching_steps=min(1000, steps // 4),
+    stage1_steps=min(3000, steps // 4),
 )
-model = stackgan.StackGAN(config)
+model = models.StackGAN(config)
 model.compile(keras.optimizers.Adam(2e-3))
 model.fit(
-    train, shapes.train.label, validation_data=(valid, tokens), batch_size=64,
+    train, captioned.train.label, validation_data=(valid, tokens), batch_size=64,
     epochs=args.epochs, verbose=2,
-    callbacks=[StopOnNaN(), RunRecord(args.out), SampleGrid(args.out, valid[:8], tokens[:8])],
+    callbacks=[
+        training.StopOnNaN(), training.RunRecord(args.out),
+        training.SampleGrid(args.out, valid[:8], tokens[:8]),
+    ],
 )  # fmt: skip
 model.save(args.out / "model.keras")
 
-bundle = edge.open_bundle(export(model, args.out / "bundle", data=shapes, force=True))
+bundle = edge.open_bundle(export(model, args.out / "bundle", data=captioned, force=True))
 drawn = captions.imagine(bundle, args.caption, 16)
 plots.save_grid(plots.tile(drawn), args.out / "drawn.png")
 print(f"{args.caption}: {args.out / 'drawn.png'}")

@@ -11,10 +11,8 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models
 from dimaging_tf.evaluation import plots
-from dimaging_tf.models import unet
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=5)
@@ -24,9 +22,11 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 cells = data.load("cells")
-train, valid = to_float(cells.train.x), to_float(cells.valid.x)
+train, valid = data.to_float(cells.train.x), data.to_float(cells.valid.x)
 
-model = unet.UNet(unet.padded(width=args.width, dropout=0.0))
+model = models.UNet(
+    models.UNetConfig(shape=(None, None, 1), padding="same", width=args.width, dropout=0.0)
+)
 model.compile(optimizer=keras.optimizers.Adam(1e-3), **model.objective())
 model.fit(
     train, cells.train.label, validation_data=(valid, cells.valid.label),

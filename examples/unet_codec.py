@@ -6,20 +6,13 @@ python examples/unet_codec.py --minutes 10
 import argparse
 from pathlib import Path
 
+import dimaging_edge as edge
 import keras
 import numpy as np
-from dimaging_edge.photo.bundle_model import open_model
-from dimaging_edge.photo.codec import compress, decompress
-from dimaging_edge.photo.symbol_model import Photo
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data import pipeline
-from dimaging_tf.data.augment import augmentation
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import metrics, plots
-from dimaging_tf.models import unet_codec
-from dimaging_tf.training.callbacks import TimeBudget
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--minutes", type=float, default=10.0)
@@ -29,22 +22,22 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 photos = data.load("photos", size=128, channels=3)
-model = unet_codec.UNetCodec(unet_codec.Config(width=args.width, prior=args.width))
+model = models.UNetCodec(models.UNetCodecConfig(width=args.width, prior=args.width))
 model.compile(optimizer=keras.optimizers.Adam(1e-3, global_clipnorm=1.0))
-vary = augmentation("flips")
-batches = pipeline.batches(photos.train, 8, seed=0, transform=lambda *x: vary(*x)[0])
-clock = TimeBudget(args.minutes)
+vary = data.augmentation("flips")
+batches = data.batches(photos.train, 8, seed=0, transform=lambda *x: vary(*x)[0])
+clock = training.TimeBudget(args.minutes)
 model.fit(batches, steps_per_epoch=100, epochs=10_000, verbose=2, shuffle=False, callbacks=[clock])
 
 bundle = export(model, args.out / "bundle", data=photos, size=128, force=True)
-codec = open_model(bundle)
+codec = edge.open_model(bundle)
 pictures = photos.valid.x[:6]
 rows = [pictures]
 for quality in (10, 50):
-    files = [compress(codec, Photo(picture), quality) for picture in pictures]
-    rows.append(np.stack([decompress(codec, file)[0].image for file in files]))
+    files = [edge.compress(codec, edge.Photo(picture), quality) for picture in pictures]
+    rows.append(np.stack([edge.decompress(codec, file)[0].image for file in files]))
     bpp = 8 * sum(map(len, files)) / pictures[..., 0].size
-    dB = metrics.psnr(to_float(rows[-1]), to_float(pictures))
+    dB = metrics.psnr(data.to_float(rows[-1]), data.to_float(pictures))
     print(f"quality {quality}: {bpp:.2f} bits a pixel, {dB:.1f} dB")
-plots.save_grid(to_float(np.stack(rows)), args.out / "restored.png")
+plots.save_grid(data.to_float(np.stack(rows)), args.out / "restored.png")
 print(args.out / "restored.png")

@@ -11,11 +11,8 @@ import keras
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
+from dimaging_tf import data, models, training
 from dimaging_tf.evaluation import plots
-from dimaging_tf.models import vae
-from dimaging_tf.training.callbacks import RunRecord, SampleGrid, StopOnNaN
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=20)
@@ -24,13 +21,13 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.x), to_float(digits.valid.x)
+train, valid = data.to_float(digits.train.x), data.to_float(digits.valid.x)
 
-model = vae.VAE(vae.Config(latent_dim=20))
+model = models.VAE(models.VAEConfig(latent_dim=20))
 model.compile(optimizer=keras.optimizers.Adam(1e-3))
 model.fit(
     train, validation_data=valid, batch_size=100, epochs=args.epochs, verbose=2,
-    callbacks=[StopOnNaN(), RunRecord(args.out), SampleGrid(args.out, valid[:8])],
+    callbacks=[training.StopOnNaN(), training.RunRecord(args.out), training.SampleGrid(args.out, valid[:8])],
 )  # fmt: skip
 model.save(args.out / "model.keras")
 

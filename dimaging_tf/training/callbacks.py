@@ -21,8 +21,8 @@ from typing import Any
 import keras
 import numpy as np
 from dimaging_edge.common.files import read_json_lines, whole_file, write_json, write_text
+from dimaging_edge.common.version import __version__
 
-from dimaging_tf import __version__
 from dimaging_tf.errors import TrainingError
 
 
