@@ -61,6 +61,7 @@ FAMILIES = (
 """All families; a model belongs to the row whose kind comes first among its base classes (its MRO)."""
 
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx")
+"""Packages whose versions the manifest records."""
 
 
 def export(

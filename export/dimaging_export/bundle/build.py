@@ -35,6 +35,7 @@ from dimaging_export.prove.runners import Arrays, Graph, as_bytes_like, keras_gr
 log = logging.getLogger(__name__)
 
 _LAYOUTS = {2: "NC", 3: "NTC", 4: "NHWC", 5: "NTHWC"}
+"""Number of a tensor's axes -> its layout, as the manifest names it."""
 
 
 @dataclass(frozen=True)

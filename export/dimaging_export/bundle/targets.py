@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import onnx
 
 _ALL = ("fp32", "fp16", "int8", "integer")
+"""All precisions."""
 _RANDOM = frozenset(
     "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli".split()
 )
@@ -56,6 +57,7 @@ TARGETS = {
         Target("web", "onnxruntime-web in a browser", uint8=True),
     )
 }  # fmt: skip
+"""Name -> target."""
 
 
 def find(name: str, precision: str) -> Target:

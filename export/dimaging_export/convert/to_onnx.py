@@ -34,6 +34,7 @@ DIRECT = "dimaging direct"
 """`producer_name` of a file that was written layer by layer."""
 
 _TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
+"""Type of a Keras input -> that of ONNX."""
 
 CONVERTERS = ("auto", "direct", "tf2onnx")
 """What `converter` may be."""

@@ -11,6 +11,7 @@ from dimaging_export.emit.values import FIRST, LAST, Value
 from dimaging_tf.layers.codec import Dequantise, QualityBias, Quantise, Stabilise
 
 _INT64 = 7
+"""ONNX's number of the type int64."""
 
 
 def _row(b: Builder, table: np.ndarray, quality: Value, layout: str) -> str:

@@ -16,10 +16,12 @@ _LAYERS = {
     layers.Add: "Add", layers.Multiply: "Mul", layers.Average: "Add",
     layers.Subtract: "Sub", layers.Maximum: "Max", layers.Minimum: "Min",
 }  # fmt: skip
+"""Layer class -> op that merges two of its inputs."""
 _OPERATIONS = {
     "Add": "Add", "Subtract": "Sub", "Multiply": "Mul", "Divide": "Div", "TrueDivide": "Div",
     "Maximum": "Max", "Minimum": "Min",
 }  # fmt: skip
+"""Operation of `keras.ops` -> op."""
 
 
 @emits(layers.Concatenate)

@@ -11,6 +11,7 @@ from dimaging_export.emit.table import emits, unsupported
 from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, last_value
 
 _END = np.iinfo(np.int64).max
+"""An index beyond the end of every axis."""
 
 
 @emits(

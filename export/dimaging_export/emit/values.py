@@ -21,6 +21,7 @@ TIME = "time"
 """The layout with the time first, [T, N, C], in which ONNX's recurrent operators read and write."""
 
 _AXES = {(FIRST, 3): (0, 2, 1), (FIRST, 4): (0, 3, 1, 2), (TIME, 3): (1, 0, 2)}
+"""(Layout, number of axes) -> the Keras axis of each axis."""
 
 
 @dataclass(eq=False)

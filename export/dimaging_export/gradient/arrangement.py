@@ -1,4 +1,4 @@
-"""Rules of the operators that move, repeat, cut or gather elements, and of the sums over axes."""
+"""Rules of operators that move, repeat, cut or join elements, and of sums and extremes over axes."""
 
 import math
 
@@ -10,12 +10,12 @@ from dimaging_export.gradient.table import Gradients, Node, refuse, rule
 from dimaging_export.gradient.tape import Tape
 
 TO_THE_END = 2**31 - 1
-"""As the end of a Slice: all that follows."""
+"""End of a Slice that reaches to the end of its axis."""
 
 
 @rule("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(t: Tape, node: Node, dy: str) -> Gradients:
-    """Back to the shape that it came from."""
+    """Give dy the shape of the input."""
     shape = t.shape(node.inputs[0])
     if shape.count(None) > 1:
         raise refuse(node, f"has an input with more than one free size: {shape}")
@@ -24,7 +24,7 @@ def reshape(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Transpose")
 def transpose(t: Tape, node: Node, dy: str) -> Gradients:
-    """The inverse order of the axes."""
+    """Put the axes of dy back into the order of the input."""
     rank = len(t.shape(node.inputs[0]))
     order = node.attribute("perm", list(range(rank))[::-1])
     return [t.op("Transpose", dy, perm=np.argsort(order).tolist())]
@@ -32,13 +32,13 @@ def transpose(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Expand")
 def expand(t: Tape, node: Node, dy: str) -> Gradients:
-    """The sum over what was repeated."""
+    """Sum dy over the axes along which the input was repeated."""
     return [unbroadcast(t, dy, node, 0)]
 
 
 @rule("Concat")
 def concat(t: Tape, node: Node, dy: str) -> Gradients:
-    """To each its own part."""
+    """Hand each input its own part of dy."""
     axis = node.attribute("axis")
     sizes = [t.shape(name)[axis] for name in node.inputs]
     known = [size for size in sizes if size is not None]
@@ -49,7 +49,7 @@ def concat(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Split")
 def split(t: Tape, node: Node, *dys: str | None) -> Gradients:
-    """The parts joined again; zeros for a part that nobody read."""
+    """Join the gradients of the parts, with zeros for a part that nobody reads."""
     parts = [
         dy or t.op("ConstantOfShape", t.op("Shape", name))
         for dy, name in zip(dys, node.outputs, strict=True)
@@ -59,7 +59,7 @@ def split(t: Tape, node: Node, *dys: str | None) -> Gradients:
 
 @rule("Slice")
 def slice_(t: Tape, node: Node, dy: str) -> Gradients:
-    """Zeros around the part that was cut out."""
+    """Put zeros around dy where the input was cut off."""
     shape = t.shape(node.inputs[0])
     given = [t.value(name) if name else None for name in node.inputs[1:]]
     starts, ends = given[0], given[1]
@@ -80,7 +80,7 @@ def slice_(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Pad")
 def pad(t: Tape, node: Node, dy: str) -> Gradients:
-    """Cut off what was added."""
+    """Cut off dy where a border was added."""
     if node.attribute("mode", "constant") != "constant":
         raise refuse(
             node, f"repeats the border (mode {node.attribute('mode')!r}); the rule knows 'constant'"
@@ -98,7 +98,7 @@ def pad(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("DepthToSpace")
 def depth_to_space(t: Tape, node: Node, dy: str) -> Gradients:
-    """Its inverse, which ONNX has for the mode DCR."""
+    """Apply the inverse, which ONNX has for the mode DCR."""
     if node.attribute("mode", "DCR") != "DCR":
         raise refuse(node, "has the mode CRD; the rule knows DCR")
     return [t.op("SpaceToDepth", dy, blocksize=node.attribute("blocksize"))]
@@ -106,13 +106,13 @@ def depth_to_space(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("SpaceToDepth")
 def space_to_depth(t: Tape, node: Node, dy: str) -> Gradients:
-    """Its inverse."""
+    """Apply the inverse."""
     return [t.op("DepthToSpace", dy, blocksize=node.attribute("blocksize"))]
 
 
 @rule("ReduceSum", "ReduceMean", "GlobalAveragePool")
 def reduce_sum(t: Tape, node: Node, dy: str) -> Gradients:
-    """The same to each; of a mean its share."""
+    """Hand dy to each element of the sum; an element of a mean gets its share."""
     axes, kept = _reduced(t, node, dy)
     if node.op != "ReduceSum":
         sizes = [t.shape(node.inputs[0])[axis] for axis in axes]
@@ -124,7 +124,7 @@ def reduce_sum(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("ReduceMax", "ReduceMin", "GlobalMaxPool")
 def reduce_max(t: Tape, node: Node, dy: str) -> Gradients:
-    """To the largest (smallest), in equal shares where several are, as in TensorFlow."""
+    """Hand dy to the largest (smallest) element, in equal shares where several are, as TensorFlow does."""
     x = node.inputs[0]
     axes, kept = _reduced(t, node, dy)
     _, extreme = _reduced(t, node, node.outputs[0])
@@ -134,7 +134,7 @@ def reduce_max(t: Tape, node: Node, dy: str) -> Gradients:
 
 
 def _reduced(t: Tape, node: Node, name: str) -> tuple[list[int], str]:
-    """The axes of a reduction, and `name`, of its output's shape, with those axes kept as 1."""
+    """Return the axes of a reduction, and the tensor `name`, shaped like its output, with these axes as 1."""
     rank = len(t.shape(node.inputs[0]))
     if node.op.startswith("Global"):
         return list(range(2, rank)), name

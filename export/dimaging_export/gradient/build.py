@@ -1,4 +1,4 @@
-"""A classifier's ONNX file in, its gradient graph out.
+"""Build the gradient graph of a classifier from its ONNX file.
 
     image, label [, direction] ──> gradient, margin, logits
 
@@ -33,10 +33,10 @@ from dimaging_export.graph.passes import clean, sort_nodes
 
 
 def gradient_model(model: onnx.ModelProto, logits: str | None = None) -> onnx.ModelProto:
-    """The gradient graph of a classifier; `logits` names its output where it has several.
+    """Return the gradient graph of a classifier; `logits` names its output where it has several.
 
-    A softmax at the end is left off. ExportError names an operator without a rule, an input that is no
-    image of a fixed size, and an output that is no vector of logits.
+    A softmax at the end is left off. Raises ExportError that names an operator without a rule, an input that
+    is no image of a fixed size, or an output that is no vector of logits.
     """
     classifier = prepare(model, logits)
     tape = Tape(classifier.model, IMAGE)
@@ -55,7 +55,7 @@ def gradient_model(model: onnx.ModelProto, logits: str | None = None) -> onnx.Mo
 def _assemble(
     model: onnx.ModelProto, tape: Tape, results: dict[str, str], classes: int
 ) -> onnx.ModelProto:
-    """The nodes of both directions, with named inputs and outputs, swept and checked."""
+    """Make a model of the nodes of both directions, with named inputs and outputs, swept and checked."""
     graph = model.graph
     for node in graph.node:
         if second := tape.extra_outputs.get(node.output[0]):

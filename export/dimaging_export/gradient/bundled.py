@@ -24,13 +24,13 @@ from dimaging_export.prove.runners import Arrays, onnx_graph
 log = logging.getLogger(__name__)
 
 _IMAGES = 64
-"""So many images it is proven on."""
+"""Number of images on which a gradient graph is proven."""
 
 
 def build_gradient(
     subject: Subject, spec: BuildSpec, real: RealData | None, built: dict[str, Built]
 ) -> dict[str, Built]:
-    """{"gradient": the graph}; ExportError for what is no classifier, ParityError where it is wrong."""
+    """Build and prove the graph "gradient"; ExportError for no classifier, ParityError where it is wrong."""
     if len(built) != 1:
         raise ExportError(
             f"gradient=True is for a classifier, which has one graph; {subject.name} has {', '.join(built)}"
@@ -76,7 +76,7 @@ def build_gradient(
 
 
 def _inputs(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.ndarray]:
-    """Images as Keras takes them, and their labels; without any, seeded ones and Keras' own answers."""
+    """Return images as Keras takes them, and labels; without data, seeded images and Keras' own answers."""
     (tensor,) = classifier.entry.inputs
     if real is not None:
         image = real.judging.x[:_IMAGES]
@@ -91,7 +91,7 @@ def _inputs(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.nd
 
 
 def _report(found: Arrays, expected: Arrays, precision: str) -> Report:
-    """Largest differences, and what a device may show: another processor rounds otherwise."""
+    """Return the largest differences, and those that a device may show, whose processor rounds otherwise."""
     report = {}
     for name, value in expected.items():
         worst = float(np.abs(found[name] - value).max())

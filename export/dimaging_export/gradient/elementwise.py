@@ -1,4 +1,7 @@
-"""Rules of the operators that act on each element: activations, arithmetic, comparisons of two tensors."""
+"""Rules of operators that act on each element: activations, arithmetic, comparisons of two tensors.
+
+x is the input, y the output, dy its gradient.
+"""
 
 import math
 
@@ -9,18 +12,18 @@ from dimaging_export.gradient.table import Gradients, Node, refuse, rule
 from dimaging_export.gradient.tape import Tape
 
 _STEEP = 1e30
-"""HardSigmoid with this slope is 0 for y <= 0 and 1 for y > 1e-30: a mask in one node, faster than Where."""
+"""Slope at which a HardSigmoid is 0 for y <= 0 and 1 for y > 1e-30: a mask in one node, faster than Where."""
 
 
 @rule("Identity", "Dropout")
 def identity(t: Tape, node: Node, dy: str) -> Gradients:
-    """Inference mode: what goes in comes out."""
+    """Pass dy: at inference what goes in comes out."""
     return [dy]
 
 
 @rule("Cast")
 def cast(t: Tape, node: Node, dy: str) -> Gradients:
-    """Pass between numbers; a cast of the image to integers would truncate it."""
+    """Pass dy between types of floats; a cast to integers, which truncates, is refused."""
     if node.attribute("to") != TensorProto.FLOAT:
         raise refuse(
             node, "turns numbers into integers, whose derivative is 0; export with float inputs"
@@ -30,16 +33,16 @@ def cast(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Relu")
 def relu(t: Tape, node: Node, dy: str) -> Gradients:
-    """Pass where the output is above 0; at 0 nothing, as in TensorFlow."""
+    """Pass dy where y is above 0; at 0 nothing passes, as in TensorFlow."""
     return [t.op("Mul", dy, t.op("HardSigmoid", node.outputs[0], alpha=_STEEP, beta=0.0))]
 
 
 @rule("Clip")
 def clip(t: Tape, node: Node, dy: str) -> Gradients:
-    """Pass inside the bounds, and on them, except at a lower bound of 0.
+    """Pass dy inside the bounds, and on them, except at a lower bound of 0.
 
-    There a clip is a capped ReLU, which gives 0 at 0, as in TensorFlow. A clip of the image itself passes
-    at 0 too: a pixel at its bound can still move inward.
+    There a clip is a ReLU with a ceiling, whose derivative at 0 is 0, as in TensorFlow. A clip of the image
+    itself passes at 0 too: a pixel at its bound can still move inward.
     """
     x, low, high = node.inputs[0], _bound(t, node, 1), _bound(t, node, 2)
     if low == 0 and x != t.image:
@@ -69,13 +72,13 @@ def _bound(t: Tape, node: Node, index: int) -> float | None:
 
 @rule("LeakyRelu")
 def leaky_relu(t: Tape, node: Node, dy: str) -> Gradients:
-    """Slope alpha below 0."""
+    """Multiply dy by alpha where x is below 0."""
     return [_below_zero(t, node, dy, t.constant(node.attribute("alpha", 0.01)))]
 
 
 @rule("PRelu")
 def prelu(t: Tape, node: Node, dy: str) -> Gradients:
-    """A constant slope below 0, one number or one a channel."""
+    """Multiply dy by a constant slope where x is below 0; there is one, or one a channel."""
     if t.value(node.inputs[1]) is None:
         raise refuse(node, "has a slope that follows from the image")
     return [_below_zero(t, node, dy, node.inputs[1])]
@@ -83,14 +86,14 @@ def prelu(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Elu")
 def elu(t: Tape, node: Node, dy: str) -> Gradients:
-    """Alpha e^x = y + alpha below 0."""
+    """Multiply dy by alpha e^x, which is y + alpha, where x is below 0."""
     slope = t.op("Add", node.outputs[0], t.constant(node.attribute("alpha", 1.0)))
     return [_below_zero(t, node, dy, slope)]
 
 
 @rule("Selu")
 def selu(t: Tape, node: Node, dy: str) -> Gradients:
-    """Gamma above 0, gamma alpha e^x = y + gamma alpha below."""
+    """Multiply dy by gamma where x is above 0, and by gamma alpha e^x, or y + gamma alpha, where below."""
     alpha = node.attribute("alpha", 1.6732632423543772)
     gamma = node.attribute("gamma", 1.0507009873554805)
     below = t.op("Add", node.outputs[0], t.constant(alpha * gamma))
@@ -99,21 +102,21 @@ def selu(t: Tape, node: Node, dy: str) -> Gradients:
 
 
 def _below_zero(t: Tape, node: Node, dy: str, slope: str) -> str:
-    """`dy` where the input is above 0, `dy * slope` elsewhere."""
+    """Return dy where x is above 0, and dy * slope elsewhere."""
     above = t.op("Greater", node.inputs[0], t.constant(0.0))
     return t.op("Where", above, dy, t.op("Mul", dy, slope))
 
 
 @rule("Sigmoid")
 def sigmoid(t: Tape, node: Node, dy: str) -> Gradients:
-    """Y (1 - y)."""
+    """Multiply dy by y (1 - y)."""
     y = node.outputs[0]
     return [t.op("Mul", dy, t.op("Mul", y, t.op("Sub", t.constant(1.0), y)))]
 
 
 @rule("HardSigmoid")
 def hard_sigmoid(t: Tape, node: Node, dy: str) -> Gradients:
-    """The slope alpha between 0 and 1."""
+    """Multiply dy by alpha where y lies between 0 and 1, and by 0 elsewhere."""
     y = node.outputs[0]
     above = t.op("HardSigmoid", y, alpha=_STEEP, beta=0.0)
     below = t.op("HardSigmoid", t.op("Sub", t.constant(1.0), y), alpha=_STEEP, beta=0.0)
@@ -123,7 +126,7 @@ def hard_sigmoid(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("HardSwish")
 def hard_swish(t: Tape, node: Node, dy: str) -> Gradients:
-    """X h(x) with h = clip(x / 6 + 1/2, 0, 1): h + x h'."""
+    """Multiply dy by h + x h', for y = x h(x) with h = clip(x / 6 + 1/2, 0, 1)."""
     x = node.inputs[0]
     h = t.op("HardSigmoid", x, alpha=1 / 6, beta=0.5)
     inside = t.op("Less", t.op("Abs", x), t.constant(3.0))
@@ -133,27 +136,27 @@ def hard_swish(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Tanh")
 def tanh(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 - y^2."""
+    """Multiply dy by 1 - y^2."""
     y = node.outputs[0]
     return [t.op("Mul", dy, t.op("Sub", t.constant(1.0), t.op("Mul", y, y)))]
 
 
 @rule("Softplus")
 def softplus(t: Tape, node: Node, dy: str) -> Gradients:
-    """The sigmoid."""
+    """Multiply dy by the sigmoid of x."""
     return [t.op("Mul", dy, t.op("Sigmoid", node.inputs[0]))]
 
 
 @rule("Softsign")
 def softsign(t: Tape, node: Node, dy: str) -> Gradients:
-    """(1 - |y|)^2."""
+    """Multiply dy by (1 - |y|)^2."""
     rest = t.op("Sub", t.constant(1.0), t.op("Abs", node.outputs[0]))
     return [t.op("Mul", dy, t.op("Mul", rest, rest))]
 
 
 @rule("Erf")
 def erf(t: Tape, node: Node, dy: str) -> Gradients:
-    """2 / sqrt(pi) e^(-x^2); a GELU is made of it."""
+    """Multiply dy by 2 / sqrt(pi) e^(-x^2); a GELU is made of Erf."""
     x = node.inputs[0]
     bell = t.op("Exp", t.op("Neg", t.op("Mul", x, x)))
     return [t.op("Mul", dy, t.op("Mul", bell, t.constant(2 / math.sqrt(math.pi))))]
@@ -161,68 +164,68 @@ def erf(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Exp")
 def exp(t: Tape, node: Node, dy: str) -> Gradients:
-    """Y itself."""
+    """Multiply dy by y."""
     return [t.op("Mul", dy, node.outputs[0])]
 
 
 @rule("Log")
 def log(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 / x."""
+    """Divide dy by x."""
     return [t.op("Div", dy, node.inputs[0])]
 
 
 @rule("Sqrt")
 def sqrt(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 / (2 y)."""
+    """Divide dy by 2 y."""
     return [t.op("Div", t.op("Mul", dy, t.constant(0.5)), node.outputs[0])]
 
 
 @rule("Reciprocal")
 def reciprocal(t: Tape, node: Node, dy: str) -> Gradients:
-    """-y^2."""
+    """Multiply dy by -y^2."""
     y = node.outputs[0]
     return [t.op("Neg", t.op("Mul", dy, t.op("Mul", y, y)))]
 
 
 @rule("Neg")
 def neg(t: Tape, node: Node, dy: str) -> Gradients:
-    """-1."""
+    """Negate dy."""
     return [t.op("Neg", dy)]
 
 
 @rule("Abs")
 def absolute(t: Tape, node: Node, dy: str) -> Gradients:
-    """The sign."""
+    """Multiply dy by the sign of x."""
     return [t.op("Mul", dy, t.op("Sign", node.inputs[0]))]
 
 
 @rule("Add")
 def add(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 to both."""
+    """Hand dy to both inputs."""
     return [unbroadcast(t, dy, node, i) for i in range(2)]
 
 
 @rule("Sum")
 def total(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 to each."""
+    """Hand dy to each input."""
     return [unbroadcast(t, dy, node, i) for i in range(len(node.inputs))]
 
 
 @rule("Sub")
 def sub(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 and -1."""
+    """Hand dy to the first input, and -dy to the second."""
     return [unbroadcast(t, dy, node, 0), unbroadcast(t, t.op("Neg", dy), node, 1)]
 
 
 @rule("Mul")
 def mul(t: Tape, node: Node, dy: str) -> Gradients:
-    """To each the other factor."""
+    """Hand each factor dy times the other one."""
     return [unbroadcast(t, t.op("Mul", dy, node.inputs[1 - i]), node, i) for i in range(2)]
 
 
 @rule("Div")
 def div(t: Tape, node: Node, dy: str) -> Gradients:
-    """1 / b to a, -y / b to b."""
+    """Hand dy / b to a, and -dy y / b to b, for y = a / b."""
     first = t.op("Div", dy, node.inputs[1])
     second = t.op("Neg", t.op("Mul", first, node.outputs[0]))
     return [unbroadcast(t, first, node, 0), unbroadcast(t, second, node, 1)]
@@ -230,7 +233,7 @@ def div(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Pow")
 def power(t: Tape, node: Node, dy: str) -> Gradients:
-    """P x^(p - 1) for a constant exponent p."""
+    """Multiply dy by p x^(p - 1), for a constant exponent p."""
     exponent = t.value(node.inputs[1])
     if exponent is None:
         raise refuse(node, "has an exponent that follows from the image")
@@ -241,7 +244,7 @@ def power(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Max", "Min")
 def extreme(t: Tape, node: Node, dy: str) -> Gradients:
-    """To the larger (smaller) of two; to the first where they are equal, as in TensorFlow."""
+    """Hand dy to the larger (smaller) of two inputs, to the first if they are equal, as TensorFlow does."""
     if len(node.inputs) != 2:
         raise refuse(node, f"takes {len(node.inputs)} tensors; the rule knows two")
     test = "GreaterOrEqual" if node.op == "Max" else "LessOrEqual"
@@ -253,7 +256,7 @@ def extreme(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Where")
 def where(t: Tape, node: Node, dy: str) -> Gradients:
-    """To the tensor that was chosen."""
+    """Hand dy to the tensor that was chosen."""
     zero, condition = t.constant(0.0), node.inputs[0]
     pairs = [(dy, zero), (zero, dy)]
     chosen = [t.op("Where", condition, *pair) for pair in pairs]

@@ -1,4 +1,4 @@
-"""The gradient graph of anybody's ONNX classifier, from file to file, without Keras."""
+"""Make the gradient graph of anybody's ONNX classifier, from file to file, without Keras."""
 
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from dimaging_export.graph.passes import count
 from dimaging_export.prove.runners import onnx_graph
 
 _IMAGES = 8
+"""Number of seeded images on which a file is tried."""
 
 
 def gradient_file(source: str | Path, out: str | Path, logits: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Rules of matrix products, normalisations and the softmax."""
+"""Rules of matrix products, normalisations and the softmax; y is the output, dy its gradient."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from dimaging_export.gradient.tape import Tape
 
 @rule("MatMul")
 def matmul(t: Tape, node: Node, dy: str) -> Gradients:
-    """Dy B^T to A and A^T dy to B."""
+    """Hand dy B^T to A, and A^T dy to B."""
     a, b = node.inputs
     ranks = len(t.shape(a)), len(t.shape(b))
     weights = t.value(b)
@@ -26,7 +26,7 @@ def matmul(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Gemm")
 def gemm(t: Tape, node: Node, dy: str) -> Gradients:
-    """Alpha dy B^T to A, beta dy to C."""
+    """Hand alpha dy B^T to A, and beta dy to C."""
     weights = t.value(node.inputs[1])
     if weights is None or node.attribute("transA", 0):
         raise refuse(
@@ -42,7 +42,7 @@ def gemm(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("BatchNormalization")
 def batch_normalization(t: Tape, node: Node, dy: str) -> Gradients:
-    """Scale / sqrt(variance + epsilon), a constant of each channel."""
+    """Multiply dy by scale / sqrt(variance + epsilon), a constant of each channel."""
     scale, variance = t.value(node.inputs[1]), t.value(node.inputs[4])
     if scale is None or variance is None or node.attribute("training_mode", 0):
         raise refuse(node, "is in training mode, or has statistics that follow from the image")
@@ -55,7 +55,7 @@ def batch_normalization(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("LayerNormalization")
 def layer_normalization(t: Tape, node: Node, dy: str) -> Gradients:
-    """(g - mean(g) - n mean(g n)) / deviation, with g = dy scale and n the normalised input."""
+    """Return (g - mean(g) - n mean(g n)) / deviation, where g is dy scale and n the normalised input."""
     x, rank = node.inputs[0], len(t.shape(node.inputs[0]))
     if t.value(node.inputs[1]) is None:
         raise refuse(node, "has a scale that follows from the image")
@@ -74,7 +74,7 @@ def layer_normalization(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("Softmax")
 def softmax(t: Tape, node: Node, dy: str) -> Gradients:
-    """Y (dy - sum(dy y))."""
+    """Return y (dy - sum(dy y))."""
     y = node.outputs[0]
     weighted = t.op("Mul", dy, y)
     sums = t.op("ReduceSum", weighted, t.integers(node.attribute("axis", -1)), keepdims=1)
@@ -83,6 +83,6 @@ def softmax(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("LogSoftmax")
 def log_softmax(t: Tape, node: Node, dy: str) -> Gradients:
-    """Dy - e^y sum(dy)."""
+    """Return dy - e^y sum(dy)."""
     sums = t.op("ReduceSum", dy, t.integers(node.attribute("axis", -1)), keepdims=1)
     return [t.op("Sub", dy, t.op("Mul", t.op("Exp", node.outputs[0]), sums))]

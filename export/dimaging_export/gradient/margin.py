@@ -33,7 +33,7 @@ def append_margin(tape: Tape, logits: str, classes: int) -> tuple[str, str]:
 
 
 def choose_direction(tape: Tape, slope: str) -> str:
-    """The gradient of the logits to pull back: the input "direction", or `slope` where that is all zeros."""
+    """Write the gradient of the logits to pull back: the input "direction", or `slope` if it is zeros."""
     zero = tape.constant(0.0)
     asked = tape.op("ReduceSum", tape.op("Abs", DIRECTION), keepdims=0)
     return tape.op("Where", tape.op("Greater", asked, zero), DIRECTION, slope)

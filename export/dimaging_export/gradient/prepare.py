@@ -1,4 +1,4 @@
-"""An ONNX file as the walk can take it: one float32 image in, logits out, opset 18 or newer.
+"""Prepare an ONNX file for the walk: one float32 image in, logits out, opset 18 or newer.
 
 functions of the file's own   written out
 opset below 18                raised by onnx's version converter
@@ -17,13 +17,15 @@ from onnx import TensorProto, inliner, numpy_helper, version_converter
 from dimaging_export.errors import ExportError
 
 OPSET = 18
-"""The oldest in which every appended node is written as it is."""
+"""Oldest opset in which the appended nodes have the form in which they are written."""
 
 IMAGE, LABEL, DIRECTION = "image", "label", "direction"
+"""Names of a gradient graph's inputs."""
 GRADIENT, MARGIN, LOGITS = "gradient", "margin", "logits"
-"""Inputs and outputs of a gradient graph."""
+"""Names of a gradient graph's outputs."""
 
 _IMAGES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8}
+"""Types that an image may have in the classifier's file."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class Classifier:
 
 
 def prepare(model: onnx.ModelProto, output: str | None = None) -> Classifier:
-    """A copy of a classifier's graph with the input "image"; the file itself stays as it is.
+    """Return a copy of a classifier's graph with the input "image"; the file itself stays as it is.
 
     output: which output to differentiate; by default the only one, or the one called "logits".
-    ExportError where there is not one image and one vector of logits for each.
+    Raises ExportError where there is not one image and one vector of logits for each.
     """
     copy = inliner.inline_local_functions(model) if model.functions else onnx.ModelProto()
     if not model.functions:
@@ -84,7 +86,7 @@ def _image_of(model: onnx.ModelProto) -> str:
 
 
 def _to_float32(model: onnx.ModelProto) -> None:
-    """Every float16 tensor, constant and cast as float32, and a uint8 image as well; in place."""
+    """Turn every float16 tensor, constant and cast into float32, and a uint8 image as well; in place."""
     graph = model.graph
     for tensor in graph.initializer:
         if tensor.data_type == TensorProto.FLOAT16:
@@ -107,7 +109,7 @@ def _widened(tensor: onnx.TensorProto) -> onnx.TensorProto:
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
-    """Tensors get other names, so that those of a gradient graph are free; in place."""
+    """Give tensors other names, so that those of a gradient graph are free; in place."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]

@@ -1,7 +1,7 @@
-"""Is the gradient right? Against Keras in float64 where there is Keras, else against the file's own margin.
+"""The proof of a gradient: against Keras in float64 where there is Keras, else against the file's own margin.
 
-    float32      no decided sign differs from float64. A pixel is decided where its gradient is more than
-                 1/1000 of the image's largest: an attack of one step moves it that way
+    float32      no decided sign differs from float64; a pixel is decided where its gradient is more than
+                 1/1000 of the image's largest, for an attack of one step moves it that way
     fp16, int8   the median cosine to the float gradient is at least .99 and .9: theirs is another function
 
 Without Keras the margin must grow along the gradient as fast as its length says.
@@ -19,14 +19,17 @@ from dimaging_export.graph.trace import plain
 from dimaging_export.prove.runners import Arrays, Graph
 
 DECIDED = 1e-3
+"""Share of an image's largest gradient above which a pixel's sign is decided."""
 COSINES = {"fp16": 0.99, "int8": 0.9}
+"""Precision -> least median cosine to the float gradient."""
 _STEPS = (0.3, 0.1, 0.03, 0.01)
-"""Lengths that are tried for the difference along the gradient, in units of the image's values."""
+"""Lengths of the steps that are tried along the gradient, in units of the image's values."""
 _AGREES = 0.05
+"""Largest relative difference between the gradient's length and the margin's growth."""
 
 
 def keras_gradient(graph: keras.Model) -> Callable[[np.ndarray, np.ndarray], Arrays]:
-    """(image [N, ...], label int [N]) -> gradient, margin and logits of a Keras classifier in float64."""
+    """Return a function (image [N, ...], label int [N]) -> gradient, margin, logits, in Keras and float64."""
 
     def wide(layer: keras.Layer) -> keras.Layer:
         return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
@@ -50,7 +53,7 @@ def keras_gradient(graph: keras.Model) -> Callable[[np.ndarray, np.ndarray], Arr
 
 
 def prove_gradient(found: np.ndarray, expected: np.ndarray, precision: str) -> None:
-    """ParityError with the figures where gradients [N, ...] of the file are not those expected."""
+    """Raise ParityError with the figures where gradients [N, ...] of the file are not those expected."""
     a, b = (g.reshape(len(g), -1).astype(np.float64) for g in (found, expected))
     if not np.isfinite(a).all():
         raise ParityError("the gradient of the file holds NaN or infinity. Nothing was written")
@@ -73,7 +76,7 @@ def prove_gradient(found: np.ndarray, expected: np.ndarray, precision: str) -> N
 
 
 def check_logits(logits: np.ndarray) -> None:
-    """ExportError where [N, classes] are probabilities: a softmax of them would hide the gradient."""
+    """Raise ExportError where [N, classes] are probabilities, whose softmax would hide the gradient."""
     if logits.min() >= 0 and np.allclose(logits.sum(-1), 1, atol=1e-3):
         raise ExportError(
             "the outputs lie in [0, 1] and add up to 1 for every image: they are probabilities, and an "
@@ -83,9 +86,9 @@ def check_logits(logits: np.ndarray) -> None:
 
 
 def check_growth(run: Graph, image: np.ndarray, label: np.ndarray) -> float:
-    """The relative difference between the gradient's length and the margin's growth along it, the median.
+    """Return the median relative difference between the gradient's length and the margin's growth along it.
 
-    ParityError where it is more than 5 %: then some rule does not fit the file.
+    Raises ParityError where it is more than 5 %: then some rule does not fit the file.
     """
     start = run({IMAGE: image, LABEL: label})
     check_logits(start[LOGITS])

@@ -29,8 +29,8 @@ from dimaging_export.graph.check import nodes_of
 def pull_back(tape: Tape, seeds: Mapping[str, str]) -> str:
     """Append the gradient of sum(seed * tensor) over `seeds` by the image; returns its name.
 
-    seeds: tensor of the graph -> name of a tensor of the same shape. ExportError names an operator without
-    a rule, and a graph whose tensors do not follow from the image.
+    seeds: tensor of the graph -> name of a tensor of the same shape. Raises ExportError that names an
+    operator without a rule, or a graph whose tensors do not follow from the image.
     """
     moving = _moving(tape)
     found: dict[str, list[str]] = {name: [seed] for name, seed in seeds.items()}
@@ -54,7 +54,7 @@ def pull_back(tape: Tape, seeds: Mapping[str, str]) -> str:
 
 
 def _moving(tape: Tape) -> set[str]:
-    """Names of all tensors that change with small changes of the image."""
+    """Return the names of all tensors that change with small changes of the image."""
     moving = {tape.image}
     for node in tape.nodes:
         if node.op not in CONSTANT_IN_IMAGE and not moving.isdisjoint(_reads(node)):
@@ -63,13 +63,13 @@ def _moving(tape: Tape) -> set[str]:
 
 
 def _reads(node: Node) -> set[str]:
-    """The inputs of a node, and what the graphs of a loop or branch inside it take from outside."""
+    """Return the inputs of a node, and what the graphs of a loop or branch inside it take from outside."""
     inner = [graph for graph in node.attributes.values() if isinstance(graph, onnx.GraphProto)]
     return set(node.inputs).union(*(n.input for graph in inner for n in nodes_of(graph)))
 
 
 def _total(tape: Tape, parts: list[str]) -> str | None:
-    """The sum of the gradients that reached one tensor."""
+    """Append the sum of the gradients that reached one tensor."""
     if not parts:
         return None
     return reduce(lambda total, part: tape.op("Add", total, part), parts)

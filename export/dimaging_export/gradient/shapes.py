@@ -1,4 +1,4 @@
-"""Shapes of every tensor of a graph whose batch is free, without symbols: inferred for two batches, compared.
+"""Shapes of every tensor of a graph whose batch is free: they are inferred for two batches and compared.
 
 A size that is the same for batches of 2 and of 3 is fixed; one that differs follows from the batch: None.
 """
@@ -13,7 +13,7 @@ Shape = tuple[int | None, ...]
 
 
 def shapes_of(model: onnx.ModelProto, image: str) -> dict[str, Shape]:
-    """Tensor -> its shape, where it can be inferred. ExportError where the image's own sizes are free."""
+    """Return tensor -> its shape, where it can be inferred; ExportError where the image's sizes are free."""
     sizes = image_sizes(model, image)
     given = [(sizes[0],)] if sizes[0] else [(2,), (3,)]
     found = [_inferred(model, image, (*batch, *sizes[1:])) for batch in given]
@@ -26,7 +26,7 @@ def shapes_of(model: onnx.ModelProto, image: str) -> dict[str, Shape]:
 
 
 def image_sizes(model: onnx.ModelProto, image: str) -> tuple[int, ...]:
-    """Sizes of the image, the batch as 0 where it is free; ExportError where another one is free."""
+    """Return the sizes of the image, the batch as 0 where it is free; ExportError for any other free one."""
     info = next(tensor for tensor in model.graph.input if tensor.name == image)
     sizes = tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
     if len(sizes) < 2 or 0 in sizes[1:]:

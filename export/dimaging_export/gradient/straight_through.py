@@ -1,4 +1,4 @@
-"""Quantisation, differentiated straight through: the gradient of an int8 file that is not zero.
+"""Rules that differentiate quantisation straight through, so that the gradient of an int8 file is not zero.
 
 The true derivative of rounding is zero almost everywhere. The straight-through estimator (Bengio, Leonard and
 Courville 2013, arXiv 1308.3432) takes that of the identity instead, where the value did not saturate; weights
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def dequantised(node: Node, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(q - zero point) * scale of a constant DequantizeLinear, float32; per channel along its axis."""
+    """Return (q - zero point) * scale of a constant DequantizeLinear, float32; per channel along its axis."""
     q, scale = values[node.inputs[0]].astype(np.float32), values[node.inputs[1]]
     zero = values[node.inputs[2]] if node.input(2) else np.zeros_like(scale)
     if scale.size > 1:
@@ -36,7 +36,7 @@ def dequantised(node: Node, values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 @rule("QuantizeLinear")
 def quantize(t: "Tape", node: Node, dy: str) -> Gradients:
-    """Pass where the value lies inside the integer type's range."""
+    """Pass dy where the value lies inside the integer type's range."""
     zero = t.value(node.input(2)) if node.input(2) else np.zeros((), np.uint8)
     if zero is None:
         raise refuse(node, "has a zero point that is computed")
@@ -49,19 +49,19 @@ def quantize(t: "Tape", node: Node, dy: str) -> Gradients:
 
 @rule("DequantizeLinear")
 def dequantize(t: "Tape", node: Node, dy: str) -> Gradients:
-    """Pass: the pair with QuantizeLinear is the identity."""
+    """Pass dy: together with QuantizeLinear it is the identity."""
     return [dy]
 
 
 @rule("DynamicQuantizeLinear")
 def dynamic_quantize(t: "Tape", node: Node, dy: str) -> Gradients:
-    """Q = x / scale + zero point; the range is taken anew from each input, so nothing saturates."""
+    """Divide dy by the scale; the range is taken anew from each input, so nothing saturates."""
     return [t.op("Div", dy, node.outputs[1])]
 
 
 @rule("MatMulInteger")
 def matmul_integer(t: "Tape", node: Node, dy: str) -> Gradients:
-    """(A - a) (B - b) with constant weights B, as real numbers."""
+    """Hand dy (B - b)^T to A, for (A - a) (B - b) with constant weights B, as real numbers."""
     weights = t.value(node.inputs[1])
     if weights is None:
         raise refuse(node, "multiplies two tensors that both follow from the image")

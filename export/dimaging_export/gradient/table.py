@@ -1,4 +1,4 @@
-"""The table of rules: ONNX operator -> the function that carries a gradient from its output to its inputs."""
+"""The table of rules: each carries a gradient from the output of an ONNX operator to its inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ class Node:
 
     @classmethod
     def of(cls, proto: onnx.NodeProto) -> "Node":
-        """Read the protobuf."""
+        """Read a node of the protobuf."""
         attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         return cls(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), attributes)
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """An attribute, text as str; `default` where it is not given."""
+        """Return an attribute, text as str; `default` where it is not given."""
         value = self.attributes.get(name, default)
         return value.decode() if isinstance(value, bytes) else value
 
     def input(self, index: int) -> str:
-        """The name of an input; "" where it is not given."""
+        """Return the name of an input; "" where it is not given."""
         return self.inputs[index] if index < len(self.inputs) else ""
 
 
@@ -59,18 +59,20 @@ def rule(*operators: str) -> Callable[[Rule], Rule]:
 
 
 _FLAT = frozenset({"Ceil", "Floor", "Round", "Sign", "Mod", "BitShift"})
+"""Operators whose derivative is 0 wherever it exists."""
 _BOOLEAN = frozenset(
     "And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor".split()
 )
+"""Operators that give truth values."""
 CONSTANT_IN_IMAGE = frozenset({"Shape", "Size", "ConstantOfShape", "Range"}) | _BOOLEAN
 """Operators whose outputs do not move with small changes of their inputs, so nothing flows back."""
 
 FIRST_OUTPUT_MOVES = frozenset({"DynamicQuantizeLinear", "MaxPool"})
-"""Operators of which nothing flows back through the other outputs: a scale and a zero point, indices."""
+"""Operators whose other outputs, a scale and a zero point or indices, do not move, so nothing flows back."""
 
 
 def find_rule(node: Node) -> Rule:
-    """The rule of a node's operator; ExportError that names an operator without one."""
+    """Return the rule of a node's operator; raises ExportError that names an operator without one."""
     if node.op in RULES:
         return RULES[node.op]
     at = f"op {node.op!r} (node {node.name!r})"
@@ -87,5 +89,5 @@ def find_rule(node: Node) -> Rule:
 
 
 def refuse(node: Node, why: str) -> ExportError:
-    """The error of a rule that does not cover this form of its operator."""
+    """Return the error of a rule that does not cover this form of its operator."""
     return ExportError(f"op {node.op!r} (node {node.name!r}) has no gradient here: it {why}")

@@ -13,7 +13,7 @@ from dimaging_export.gradient.straight_through import dequantised
 from dimaging_export.gradient.table import Node
 
 PREFIX = "gradient/"
-"""Names of all that is appended begin so."""
+"""Prefix of the names of all that is appended."""
 
 
 class Tape:
@@ -35,7 +35,7 @@ class Tape:
         self._count = 0
 
     def shape(self, name: str) -> Shape:
-        """The sizes of a tensor; None stands for one that follows from the batch."""
+        """Return the sizes of a tensor; None stands for one that follows from the batch."""
         if name in self._values:
             return self._values[name].shape
         if name not in self._shapes:
@@ -46,11 +46,11 @@ class Tape:
         return self._shapes[name]
 
     def value(self, name: str) -> np.ndarray | None:
-        """The value of a constant, a dequantised weight among them; None where it follows from the image."""
+        """Return the value of a constant or dequantised weight; None where it follows from the image."""
         return self._values.get(name)
 
     def constant(self, value: object, dtype: type = np.float32) -> str:
-        """Name of a new constant; equal ones are kept once."""
+        """Return the name of a new constant; equal ones are kept once."""
         array = np.array(value, dtype, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -59,7 +59,7 @@ class Tape:
         return self._constants[key]
 
     def integers(self, *values: int) -> str:
-        """Name of an int64 vector."""
+        """Return the name of an int64 vector."""
         return self.constant(values, np.int64)
 
     def op(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -87,7 +87,7 @@ class Tape:
 
 
 def _values(model: onnx.ModelProto, nodes: list[Node]) -> dict[str, np.ndarray]:
-    """Every constant of the graph."""
+    """Return every constant of the graph."""
     inputs = {tensor.name for tensor in model.graph.input}
     values = {
         tensor.name: numpy_helper.to_array(tensor)

@@ -1,4 +1,4 @@
-"""Rules of what slides a window over a map: convolutions and poolings, in one, two or three dimensions."""
+"""Rules of operators that slide a window over a map, in one to three dimensions: convolutions, poolings."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dimaging_export.gradient.tape import Tape
 
 @dataclass(frozen=True)
 class Window:
-    """Where the window goes: sizes of the map, the kernel and the steps, one number a dimension."""
+    """The way of a window: sizes of the map, the kernel and the steps, one number a dimension."""
 
     size: tuple[int, ...]
     output: tuple[int, ...]
@@ -25,13 +25,13 @@ class Window:
 
     @property
     def reach(self) -> list[int]:
-        """Distance between the first and the last tap."""
+        """Distance between the first and the last tap, one number a dimension."""
         return [d * (k - 1) for d, k in zip(self.dilations, self.kernel, strict=True)]
 
 
 @rule("Conv")
 def convolution(t: Tape, node: Node, dy: str) -> Gradients:
-    """A convolution with the turned kernel, transposed where the steps are longer than 1."""
+    """Convolve dy with the turned kernel, by a transposed convolution where the steps are longer than 1."""
     weights = _weights(t, node)
     window = _window(t, node, weights.shape[2:])
     return [_spread(t, dy, weights, node.attribute("group", 1), window)]
@@ -39,7 +39,7 @@ def convolution(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("ConvTranspose")
 def transposed_convolution(t: Tape, node: Node, dy: str) -> Gradients:
-    """The convolution whose transpose it is."""
+    """Convolve dy with the kernel: the operator is the transpose of that convolution."""
     weights = _weights(t, node)
     kernel = weights.shape[2:]
     axes = len(kernel)
@@ -68,7 +68,7 @@ def transposed_convolution(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("AveragePool")
 def average_pool(t: Tape, node: Node, dy: str) -> Gradients:
-    """The share of each window back to all that it covers."""
+    """Hand each window's share of dy to all that it covers."""
     if node.attribute("ceil_mode", 0):
         raise refuse(node, "rounds its size up (ceil_mode); pad the map before it")
     kernel = tuple(node.attribute("kernel_shape"))
@@ -82,7 +82,7 @@ def average_pool(t: Tape, node: Node, dy: str) -> Gradients:
 
 @rule("MaxPool")
 def max_pool(t: Tape, node: Node, dy: str) -> Gradients:
-    """To the first of the largest in each window, where onnxruntime's indices and TensorFlow point."""
+    """Hand dy to the first of the largest in each window, as onnxruntime's indices and TensorFlow do."""
     if node.attribute("storage_order", 0):
         raise refuse(node, "counts its indices by columns (storage_order)")
     x, line = node.inputs[0], t.integers(-1)
@@ -95,7 +95,7 @@ def max_pool(t: Tape, node: Node, dy: str) -> Gradients:
 
 
 def _spread(t: Tape, dy: str, weights: np.ndarray, group: int, window: Window) -> str:
-    """The transpose of a convolution with `weights` [out, in / group, ...]."""
+    """Append the transpose of a convolution with `weights` [out, in / group, ...]."""
     lead = [r - b for r, b in zip(window.reach, window.before, strict=True)]
     tail = [r - a for r, a in zip(window.reach, window.after, strict=True)]
     if set(window.strides) == {1} and min(*lead, *tail) >= 0:
@@ -152,7 +152,7 @@ def _window(t: Tape, node: Node, kernel: tuple[int, ...]) -> Window:
 
 
 def _counts(window: Window, with_border: int) -> np.ndarray:
-    """How many values each window's mean is taken over, [1, 1, ...output]."""
+    """Return how many values each window's mean is taken over, [1, 1, ...output]."""
     if with_border:
         return np.full((1, 1, *[1] * len(window.kernel)), math.prod(window.kernel), np.float64)
     total = np.ones([1] * len(window.kernel))

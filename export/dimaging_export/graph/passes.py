@@ -119,6 +119,7 @@ _WORK = {
     "RNN": lambda x, w, y: math.prod(x[:2]) * math.prod(w[:2]) * (x[2] + w[1]),
     "MatMul": lambda x, w, y: math.prod(y) * x[-1],
 }
+"""Op -> its multiply-accumulates, from the shapes of its input, weights and output."""
 
 
 def _reads(node: onnx.NodeProto) -> set[str]:

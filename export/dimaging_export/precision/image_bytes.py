@@ -22,9 +22,12 @@ _CONSTANTS = {
     "black": np.zeros((), np.float32),
     "white": np.ones((), np.float32),
 }
+"""Name -> value of a constant in the chains below."""
 
 _Step = tuple[str, list[str], dict]
+"""(op, names of its constants, its attributes)."""
 _IN: list[_Step] = [("Cast", [], {"to": TensorProto.FLOAT}), ("Mul", ["scale"], {})]
+"""Steps from bytes to [0, 1]."""
 _OUT: list[_Step] = [
     ("Clip", ["black", "white"], {}),
     ("Mul", ["levels"], {}),
@@ -32,6 +35,7 @@ _OUT: list[_Step] = [
     ("Floor", [], {}),
     ("Cast", [], {"to": TensorProto.UINT8}),
 ]
+"""Steps from [0, 1] to bytes."""
 
 
 def is_image(shape: Sequence, legal: tuple[float, float] | None, *, as_input: bool) -> bool:

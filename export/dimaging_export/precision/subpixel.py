@@ -20,7 +20,9 @@ from onnx import helper, numpy_helper
 from dimaging_export.emit.builder import Builder
 
 _END = np.iinfo(np.int64).max
+"""An index beyond the end of every axis."""
 _LAST = [0, 2, 3, 1]
+"""Order of the axes that puts the channels last."""
 
 
 @dataclass(frozen=True)

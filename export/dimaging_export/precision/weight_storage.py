@@ -23,6 +23,7 @@ LEAST_IN_BYTES = 1024
 """Numbers that a kernel must have to be worth two more nodes and a scale."""
 
 RECURRENT = ("LSTM", "GRU", "RNN")
+"""Recurrent operators of ONNX."""
 
 _LARGEST = 127
 """Largest whole number of a kernel in bytes."""

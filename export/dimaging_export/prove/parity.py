@@ -23,7 +23,9 @@ from dimaging_export.errors import ParityError, PrecisionError
 from dimaging_export.prove.runners import Arrays, Graph
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4
+"""Largest difference in float32: ABSOLUTE + RELATIVE * largest |value|."""
 LEVELS = 1.0
+"""Largest difference of a tensor in bytes, in grey levels."""
 EXACT = ("fp32", "integer")
 """Precisions that are judged value by value."""
 SQNR = {"fp16": 40.0, "int8": 20.0}

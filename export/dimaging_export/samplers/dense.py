@@ -28,6 +28,7 @@ from dimaging_export.samplers.dense_weights import weights_of
 from dimaging_export.samplers.file import loop_body, whole_model
 
 INNER = ("pixels", "rows")
+"""What the inner loop may go through."""
 
 
 def fvbn_samplers(network: keras.Model, likelihood: Any) -> dict[str, onnx.ModelProto]:

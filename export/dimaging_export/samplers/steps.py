@@ -20,6 +20,7 @@ Names = dict[int, str]
 """Tensor of the network -> its name in the body that is being written."""
 
 _SUMS = {keras.layers.Add: "Add", keras.layers.Multiply: "Mul"}
+"""Layer class -> op that merges two of its inputs."""
 
 
 def elementwise(b: Builder, layer: Any, names: list[str]) -> str:
