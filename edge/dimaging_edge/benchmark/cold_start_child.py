@@ -12,7 +12,7 @@ from dimaging_edge.benchmark import memory
 from dimaging_edge.benchmark.cold_start import Fresh
 from dimaging_edge.benchmark.timing import tile
 from dimaging_edge.bundle.open import open_bundle
-from dimaging_edge.bundle.session import PROVIDERS, make_session, runtime
+from dimaging_edge.bundle.session import PROVIDERS, runtime
 from dimaging_edge.common.errors import DimagingError
 
 RUNS = 3
@@ -29,10 +29,9 @@ def measure(
     # As for the CPU: a trial of the provider would start it, and the cold start would be a warm one.
     bundle = open_bundle(path, threads=threads)
     inputs = tile(bundle.graph(graph), bundle.examples(graph)[0], batch)
-    file = bundle.file(graph)
+    how = {"provider": provider, "allow_fallback": allow_fallback}
     start = perf_counter_ns()
-    exact = bundle.exact(graph)
-    session = make_session(file, provider, threads, allow_fallback=allow_fallback, exact=exact)
+    session = bundle.new_session(graph, **how)
     created = perf_counter_ns()
     session.run(None, inputs)
     ran = perf_counter_ns()
@@ -40,14 +39,7 @@ def measure(
         session.run(None, inputs)
     peak = memory.peak()  # now: the profiler below needs memory of its own
     with tempfile.TemporaryDirectory() as folder:
-        profiled = make_session(
-            file,
-            provider,
-            threads,
-            allow_fallback=allow_fallback,
-            exact=exact,
-            profile=f"{folder}/profile",
-        )
+        profiled = bundle.new_session(graph, **how, profile=f"{folder}/profile")
         profiled.run(None, inputs)
         nodes = nodes_by_provider(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
     return Fresh((created - start) / 1e6, (ran - created) / 1e6, baseline, peak, nodes)

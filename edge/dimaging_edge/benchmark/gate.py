@@ -19,6 +19,10 @@ REFERENCE_SHAPE = (1, 64, 56, 56)
 PRECISE = 0.02
 """Without a budget one measures until the interval reaches no more than this share of the ratio each way."""
 
+# Both sessions have threads of their own; without this, those of the one still spin on the
+# cores for a while when it is the other's turn.
+_CONFIG = {"session.force_spinning_stop": "1"}
+
 
 @dataclass(frozen=True)
 class GateReport:
@@ -39,15 +43,14 @@ def gate(
     progress: Callable[[str], object] = lambda line: None,
 ) -> list[GateReport]:
     """Measure the ratio of each graph in `feeds` that the budget names (None: of all)."""
-    reference = runner(_session(bundle, REFERENCE), {"x": _reference_input()})
+    reference = runner(_reference_session(bundle), {"x": _reference_input()})
     reports = []
     for name, arrays in feeds.items():
         limit = budget.max_ratio.get(name) if budget else None
         if budget and limit is None:
             continue
         progress(f"{name}: ratio to the reference convolution, up to {limit_s:g} s")
-        session = _session(bundle, bundle.file(name), bundle.exact(name))
-        graph = runner(session, arrays)
+        graph = runner(bundle.new_session(name, config=_CONFIG), arrays)
         enough = partial(_decided, max_ratio=limit) if limit is not None else is_precise
         ratio = compare(graph, reference, enough=enough, limit_s=limit_s)
         said = NO_BUDGET if limit is None else verdict(ratio, limit)
@@ -69,17 +72,13 @@ def _decided(ratio: Ratio, *, max_ratio: float) -> bool:
     return verdict(ratio, max_ratio) != NOISY
 
 
-def _session(bundle: Bundle, file: Any, exact: bool = False) -> Any:
-    # Both sessions have threads of their own; without this, those of the one still spin on the
-    # cores for a while when it is the other's turn.
-    config = {"session.force_spinning_stop": "1"}
+def _reference_session(bundle: Bundle) -> Any:
     return make_session(
-        file,
+        REFERENCE,
         bundle.provider,
         bundle.threads,
         allow_fallback=bundle.allow_fallback,
-        exact=exact,
-        config=config,
+        config=_CONFIG,
     )
 
 

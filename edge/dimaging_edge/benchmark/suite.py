@@ -83,7 +83,7 @@ def _measure(
         graph=name,
         batch=batch,
         macs=None if macs is None else macs * batch,
-        file_bytes=bundle.file(name).stat().st_size,
+        file_bytes=bundle.manifest.files[bundle.graph(name).file].bytes,
         warm_up=warm_up(run, max(1.0, seconds)),
         samples_ns=time_runs(run, seconds),
         fresh=fresh,

@@ -1,11 +1,16 @@
 """The check of inputs against what a graph accepts, before onnxruntime sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from dimaging_edge.bundle.schema import Graph, Tensor
-from dimaging_edge.common.errors import InputError, near
+from dimaging_edge.bundle.schema import DTYPES, Graph, Tensor
+from dimaging_edge.common.errors import BundleError, InputError, near
+
+_SHORT = {"float32": "float", "float64": "double"}
+_ORT_TYPES = {name: f"tensor({_SHORT.get(name, name)})" for name in DTYPES}
+"""What onnxruntime calls each type."""
 
 
 def check_inputs(graph: Graph, arrays: Mapping[str, object]) -> dict[str, np.ndarray]:
@@ -32,6 +37,45 @@ def check_inputs(graph: Graph, arrays: Mapping[str, object]) -> dict[str, np.nda
         _check_values(graph, tensor, array)
         checked[tensor.name] = array
     return checked
+
+
+def check_session(graph: Graph, session: Any) -> None:
+    """Raise BundleError where a session has other inputs or outputs than the manifest declares."""
+    for side, declared, found in (
+        ("inputs", graph.inputs, session.get_inputs()),
+        ("outputs", graph.outputs, session.get_outputs()),
+    ):
+        wanted = {tensor.name: _ORT_TYPES[tensor.dtype] for tensor in declared}
+        there = {one.name: one.type for one in found}
+        if side == "outputs":  # a graph may answer more than it declares
+            there = {name: kind for name, kind in there.items() if name in wanted}
+        if wanted != there:
+            raise BundleError(
+                f"{graph.file}: bundle.json declares the {side} {_pairs(wanted)}, the file has "
+                f"{_pairs(there)}; export the bundle again"
+            )
+
+
+def check_outputs(graph: Graph, found: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Return the outputs by name; BundleError for another type, rank or size than the manifest declares."""
+    for tensor, array in zip(graph.outputs, found, strict=True):
+        at = f"{graph.name}: output {tensor.name!r}: bundle.json declares {tensor.dtype}"
+        if not isinstance(array, np.ndarray):
+            raise BundleError(f"{at}, the graph answered a {type(array).__name__}; export it again")
+        fits = array.ndim == len(tensor.shape) and all(
+            isinstance(want, str) or want == size
+            for want, size in zip(tensor.shape, array.shape, strict=True)
+        )
+        if array.dtype != tensor.dtype or not fits:
+            raise BundleError(
+                f"{at} of shape {shape_text(tensor.shape)}, the graph answered {array.dtype} of shape "
+                f"{array.shape}; export it again"
+            )
+    return dict(zip((tensor.name for tensor in graph.outputs), found, strict=True))
+
+
+def _pairs(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in kinds.items()) or "none"
 
 
 def shape_text(shape: tuple[int | str, ...]) -> str:

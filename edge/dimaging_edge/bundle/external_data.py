@@ -1,19 +1,19 @@
 """Which other files an ONNX file refers to, found without the onnx package.
 
-A tensor may keep its bytes elsewhere (`external_data`, key "location"), and onnxruntime opens
-whatever path stands there. So a bundle is only opened once every such path is known. This walks
-the protobuf wire format along the few fields that lead to a tensor and steps over all others;
-field numbers are those of onnx.proto.
+A tensor may keep its bytes elsewhere (`external_data`, key "location"), and onnxruntime opens whatever path
+stands there. So a bundle is only opened once every such path is known. This walks the protobuf wire format
+along the few fields that lead to a tensor and steps over all others; field numbers are those of onnx.proto,
+and a test compares them with the descriptors of the onnx package.
 """
 
-import mmap
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
+from dimaging_edge.bundle.protobuf import fields
 from dimaging_edge.common.errors import BundleError
 
 # message -> {field number -> message held there}. "entry" is a key and value pair of external_data.
-_TREE = {
+TREE = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
     "function": {7: "node", 11: "attribute"},
@@ -23,68 +23,77 @@ _TREE = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
+"""The fields of each message of onnx.proto that lead to a tensor."""
+_OP_TYPE = 4
+_READS_FILES = b"EPContext"
+"""The operator of onnxruntime that names a file of its own."""
 _DEEPEST = 200  # nested messages; real models stay below 20
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FROM_MEMORY = (("model", "graph", "tensor"), ("model", "graph", "node", "attribute", "tensor"))
+"""The ways to the tensors whose bytes onnxruntime takes from memory; for others it would open files."""
 
 
-def external_locations(path: Path) -> list[str]:
-    """Return the external-data locations in an ONNX file, in order, each once.
+@dataclass(frozen=True)
+class External:
+    """What a tensor says of the file that holds its bytes."""
 
-    Raises BundleError if the file is empty or is no protobuf.
+    location: str
+    start: int  # in bytes
+    stop: int | None  # None: as much as its shape needs
+    from_memory: bool  # onnxruntime takes it from memory, if it is given
+
+
+def external_tensors(data: bytes, name: str) -> list[External]:
+    """Return what each tensor of an ONNX file keeps elsewhere, in order; `name` is that of the file.
+
+    BundleError if the file is empty, is no ONNX model, or could reach a file in another way.
     """
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            raise BundleError(f"{path.name} is empty; expected an ONNX model. Export it again.")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                return list(dict.fromkeys(_walk(data, 0, len(data), "model", 0)))
-            except (IndexError, ValueError) as error:
-                raise BundleError(
-                    f"{path.name} is no valid ONNX model ({error}). Export it again."
-                ) from None
+    if not data:
+        raise BundleError(f"{name} is empty; expected an ONNX model. Export it again.")
+    if data[4:8] == b"ORTM":
+        raise BundleError(f"{name} is in the format ORT, which is not checked; expected ONNX")
+    try:
+        return list(_walk(data, 0, len(data), ("model",)))
+    except (IndexError, ValueError) as error:
+        raise BundleError(f"{name} is no valid ONNX model ({error}). Export it again.") from None
 
 
-def _walk(data: mmap.mmap, at: int, end: int, message: str, depth: int) -> Iterator[str]:
-    if depth > _DEEPEST:
+def _walk(data: bytes, at: int, end: int, way: tuple[str, ...]) -> Iterator[External]:
+    if len(way) > _DEEPEST:
         raise ValueError(f"messages nested deeper than {_DEEPEST}")
-    for field, start, stop in _fields(data, at, end):
-        child = _TREE[message].get(field)
+    children, entries = TREE[way[-1]], []
+    for field, start, stop in fields(data, at, end):
+        child = children.get(field)
         if child == "entry":
-            pair = {number: data[a:b] for number, a, b in _fields(data, start, stop)}
-            if pair.get(1) == b"location":
-                yield pair.get(2, b"").decode("utf-8")
+            entries.append({number: data[a:b] for number, a, b in fields(data, start, stop)})
         elif child:
-            yield from _walk(data, start, stop, child, depth + 1)
+            yield from _walk(data, start, stop, (*way, child))
+        elif way[-1] == "node" and field == _OP_TYPE and data[start:stop] == _READS_FILES:
+            raise ValueError(f"it has the operator {_READS_FILES.decode()}, which reads files")
+    if entries:
+        yield from _external(entries, way in _FROM_MEMORY)
 
 
-def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (field number, start, stop) of each length-delimited field of one message."""
-    while at < end:
-        tag, at = _varint(data, at)
-        kind = tag & 7
-        if kind == _BYTES:
-            size, at = _varint(data, at)
-            if at + size > end:
-                raise ValueError("a field runs past the end: the file is cut off")
-            yield tag >> 3, at, at + size
-            at += size
-        elif kind == _VARINT:
-            _, at = _varint(data, at)
-        elif kind in (_FIXED64, _FIXED32):
-            at += 8 if kind == _FIXED64 else 4
-        else:
-            raise ValueError(f"unknown wire type {kind}")
-    if at != end:
-        raise ValueError("a field runs past the end: the file is cut off")
+def _external(entries: list[dict[int, bytes]], from_memory: bool) -> Iterator[External]:
+    pairs: dict[bytes, bytes] = {}
+    for entry in entries:
+        key = entry.get(1, b"")
+        if key in pairs:
+            raise ValueError(f"external data with two entries {key.decode(errors='replace')!r}")
+        pairs[key] = entry.get(2, b"")
+    if b"location" not in pairs:
+        return
+    start, length = (_size(pairs.get(key)) for key in (b"offset", b"length"))
+    start = start or 0
+    stop = None if length is None else start + length
+    location = pairs[b"location"].decode("utf-8")
+    if not location.isprintable():
+        raise ValueError(f"external data in {location!r}, which is no name of a file")
+    yield External(location, start, stop, from_memory)
 
 
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
+def _size(value: bytes | None) -> int | None:
+    if value is None:
+        return None
+    if not value.isdigit() or len(value) > 19:
+        raise ValueError(f"external data with an offset or length of {value[:30]!r} bytes")
+    return int(value)

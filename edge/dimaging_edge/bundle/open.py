@@ -1,7 +1,7 @@
 """Open a bundle, prove that nothing in it was changed, run its graphs."""
 
-import hashlib
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dimaging_edge.bundle.checks import check_inputs
-from dimaging_edge.bundle.external_data import external_locations
-from dimaging_edge.bundle.schema import Graph, Manifest
+from dimaging_edge.bundle.arrays import read_npz
+from dimaging_edge.bundle.checks import check_inputs, check_outputs, check_session
+from dimaging_edge.bundle.contents import MANIFEST, MOST_MANIFEST, Contents, read_regular
+from dimaging_edge.bundle.identity import EXAMPLES
+from dimaging_edge.bundle.running import run_session
+from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.bundle.session import make_session, resolve_threads, used_provider
-from dimaging_edge.common.errors import BundleError, DimagingError, InputError, near
+from dimaging_edge.common.errors import BundleError, InputError, near
 
 if TYPE_CHECKING:
     import onnxruntime
 
-MANIFEST = "bundle.json"
-EXAMPLES = "examples.npz"
 REFERENCE = Path(__file__).with_name("reference.onnx")
 """The file of one 3x3 convolution, 1x64x56x56 to the same: it starts in milliseconds, runs in about one."""
 
@@ -38,10 +39,21 @@ class Check:
 
 
 class Bundle:
-    """A verified bundle, as `open_bundle` returns it; sessions are created on first use and kept."""
+    """A verified bundle, as `open_bundle` returns it; sessions are created on first use and kept.
+
+    All of its files are in memory, as they were when it was opened; those of a graph are let go once the
+    graph has its session. A bundle can be pickled: it is then opened again, and must be the same.
+    """
 
     def __init__(
-        self, path: Path, manifest: Manifest, provider: str, threads: int, allow_fallback: bool
+        self,
+        path: Path,
+        manifest: Manifest,
+        contents: Contents,
+        provider: str,
+        threads: int,
+        allow_fallback: bool,
+        limit_s: float | None = None,
     ):
         self.path = path
         self.manifest = manifest
@@ -49,7 +61,15 @@ class Bundle:
         """The provider in use: "cpu", "cuda" or "openvino"."""
         self.threads = threads
         self.allow_fallback = allow_fallback
+        self.limit_s = limit_s
+        """The longest time of one run, in s, where `run` is given none; None for no limit."""
+        self._contents = contents
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the place and the manifest; sessions are made again."""
+        how = (self.provider, self.threads, self.allow_fallback, self.limit_s)
+        return _open_again, (self.path, self.manifest, *how)
 
     @property
     def graphs(self) -> tuple[str, ...]:
@@ -62,58 +82,99 @@ class Bundle:
             raise InputError(f"no graph {name!r} in {self.path.name}; {near(name, self.graphs)}")
         return self.manifest.graphs[name]
 
+    def tensor(self, graph: str, name: str, rank: int) -> Tensor:
+        """Return what the manifest says of an input or output of a graph.
+
+        BundleError if there is none of that name, or not with `rank` dimensions.
+        """
+        spec = self.graph(graph)
+        for tensor in (*spec.inputs, *spec.outputs):
+            if tensor.name == name and len(tensor.shape) == rank:
+                return tensor
+        raise BundleError(
+            f"{self.path.name}: graph {graph!r} has no tensor {name!r} of {rank} dimensions; export it again"
+        )
+
+    def setting(self, name: str, low: int, high: int, *, group: str | None = None) -> int:
+        """Return a whole number of the manifest's config; BundleError unless it is from `low` to `high`.
+
+        group: the object of the config that holds it.
+        """
+        config: Any = self.manifest.config if group is None else self.manifest.config.get(group)
+        value = config.get(name) if isinstance(config, dict) else None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            at = ".".join(filter(None, ("config", group, name)))
+            raise BundleError(
+                f"{MANIFEST}: {at}: expected an integer from {low} to {high}, found {value!r}"
+            )
+        return value
+
     def file(self, name: str) -> Path:
         """Return the path of a graph's ONNX file."""
         return self.path / self.graph(name).file
 
+    def read(self, name: str) -> bytes:
+        """Return a listed file as it was when the bundle was opened; BundleError for another."""
+        return self._contents.read(name)
+
     def session(self, name: str) -> "onnxruntime.InferenceSession":
-        """Return the graph's onnxruntime session, created at the first call."""
+        """Return the graph's onnxruntime session, created at the first call.
+
+        BundleError if the graph's file in the folder has been replaced by then.
+        """
         if name not in self._sessions:
-            self._sessions[name] = make_session(
-                self.file(name),
-                self.provider,
-                self.threads,
-                allow_fallback=self.allow_fallback,
-                exact=self.exact(name),
-            )
+            self.graph(name)
+            self._contents.check_current(name)
+            self._sessions[name] = self.new_session(name)
+            self._contents.release(name)
         return self._sessions[name]
+
+    def new_session(self, name: str, **options: Any) -> "onnxruntime.InferenceSession":
+        """Return a new session of a graph, made of the bytes that were verified.
+
+        options: those of `make_session`, beside the bundle's own provider and threads.
+        """
+        graph = self.graph(name)
+        external = {place: self.read(file) for place, file in self._contents.external[name].items()}
+        how = {"allow_fallback": self.allow_fallback, "external": external, "name": graph.file}
+        how |= {"provider": self.provider, "threads": self.threads, "exact": self.exact(name)}
+        session = make_session(self.read(graph.file), **(how | options))
+        check_session(graph, session)
+        return session
 
     def exact(self, name: str) -> bool:
         """Return whether a graph's whole numbers have to come out the same on every device."""
         limits = [figures.get("allowed") for figures in self.graph(name).parity.values()]
         return self.manifest.precision == "integer" or 0.0 in limits
 
-    def run(self, name: str, /, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+    def run(
+        self, name: str, /, *, limit_s: Any = None, **arrays: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Run a graph: one array per input, by name; returns one array per output, by name.
 
-        Shapes, dtypes and ranges are those of `manifest.graphs[name].inputs`; InputError tells
-        what differs. Arrays are passed on as they are, never cast, and not copied.
+        Shapes, dtypes and ranges are those of `manifest.graphs[name].inputs`; InputError tells what differs.
+        Arrays are passed on as they are, never cast, and not copied. limit_s: longest time in s; LimitError
+        when it is over (default: `Bundle.limit_s`). BundleError for outputs other than those declared.
         """
-        checked = check_inputs(self.graph(name), arrays)
-        session = self.session(name)
-        names = [output.name for output in self.graph(name).outputs]
-        try:
-            found: Any = session.run(names, checked)
-        except Exception as error:  # onnxruntime raises a dozen unrelated types
-            shapes = ", ".join(f"{key}{array.shape}" for key, array in checked.items())
-            text = " ".join(str(error).split())
-            raise DimagingError(f"{name}: onnxruntime failed on {shapes}: {text}") from None
-        return dict(zip(names, found, strict=True))
+        graph = self.graph(name)
+        checked = check_inputs(graph, arrays)
+        limit = self.limit_s if limit_s is None else limit_s
+        found = run_session(self.session(name), graph, checked, limit)
+        return check_outputs(graph, found)
 
     def examples(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return (inputs, outputs) of a graph: real inputs, batch 1, and what Keras answered."""
         graph = self.graph(name)
         if EXAMPLES not in self.manifest.files:
             raise BundleError(f"{self.path.name} holds no {EXAMPLES}; export it again")
-        with np.load(self.path / EXAMPLES, allow_pickle=False) as stored:
-            sides = []
-            for tensors in (graph.inputs, graph.outputs):
-                keys = {tensor.name: f"{name}/{tensor.name}" for tensor in tensors}
-                missing = [key for key in keys.values() if key not in stored]
-                if missing:
-                    raise BundleError(f"{EXAMPLES} lacks {', '.join(missing)}; export it again")
-                sides.append({tensor: stored[key] for tensor, key in keys.items()})
-        return sides[0], sides[1]
+        sides = (graph.inputs, graph.outputs)
+        keys = {tensor.name: f"{name}/{tensor.name}" for side in sides for tensor in side}
+        stored = read_npz(self.read(EXAMPLES), EXAMPLES, set(keys.values()))
+        missing = [key for key in keys.values() if key not in stored]
+        if missing:
+            raise BundleError(f"{EXAMPLES} lacks {', '.join(missing)}; export it again")
+        inputs, outputs = ({t.name: stored[keys[t.name]] for t in side} for side in sides)
+        return inputs, outputs
 
     def check(self) -> dict[str, dict[str, Check]]:
         """Run every graph on its examples; return per graph and output how far Keras is."""
@@ -135,21 +196,42 @@ def open_bundle(
     threads: int | None = None,
     *,
     allow_fallback: bool = False,
+    limit_s: float | None = None,
 ) -> Bundle:
     """Open the bundle in folder `path` after checking every file against its manifest.
 
-    provider: "cpu", "cuda" or "openvino"; what is asked for is used, or ProviderError says why
-    not (`allow_fallback` takes the CPU instead). threads: of one operator; None: every core.
-    Raises BundleError for a folder that is no bundle, is damaged, was changed, or is too new.
+    provider: "cpu", "cuda" or "openvino"; what is asked for is used, or ProviderError says why not
+    (`allow_fallback` takes the CPU instead). threads: the number of threads of one operator; None is every
+    core. limit_s: the longest time of each run, in s; None for no limit. BundleError for a folder that is no
+    bundle, is damaged, was changed, or is too new.
+
+    The files are read here, once. What happens to the folder later does not change an open bundle: a graph
+    that has run goes on, and one that has not says that it was replaced.
     """
-    folder = Path(path)
+    folder = Path(os.path.abspath(path))
     manifest = read_manifest(folder)
-    _verify(folder, manifest)
+    contents = Contents(folder, manifest)
     threads = resolve_threads(threads)
     if provider != "cpu":  # find out now, not at the first run
         probe = make_session(REFERENCE, provider, threads, allow_fallback=allow_fallback)
         provider = used_provider(probe)
-    return Bundle(folder, manifest, provider, threads, allow_fallback)
+    return Bundle(folder, manifest, contents, provider, threads, allow_fallback, limit_s)
+
+
+def _open_again(
+    path: Path,
+    manifest: Manifest,
+    provider: str,
+    threads: int,
+    allow_fallback: bool,
+    limit_s: float | None,
+) -> Bundle:
+    bundle = open_bundle(path, provider, threads, allow_fallback=allow_fallback, limit_s=limit_s)
+    if bundle.manifest != manifest:
+        raise BundleError(
+            f"{path} was replaced by another bundle since it was opened; open it anew"
+        )
+    return bundle
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -157,7 +239,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise BundleError(f"no bundle folder at {folder}; make one with: dimaging export")
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        text = read_regular(folder / MANIFEST, MOST_MANIFEST).decode("utf-8")
     except FileNotFoundError:
         raise BundleError(
             f"{folder} holds no {MANIFEST}, so it is no bundle; make one with: dimaging export"
@@ -165,37 +247,6 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{folder / MANIFEST} cannot be read: {error}") from None
     return Manifest.from_json(text)
-
-
-def _verify(folder: Path, manifest: Manifest) -> None:
-    again = "copy the bundle again, or export it again"
-    for name, listed in manifest.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise BundleError(f"{name} is missing from {folder}; {again}")
-        size = path.stat().st_size
-        if size != listed.bytes:
-            raise BundleError(f"{name}: expected {listed.bytes} bytes, found {size}; {again}")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != listed.sha256:
-            raise BundleError(
-                f"{name} was changed: its SHA-256 is {found[:12]}..., the bundle states "
-                f"{listed.sha256[:12]}...; {again}"
-            )
-    for graph in manifest.graphs.values():
-        for location in external_locations(folder / graph.file):
-            _verify_location(folder, manifest, graph.file, location)
-
-
-def _verify_location(folder: Path, manifest: Manifest, file: str, location: str) -> None:
-    at = f"{file} keeps weights in {location!r}"
-    root = folder.resolve()
-    target = ((folder / file).parent / location).resolve()
-    if not target.is_relative_to(root):
-        raise BundleError(f"{at}, which lies outside the bundle; refused")
-    if target.relative_to(root).as_posix() not in manifest.files:
-        raise BundleError(f"{at}, a file that {MANIFEST} does not list; refused")
 
 
 def _max_abs(found: np.ndarray, expected: np.ndarray) -> float:

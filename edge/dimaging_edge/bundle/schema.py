@@ -5,12 +5,14 @@ The dataclasses are the schema. `json_types` turns JSON into them by their type 
 """
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from dimaging_edge.bundle.json_types import decode, refuse
+from dimaging_edge.bundle.strict_json import read_json
 from dimaging_edge.common.errors import BundleError
 
 SCHEMA = 1
@@ -18,7 +20,11 @@ SCHEMA = 1
 
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64")
 DTYPES += ("uint8", "uint16", "uint32", "uint64", "bool")
+"""The types that a tensor may have, by numpy's names."""
+MOST_VALUES = 1 << 28
+"""The most values of an example."""
 QUALITY = ("name", "unit", "keras", "onnx", "loss", "allowed")
+"""The keys of `Manifest.quality`."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,8 @@ class Manifest:
         Raises BundleError that names the JSON path, what was expected there and what was found.
         """
         try:
-            value = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
+            value = read_json(text)
+        except ValueError as error:
             raise BundleError(f"bundle.json is not valid JSON: {error}") from None
         found = value.get("schema") if isinstance(value, dict) else None
         if isinstance(found, int) and found > SCHEMA:
@@ -99,13 +105,11 @@ class Manifest:
         return manifest
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _check_manifest(manifest: Manifest) -> None:
     if manifest.schema != SCHEMA:
         refuse("schema", f"{SCHEMA}", manifest.schema)
+    if not re.fullmatch(r"[0-9a-f]{64}", manifest.model_id):
+        refuse("model_id", "64 lower-case hexadecimal digits", manifest.model_id)
     if not manifest.graphs:
         refuse("graphs", "at least one graph", {})
     for name, file in manifest.files.items():
@@ -120,6 +124,8 @@ def _check_manifest(manifest: Manifest) -> None:
         _check_graph(graph, name, f"graphs[{name!r}]")
         if graph.file not in manifest.files:
             refuse(f"graphs[{name!r}].file", "a file listed under files", graph.file)
+        if not graph.file.endswith(".onnx"):
+            refuse(f"graphs[{name!r}].file", "a file with the suffix .onnx", graph.file)
     if manifest.quality is not None and set(manifest.quality) != set(QUALITY):
         refuse("quality", f"the keys {', '.join(QUALITY)}", manifest.quality)
 
@@ -159,6 +165,8 @@ def _check_tensor(tensor: Tensor, at: str) -> None:
     )
     if not fits:
         refuse(f"{at}.example", f"sizes that fit the shape {tensor.shape}", tensor.example)
+    if math.prod(tensor.example) > MOST_VALUES:
+        refuse(f"{at}.example", f"at most {MOST_VALUES} values", tensor.example)
 
 
 def _is_inside(name: str) -> bool:

@@ -29,6 +29,7 @@ EXTRAS = {"cpu": "cpu", "cuda": "gpu", "openvino": "openvino"}
 
 # These install the same `onnxruntime` folder: the last one written wins, silently.
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
+_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 _INSTALL = "pip install 'dimaging[cpu]' or 'dimaging[gpu]' or 'dimaging[openvino]'"
 
 
@@ -93,6 +94,8 @@ def make_session(
     exact: bool = False,
     config: Mapping[str, str] | None = None,
     profile: str | None = None,
+    external: Mapping[str, bytes] | None = None,
+    name: str = "",
 ) -> "onnxruntime.InferenceSession":
     """Return a session of an ONNX file (or its bytes) on the provider asked for.
 
@@ -100,7 +103,8 @@ def make_session(
     values are whole numbers that must come out the same on every device: CUDA then takes no convolution by
     Winograd or FFT, which round (on an H200 1 to 3 of 8,192 numbers of a codec's prior came out wrong).
     config: session entries of onnxruntime. profile: prefix of the JSON file that `session.end_profiling()`
-    then writes.
+    then writes. external: the bytes at each place where the model keeps weights outside; for a model of
+    bytes, nothing else is read. name: that of the file, for messages.
     Raises ProviderError if the provider is unknown or is not what the session runs on (with
     `allow_fallback` the CPU takes its place), BundleError if onnxruntime refuses the model.
     """
@@ -122,10 +126,18 @@ def make_session(
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     for key, value in (config or {}).items():
         options.add_session_config_entry(key, value)
+    if isinstance(model, bytes):
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.add_session_config_entry(_EXTERNAL_FOLDER, os.devnull)  # else the working directory
+        if external:
+            places, parts = list(external), list(external.values())
+            options.add_external_initializers_from_files_in_memory(
+                places, parts, [len(part) for part in parts]
+            )
     if profile is not None:
         options.enable_profiling, options.profile_file_prefix = True, profile
     try:
-        session = _create(ort, model, options, used, threads, exact)
+        session = _create(ort, model, options, used, threads, exact, name)
         reason, mend = _unused(ort, session, used)
     except ProviderError as error:
         reason, mend = str(error), ""
@@ -133,7 +145,7 @@ def make_session(
         return session
     if not allow_fallback:
         raise _refusal(used, reason, mend)
-    return _create(ort, model, options, "cpu", threads, exact)
+    return _create(ort, model, options, "cpu", threads, exact, name)
 
 
 def used_provider(session: "onnxruntime.InferenceSession") -> str:
@@ -157,7 +169,9 @@ def _lean_arena(ort: Any) -> bool:
     return True
 
 
-def _create(ort: Any, model: Any, options: Any, provider: str, threads: int, exact: bool) -> Any:
+def _create(
+    ort: Any, model: Any, options: Any, provider: str, threads: int, exact: bool, name: str
+) -> Any:
     extra = {}
     if provider == "openvino":  # it ignores onnxruntime's own number of threads
         extra = {"device_type": "CPU", "num_of_threads": str(threads)}
@@ -171,7 +185,7 @@ def _create(ort: Any, model: Any, options: Any, provider: str, threads: int, exa
         text = " ".join(str(error).split())
         if provider != "cpu":
             raise ProviderError(text) from None
-        name = "the model" if isinstance(model, bytes) else Path(model).name
+        name = name or ("the model" if isinstance(model, bytes) else Path(model).name)
         raise BundleError(f"onnxruntime cannot load {name}: {text}") from None
 
 

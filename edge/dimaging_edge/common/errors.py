@@ -20,6 +20,10 @@ class InputError(DimagingError, ValueError):
     """An array or option that the graph does not accept."""
 
 
+class LimitError(DimagingError, TimeoutError):
+    """A run that was stopped because it took longer than it may."""
+
+
 class CodecError(DimagingError, ValueError):
     """A packed stream that is damaged, truncated, newer, or of another model."""
 

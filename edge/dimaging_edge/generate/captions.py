@@ -10,7 +10,7 @@ of `common.random.normal`, so a seed gives the same images on every device.
 import numpy as np
 
 from dimaging_edge.bundle.open import Bundle
-from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.errors import BundleError, InputError
 from dimaging_edge.common.random import normal
 from dimaging_edge.common.words import encode
 
@@ -25,7 +25,10 @@ def read_words(bundle: Bundle) -> tuple[str, ...]:
         raise InputError(
             f"{bundle.path.name} draws no captions; export a model that does: dimaging train stackgan"
         )
-    return tuple((bundle.path / WORDS).read_text(encoding="utf-8").split())
+    try:
+        return tuple(bundle.read(WORDS).decode("utf-8").split())
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{WORDS} is no UTF-8 text ({error}); export the bundle again") from None
 
 
 def imagine(bundle: Bundle, caption: str, n: int = 1, seed: int = 0) -> np.ndarray:
@@ -36,9 +39,12 @@ def imagine(bundle: Bundle, caption: str, n: int = 1, seed: int = 0) -> np.ndarr
     words = read_words(bundle)
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")
-    length = bundle.graph("text_encoder").inputs[0].example[1]
+    length = bundle.tensor("text_encoder", "tokens", 2).example[1]
     text = bundle.run("text_encoder", tokens=encode([caption], words, length))["text"]
-    sizes = {t.name: t.example[1] for t in bundle.graph("stage1").inputs}
+    names = ("condition_noise", "noise")
+    sizes = {name: bundle.tensor("stage1", name, 2).example[1] for name in names}
+    for graph, name in (("text_encoder", "text"), ("stage1", "low"), ("stage2", "image")):
+        bundle.tensor(graph, name, 2 if name == "text" else 4)
     images = []
     for i in range(n):
         condition, again, noise = (

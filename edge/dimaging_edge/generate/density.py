@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from dimaging_edge.bundle.open import Bundle
-from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.errors import BundleError, InputError
 from dimaging_edge.common.random import uniform
-from dimaging_edge.generate.stepping import Shapes, draw_by_steps
+from dimaging_edge.generate.stepping import Shapes, draw_by_steps, fit_together
 
 Progress = Callable[[int, int], object]
 
@@ -48,7 +48,9 @@ def sample(
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")
     graph = _choose(bundle, n, graph)
-    channels = {t.name: t.example[-1] for t in bundle.graph(graph).inputs if t.name in IMAGES}
+    names = {"pixel": 2}.get(graph, 4)  # the number of dimensions
+    channels = {name: bundle.tensor(graph, name, names).example[-1] for name in IMAGES}
+    bundle.tensor(graph, "image", names)
     height, width = density_size(bundle)
     feed = {
         "noise": uniform(seed, (n, height, width, channels["noise"])),
@@ -93,8 +95,8 @@ def complete(
 
 
 def levels(bundle: Bundle) -> int:
-    """Return how many values a pixel may have."""
-    return int(bundle.manifest.config["levels"])
+    """Return how many values a pixel may have; BundleError where the bundle does not say."""
+    return bundle.setting("levels", 2, 256)
 
 
 def density_size(bundle: Bundle) -> tuple[int, int]:
@@ -105,7 +107,7 @@ def density_size(bundle: Bundle) -> tuple[int, int]:
             f"{bundle.path.name} is no explicit density, it has the graphs {known}; "
             "export one: dimaging train pixelcnn"
         )
-    image = next(t for t in bundle.graph("density").inputs if t.name == "image")
+    image = bundle.tensor("density", "image", 4)
     return image.example[1], image.example[2]
 
 
@@ -154,11 +156,20 @@ def _condition_words(bundle: Bundle, name: str | None) -> str:
 
 
 def step_inputs(bundle: Bundle) -> Mapping[str, Shapes]:
-    """Return the inputs of the graphs `row` and `pixel`; InputError where the bundle has none."""
+    """Return the inputs of the graphs `row` and `pixel`, by graph.
+
+    InputError where the bundle has none, BundleError where they do not fit together.
+    """
     if not {"row", "pixel"} <= set(bundle.graphs):
         raise InputError(
             f"{bundle.path.name} has no graphs row and pixel; export it again: --precision integer"
         )
-    return {
+    inputs = {
         name: {t.name: t.example for t in bundle.graph(name).inputs} for name in ("row", "pixel")
     }
+    outputs = {name: {t.name for t in bundle.graph(name).outputs} for name in inputs}
+    if not fit_together(inputs, outputs):
+        raise BundleError(
+            f"{bundle.path.name}: the graphs row and pixel do not fit together; export it again"
+        )
+    return inputs

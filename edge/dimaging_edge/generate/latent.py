@@ -59,12 +59,13 @@ def draw(
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")
     inputs = {t.name: t for t in bundle.graph(name).inputs}
-    size = (n, *inputs["z"].example[1:])
+    bundle.tensor(name, "image", 4)
+    size = (n, *bundle.tensor(name, "z", 2).example[1:])
     if z is not None and np.shape(z) != size:
         raise InputError(f"z: expected shape {size}, received {np.shape(z)}")
     feed = {"z": normal(seed, size) if z is None else np.asarray(z, np.float32)}
     if "label" in inputs:
-        feed["label"] = _one_hot(inputs["label"], n, label)
+        feed["label"] = _one_hot(bundle.tensor(name, "label", 2), n, label)
     elif label is not None:
         raise InputError(f"{bundle.path.name} takes no label; leave it out")
     at_once = 1 if inputs["z"].shape[0] == 1 else AT_ONCE

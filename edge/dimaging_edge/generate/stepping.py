@@ -8,7 +8,7 @@ pixels to the left, the oldest first. The host keeps whole rows for the rows bel
 the right.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -16,6 +16,25 @@ Shapes = Mapping[str, tuple[int, ...]]
 """The shape at batch 1 of each input of a graph, by name."""
 Run = Callable[..., Mapping[str, np.ndarray]]
 """A function run(graph, **inputs) that returns the outputs by name, as `Bundle.run`."""
+
+
+def fit_together(inputs: Mapping[str, Shapes], outputs: Mapping[str, Collection[str]]) -> bool:
+    """Return whether graphs `row` and `pixel` with these inputs and outputs can draw in turns."""
+    row, pixel = inputs["row"], inputs["pixel"]
+    kept = {"image"} | {name[4:] for name in outputs["pixel"] if name.startswith("own_")}
+    higher = kept | {name[4:] for name in outputs["row"] if name.startswith("row_")}
+    fits = {"context", "noise", "canvas", "mask"} <= set(pixel) and "row" in row
+    fits &= "image" in outputs["pixel"] and "context" in outputs["row"]
+    fits &= all(len(shape) == 2 for shape in pixel.values())
+    for name in pixel:
+        if name.startswith("left_"):
+            fits &= name[5:] in kept
+    for name, shape in row.items():
+        if name.startswith("above_"):
+            key, _, depth = name[6:].rpartition("_")
+            below = f"above_{key}_{int(depth) - 1}" if depth.isdecimal() else ""
+            fits &= len(shape) == 3 and (key in higher if depth == "1" else below in row)
+    return fits
 
 
 class Stepper:

@@ -5,7 +5,7 @@ from collections.abc import Generator
 import numpy as np
 
 from dimaging_edge.bundle.open import Bundle
-from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.errors import BundleError, InputError
 from dimaging_edge.generate.density import condition_of, density_size, levels, step_inputs
 from dimaging_edge.generate.stepping import Stepper
 
@@ -16,17 +16,24 @@ class BundlePredictor:
     def __init__(self, bundle: Bundle):
         """Take an open bundle; InputError if it has no integer weights, colours, or a condition."""
         height, width = density_size(bundle)
-        outputs = {t.name: t for t in bundle.graph("density").outputs}
-        if "weights" not in outputs:
+        if all(t.name != "weights" for t in bundle.graph("density").outputs):
             raise InputError(
                 f"{bundle.path.name} gives float likelihoods, and no two devices agree on those to the "
                 "last bit; export it again: --precision integer"
             )
-        if outputs["weights"].example[3] != 1 or condition_of(bundle):
+        weights = bundle.tensor("density", "weights", 5).example
+        if weights[3] != 1 or condition_of(bundle):
             raise InputError(
                 f"{bundle.path.name}: the codec takes grey images and a model without a condition"
             )
         self.bundle, self.levels, self.shape = bundle, levels(bundle), (height, width, 1)
+        if (
+            bundle.tensor("pixel", "weights", 3).example[1:] != (1, weights[4])
+            or weights[4] != self.levels
+        ):
+            raise BundleError(
+                f"{bundle.path.name}: its graphs do not give {self.levels} weights a pixel; export it again"
+            )
         self._steps = step_inputs(bundle)
 
     def parallel(self, symbols: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dimaging_edge.bundle.open import Bundle, open_bundle, read_manifest
-from dimaging_edge.bundle.schema import Manifest
+from dimaging_edge.bundle.schema import Manifest, Tensor
 from dimaging_edge.common.errors import BundleError, CodecError, InputError, ProviderError, near
 from dimaging_edge.photo.container import QUALITIES, Header
 from dimaging_edge.photo.neighbours import NEIGHBOURS, read_tables
@@ -21,6 +21,15 @@ from dimaging_edge.photo.symbols import WIDEST
 SHIPPED = Path(__file__).parents[1] / "shipped"
 """The folder of the bundles that come with the package."""
 _GRAPHS = ("encoder", "prior", "decoder")
+_INTERFACE = {
+    "encoder": (("image", "quality"), ("z", "y")),
+    "prior": (("z", "y", "pass", "quality"), ("index", "mean")),
+    "decoder": (("z", "y", "quality"), ("image",)),
+}
+"""The inputs and outputs of each graph."""
+_TENSORS = {name: ("int32", 4) for name in ("z", "y", "index", "mean")}
+_TENSORS |= {name: ("int64", 1) for name in ("pass", "quality")} | {"image": ("uint8", 4)}
+"""The type and number of dimensions of each; images may be uint16, too."""
 _COUNTS, _Z_INDEX = "scale_counts.bin", "z_index.bin"
 
 
@@ -37,24 +46,22 @@ class BundleModel:
             )
         self.bundle = bundle
         self.model_id = bytes.fromhex(bundle.manifest.model_id[:32])
-        z, y = (bundle.graph("decoder").inputs[i].example[-1] for i in (0, 1))
+        picture = _check_interface(bundle)
+        z, y = (bundle.tensor("decoder", name, 4).example[-1] for name in "zy")
         self.z_channels, self.y_channels = z, y
-        picture = bundle.graph("encoder").inputs[0]
         self.channels = picture.example[-1]
         self.bit_depth = 16 if picture.dtype == "uint16" else 8
-        said = bundle.manifest.config.get("codec")
-        halo = said.get("halo") if isinstance(said, dict) else None
-        if not isinstance(halo, int) or halo % 32 or not 0 <= halo <= 512:
+        self.halo = bundle.setting("halo", 0, 512, group="codec")
+        if self.halo % 32:
             raise BundleError(
-                f"bundle.json: config.codec.halo: expected a multiple of 32 up to 512, found {halo!r}"
+                f"bundle.json: config.codec.halo: expected a multiple of 32 up to 512, found {self.halo}"
             )
-        self.halo = halo
         self.widest = 127 if self.bit_depth == 8 else WIDEST
         self.counts = _table(bundle, _COUNTS, "<u2", 64)
         self._z_index = _table(bundle, _Z_INDEX, "u1", QUALITIES)
         self.neighbours = None
         if NEIGHBOURS in bundle.manifest.files:
-            self.neighbours = read_tables((bundle.path / NEIGHBOURS).read_bytes(), (z, y))
+            self.neighbours = read_tables(bundle.read(NEIGHBOURS), (z, y))
         self._numpy = None if self._prior_agrees() else self._replacement()
 
     def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +100,7 @@ class BundleModel:
             raise ProviderError(
                 f"{words}, so files would not be the same elsewhere: use --provider cpu"
             )
-        prior = NumpyPrior(self.bundle.path / PROGRAM)
+        prior = NumpyPrior(self.bundle.read(PROGRAM))
         feeds, expected = self.bundle.examples("prior")
         found = prior(feeds)
         if not all(np.array_equal(found[name], want) for name, want in expected.items()):
@@ -102,16 +109,50 @@ class BundleModel:
         return prior
 
 
+def _check_interface(bundle: Bundle) -> Tensor:
+    """Return the encoder's picture; BundleError where a graph has another interface than the codec needs."""
+    for graph, (inputs, outputs) in _INTERFACE.items():
+        spec = bundle.graph(graph)
+        for side, tensors, wanted in (
+            ("inputs", spec.inputs, inputs),
+            ("outputs", spec.outputs, outputs),
+        ):
+            found = {tensor.name: (tensor.dtype, len(tensor.shape)) for tensor in tensors}
+            expected = {name: _TENSORS[name] for name in wanted}
+            expected |= {
+                name: (kind, rank)
+                for name, (kind, rank) in found.items()
+                if name == "image" in wanted and kind in ("uint8", "uint16") and rank == 4
+            }
+            if found != expected:
+                raise BundleError(
+                    f"bundle.json: graphs[{graph!r}].{side}: expected {', '.join(wanted)} as a photo codec "
+                    f"has them, found {', '.join(found) or 'none'}; export the bundle again"
+                )
+    channels = {
+        (name, tensor.example[-1])
+        for graph in _GRAPHS
+        for tensor in (*bundle.graph(graph).inputs, *bundle.graph(graph).outputs)
+        for name in [{"index": "y", "mean": "y"}.get(tensor.name, tensor.name)]
+        if len(tensor.shape) == 4
+    }
+    picture = bundle.tensor("encoder", "image", 4)
+    if len(channels) != 3 or picture.example[-1] not in (1, 3):
+        raise BundleError(
+            f"bundle.json: the graphs of the codec differ in the channels of image, z or y: "
+            f"{sorted(channels)}; export the bundle again"
+        )
+    return picture
+
+
 def _table(bundle: Bundle, name: str, kind: str, rows: int) -> np.ndarray:
     """Return a raw table of the bundle as [rows, ...]; BundleError where it is missing or does not divide."""
-    if name not in bundle.manifest.files:
-        raise BundleError(f"{name} is not listed in bundle.json; export the bundle again")
-    found = np.fromfile(bundle.path / name, kind)
-    if not found.size or found.size % rows:
+    data, width = bundle.read(name), np.dtype(kind).itemsize
+    if not data or len(data) % (rows * width):
         raise BundleError(
-            f"{name}: expected {rows} rows of {kind}, found {found.size} values; export it again"
+            f"{name}: expected {rows} rows of {kind}, found {len(data)} bytes; export it again"
         )
-    return found.reshape(rows, -1)
+    return np.frombuffer(data, kind).reshape(rows, -1)
 
 
 def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> Path:

@@ -6,14 +6,14 @@ and the arrays that the steps name. The inputs are those of the graph `prior`; t
 below 2^24, so float64 is exact. An op is a function of this file that is listed in `OPS`.
 """
 
-import json
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
+from dimaging_edge.bundle.arrays import read_npz
+from dimaging_edge.bundle.strict_json import read_json
 from dimaging_edge.common.errors import BundleError, near
 
 PROGRAM = "prior.npz"
@@ -81,28 +81,97 @@ OPS: dict[str, Callable[..., Any]] = {
     "slice": lambda x, *, start, stop: x[..., start:stop],
     "where": lambda condition, x, y: np.where(condition != 0, x, y),
 }
+"""The function of each op."""
+_MOST_STEPS, _MOST_BY, _MOST_VALUES = 10_000, 32, 1 << 27
 
 
 class NumpyPrior:
-    """Runs the program of a bundle on the inputs of its graph `prior`."""
+    """The program of a bundle, which runs on the inputs of its graph `prior`."""
 
-    def __init__(self, path: Path):
-        """BundleError for a program with ops or arrays that are not there."""
-        with np.load(path, allow_pickle=False) as stored:
-            self._arrays = {key: stored[key] for key in stored.files}
+    def __init__(self, data: bytes, inputs: Collection[str] = ("z", "y", "pass", "quality")):
+        """Take the bytes of `prior.npz` and the names of the inputs; BundleError for another program."""
+        self._arrays = read_npz(data, PROGRAM)
         program = self._arrays.pop("program", np.zeros(0, np.uint8))
-        self._steps: list[Any] = json.loads(program.tobytes() or b"[]")
-        for op, *_ in self._steps:
+        try:
+            found = read_json(program.tobytes().decode("utf-8"))
+        except ValueError as error:
+            raise BundleError(f"{PROGRAM}: its program is not valid JSON: {error}") from None
+        self._steps = self._checked(found, set(inputs))
+
+    def _checked(self, found: Any, known: set[str]) -> list[Any]:
+        if not isinstance(found, list) or not len(found) <= _MOST_STEPS:
+            raise BundleError(f"{PROGRAM}: expected a list of at most {_MOST_STEPS} steps")
+        for number, step in enumerate(found):
+            at = f"{PROGRAM}: step {number}"
+            match step:
+                case [str(op), str(output), [*inputs], dict(params)]:
+                    pass
+                case _:
+                    raise BundleError(
+                        f"{at}: expected [op, output, inputs, params], found {step!r:.80}"
+                    )
             if op not in OPS:
-                raise BundleError(f"{PROGRAM}: unknown op {op!r}; {near(op, tuple(OPS))}")
+                raise BundleError(f"{at}: unknown op {op!r}; {near(op, tuple(OPS))}")
+            if unknown := [
+                name for name in inputs if not isinstance(name, str) or name not in known
+            ]:
+                raise BundleError(f"{at}: no value {unknown[0]!r:.40} has been computed before")
+            for key, value in params.items():
+                self._check_parameter(f"{at}: {key}", key, value)
+            known.add(output)
+        if missing := [name for name in OUTPUTS if name not in known]:
+            raise BundleError(f"{PROGRAM}: its program does not compute {' and '.join(missing)}")
+        return found
+
+    def _check_parameter(self, at: str, key: str, value: Any) -> None:
+        if isinstance(value, str):
+            if value not in self._arrays:
+                raise BundleError(
+                    f"{at}: no array {value!r:.40}; {near(value, tuple(self._arrays))}"
+                )
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            raise BundleError(
+                f"{at}: expected a number or the name of an array, found {value!r:.40}"
+            )
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return `index` and `mean`, int32."""
+        """Return `index` and `mean`, int32; BundleError where the program cannot be computed."""
         values = {name: array.astype(np.float64) for name, array in feeds.items()}
-        for op, output, inputs, params in self._steps:
+        for number, (op, output, inputs, params) in enumerate(self._steps):
             given = {
                 key: self._arrays.get(x, x) if isinstance(x, str) else x
                 for key, x in params.items()
             }
-            values[output] = OPS[op](*(values[name] for name in inputs), **given)
-        return {name: values[name].astype(np.int32) for name in OUTPUTS}
+            try:
+                _check_size(op, [values[name] for name in inputs], given)
+                with np.errstate(all="ignore"):
+                    values[output] = np.asarray(
+                        OPS[op](*(values[name] for name in inputs), **given)
+                    )
+            except Exception as error:  # whatever a forged program makes numpy raise
+                raise BundleError(
+                    f"{PROGRAM}: step {number} ({op}) cannot be computed: {error}; export the bundle again"
+                ) from None
+        return {name: _whole(values[name]) for name in OUTPUTS}
+
+
+def _check_size(op: str, inputs: list[np.ndarray], params: Mapping[str, Any]) -> None:
+    """Refuse a step that would take far more memory than any real one."""
+    times = 1
+    if op in ("upsample", "depth_to_space"):
+        by = params.get("by")
+        if isinstance(by, bool) or not isinstance(by, int) or not 1 <= by <= _MOST_BY:
+            raise ValueError(f"expected by from 1 to {_MOST_BY}, found {by!r}")
+        times = by * by if op == "upsample" else 1
+    if op == "conv":
+        kernel = np.asarray(params["kernel"])
+        times = kernel.shape[-1] if kernel.ndim == 4 else 1
+        inputs = [x[..., 0] if x.ndim == 4 else x for x in inputs]
+    if times * sum(x.size for x in inputs) > _MOST_VALUES:
+        raise ValueError(f"it has more than {_MOST_VALUES} values")
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    if not np.all(np.abs(values) < 1 << 31):  # NaN fails, too
+        raise BundleError(f"{PROGRAM}: its program answers values that are no 32-bit integers")
+    return values.astype(np.int32)

@@ -58,12 +58,11 @@ def test_the_first_session_of_a_fresh_process_is_the_one_timed(
     """A trial of the provider before it would have loaded CUDA already."""
     made = []
 
-    def on_the_cpu(model, provider, threads, **options):
-        made.append((Path(model).name, provider))
-        return make_session(model, "cpu", threads, **options)
+    def on_the_cpu(model, *, provider, name, **options):
+        made.append((name, provider))
+        return make_session(model, "cpu", name=name, **options)
 
     monkeypatch.setattr("dimaging_edge.bundle.open.make_session", on_the_cpu)
-    monkeypatch.setattr("dimaging_edge.benchmark.cold_start_child.make_session", on_the_cpu)
     measure(str(toy), "decoder", "cuda", 1, 1, False)
     assert made == [("decoder.onnx", "cuda")] * 2  # timed, then profiled
 

@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import pytest
 from dimaging_edge import BundleError, DimagingError, InputError, open_bundle
-from dimaging_edge.bundle.external_data import external_locations
 from onnx import TensorProto, helper
 
 
@@ -59,103 +58,6 @@ def test_damaged_bundle_is_refused(own: Path, damage: Callable[[Path], None], sa
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no bundle folder at .*nowhere; make one with: dimaging"):
         open_bundle(tmp_path / "nowhere")
-
-
-LOCATIONS = [
-    ("../weights.bin", "lies outside the bundle"),
-    ("a/../../weights.bin", "lies outside the bundle"),
-    ("/etc/hostname", "lies outside the bundle"),
-    ("link.bin", "lies outside the bundle"),
-    ("stray.bin", "a file that bundle.json does not list"),
-    ("", "a file that bundle.json does not list"),
-    ("*/_ORT_MEM_ADDR_/*", "a file that bundle.json does not list"),
-]
-
-
-def _place(model: onnx.ModelProto, where: str, location: str) -> None:
-    """Hide a tensor with external data somewhere in a model."""
-    tensor = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1])
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="offset", value="0")
-    tensor.external_data.add(key="location", value=location)
-    inner = helper.make_graph([helper.make_node("Constant", [], ["c"], value=tensor)], "g", [], [])
-    branch = helper.make_node("If", ["c"], ["y"], then_branch=inner)
-    match where:
-        case "initializer":
-            model.graph.initializer.append(tensor)
-        case "attribute":
-            model.graph.node.append(inner.node[0])
-        case "branch":
-            model.graph.node.append(branch)
-        case "function":
-            model.functions.add(name="f", domain="d").node.append(branch)
-        case "sparse":
-            model.graph.sparse_initializer.add().values.CopyFrom(tensor)
-        case "training":
-            model.training_info.add().algorithm.CopyFrom(inner)
-
-
-WHERE = ["initializer", "attribute", "branch", "function", "sparse", "training"]
-
-
-@pytest.mark.parametrize(("location", "says"), LOCATIONS)
-@pytest.mark.parametrize("where", WHERE)
-def test_external_data_elsewhere_is_refused(
-    own: Path, reseal: Callable[[Path], None], where: str, location: str, says: str
-) -> None:
-    model = onnx.load(own / "decoder.onnx")
-    _place(model, where, location)
-    (own / "decoder.onnx").write_bytes(model.SerializeToString())
-    reseal(own)
-    (own / "stray.bin").write_bytes(b"0000")
-    (own / "link.bin").symlink_to("/etc/hostname")
-    with pytest.raises(BundleError) as caught:
-        open_bundle(own)
-    assert says in str(caught.value)
-    assert repr(location) in str(caught.value)
-
-
-def test_listed_external_data_is_used(own: Path, reseal: Callable[[Path], None]) -> None:
-    before = open_bundle(own).run("decoder", z=np.ones((2, 4), np.float32))["image"]
-    model = onnx.load(own / "decoder.onnx")
-    onnx.save(
-        model,
-        own / "decoder.onnx",
-        save_as_external_data=True,
-        location="decoder.bin",
-        size_threshold=512,
-    )
-    reseal(own)
-    assert external_locations(own / "decoder.onnx") == ["decoder.bin"]
-    after = open_bundle(own).run("decoder", z=np.ones((2, 4), np.float32))["image"]
-    np.testing.assert_array_equal(before, after)
-    _flip(own / "decoder.bin")
-    with pytest.raises(BundleError, match=r"decoder\.bin was changed"):
-        open_bundle(own)
-
-
-NO_ONNX = [b"", b"\xff\xff\xff", b"hello, world", b"\x3a\x7f", b"\x0b", b"\x80" * 30]
-
-
-@pytest.mark.parametrize("data", NO_ONNX)
-def test_no_onnx_file(own: Path, reseal: Callable[[Path], None], data: bytes) -> None:
-    (own / "decoder.onnx").write_bytes(data)
-    reseal(own)
-    with pytest.raises(BundleError, match=r"decoder\.onnx is (empty|no valid ONNX model)"):
-        open_bundle(own)
-
-
-def test_nested_without_end_is_refused(tmp_path: Path) -> None:
-    message = b""
-    for field in (6, 5, 1) * 300 + (7,):  # a graph in an attribute of a node of a graph of a model
-        size, length = len(message), b""
-        while size > 127:
-            length, size = length + bytes([size & 127 | 128]), size >> 7
-        message = bytes([field << 3 | 2]) + length + bytes([size]) + message
-    path = tmp_path / "deep.onnx"
-    path.write_bytes(message)
-    with pytest.raises(BundleError, match=r"deep\.onnx is no valid ONNX model \(messages nested"):
-        external_locations(path)
 
 
 def test_run_and_examples(toy: Path) -> None:

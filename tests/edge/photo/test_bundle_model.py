@@ -8,16 +8,25 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from dimaging_edge.bundle.info import info_text
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.commands.main import main
-from dimaging_edge.common.errors import BundleError, CodecError, InputError, ProviderError
+from dimaging_edge.common.errors import (
+    BundleError,
+    CodecError,
+    DimagingError,
+    InputError,
+    ProviderError,
+)
 from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo import prior as numpy_prior
 from dimaging_edge.photo.bundle_model import BundleModel, find_bundle, open_model
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.container import read_header
 from helpers.codec_dct import counts, picture, psnr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 F, I32, I64, U8 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8
@@ -191,7 +200,7 @@ def test_numpy_takes_over_where_the_prior_answers_otherwise(write: Write) -> Non
 def test_numpy_prior_is_the_graph(write: Write) -> None:
     model = open_model(write(program=PROGRAM), threads=1)
     feeds, _ = model.bundle.examples("prior")
-    ours = bundle_model.NumpyPrior(model.bundle.path / "prior.npz")(feeds)
+    ours = bundle_model.NumpyPrior(model.bundle.read("prior.npz"))(feeds)
     for name, want in model.bundle.run("prior", **feeds).items():
         np.testing.assert_array_equal(ours[name], want)
 
@@ -200,6 +209,21 @@ WRONG = [
     ({"wrong": True}, ProviderError, "answers other integers .* use --provider cpu"),
     ({"wrong": True, "program": PROGRAM}, BundleError, "and so does numpy; export the bundle again"),
     ({"wrong": True, "program": [["cov", "a", [], {}]]}, BundleError, "unknown op 'cov'; did you mean 'conv'"),
+    ({"wrong": True, "program": {}}, BundleError, "expected a list of at most 10000 steps"),
+    ({"wrong": True, "program": []}, BundleError, "its program does not compute index and mean"),
+    ({"wrong": True, "program": [["add"]]}, BundleError, r"step 0: expected \[op, output, inputs, params\]"),
+    ({"wrong": True, "program": [["add", "x", ["nope"], {}]]}, BundleError, "no value 'nope' has been computed"),
+    ({"wrong": True, "program": [["add", "x", [["z"]], {}]]}, BundleError, "has been computed before"),
+    ({"wrong": True, "program": [["plus", "x", ["z"], {"by": "none"}]]}, BundleError, "no array 'none'"),
+    ({"wrong": True, "program": [["plus", "x", ["z"], {"by": [1]}]]}, BundleError, "expected a number or the name"),
+    ({"wrong": True, "program": [["floor", "mean", ["z"], {"evil": 1}], *PROGRAM[4:]]}, BundleError, "no value 'zero'"),
+    ({"wrong": True, "program": [["floor", "q", ["z"], {"evil": 1}], *PROGRAM]}, BundleError, r"step 0 \(floor\) cannot be"),
+    ({"wrong": True, "program": [["upsample", "q", ["z"], {"by": 1 << 20}], *PROGRAM]}, BundleError, "expected by from 1 to 32"),
+    ({"wrong": True, "program": [*[["concat", "z", ["z", "z"], {}]] * 40, *PROGRAM]}, BundleError, "more than 134217728 values"),
+    ({"wrong": True, "program": [["mul", "y", ["y", "z"], {}], *PROGRAM]}, BundleError, "cannot be computed"),
+    ({"wrong": True, "program": [*PROGRAM, ["plus", "mean", ["mean"], {"by": 1e300}]]}, BundleError, "no 32-bit integers"),
+    ({"halo": "64"}, BundleError, "config.codec.halo: expected an integer from 0 to 512, found '64'"),
+    ({"halo": 1 << 40}, BundleError, "config.codec.halo: expected an integer from 0 to 512"),
     ({"halo": 50}, BundleError, "config.codec.halo: expected a multiple of 32 up to 512, found 50"),
     ({"tables": False}, BundleError, "scale_counts.bin is not listed in bundle.json"),
 ]  # fmt: skip
@@ -211,6 +235,87 @@ def test_wrong_bundles(
 ) -> None:
     with pytest.raises(error, match=says):
         open_model(write(**how), threads=1)
+
+
+INTERFACES = [
+    (("decoder", "inputs"), [], "graphs['decoder'].inputs: expected z, y, quality"),
+    (("encoder", "inputs"), [], "graphs['encoder'].inputs: expected image, quality"),
+    (("prior", "outputs", 0, "dtype"), "float32", "graphs['prior'].outputs: expected index, mean"),
+    (("encoder", "inputs", 0, "dtype"), "int8", "graphs['encoder'].inputs: expected image"),
+    (("decoder", "inputs", 1, "example", 3), 7, "differ in the channels of image, z or y"),
+    (("encoder", "inputs", 0, "example", 3), 4, "example"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "says"), INTERFACES)
+def test_graphs_of_another_interface(write: Write, place: tuple, value: Any, says: str) -> None:
+    path = write() / "bundle.json"
+    data = json.loads(path.read_text())
+    inner = data["graphs"]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    if place[-1] == 3:
+        inner_shape = data["graphs"][place[0]][place[1]][place[2]]["shape"]
+        inner_shape[3] = value if value == 7 else inner_shape[3]
+    path.write_text(json.dumps(data))
+    with pytest.raises(BundleError) as caught:
+        open_model(path.parent, threads=1)
+    assert says in str(caught.value)
+
+
+def paths_of(value: Any, path: tuple = ()) -> list[tuple]:
+    """Return the way to every value of a JSON text."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    return [path] * bool(path) + [way for key, one in items for way in paths_of(one, (*path, key))]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 70) | st.integers() | st.floats() | st.text(max_size=3)
+    | st.sampled_from(["z", "image", "float32", "int32", "prior.npz", "codec"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_hostile_manifest_ends_in_an_error_of_ours(own_codec: Path, data: st.DataObject) -> None:
+    """Any value of bundle.json becomes any other, or goes; the folder opens, or says why not."""
+    path = own_codec / "bundle.json"
+    original = path.read_text()
+    changed = json.loads(original)
+    *way, last = data.draw(st.sampled_from(paths_of(changed)))
+    inner = changed
+    for key in way:
+        inner = inner[key]
+    if data.draw(st.booleans()):
+        inner[last] = data.draw(JSON_VALUES)
+    else:
+        del inner[last]
+    path.write_text(json.dumps(changed))
+    try:
+        model = open_model(own_codec, threads=1)
+        decompress(model, compress(model, picture(33, 40), 9))
+        info_text(model.bundle.manifest)
+        model.bundle.check()
+    except DimagingError as error:
+        str(error).encode()
+    finally:
+        path.write_text(original)
+
+
+@pytest.fixture
+def own_codec(write: Write) -> Path:
+    return write()
 
 
 def test_another_kind_of_bundle(toy: Path) -> None:

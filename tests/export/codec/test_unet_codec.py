@@ -88,7 +88,7 @@ def test_bytes_are_what_the_tables_say(coder, monkeypatch):
 
 
 def test_the_numpy_prior_answers_the_same(bundle, coder):
-    in_numpy = NumpyPrior(bundle / PROGRAM)
+    in_numpy = NumpyPrior((bundle / PROGRAM).read_bytes())
     rng = np.random.default_rng(1)
     for number, quality in ((0, 0), (1, 20), (1, 63)):
         feeds = {
@@ -169,7 +169,7 @@ def test_means_are_exact_where_a_channel_has_many_steps_a_unit(tmp_path):
     code = model.run("encoder", image=DARK[:1], quality=quality)
     y, _ = model.coded(model.run, code, quality)
     told = {"z": code["z"], "y": y, "pass": np.ones(1, np.float32), "quality": quality}
-    wanted, found = model.run("prior", **told), NumpyPrior(tmp_path / PROGRAM)(told)
+    wanted, found = model.run("prior", **told), NumpyPrior((tmp_path / PROGRAM).read_bytes())(told)
     assert np.abs(wanted["mean"]).max() > 64
     assert np.abs(found["mean"] - wanted["mean"]).max() <= 4
 

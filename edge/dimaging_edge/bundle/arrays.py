@@ -1,0 +1,81 @@
+"""Arrays from a .npz file whose writer is not trusted: sizes are checked before anything is inflated."""
+
+import io
+import math
+import zipfile
+from collections.abc import Collection
+
+import numpy as np
+
+from dimaging_edge.bundle.schema import DTYPES
+from dimaging_edge.common.errors import BundleError
+
+MOST_ARRAY = 1 << 28
+"""The most bytes of one array: 256 MiB."""
+_MOST_MEMBERS = 10_000
+_LONGEST_HEADER = 1 << 14
+
+
+def read_npz(
+    data: bytes, name: str, wanted: Collection[str] | None = None, most: int = MOST_ARRAY
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a .npz file by name; those of `wanted` that are there, or all for None.
+
+    `name` is that of the file, for messages. BundleError for what is no such file, for objects and other
+    types that no graph has, and for an array of more than `most` bytes, which is not inflated.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {
+                key: _read_member(archive, member, most)
+                for key, member in _members(archive).items()
+                if wanted is None or key in wanted
+            }
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen unrelated types
+        words = str(error) or type(error).__name__
+        raise BundleError(f"{name} cannot be read: {words}; export the bundle again") from None
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    listed = archive.infolist()
+    if len(listed) > _MOST_MEMBERS:
+        raise BundleError(f"it holds {len(listed)} arrays, at most {_MOST_MEMBERS} are read")
+    found = {member.filename.removesuffix(".npy"): member for member in listed}
+    if len(found) != len(listed):
+        raise BundleError("it holds two arrays of one name")
+    return found
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> np.ndarray:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BundleError(f"{member.filename} is compressed in a way that numpy does not use")
+    if member.file_size > most + _LONGEST_HEADER:
+        raise BundleError(
+            f"{member.filename} has {member.file_size} bytes, at most {most} are read"
+        )
+    with archive.open(member) as stream:
+        head = io.BytesIO(stream.read(_LONGEST_HEADER))
+        version = np.lib.format.read_magic(head)
+        if version not in ((1, 0), (2, 0)):
+            raise BundleError(f"{member.filename} has version {version} of the format .npy")
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = read_header(head)
+        if dtype.name not in DTYPES or dtype.byteorder == ">":
+            raise BundleError(
+                f"{member.filename} holds {dtype}, expected one of {', '.join(DTYPES)}"
+            )
+        size, start = math.prod(shape) * dtype.itemsize, head.tell()
+        if min(shape, default=0) < 0 or start + size != member.file_size:
+            raise BundleError(
+                f"{member.filename} states the shape {shape} of {dtype}, which its "
+                f"{member.file_size} bytes do not hold"
+            )
+        body = head.getvalue()[start:] + stream.read()
+    if len(body) != size:
+        raise BundleError(f"{member.filename} ends after {len(body)} of {size} bytes")
+    array = np.frombuffer(body, dtype).copy()
+    return array.reshape(shape, order="F" if fortran else "C")
