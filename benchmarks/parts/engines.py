@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from dimaging_edge.bundle.contents import Contents
 from dimaging_edge.bundle.open import Bundle, open_bundle
 from dimaging_edge.common.errors import CodecError
 from dimaging_edge.photo.bundle_model import BundleModel
@@ -101,7 +102,8 @@ def native(path: Path) -> dict[str, Watched]:
     for threads in (1, 2):
         for level in LEVELS:
             bundle = open_bundle(path, threads=threads)
-            leveled = _Leveled(bundle.path, bundle.manifest, "cpu", threads, False)
+            contents = Contents(bundle.path, bundle.manifest)
+            leveled = _Leveled(bundle.path, bundle.manifest, contents, "cpu", threads, False)
             leveled.level = level
             found[f"{threads} {level}"] = Watched(leveled)
     return found
