@@ -15,7 +15,7 @@ class Entry:
     """A model, and how `dimaging train` trains it by default."""
 
     name: str
-    model: str  # "module:class" below dimaging_tf.models
+    model: str  # "module:class" below dimaging_tf.models, or "defenses.module:class"
     summary: str  # one line for people
     lecture: str  # the lecture's name of the system
     paper: str
@@ -31,10 +31,17 @@ class Entry:
     def model_class(self) -> Any:
         """Return the `DeployableModel` subclass; this imports TensorFlow."""
         module, name = self.model.split(":")
-        return getattr(import_module(f"dimaging_tf.models.{module}"), name)
+        home = "dimaging_tf" if "." in module else "dimaging_tf.models"
+        return getattr(import_module(f"{home}.{module}"), name)
 
 
 _ENTRIES = (
+    Entry(
+        "adversarial_training", "defenses.adversarial_training:AdversarialTraining",
+        "a classifier that learns from attacks on itself: L + lambda L_adv",
+        lecture="adversarial examples, solutions 2 and 3", paper="arXiv 1706.06083, 2001.03994",
+        data="mnist5k", learning_rate=3e-3, epochs=40,
+    ),
     Entry(
         "autoencoder", "autoencoder:Autoencoder", "dense 784-32-784, or convolutional",
         lecture="autoencoder", paper="Hinton and Salakhutdinov 2006", data="mnist5k",

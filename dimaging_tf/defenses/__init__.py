@@ -1,0 +1,1 @@
+"""What is done against adversarial examples: a file a defence."""
