@@ -47,6 +47,12 @@ _ENTRIES = (
         lecture="autoencoder", paper="Hinton and Salakhutdinov 2006", data="mnist5k",
     ),
     Entry(
+        "char_lm", "char_lm:CharLM", "writes text, character after character, with an LSTM",
+        lecture="recurrent networks", paper="arXiv 1308.0850; Hochreiter and Schmidhuber 1997",
+        data="python_docs", learning_rate=6e-3, batch=64, epochs=20,
+        optimizer={"beta_2": 0.99, "global_clipnorm": 1.0},
+    ),
+    Entry(
         "classifier", "classifier:Classifier",
         "says which class an image shows: what adversarial examples fool",
         lecture="adversarial examples", paper="arXiv 1412.6572, 2001.03994", data="mnist5k",

@@ -41,6 +41,11 @@ def masked(shape: tuple, count: int) -> Data:
     return image, (image[..., 0] > 0.5).astype(np.int32)
 
 
+def tokens(shape: tuple, count: int) -> Data:
+    """Rows of a text of three letters: int32 [count, T]. No labels."""
+    return np.random.default_rng(0).integers(1, 4, (count, *shape), np.int32), None
+
+
 def labelled(shape: tuple, count: int) -> Data:
     """The same with one of three classes each: int32 [count]."""
     return images(shape, count)[0], np.arange(count, dtype=np.int32) % 3
@@ -114,6 +119,8 @@ PLAIN_CODEC: Graphs = {
     "decompress": ({"symbols"}, {"image"}),
 }
 DENOISED: Graphs = {"denoiser": ({"noisy"}, {"image"})}
+_READ = ({"tokens", "h1", "c1"}, {"logits", "h1_out", "c1_out"})
+READ: Graphs = {"reader": _READ, "step": _READ}
 DENSITY: Graphs = {"density": ({"image"}, {"log_likelihood"})}
 CONDITIONED: Graphs = {"density": ({"image", "label"}, {"log_likelihood"})}
 
@@ -164,6 +171,8 @@ TABLE = (
     Row("adversarial_training", "adversarial_training",
         {"shape": DIGIT, "classes": 3, "channels": (4,), "units": 8, "steps": 2, "clean": 0.5, "test_steps": 2},
         {"classifier": ({"image"}, {"logits"})}, labelled, precisions=ALL),
+    Row("char_lm", "char_lm", {"shape": (16,), "vocabulary": ("\n", "a", "b", "c"), "units": 6},
+        READ, tokens),
     Row("gan", "gan", {"shape": DIGIT, "latent_dim": 3, "g_hidden": (8,), "d_hidden": (8,)}, DRAWN),
     Row("dcgan", "dcgan", {"shape": DIGIT, "latent_dim": 3, "width": 4, "d_hidden": 4}, DRAWN),
     Row("stackgan", "stackgan",

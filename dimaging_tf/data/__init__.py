@@ -74,6 +74,12 @@ _SOURCES = {
         "shapes:load_shapes",
         ("size", "seed"),
     ),
+    "python_docs": _Source(
+        "500,000 characters of prose about Python, in rows of 64 (pydoc_data)",
+        "python_docs:load_python_docs",
+        ("length", "vocabulary"),
+        "tokens",
+    ),
     "wallpapers": _Source(
         "65 free photographs in patches of 256 (files)",
         "wallpapers:load_wallpapers",

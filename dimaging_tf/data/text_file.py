@@ -10,6 +10,7 @@ where row i ends (see `pipeline.batches` with streams). The characters are sorte
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,16 @@ def load_text(
     vocabulary: the characters that a model knows, in its order; by default those of this text.
     DataError for a file that is empty, not UTF-8, too short, or has a character that is not known.
     """
-    path, length = Path(path).expanduser(), own.LENGTH if length is None else length
-    text = read_text(path)
+    path = Path(path).expanduser()
+    found = text_dataset(read_text(path), path, length=length, vocabulary=vocabulary)
+    return replace(found, name=path.name, licence=own.LICENCE, source=str(path))
+
+
+def text_dataset(
+    text: str, path: object, *, length: int | None = None, vocabulary: Sequence[str] | None = None
+) -> Dataset:
+    """Return the tokens of a text; `path` names it in messages. Arguments and errors as for `load_text`."""
+    length = own.LENGTH if length is None else length
     known = tuple(sorted(set(text))) if vocabulary is None else tuple(vocabulary)
     if len(known) > MOST_CHARACTERS:
         raise DataError(
@@ -50,11 +59,11 @@ def load_text(
         for part in (tokens[: len(tokens) - last], tokens[len(tokens) - last :])
     )
     return Dataset(
-        name=path.name,
+        name=str(path),
         train=train,
         valid=valid,
-        licence=own.LICENCE,
-        source=str(path),
+        licence="",
+        source="",
         summary=f"{len(tokens):,} characters, {len(known)} different ones, in rows of {length}",
         vocabulary=known,
     )

@@ -9,6 +9,7 @@ from helpers.pages import ROOT, run
 EXAMPLES = {
     "vae": ["--epochs", "1"],
     "latent": ["--epochs", "1"],
+    "char_lm": ["--epochs", "1", "--units", "16"],
     "dcgan": ["--epochs", "1"],
     "pixelcnn": ["--epochs", "1"],
     "stackgan": ["--epochs", "2", "--pictures", "192"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge import __version__
-from dimaging_edge.commands import attack, generate, photo
+from dimaging_edge.commands import attack, generate, photo, text
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
 from dimaging_edge.common.tables import number, table
@@ -181,8 +181,8 @@ def _parser() -> argparse.ArgumentParser:
     _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
     photo.add_verbs(verbs, _device)
-    for module in (generate, attack):
-        module.add_verbs(lambda function, text: verb(_opened(function), text), _device)
+    for module in (generate, attack, text):
+        module.add_verbs(lambda function, said: verb(_opened(function), said), _device)
     return parser
 
 

@@ -86,6 +86,16 @@ def normal(seed: int, shape: Sequence[int], stream: int = 0) -> np.ndarray:
     return pairs.reshape(-1)[:count].astype(np.float32).reshape(tuple(shape))
 
 
+def gumbel(seed: int, shape: Sequence[int], stream: int = 0) -> np.ndarray:
+    """Return unit Gumbel float32 numbers of the given shape: -log(-log u), of one uniform number each.
+
+    The index of the largest of logits + noise is a draw from their softmax. Computed in float64 and rounded
+    once, as `normal`; all lie between -2.9 and 16.7. Arguments and errors as for `uniform`.
+    """
+    u = uniform(seed, shape, stream).astype(np.float64)
+    return (-np.log(-np.log(u))).astype(np.float32)
+
+
 def _check(name: str, value: object, width: int) -> None:
     if not _is_integer(value) or not 0 <= int(value) < 1 << width:  # type: ignore[call-overload]
         raise InputError(f"{name}: expected an integer from 0 to 2^{width} - 1, received {value!r}")

@@ -108,7 +108,7 @@ def _samplers(subject: Subject, spec: BuildSpec, real: Arrays) -> dict[str, Buil
         report = {"image": proof.prove_sampler(reference, name, run, real, spec.precision)}
         if "Loop" not in spec.target.forbidden:
             example = proof.example(reference, run, real)
-            built[name] = _describe(subject, spec, file, run, example, report)
+            built[name] = describe_sampler(subject, spec, file, run, example, report)
     if spec.precision == "integer" or not built:
         built |= _steps(subject, spec, onnx_graph(files["sampler"]), real)
     return built
@@ -138,12 +138,12 @@ def _steps(subject: Subject, spec: BuildSpec, drawn: Graph, real: Arrays) -> dic
             "Nothing was written"
         )
     return {
-        name: _describe(subject, spec, file, runs[name], seen[name], {})
+        name: describe_sampler(subject, spec, file, runs[name], seen[name], {})
         for name, file in files.items()
     }
 
 
-def _describe(
+def describe_sampler(
     subject: Subject,
     spec: BuildSpec,
     file: onnx.ModelProto,
@@ -151,6 +151,7 @@ def _describe(
     examples: Arrays,
     report: parity.Report,
 ) -> Built:
+    """Describe a finished sampler; examples: arrays of all its inputs and outputs, at batch 1."""
     if spec.target.static:
         for tensor in (*file.graph.input, *file.graph.output):
             for dim in tensor.type.tensor_type.shape.dim:

@@ -12,6 +12,8 @@ from dimaging_export.graph.passes import clean
 
 Tensors = Mapping[str, tuple[int | str, ...]]
 """Name -> shape of a tensor; "batch" where it is free."""
+Types = Mapping[str, int]
+"""Name -> type of TensorProto, of what is no float32."""
 
 
 def whole_model(
@@ -21,15 +23,18 @@ def whole_model(
     outputs: Tensors,
     results: Mapping[str, str],
     integers: Tensors | None = None,
+    types: Types | None = None,
 ) -> onnx.ModelProto:
     """Make a file of the nodes in `b`, swept and checked.
 
     inputs: those of float32. integers: inputs of int64. results: output -> the tensor that it is, float32.
+    types: those of inputs and outputs that are of another type.
     """
     for output, tensor in results.items():
         b.nodes.append(helper.make_node("Identity", [tensor], [output], name=f"{output}/Identity"))
-    ins = _described(TensorProto.INT64, integers or {}) + _described(TensorProto.FLOAT, inputs)
-    outs = _described(TensorProto.FLOAT, outputs)
+    whole = dict.fromkeys(integers or {}, TensorProto.INT64)
+    ins = _described({**(integers or {}), **inputs}, {**whole, **(types or {})})
+    outs = _described(outputs, types or {})
     graph = helper.make_graph(b.nodes, name, ins, outs, b.initializers)
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
@@ -41,26 +46,32 @@ def whole_model(
 
 
 def loop_body(
-    b: Builder, name: str, control: tuple[str, str], carried: Sequence[str], outputs: Sequence[str]
-) -> onnx.GraphProto:
+    b: Builder, name: str, control: tuple[str, str], carried: Sequence[str], outputs: Sequence[str],
+    tokens: frozenset[str] = frozenset(),
+) -> onnx.GraphProto:  # fmt: skip
     """Make the body of a Loop of the nodes in `b`.
 
     control: names of (index, whether it goes on). carried: what a round takes from the one before. outputs:
-    whether to go on, what the next round takes, and what is collected.
+    whether to go on, what the next round takes, and what is collected. tokens: those of the carried tensors
+    and outputs that are int64; all others are float32.
     """
+
+    def info(n: str, of: str) -> onnx.ValueInfoProto:
+        kind = TensorProto.INT64 if of in tokens else TensorProto.FLOAT
+        return helper.make_tensor_value_info(n, kind, None)
+
     index, going = control
     ins = [
         helper.make_tensor_value_info(index, TensorProto.INT64, []),
         helper.make_tensor_value_info(going, TensorProto.BOOL, []),
-        *(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in carried),
+        *(info(n, n) for n in carried),
     ]
     made, names = {name for node in b.nodes for name in node.output}, []
     for name in outputs:  # no output may be an input, or another output
         fresh = name in made and name not in names
         names.append(name if fresh else b.node("Identity", name))
-    condition, *rest = names
-    outs = [helper.make_tensor_value_info(condition, TensorProto.BOOL, [])]
-    outs += [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in rest]
+    outs = [helper.make_tensor_value_info(names[0], TensorProto.BOOL, [])]
+    outs += [info(n, of) for n, of in zip(names[1:], outputs[1:], strict=True)]
     return helper.make_graph(b.nodes, name, ins, outs)
 
 
@@ -83,5 +94,8 @@ def _constants_inward(graph: onnx.GraphProto) -> None:
         _constants_inward(body)
 
 
-def _described(kind: int, tensors: Tensors) -> list[onnx.ValueInfoProto]:
-    return [helper.make_tensor_value_info(n, kind, shape) for n, shape in tensors.items()]
+def _described(tensors: Tensors, types: Types) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(n, types.get(n, TensorProto.FLOAT), shape)
+        for n, shape in tensors.items()
+    ]

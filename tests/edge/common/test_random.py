@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from dimaging_edge.common.errors import InputError
-from dimaging_edge.common.random import bits, normal, philox, uniform
+from dimaging_edge.common.random import bits, gumbel, normal, philox, uniform
 
 # Random123 1.14, tests/kat_vectors, the rows "philox4x32 10": counter, key, answer
 KNOWN = """
@@ -78,6 +78,17 @@ def test_normal_is_box_and_mullers() -> None:
     assert normal(5, (0, 3)).shape == (0, 3)
     with pytest.raises(InputError, match="shape: expected sizes of 0 or more"):
         normal(5, (2, -1))
+
+
+def test_gumbel_noise_draws_from_a_softmax() -> None:
+    u = uniform(5, (2, 3), 1).astype(np.float64)
+    np.testing.assert_array_equal(gumbel(5, (2, 3), 1), (-np.log(-np.log(u))).astype(np.float32))
+    logits, n = np.array([0.0, 1.0, -1.0, 0.5]), 100_000
+    drawn = np.bincount((logits + gumbel(0, (n, 4))).argmax(-1), minlength=4) / n
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert (abs(drawn - expected) < 4 * np.sqrt(expected * (1 - expected) / n)).all()
+    extremes = -np.log(-np.log(np.array([2.0**-24, 1 - 2.0**-24])))
+    np.testing.assert_allclose(extremes, [-2.8, 16.6], atol=0.1)
 
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dimaging_tf.data import load, own, text_file
+from dimaging_tf.data import KINDS, load, own, text_file
 from dimaging_tf.data.text_file import decode, encode, load_text
 from dimaging_tf.errors import DataError
 
@@ -101,3 +101,14 @@ def test_a_text_that_memory_cannot_hold_is_not_read(file, monkeypatch):
         DataError, match=r"song\.txt would take 0\.0 GiB of memory; expected at most"
     ):
         load(file)
+
+
+def test_the_documentation_of_python_needs_no_download():
+    data = load("python_docs")
+    assert KINDS["python_docs"] == data.kind == "tokens"
+    assert (data.name, data.licence, data.shape) == ("python_docs", "PSF-2.0", (64,))
+    assert len(data.train) > 5000
+    assert "expression" in decode(data.train.x[:200].ravel(), data.vocabulary)
+    longer = load("python_docs", length=100, vocabulary=("\x01", *data.vocabulary))
+    assert longer.shape == (100,)
+    np.testing.assert_array_equal(longer.train.x.ravel()[:500], data.train.x.ravel()[:500] + 1)

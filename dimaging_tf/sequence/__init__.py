@@ -1,0 +1,1 @@
+"""What recurrent systems share: a state that goes from batch to batch, and models of text."""

@@ -1,0 +1,132 @@
+"""The graphs of a language model: it reads, it takes one step, and in one file it writes.
+
+reader    any number of tokens, the true past told: to judge a text, and to read a long prime
+step      one token: the host draws and feeds back, where Loop is forbidden
+writer    prime and noise in, text out (see `text.py`)
+"""
+
+from typing import Any
+
+import numpy as np
+
+from dimaging_export.bundle.build import BuildSpec, Built, build_graphs, real_inputs
+from dimaging_export.bundle.real_images import RealData
+from dimaging_export.bundle.subject import Subject
+from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.prove.inputs import BATCHES
+from dimaging_export.prove.runners import Arrays, Graph, onnx_graph
+from dimaging_export.samplers.build import describe_sampler
+from dimaging_export.samplers.text import writer
+from dimaging_tf.sequence.base import LanguageModel
+
+CLOSE = 1e-4
+"""How much less than the best a drawn token may score in Keras: float32 decides such ties either way."""
+CLEAR = 1e-3
+"""By how much each token of the example wins, so that every device draws the same."""
+STATES = 1e-4
+"""Largest difference of a state after the text from what Keras has there."""
+
+
+def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
+    """Build and prove the graphs of a `LanguageModel`, by name.
+
+    Raises ExportError for a layer that no writer knows, ParityError where a file computes something else
+    than Keras.
+    """
+    calibration, judging = real_inputs(subject, spec, real)
+    built = build_graphs(subject, spec, calibration, judging)
+    if "Loop" in spec.target.forbidden:
+        return built
+    tokens = judging.get("reader", {}).get("tokens")
+    file = writer(subject.model.reader)
+    run = onnx_graph(file, whole=True)
+    report = prove_writer(subject.model, run, tokens)
+    example = _example(subject.model, run, tokens)
+    return built | {"writer": describe_sampler(subject, spec, file, run, example, report)}
+
+
+def prepare_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> Subject:
+    """Return the subject as it is; ExportError for another precision than fp32."""
+    if spec.precision != "fp32":
+        raise ExportError(
+            f"precision {spec.precision!r}: a writer reads its own tokens again, so {subject.name} is "
+            "exported as fp32"
+        )
+    return subject
+
+
+def prove_writer(
+    model: LanguageModel, run: Graph, tokens: np.ndarray | None
+) -> dict[str, dict[str, float]]:
+    """Write at every batch and several temperatures; each token must be what Keras draws after those before.
+
+    No reference writer is needed: only the one text that is drawn token by token has this property.
+    tokens: real rows to take a prime from. ParityError where a token or a state differs.
+    """
+    worst = {"text": 0.0, **{f"{name}_out": 0.0 for name in model.states}}
+    for batch in BATCHES:
+        for temperature, length in ((1.0, 1), (0.7, 5), (0.0, 3)):
+            feed = _feed(model, tokens, batch, temperature, length, seed=batch)
+            found = run(feed)
+            scores, states = _scores(model, feed, found["text"])
+            chosen = np.take_along_axis(scores, found["text"][..., None], -1)[..., 0]
+            behind = float((scores.max(-1) - chosen).max())
+            if behind > CLOSE:
+                wrong = int((scores.max(-1) - chosen > CLOSE).sum())
+                raise ParityError(
+                    f"graph 'writer': {wrong} of {chosen.size} tokens are not what Keras draws from the same "
+                    "past and noise. Nothing was written"
+                )
+            for name, expected in states.items():
+                difference = float(np.abs(found[name] - expected).max())
+                if not difference <= STATES:
+                    raise ParityError(
+                        f"graph 'writer', output {name!r} differs by {difference:.3g}, allowed {STATES:g}. "
+                        "Nothing was written"
+                    )
+                worst[name] = max(worst[name], difference)
+    allowed = {"text": 0.0, **dict.fromkeys(states, STATES)}
+    return {name: {"max_abs": worst[name], "allowed": allowed[name]} for name in worst}
+
+
+def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None) -> Arrays:
+    """One text in which every token wins clearly, and what it was written from."""
+    for seed in range(100):
+        feed = _feed(model, tokens, 1, 0.7, 5, seed, steps=16)
+        found = run(feed)
+        best = np.sort(_scores(model, feed, found["text"])[0], -1)
+        if (best[..., -1] - best[..., -2]).min() > CLEAR:
+            break
+    return {**feed, **found}
+
+
+def _scores(model: LanguageModel, feed: Arrays, text: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    """What Keras gives every token at each place of this text, noise included; and the states behind it."""
+    given = {name: feed[name] for name in model.states}
+    told = np.concatenate([feed["prime"], text[:, :-1]], 1)
+    found = model.run("reader", tokens=told, **given)
+    logits = found.pop("logits")[:, feed["prime"].shape[1] - 1 :]
+    return logits + feed["temperature"] * feed["noise"], found
+
+
+def _feed(
+    model: Any, tokens: np.ndarray | None, batch: int, temperature: float, length: int, seed: int,
+    steps: int = 40,
+) -> Arrays:  # fmt: skip
+    """Noise, states, and a prime from real rows where there are some."""
+    rng = np.random.default_rng(seed)
+    size = len(model.config.vocabulary)
+    if tokens is None or tokens.shape[1] < length:
+        prime = rng.integers(0, size, (batch, length))
+    else:
+        prime = tokens[np.arange(batch) % len(tokens), :length]
+    states = {
+        name: rng.uniform(-0.5, 0.5, zeros.shape).astype(np.float32)
+        for name, zeros in model.zeros(batch).items()
+    }
+    return {
+        "prime": prime.astype(np.int32),
+        "noise": rng.gumbel(size=(batch, steps, size)).astype(np.float32),
+        "temperature": np.array([temperature], np.float32),
+        **states,
+    }
