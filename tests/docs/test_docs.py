@@ -25,7 +25,9 @@ def test_readme_python_then_export_then_edge(tmp_path):
 
 
 def test_table_of_systems_is_the_registry():
-    working = re.findall(r"\| works \| \[\w+\.py\]\(dimaging_tf/(?:models|defenses)/(\w+)\.py\)", README)
+    working = re.findall(
+        r"\| works \| \[\w+\.py\]\(dimaging_tf/(?:models|defenses)/(\w+)\.py\)", README
+    )
     assert sorted(working) == sorted(REGISTRY)
 
 

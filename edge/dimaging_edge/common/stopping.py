@@ -1,8 +1,8 @@
 """How a command ends in order: at Ctrl-C, at SIGTERM, or when the process that started it is gone.
 
-Both signals become exceptions, so that files in the making are removed on the way out. onnxruntime computes in
-C++, where Python's signals do not arrive; so a thread that does hear of them asks the runs in progress to stop at
-their next operator, and after a while of grace ends the process.
+Both signals become exceptions, so that files in the making are removed on the way out. onnxruntime computes
+in C++, where Python's signals do not arrive; so a thread that does hear of them asks the runs in progress to
+stop at their next operator, and after a while of grace ends the process.
 """
 
 import os
