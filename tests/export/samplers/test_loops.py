@@ -288,7 +288,7 @@ def test_command_line(bundles, digits, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sample", "fp32", "--label", "1"], "is told no label; leave --label out"),
+        (["sample", "fp32", "--label", "1"], "takes no label; leave --label out"),
         (["sample", "fp32", "--n", "0"], "expected 1 image or more, received 0"),
         (["upscale", "fp32", "x.png"], "does not enlarge images; train one"),
         (["pack", "fp32", "x.npy"], "export it again: --precision integer"),
@@ -317,7 +317,7 @@ def test_errors_of_the_command_line(words, message, bundles, digits, tmp_path, c
             {"mask": np.full((2, 8, 8, 1), 0.5, np.float32)},
             "mask: expected 1 where the image is known",
         ),
-        ({"condition": np.zeros((2, 3), np.float32)}, "is told nothing; leave the condition out"),
+        ({"condition": np.zeros((2, 3), np.float32)}, "takes no condition; leave it out"),
         ({"graph": "sampel"}, "no graph 'sampel'"),
     ],
 )

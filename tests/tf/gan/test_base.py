@@ -359,14 +359,14 @@ class Few:
     name = "digits"
 
     class train:
-        image, label = np.zeros((60, 8, 8, 1)), np.arange(60)
+        x, label = np.zeros((60, 8, 8, 1)), np.arange(60)
 
 
 @pytest.mark.parametrize(
     ("build", "words"),
     [
         (lambda: GANConfig(g_cost="minmax"), "no g_cost 'minmax'; did you mean 'minimax'?"),
-        (lambda: GANConfig(penalty="r2"), "no penalty 'r2'; known: r1, wgan-gp"),
+        (lambda: GANConfig(penalty="r2"), "no penalty 'r2'; did you mean 'r1'? known: r1, wgan-gp"),
         (
             lambda: GANConfig(label_smoothing=0.5),
             "label_smoothing must be in [0, 0.5). Received: 0.5",
@@ -386,7 +386,7 @@ class Few:
             lambda: Bare().compile(
                 **dict.fromkeys(("d_optimizer", "g_optimizer"), keras.optimizers.Adam())
             ),
-            "the players need an optimizer each. Received the same one twice",
+            "each player needs an optimizer of its own. Received the same one twice",
         ),
         (
             lambda: GAN().check_batch(Few, 64),

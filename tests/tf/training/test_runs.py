@@ -133,7 +133,10 @@ def test_record_says_what_the_run_was(tmp_path):
     assert record["seed"] == 3
     assert record["config"]["shape"] == [8, 8, 1]
     assert record["config"]["seed"] == 3  # of the training noise
-    assert record["data"] == {"name": "digits", "licence": record["data"]["licence"]}
+    assert record["data"] == {
+        "name": "digits", "licence": record["data"]["licence"],
+        "kind": "image", "shape": [8, 8, 1], "range": [0.0, 1.0],
+    }  # fmt: skip
     assert set(record["versions"]) == {"python", "dimaging", "tensorflow", "keras", "numpy"}
     assert (tmp_path / "run" / "samples" / "epoch-0001.png").stat().st_size > 100
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
