@@ -175,7 +175,9 @@ class GANBase(TrackedModel):
         return [self.d_optimizer, self.optimizer]
 
     def get_compile_config(self):
-        """Return both optimizers as Keras writes them to a file."""
+        """Return both optimizers as Keras writes them to a file; None before `compile`."""
+        if not self.compiled:
+            return None
         serialize = keras.optimizers.serialize
         return {
             "d_optimizer": serialize(self.d_optimizer),

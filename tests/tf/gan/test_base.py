@@ -254,6 +254,13 @@ def test_save_load_and_continue_with_both_optimizers(game, tmp_path):
     assert int(again.optimizer.iterations) == int(again.d_optimizer.iterations) == 6
 
 
+def test_a_game_without_optimizers_is_saved_too(tmp_path):
+    model = GAN(Config(**TINY))
+    model.save(tmp_path / "game.keras")
+    again = keras.saving.load_model(tmp_path / "game.keras")
+    np.testing.assert_array_equal(again.sample(2), model.sample(2))
+
+
 def test_one_optimizer_serves_as_the_model_of_both():
     model = GAN(Config(**TINY))
     model.compile(optimizer=keras.optimizers.Adam(3e-3, beta_1=0.5))
