@@ -153,17 +153,15 @@ class StackGAN(Phased, TextToImage):
     def phases(self):
         """Return the three phases: matching, stage I, stage II."""
         config = self.config
-        shrink = lambda image: tf.nn.avg_pool2d(image, config.factor, config.factor, "VALID")  # noqa: E731
         return [
-            (self._learn_matching, config.matching_steps),
-            (
-                lambda image, tokens: self._play(self.stage1, shrink(image), tokens),
-                config.stage1_steps,
-            ),
-            (lambda image, tokens: self._play(self.stage2, image, tokens), 0),
+            (self._step_matching, config.matching_steps),
+            (self._step_stage1, config.stage1_steps),
+            (self._step_stage2, 0),
         ]
 
-    def _learn_matching(self, image, tokens):
+    def _step_matching(self, image, tokens):
+        """Take one step of both encoders on the matching loss."""
+
         def loss_of():
             loss = self.matcher.loss(image, self.matcher.text(tokens), both=True)
             return loss, loss
@@ -171,12 +169,25 @@ class StackGAN(Phased, TextToImage):
         self.track({"matching": descend(self, loss_of, self.matcher.variables)})
         return self._logs()
 
-    def _play(self, stage, picture, tokens):
+    def _step_stage1(self, image, tokens):
+        """Take one step of stage I on pictures shrunk by block means."""
+        factor = self.config.factor
+        return self._step_stage(
+            self.stage1, tf.nn.avg_pool2d(image, factor, factor, "VALID"), tokens
+        )
+
+    def _step_stage2(self, image, tokens):
+        """Take one step of stage II on whole pictures."""
+        return self._step_stage(self.stage2, image, tokens)
+
+    def _step_stage(self, stage, picture, tokens):
+        """Take one step of a stage's GAN, and count it as a step of this model."""
         stage.train_step((picture, self.matcher.text(tokens)))
         self.optimizer.iterations.assign_add(1)
         return self._logs()
 
     def _logs(self):
+        """Return the means so far of all that the three phases report."""
         return {name: tracker.result() for name, tracker in self._training_trackers().items()}
 
     def test_step(self, data):
