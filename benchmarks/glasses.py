@@ -73,12 +73,12 @@ def main() -> int:
 def faces(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Photographs float32 [400, 32, 32, 1] in [0, 1], glasses 0/1 and person 0..39, both [400]."""
     from dimaging_tf.data.dataset import to_float
-    from dimaging_tf.data.mnist import read_npz
+    from dimaging_tf.data.npz import read_npz
     from dimaging_tf.data.olivetti import OLIVETTI, load_olivetti
 
     data = load_olivetti(folder)
     image = to_float(np.concatenate([data.train.x, data.valid.x]))
-    person, glasses = read_npz(folder / OLIVETTI.path, ("person", "glasses"))
+    person, glasses = read_npz(folder / OLIVETTI.path, ("person", "glasses")).values()
     order = np.concatenate([np.where(person < 32)[0], np.where(person >= 32)[0]])
     return image, glasses[order].astype(int), person[order].astype(int)
 

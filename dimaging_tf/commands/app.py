@@ -12,6 +12,7 @@ from dimaging_tf import registry
 from dimaging_tf.commands.attack import gradient
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.train import Seed, Size, train
+from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
 app = typer.Typer(
@@ -39,9 +40,9 @@ def list_() -> None:
     )
     for e in registry.REGISTRY.values():
         models.add_row(e.name, e.summary, e.lecture, e.paper, e.data)
-    sets = Table("data", "what it is", box=None)
+    sets = Table("data", "kind", "what it is", box=None)
     for name, summary in data.NAMES.items():
-        sets.add_row(name, summary)
+        sets.add_row(name, data.KINDS[name], summary)
     paths = Table("your own data", "what it is: --data PATH", box=None)
     for path, summary in data.PATHS.items():
         paths.add_row(path, summary)
@@ -128,6 +129,10 @@ def sample(
         cells = plots.tile(model.sample(n, seed=seed))
     else:
         cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run))), seed=seed)
+    if cells is None:
+        raise UserError(
+            f"{model_name(run)} draws no picture of its examples; export it and run it: dimaging export {run}"
+        )
     out = out or run / "sample.png"
     plots.save_grid(cells, out)
     typer.echo(out)
@@ -143,7 +148,9 @@ def export(
     target: Annotated[str, typer.Option(help="cpu, cuda, phone or web.")] = "cpu",
     data: Annotated[
         str | None,
-        typer.Option(help="Real images for parity and calibration  [default: the run's]"),
+        typer.Option(
+            help="Real inputs for parity and calibration: a data set or a path.  [default: the run's]"
+        ),
     ] = None,
     size: Size = None,
     uint8: Annotated[

@@ -156,7 +156,7 @@ def train(
 
 
 def parse_changes(pairs: list[str]) -> dict[str, Any]:
-    """["latent_dim=2", "hidden=(64,)"] -> values; what is no Python literal is a string."""
+    """Return ["latent_dim=2", "hidden=(64,)"] as values by name; what is no Python literal is a string."""
     changes = {}
     for pair in pairs:
         name, found, text = pair.partition("=")
@@ -170,7 +170,7 @@ def parse_changes(pairs: list[str]) -> dict[str, Any]:
 
 
 def _options_given(context: typer.Context) -> set[str]:
-    """Names of the options that are on the command line."""
+    """Return the names of the options that are on the command line."""
     source = context.get_parameter_source
     params = [p for p in context.command.params if p.param_type_name == "option"]
     return {

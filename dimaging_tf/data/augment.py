@@ -209,14 +209,14 @@ POLICIES: dict[str, Callable[[], Augmentation]] = {
 
 
 def _uniform(shape: Any, seed: Any) -> Any:
-    """Random numbers from 0 to 1."""
+    """Return uniform random numbers in [0, 1)."""
     import tensorflow as tf
 
     return tf.random.stateless_uniform(shape, seed)
 
 
 def _jointly(image, label, on_image, on_mask) -> tuple[Any, Any]:
-    """A label with height and width is a mask, and moves."""
+    """Move the image, and the label with it where that is a mask, which has a height and a width."""
     if label is not None and label.shape.rank == 3:
         label = on_mask(label[..., None])[..., 0]
     return on_image(image), label

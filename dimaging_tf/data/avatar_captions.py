@@ -22,13 +22,13 @@ HAIR = {
     "short": "short {} hair", "curly": "curly {} hair", "long": "long {} hair", "bob": "a {} bob",
     "bun": "a {} bun", "mohawk": "a {} mohawk",
 }  # fmt: skip
-"""Word of `avatars.PARTS` -> what it is called, {}: its colour."""
+"""What a caption calls each word of `avatars.PARTS`; {} stands for its colour."""
 COLOURS = ("black", "brown", "blond", "red", "grey")
 GLASSES = {
     ("", "no glasses"): ("no",), ("glasses",): ("round", "square"),
     ("sunglasses", "dark glasses"): ("dark", "black"),
 }  # fmt: skip
-"""Names -> the words of `avatars.PARTS`, any of them."""
+"""What a caption says -> the words of `avatars.PARTS` that it may mean."""
 BEARDS = {
     ("", "no beard"): ("no",),
     ("a beard",): ("short", "full"),
@@ -67,7 +67,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def look(attributes: Attributes, rng: np.random.Generator) -> avatars.Look:
-    """A face of these attributes; everything else is drawn from `rng`."""
+    """Return a face of these attributes; everything else is drawn from `rng`."""
     hair, colour, glasses, beard, mood = attributes
     among = {
         **avatars.PARTS, "hair": [list(HAIR)[hair]], "hair_colour": [COLOURS[colour]],

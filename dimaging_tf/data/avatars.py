@@ -27,13 +27,13 @@ from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.files import whole_file
 
 from dimaging_tf.data.dataset import Dataset, Split
-from dimaging_tf.data.mnist import read_npz
+from dimaging_tf.data.npz import read_npz
 from dimaging_tf.errors import DataError
 
 PACKAGES = ("python-avatars", "resvg-py")
 LICENCE = "free for personal and commercial use (Avataaars, Pablo Stanley); code MIT"
 FRAME = "36 12 192 192"
-"""What is shown of the drawing, which is 264 wide and 280 high: the head and the collar."""
+"""The part of the drawing, 264 wide and 280 high, that is shown: the head and the collar."""
 
 # Word -> its name in python-avatars, or the colour. Hair that hides an eye or holds no glasses or no
 # beard is left out, so that a `Look` is what one sees.
@@ -98,7 +98,7 @@ class Look:
 
 
 def look(seed: int, stream: int, index: int) -> Look:
-    """The `Look` of a face, a pure function of three whole numbers; needs no package."""
+    """Return the `Look` of a face, a pure function of three whole numbers; no package is needed."""
     rng = np.random.default_rng([seed, stream, index])
     words = {f.name: str(rng.choice(list(PARTS[f.name]))) for f in fields(Look)}
     for part in ("glasses", "beard"):
@@ -109,7 +109,7 @@ def look(seed: int, stream: int, index: int) -> Look:
 
 
 def draw(face: Look, size: int) -> np.ndarray:
-    """The picture, uint8 [size, size, 3]. DataError says what to install."""
+    """Return the picture, uint8 [size, size, 3]; DataError says what to install."""
     check_installed()
     import python_avatars as parts
     import resvg_py
@@ -146,9 +146,9 @@ def draw(face: Look, size: int) -> np.ndarray:
 def portraits(
     count: int, size: int = 64, *, seed: int = 0, stream: int = 0
 ) -> tuple[np.ndarray, list[Look]]:
-    """`count` faces uint8 [count, size, size, 3] and the `Look` of each; face i never changes.
+    """Return `count` faces uint8 [count, size, size, 3] and the `Look` of each; face i never changes.
 
-    Drawn once (6 ms a face) and kept as avatars-*.npz in Keras's folder of data sets.
+    They are drawn once (6 ms a face) and kept as avatars-*.npz in Keras's folder of data sets.
     """
     if count < 1:
         raise DataError(f"there is at least 1 face to draw; received {count}")
@@ -157,7 +157,7 @@ def portraits(
 
 
 def pictures(looks: Sequence[Look], size: int, keep: str | None = None) -> np.ndarray:
-    """uint8 [N, size, size, 3]; those of a name `keep` begin with the same looks whatever their number."""
+    """Draw uint8 [N, size, size, 3]; those of a name `keep` begin with the same looks, however many."""
     if size < 16:
         raise DataError(f"avatars have at least 16 pixels a side; received size={size}")
     check_installed()
@@ -175,7 +175,7 @@ def pictures(looks: Sequence[Look], size: int, keep: str | None = None) -> np.nd
 def load_avatars(
     size: int | None = None, *, train: int = 2000, valid: int = 200, seed: int = 0
 ) -> Dataset:
-    """`train` + `valid` faces, half of them with glasses: the label."""
+    """Return `train` + `valid` faces; the label is 1 for those with glasses, which half of them have."""
     size = 32 if size is None else size
     splits = []
     for stream, count in enumerate((train, valid)):
@@ -192,12 +192,12 @@ def load_avatars(
 
 
 def glasses(looks: Sequence[Look]) -> np.ndarray:
-    """1 for each face with glasses, int32 [N]."""
+    """Return int32 [N]: 1 for each face with glasses, 0 for the others."""
     return np.array([face.glasses != "no" for face in looks], np.int32)
 
 
 def looks_having(attribute: str, count: int, seed: int = 0, stream: int = 0) -> np.ndarray:
-    """Which of the `count` faces have "glasses", "beard" or a word such as "hair=bun": bool [count]."""
+    """Return bool [count]: which faces have "glasses", a "beard" or a word such as "hair=bun"."""
     part, _, word = attribute.partition("=")
     if part not in PARTS or (word or "no") not in PARTS[part]:
         known = PARTS.get(part)
@@ -210,7 +210,7 @@ def looks_having(attribute: str, count: int, seed: int = 0, stream: int = 0) -> 
 
 
 def check_installed() -> None:
-    """DataError with the command where one of the two packages is absent."""
+    """Raise DataError with the command that installs them where one of the two packages is absent."""
     absent = [
         name
         for name, module in zip(PACKAGES, ("python_avatars", "resvg_py"), strict=True)
@@ -232,9 +232,9 @@ def _versions() -> str:
 
 
 def _kept(path: Path, size: int) -> np.ndarray:
-    """The faces drawn before, [0, size, size, 3] where there are none or the file is damaged."""
+    """Return the faces drawn before, [0, size, size, 3] where there are none or the file is damaged."""
     try:
-        (image,) = read_npz(path, ("image",))
+        image = read_npz(path, ("image",))["image"]
         if image.dtype == np.uint8 and image.shape[1:] == (size, size, 3):
             return image
     except DataError:  # there is none yet, or it is damaged
@@ -243,7 +243,7 @@ def _kept(path: Path, size: int) -> np.ndarray:
 
 
 def _keep(path: Path, image: np.ndarray) -> None:
-    """Best effort: a home that cannot be written costs only the time to draw again."""
+    """Keep the faces if possible: a home that cannot be written costs only the time to draw them again."""
     try:
         with whole_file(path) as temporary:
             np.savez_compressed(temporary, image=image)

@@ -26,7 +26,7 @@ class Remote(NamedTuple):
 
 
 def locate(remote: Remote, data_dir: Folder, download: bool) -> Path:
-    """The file on this disk. DataError names the places searched and how to get it."""
+    """Return the file on this disk; DataError names the places searched and how to get it."""
     places = _places(data_dir)
     for place in places:
         if (place / remote.path).is_file():

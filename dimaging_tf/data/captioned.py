@@ -26,14 +26,15 @@ Attributes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Captioned:
-    """What is said and what is drawn."""
+    """A family of captioned pictures: its attributes, what is said of them, and what is drawn."""
 
     name: str
     counts: Mapping[str, int]  # attribute -> how many values it has
     phrasings: Sequence[str]
     names: Callable[[Attributes], list[dict[str, str]]]  # all ways to fill a phrasing
     render: Callable[[np.ndarray, int, Sequence[np.random.Generator], str | None], np.ndarray]
-    """(combinations [N, attributes], side in pixels, a generator each, a name to keep them by)."""
+    """The function that draws: its arguments are combinations [N, attributes], the side in pixels, a
+    generator for each picture, and a name to keep them by; it returns uint8 [N, side, side, 3]."""
     length: int  # words of the longest caption, and some room
     train: int
     valid: int
@@ -42,35 +43,35 @@ class Captioned:
 
     @cached_property
     def combinations(self) -> np.ndarray:
-        """Int [combinations, attributes]: all of them."""
+        """All combinations of attributes, int [combinations, attributes]."""
         return np.array(list(itertools.product(*map(range, self.counts.values()))))
 
     @cached_property
     def held_out(self) -> np.ndarray:
-        """Bool [combinations]: those of the valid split, absent from training."""
+        """Which combinations are in the valid split, and absent from training: bool [combinations]."""
         return self.combinations.sum(1) % 5 == 0
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The closed vocabulary."""
+        """The vocabulary of all captions; no other word occurs."""
         return text.vocabulary(c for a in self.combinations for c in self.captions(tuple(a)))
 
     def captions(self, attributes: Attributes) -> list[str]:
-        """Every caption of a combination."""
+        """Return every caption of a combination."""
         return [p.format(**names) for names in self.names(attributes) for p in self.phrasings]
 
     def caption(self, attributes: Attributes, rng: np.random.Generator) -> str:
-        """One of them."""
+        """Return one caption of a combination, chosen by `rng`."""
         names = self.names(attributes)
         phrasing = self.phrasings[int(rng.integers(len(self.phrasings)))]
         return phrasing.format(**names[rng.integers(len(names))])
 
     def tokens(self, captions: Sequence[str]) -> np.ndarray:
-        """int32 [N, length]."""
+        """Return the captions as the numbers of their words, int32 [N, length]."""
         return text.encode(captions, self.words, self.length)
 
     def attributes_of(self, label: np.ndarray) -> np.ndarray:
-        """What captions say: int32 [N, length] -> combinations [N, attributes]."""
+        """Return the combinations [N, attributes] that captions int32 [N, length] speak of."""
         known = {
             " ".join(text.split_words(caption)): attributes
             for attributes in map(tuple, self.combinations)
@@ -86,7 +87,7 @@ class Captioned:
         valid: int | None = None,
         seed: int = 0,
     ) -> Dataset:
-        """`train` pictures of seen combinations and `valid` of held-out ones, drawn from `seed`.
+        """Draw `train` pictures of seen combinations and `valid` of held-out ones from `seed`.
 
         Picture i is the same however many there are.
         """

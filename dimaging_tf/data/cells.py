@@ -79,7 +79,7 @@ def load_cells(
     valid: int = 50,
     seed: int = 0,
 ) -> Dataset:
-    """`train` + `valid` images drawn from `seed`; image i is the same however many there are."""
+    """Draw `train` + `valid` images from `seed`; image i is the same however many there are."""
     cells = cells or Cells()
     cells = cells if size is None else replace(cells, size=size)
     splits = []
@@ -98,7 +98,7 @@ def load_cells(
 
 
 def draw(cells: Cells, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One image [S, S, 1] uint16 and its mask [S, S] int32."""
+    """Draw one image [S, S, 1] uint16 and its mask [S, S] int32."""
     from scipy.ndimage import gaussian_filter
 
     light, mask = _specimen(cells, rng)
@@ -115,7 +115,10 @@ def draw(cells: Cells, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
 
 
 def _specimen(cells: Cells, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Photo-electrons expected of the nuclei, and their numbers; a margin wider than the image."""
+    """Return the photo-electrons expected of the nuclei, and the nuclei's numbers.
+
+    Both are wider than the image by a margin, for nuclei beyond its edge shine into it.
+    """
     reach = cells.radius[1] * np.sqrt(cells.elongation[1]) * (1 + 3 * cells.roughness) + cells.gap
     reach = int(np.ceil(reach / cells.pixel)) + 1
     side = cells.size + 2 * reach
@@ -144,7 +147,7 @@ def _specimen(cells: Cells, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
 
 
 def _nucleus(cells: Cells, rng: np.random.Generator, reach: int) -> tuple[np.ndarray, float]:
-    """A nucleus in a square of 2 reach + 1 pixels, and its short half axis in pixels.
+    """Return a nucleus in a square of 2 reach + 1 pixels, and its short half axis in pixels.
 
     A pixel's value is its distance from the centre, as a share of the way to the outline.
     """

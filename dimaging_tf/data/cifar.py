@@ -29,7 +29,7 @@ CLASSES = (
 
 
 def load_cifar10(data_dir: Folder = None, download: bool = False) -> Dataset:
-    """Small photographs, 32 x 32."""
+    """Return small photographs, 32 x 32, of ten classes."""
     try:
         path = locate(CIFAR10, data_dir, download)
     except DataError as error:
@@ -50,7 +50,7 @@ def load_cifar10(data_dir: Folder = None, download: bool = False) -> Dataset:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """The six batches, each [N, 3073], straight from the archive: nothing is unpacked to disk."""
+    """Return the six batches, each [N, 3073], straight from the archive: nothing is unpacked to disk."""
     try:
         with tarfile.open(path) as archive:
             files = {name: archive.extractfile(name) for name in TRAIN + VALID}
@@ -61,7 +61,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _split(batches: list[np.ndarray]) -> Split:
-    """A record is the label, then the red, the green and the blue plane."""
+    """Return the records as a split; a record is the label, then the red, the green and the blue plane."""
     records = np.concatenate(batches)
     planes = records[:, 1:].reshape(-1, 3, 32, 32)
     return Split(np.moveaxis(planes, 1, -1).copy(), records[:, 0].astype(np.int32))

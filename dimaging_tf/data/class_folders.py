@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def class_names(files: Collection[Path]) -> tuple[str, ...]:
-    """Names of the classes of `files`, paths relative to the data folder; () where it has no class folders.
+    """Return the names of the classes of `files`, paths relative to the data folder; () where it has none.
 
     A folder counts as one of class folders where no image lies beside them and there are at least two.
     """
@@ -23,5 +23,5 @@ def class_names(files: Collection[Path]) -> tuple[str, ...]:
 
 
 def class_of(file: Path, names: tuple[str, ...]) -> int:
-    """The number of the class that a file of `class_names` belongs to."""
+    """Return the number of the class that a file of `class_names` belongs to."""
     return names.index(file.parts[0])

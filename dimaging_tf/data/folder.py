@@ -36,7 +36,7 @@ Cut = Literal["patches", "resize"]
 
 
 class Piece(NamedTuple):
-    """What one file gives: image [n, size, size, 1 or 3], perhaps mask [n, size, size] or label [n]."""
+    """What one file gives: image [n, size, size, 1 or 3], and perhaps mask [n, size, size] or label [n]."""
 
     image: np.ndarray
     mask: np.ndarray | None
@@ -54,7 +54,9 @@ def load_folder(
     white: int | None = None,
     max_patches: int = 20_000,
 ) -> Dataset:
-    """Images [N, size, size, channels] uint8 or uint16 (size: 64); masks [N, size, size] or labels [N] int32.
+    """Return images [N, size, size, channels] uint8 or uint16 (size: 64), perhaps with integer labels.
+
+    The labels are masks [N, size, size] or the numbers of the class folders [N], int32.
 
     About a tenth of the files, but at least one, is the valid split: `seed` and the names choose it.
     Files that cannot be used raise DataError with their names; skip_bad leaves them out and warns.
@@ -108,7 +110,7 @@ def load_folder(
 
 
 def _find(folder: Path) -> list[Path]:
-    """The image files of a folder and its subfolders, relative to it, in order; no hidden ones."""
+    """Return the image files of a folder and its subfolders, relative to it, in order; none is hidden."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}; expected a folder of images")
@@ -128,7 +130,7 @@ def _find(folder: Path) -> list[Path]:
 def _read_all(
     files: list[Path], read: Callable[[Path], Piece | DataError]
 ) -> dict[Path, Piece | DataError]:
-    """Every file, on all cores; a bar is drawn only when a person is looking."""
+    """Read every file, on all cores; a bar is drawn only when a person is looking."""
     from rich.console import Console
     from rich.progress import track
 
@@ -150,7 +152,7 @@ def _read_all(
 def _read(
     file: Path, *, folder: Path, size: int, cut: Cut, white: int | None, quota: int, seed: int
 ) -> Piece | DataError:
-    """A file's piece, or why there is none: an error must not stop the reading of the others."""
+    """Return a file's piece, or why there is none: an error must not stop the reading of the others."""
     path = folder / file
     try:
         pages = read_image(path)
@@ -182,7 +184,7 @@ def _read(
 
 
 def _read_mask(file: Path, pages: list[np.ndarray]) -> np.ndarray | None:
-    """The mask [H, W] int32 beside an image, if there is one."""
+    """Return the mask [H, W] int32 beside an image, if there is one."""
     paths = [file.with_name(f"{file.stem}{MASK}{suffix}") for suffix in (".png", ".tif", ".tiff")]
     path = next(filter(Path.is_file, paths), None)
     if path is None:
@@ -227,14 +229,14 @@ def _join(pieces: list[Piece], deep: bool, channels: int) -> Split:
 
 
 def _labelled(piece: Piece, label: int) -> Piece:
-    """The piece with its file's class, once for each of its images."""
+    """Return the piece with the class of its file as the label of each of its images."""
     return piece._replace(label=np.full(len(piece.image), label, np.int32))
 
 
 def held_apart(
     files: list[Path], held: Collection[str], what: str
 ) -> tuple[list[Path], list[Path]]:
-    """(free, held back) of files, by their names without suffix; DataError where one of both is empty."""
+    """Return (free, held back) files, by their names without suffix; DataError where one of both is empty."""
     parts = [file for file in files if file.stem not in held], [f for f in files if f.stem in held]
     if not all(parts):
         raise DataError(

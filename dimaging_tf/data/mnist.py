@@ -16,6 +16,7 @@ import numpy as np
 
 from dimaging_tf.data.cache import Folder, Remote, locate
 from dimaging_tf.data.dataset import Dataset, Split
+from dimaging_tf.data.npz import read_npz
 from dimaging_tf.errors import DataError
 
 KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
@@ -36,12 +37,12 @@ BINARIZED = Remote("binarized_mnist.npz")
 
 
 def load_mnist(data_dir: Folder = None, download: bool = False) -> Dataset:
-    """Handwritten digits, 28 x 28."""
+    """Return handwritten digits, 28 x 28."""
     path = locate(MNIST, data_dir, download)
     keys = ("x_train", "y_train", "x_test", "y_test")
     return _labelled(
         "mnist",
-        *(_checked(path, array) for array in read_npz(path, keys)),
+        *(_checked(path, array) for array in read_npz(path, keys).values()),
         licence="CC BY-SA 3.0",
         source="Y. LeCun, C. Cortes and C. Burges, MNIST",
         summary="28 x 28 handwritten digits",
@@ -49,7 +50,7 @@ def load_mnist(data_dir: Folder = None, download: bool = False) -> Dataset:
 
 
 def load_fashion_mnist(data_dir: Folder = None, download: bool = False) -> Dataset:
-    """Zalando's articles of clothing, ten classes, 28 x 28."""
+    """Return Zalando's articles of clothing, ten classes, 28 x 28."""
     paths = [locate(remote, data_dir, download) for remote in FASHION]
     return _labelled(
         "fashion_mnist",
@@ -62,14 +63,14 @@ def load_fashion_mnist(data_dir: Folder = None, download: bool = False) -> Datas
 
 
 def load_binarized_mnist(data_dir: Folder = None) -> Dataset:
-    """Digits whose every pixel was drawn once, black or white, for likelihoods in nats.
+    """Return digits whose every pixel was drawn once, black or white, for likelihoods in nats.
 
     The file's x_train and x_valid are rows of 98 bytes: np.packbits of 784 pixels. It is sorted by
     digit, so a likelihood is an average over a whole split, never over its beginning.
     """
     path = locate(BINARIZED, data_dir, download=False)
     splits = []
-    for rows in read_npz(path, ("x_train", "x_valid")):
+    for rows in read_npz(path, ("x_train", "x_valid")).values():
         if rows.dtype != np.uint8 or rows.shape[1:] != (98,):
             raise DataError(
                 f"{path} holds {rows.dtype} {list(rows.shape)}; expected uint8 [N, 98], packed bits"
@@ -99,20 +100,8 @@ def _labelled(
     )
 
 
-def read_npz(path: Path, keys: tuple[str, ...]) -> list[np.ndarray]:
-    """These arrays of a file, no pickles. DataError names what is missing or damaged."""
-    try:
-        # np.load(path) would leave a damaged file open.
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return [file[key] for key in keys]
-    except KeyError as error:
-        raise DataError(f"{path} has no array {error}; expected {', '.join(keys)}") from error
-    except Exception as error:  # zip, zlib and numpy each have their own for a damaged file
-        raise DataError(f"{path} is damaged: {error}") from error
-
-
 def _read_idx(path: Path) -> np.ndarray:
-    """LeCun's format: 0, 0, 8 for bytes, the number of axes, each length as 4 bytes, the values."""
+    """Read LeCun's format: 0, 0, 8 for bytes, the number of axes, each length as 4 bytes, the values."""
     try:
         raw = gzip.decompress(path.read_bytes())
         shape = struct.unpack_from(f">{raw[3]}I", raw, 4)

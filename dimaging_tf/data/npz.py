@@ -5,6 +5,7 @@ first: together they take at most `own.MOST_BYTES`, and the archive must hold ju
 """
 
 import zipfile
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -14,17 +15,24 @@ from dimaging_tf.data import own
 from dimaging_tf.errors import DataError
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Return every array of an .npz by name; DataError for what is damaged, too large, or no numbers."""
+def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz by name: these, in this order, or all of them.
+
+    DataError names the array that is missing, and says what is damaged, too large, or made of objects.
+    """
     try:
-        needed = _headers(path)
-        own.check_bytes(path, needed)
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        own.check_bytes(path, _headers(path))
+        # np.load(path) would leave a damaged file open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in (file.files if names is None else names)}
     except DataError:
         raise
-    except Exception as error:  # BadZipFile, zlib.error, EOFError, ValueError and more
-        raise DataError(f"{path} cannot be read as .npz: {error or repr(error)}") from error
+    except KeyError as error:
+        raise DataError(
+            f"{path} has no array {error}; expected {', '.join(names or ())}"
+        ) from error
+    except Exception as error:  # zip, zlib and numpy each have their own for a damaged file
+        raise DataError(f"{path} is damaged, or no .npz: {error or repr(error)}") from error
 
 
 def _headers(path: Path) -> int:

@@ -22,7 +22,7 @@ HELD_BACK = ("004", "011", "018", "024", "029", "036", "042", "048")
 
 
 def load_nuclei(data_dir: Folder = None, size: int | None = None) -> Dataset:
-    """Patches of `size` pixels (default 256): all of train, the middle one of a held-back field."""
+    """Return patches of `size` pixels (default 256): all of train, the middle one of a held-back field."""
     size = 256 if size is None else size
     files = find(data_dir)
     free, held = held_apart(files, HELD_BACK, "fields")
@@ -40,7 +40,7 @@ def load_nuclei(data_dir: Folder = None, size: int | None = None) -> Dataset:
 
 
 def find(data_dir: Folder = None) -> list[Path]:
-    """The fields below DATA_DIR, in order; DataError where there are none."""
+    """Return the fields below DATA_DIR, in order; DataError where there are none."""
     folder = Path(data_dir or ".").expanduser() / "nuclei16"
     found = [file for file in sorted(folder.glob("*.png")) if not file.stem.endswith("_mask")]
     if not found:

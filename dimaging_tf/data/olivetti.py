@@ -12,7 +12,7 @@ import numpy as np
 
 from dimaging_tf.data.cache import Folder, Remote, locate
 from dimaging_tf.data.dataset import Dataset, Split
-from dimaging_tf.data.mnist import read_npz
+from dimaging_tf.data.npz import read_npz
 from dimaging_tf.errors import DataError
 
 OLIVETTI = Remote("olivetti.npz")
@@ -20,12 +20,12 @@ STORED, PEOPLE, TRAIN = 64, 40, 32
 
 
 def load_olivetti(data_dir: Folder = None, size: int | None = None) -> Dataset:
-    """The file's arrays: images uint8 [400, 64, 64], person 0..39 and glasses 0/1, both [400]."""
+    """Return the faces. The file holds images uint8 [400, 64, 64], person 0..39 and glasses 0/1, [400]."""
     size = 32 if size is None else size
     if size < 1 or STORED % size:
         raise DataError(f"olivetti comes in 64, 32, 16 or 8 pixels a side; received size={size}")
     path = locate(OLIVETTI, data_dir, download=False)
-    image, person, glasses = read_npz(path, ("images", "person", "glasses"))
+    image, person, glasses = read_npz(path, ("images", "person", "glasses")).values()
     _check(path, image, person, glasses)
     block = STORED // size
     blocks = image.reshape(-1, size, block, size, block).astype(np.float32)

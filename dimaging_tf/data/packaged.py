@@ -10,7 +10,7 @@ from dimaging_tf.errors import DataError
 
 
 def packaged(package: str, path: str, distribution: str) -> Path:
-    """A data file inside an installed package. DataError says what to install when it is absent."""
+    """Return a data file inside an installed package; DataError says what to install when it is absent."""
     spec = importlib.util.find_spec(package)
     folder = Path(spec.origin).parent if spec and spec.origin else None
     if folder is None or not (folder / path).is_file():
@@ -23,7 +23,7 @@ def packaged(package: str, path: str, distribution: str) -> Path:
 
 
 def read_csv_gz(path: Path, columns: int) -> np.ndarray:
-    """A gzipped table of integers 0..255 without a header, as uint8 [rows, columns]."""
+    """Read a gzipped table of integers 0..255 without a header as uint8 [rows, columns]."""
     text = gzip.decompress(path.read_bytes())
     if not text.translate(None, b"0123456789,\n"):
         # Four times as fast as np.loadtxt.

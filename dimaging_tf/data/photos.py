@@ -49,7 +49,7 @@ DISTRIBUTION = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 
 def load_photos(size: int | None = None, channels: int | None = None) -> Dataset:
-    """Patches of `size` pixels (default 64), grey (channels=1, the default) or RGB (3)."""
+    """Return patches of `size` pixels (default 64), grey (channels=1, the default) or RGB (3)."""
     size, channels = 64 if size is None else size, 1 if channels is None else channels
     used = [photo for photo in TRAIN + VALID if channels == 1 or _pixels(photo).shape[-1] == 3]
     return Dataset(

@@ -26,7 +26,7 @@ from dimaging_tf.data.kinds import PICTURES
 from dimaging_tf.errors import DataError
 
 Transform = Callable[[Any, Any, Any], Any]
-"""(x [B, ...] as the data's kind says, label int32 or None, seed int32 [2]) -> what fit takes.
+"""A function of x [B, ...], label int32 or None, and seed int32 [2]; `fit` takes what it returns.
 
 Images and movies come as float32 in [0, 1], series as float32, tokens as int32.
 
@@ -44,7 +44,7 @@ def batches(
     shuffle: bool = True,
     streams: bool = False,
 ) -> tf.data.Dataset:
-    """Endless batches, from step `start_step` on: what `transform` returns, else (x, label).
+    """Return endless batches from step `start_step` on: what `transform` returns, else (x, label).
 
     Every epoch is a new order in which each example comes once; a batch may end one epoch and begin
     the next. Without labels and without a transform it is x alone. streams: batches continue each other,
@@ -82,7 +82,7 @@ def valid_batches(
     transform: Transform | None = None,
     streams: bool = False,
 ) -> tf.data.Dataset:
-    """All examples once, in order, the same noise every time; the last batch may be smaller.
+    """Return all examples once, in order, with the same noise every time; the last batch may be smaller.
 
     streams: one epoch of the streams of `batches`, as many as there are examples at most.
     """
@@ -102,7 +102,7 @@ def valid_batches(
 def _streams(
     split: Split, batch_size: int, seed: int, start_step: int, transform: Transform | None
 ) -> tf.data.Dataset:
-    """Endless batches of which each row goes on where the same row of the batch before ended."""
+    """Return endless batches of which each row goes on where the same row of the batch before ended."""
     length = len(split) // batch_size
     if not length:
         raise DataError(
@@ -118,7 +118,7 @@ def _streams(
 
 
 def _maker(split: Split, transform: Transform | None):
-    """(index [B], seed) -> the finished batch, from arrays that are held once, in main memory."""
+    """Return f(index [B], seed) -> the finished batch, from arrays that are held once, in main memory."""
     with tf.device("CPU:0"):
         examples = tf.constant(split.x)
         labels = None if split.label is None else tf.constant(split.label)
@@ -148,12 +148,12 @@ def _mapped(steps: tf.data.Dataset, batch) -> tf.data.Dataset:
 
 
 def _words(seed: int) -> tf.Tensor:
-    """Any non-negative integer as two well mixed 32-bit words."""
+    """Return any non-negative integer as two well mixed 32-bit words."""
     return tf.constant(np.random.SeedSequence(seed).generate_state(2).view(np.int32))
 
 
 def _key(words, epoch):
-    """The key of an epoch's order. The shuffle uses the low bits only, so they have to be mixed."""
+    """Return the key of an epoch's order. The shuffle uses the low bits only, so they have to be mixed."""
     seed: Any = tf.random.fold_in(words, tf.cast(epoch, tf.int32))
     return tf.random.stateless_uniform([3], seed, maxval=tf.int32.max, dtype=tf.int32)
 

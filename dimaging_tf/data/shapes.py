@@ -20,13 +20,13 @@ COLOURS = {
     "yellow": (0.95, 0.8, 0.1), "purple": (0.55, 0.15, 0.65), "black": (0.1, 0.1, 0.1),
 }  # fmt: skip
 SIZES = {("small", "little"): 0.1, ("medium",): 0.155, ("large", "big"): 0.215}
-"""Names of a size -> half of its extent, the canvas being 1."""
+"""The names of each size, and half of its extent as a share of the canvas."""
 POSITIONS = {
     ("top left", "upper left"): (0.3, 0.3), ("top right", "upper right"): (0.7, 0.3),
     ("bottom left", "lower left"): (0.3, 0.7), ("bottom right", "lower right"): (0.7, 0.7),
     ("centre", "middle"): (0.5, 0.5),
 }  # fmt: skip
-"""Names of a position -> (x, y) of the shape's centre."""
+"""The names of each position, and (x, y) of the shape's centre as a share of the canvas."""
 PHRASINGS = (
     "a {size} {colour} {shape} {at} the {position}",
     "the {colour} {shape} {at} the {position} is {size}",
@@ -45,7 +45,7 @@ def _names(attributes: Attributes) -> list[dict[str, str]]:
 
 
 def draw(attributes: Attributes, size: int, rng: np.random.Generator) -> np.ndarray:
-    """One picture [S, S, 3] uint8 of a combination of attributes."""
+    """Draw one picture [S, S, 3] uint8 of a combination of attributes."""
     shape, colour, extent, position = attributes
     reach = list(SIZES.values())[extent] * rng.uniform(0.92, 1.08)
     x, y = list(POSITIONS.values())[position] + rng.uniform(-0.04, 0.04, 2)
@@ -61,7 +61,7 @@ def draw(attributes: Attributes, size: int, rng: np.random.Generator) -> np.ndar
 
 
 def _distance(shape: str, u: np.ndarray, v: np.ndarray, reach: float) -> np.ndarray:
-    """Signed distance to the outline, negative inside; exact along its sides."""
+    """Return the signed distance to the outline, negative inside; it is exact along the sides."""
     if shape == "circle":
         return np.hypot(u, v) - reach
     if shape == "square":

@@ -24,7 +24,7 @@ LICENCES = {
     "nature": "mate-backgrounds (Debian), GPL-2+",
     "popos": "pop-os wallpapers, Unsplash and NASA, public domain by their README",
 }
-"""First word of a file's name -> where it is from, and its licence."""
+"""Where photographs are from, and their licence, by the first word of a file's name."""
 HELD_BACK = (
     "backgrounds_Dragonfly_by_Bolly", "backgrounds_Fossa_by_Jasper_Roks", "budgie_lake-sherburne",
     "budgie_piazza-gae-aulenti", "nature_Garden", "nature_LadyBird", "popos_jake-hills-36605",
@@ -35,7 +35,7 @@ HELD_BACK = (
 def load_wallpapers(
     data_dir: Folder = None, size: int | None = None, channels: int | None = None
 ) -> Dataset:
-    """Patches of `size` pixels (default 256): all of train, the middle three of each held-back one."""
+    """Return patches of `size` pixels (default 256): all of train, the middle three of a held-back one."""
     size, channels = 256 if size is None else size, 3 if channels is None else channels
     files = find(data_dir)
     free, held = held_apart(files, HELD_BACK, "free photographs")
@@ -53,7 +53,7 @@ def load_wallpapers(
 
 
 def find(data_dir: Folder = None) -> list[Path]:
-    """The photographs below DATA_DIR, in order; DataError where there are none."""
+    """Return the photographs below DATA_DIR, in order; DataError where there are none."""
     folder = Path(data_dir or ".").expanduser() / "photos"
     found = [
         file

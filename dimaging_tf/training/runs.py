@@ -1,4 +1,4 @@
-"""A training run: settings in, a run folder out; a killed run goes on where its last epoch ended."""
+"""A training run takes settings and leaves a run folder; a killed one goes on where its last epoch ended."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from dimaging_tf.errors import DataError, TrainingError, UserError
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a run's weights, on one machine: kept in run.json, read on resuming."""
+    """Everything that decides a run's weights on one machine; run.json keeps it, and resuming reads it."""
 
     model: str
     data: str
@@ -33,7 +33,7 @@ class Settings:
 
 
 def default_settings(model: str, **given: Any) -> Settings:
-    """The registry's defaults for `model` under what was given (None: not given)."""
+    """Return the registry's settings for `model`, with what was given instead (None: not given)."""
     entry = registry.find(model)
     defaults = {
         k: getattr(entry, k)
@@ -47,7 +47,7 @@ def default_settings(model: str, **given: Any) -> Settings:
 
 
 def read_settings(folder: str | Path) -> Settings:
-    """The settings of the run in `folder`; UserError where a fit script of your own recorded it."""
+    """Return the settings of the run in `folder`; UserError where a fit script of your own recorded it."""
     record = read_record(folder)
     if "settings" not in record:
         raise UserError(
@@ -57,12 +57,12 @@ def read_settings(folder: str | Path) -> Settings:
 
 
 def has_settings(folder: str | Path) -> bool:
-    """Whether `dimaging train` made the run, so that its data can be loaded again."""
+    """Return whether `dimaging train` made the run, so that its data can be loaded again."""
     return "settings" in read_record(folder)
 
 
 def latest(folder: str | Path) -> Path:
-    """best.keras of a run folder, else last.keras; UserError where there is neither."""
+    """Return best.keras of a run folder, else last.keras; UserError where there is neither."""
     for name in ("best.keras", "last.keras"):
         if (Path(folder) / name).exists():
             return Path(folder) / name
@@ -70,7 +70,7 @@ def latest(folder: str | Path) -> Path:
 
 
 def load_model(folder: str | Path) -> Any:
-    """The run's best model, with its optimizer."""
+    """Return the run's best model, with its optimizer."""
     import keras
 
     registry.find(
@@ -118,7 +118,7 @@ def train(
     settings: Settings, out: str | Path, *, resume: bool = False, callbacks: Any = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Any:  # fmt: skip
-    """Train into the run folder `out` and return the Keras model; `clock`, in s, ends one by minutes.
+    """Train into the run folder `out` and return the Keras model; `clock`, in seconds, ends a run by minutes.
 
     Two calls with the same settings on one machine give the same weights, also when the second was
     killed and resumed; a run by `minutes` is the exception. Raises UserError where `out` holds a run
@@ -206,7 +206,7 @@ def train(
 
 
 def examples(dataset: Any, count: int = 8) -> tuple[Any, Any]:
-    """Validation examples evenly over the split, as a model takes them, and their labels or None."""
+    """Return validation examples evenly over the split, as a model takes them, and their labels or None."""
     import numpy as np
 
     valid = dataset.valid
@@ -235,7 +235,7 @@ def _check_kind(settings: Settings, name: str, held: tuple[Kind, ...]) -> None:
 
 
 def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool) -> Any:
-    """A compiled model: new, or the last checkpoint with its optimizer."""
+    """Return a compiled model: a new one, or the last checkpoint with its optimizer."""
     import keras
 
     from dimaging_tf.training import callbacks as training
@@ -265,7 +265,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
 
 
 def _take_weights(model: Any, source: str) -> None:
-    """Those of another run's best model, whose networks must be alike."""
+    """Set the weights to those of another run's best model, whose networks must be alike."""
     import keras
 
     path = Path(source)
@@ -310,7 +310,7 @@ def _strategy(settings: Settings) -> Any:
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
-    """What run.json of a run folder says."""
+    """Return what run.json of a run folder says; UserError where there is none."""
     import json
 
     path = Path(folder) / "run.json"

@@ -87,9 +87,9 @@ def export(
     out            the bundle's own folder; nothing is there until all of it is
     precision      "fp32", "fp16" or "int8"; for an explicit density "fp32" or "integer"
     target         "cpu", "cuda", "phone" or "web"
-    data           real images to calibrate on and judge by: a name or folder of dimaging_tf.data,
-                   a Dataset, an array [N, H, W, C], or a pair of it and labels; by default what
-                   the model was trained on
+    data           real inputs to calibrate on and judge by: a name or path for dimaging_tf.data.load,
+                   a Dataset, an array of examples, such as images [N, H, W, C], or a pair of it and
+                   labels; by default what the model was trained on
     force          replace a bundle that is there
     uint8          whether images are bytes, 0 to 255; by default as the target likes it
     size           height and width of examples where the model takes any, in pixels; the phone's

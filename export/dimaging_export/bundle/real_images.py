@@ -46,7 +46,7 @@ class RealData:
 def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> RealData | None:
     """Load the real examples that `data` names; None where a plain model came without any.
 
-    data: None (what the model learned from), a name or folder of dimaging_tf.data, a Dataset, an
+    data: None (what the model learned from), a name or path of dimaging_tf.data, a Dataset, an
     array of examples (integers of images and movies become [0, 1]) or a pair (array, labels). size:
     height and width, where the model takes any: larger images are cut, smaller ones repeated.
     ExportError where the examples do not fit the model.

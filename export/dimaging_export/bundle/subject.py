@@ -55,6 +55,9 @@ class Subject:
     def kind(self) -> Kind | None:
         """Kind of data that it works on; None for a plain model whose input is of no such kind."""
         kind = kind_of(1 + len(self.example_shape))
+        known = getattr(self.model, "kinds", (kind,))
+        if kind not in known:  # a model of images whose graphs take none
+            return known[0]
         if self.model is not None or kind != "tokens":
             return kind
         graph = next(iter(self.graphs.values()))

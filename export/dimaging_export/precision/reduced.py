@@ -155,8 +155,8 @@ def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.Model
 
     if not feeds:
         raise ExportError(
-            "int8 needs real images to calibrate on and has none. Pass data=: an array [N, H, W, "
-            "C] or a name such as 'mnist5k' (dimaging export --data mnist5k)"
+            "int8 needs real inputs to calibrate on and has none. Pass data=: an array, such as images "
+            "[N, H, W, C], or a name such as 'mnist5k' (dimaging export --data mnist5k)"
         )
 
     class Reader(q.CalibrationDataReader):

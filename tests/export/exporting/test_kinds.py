@@ -16,7 +16,7 @@ from keras import layers
 from dimaging_tf import registry
 from dimaging_tf.data import load
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
-from dimaging_tf.errors import DataError
+from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
 
 
@@ -202,6 +202,17 @@ def test_a_killed_run_goes_on(trained, tmp_path):
     whole = keras.saving.load_model(run / "last.keras")
     for a, b in zip(whole.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_model_without_a_picture_says_so(trained):
+    from typer.testing import CliRunner
+
+    from dimaging_tf.commands.app import app
+
+    name, run, _ = trained
+    found = CliRunner().invoke(app, ["sample", str(run)])
+    assert isinstance(found.exception, UserError)
+    assert f"{name} draws no picture of its examples; export it and run it" in str(found.exception)
 
 
 def test_it_is_exported_on_other_data_of_its_kind_and_no_other(trained, tmp_path):

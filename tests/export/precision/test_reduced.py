@@ -168,7 +168,7 @@ def test_the_float_graph_is_not_touched():
 
 
 def test_int8_without_images_or_work():
-    with pytest.raises(ExportError, match="needs real images"):
+    with pytest.raises(ExportError, match="needs real inputs"):
         change_precision(build("conv"), "int8", [])
     x = keras.Input((4,), name="x")
     nothing = convert(keras.Model(x, {"y": L.ReLU()(x)}))

@@ -135,7 +135,7 @@ def test_errors(words, expected, capsys, monkeypatch, tmp_path):
         ("my.txt", b"to be", [], "data that holds images [N, H, W, C] (see dimaging list)"),
         ("my.csv", b"1,2", [], "vae learns from images [N, H, W, C]; my.csv holds series [N, T, C]. Choose "),
         ("my.gif", b"GIF", [], "my.gif holds movies [N, T, H, W, C]. Choose "),
-        ("my.npz", b"PK", [], "my.npz cannot be read as .npz: "),
+        ("my.npz", b"PK", [], "my.npz is damaged, or no .npz: "),
         ("my.npz", b"PK", ["--size", 8], "is an .npz file, which has no size= (--size); it takes kind, le"),
         ("my.npz", b"PK", ["--kind", "tokens"], "vae learns from images [N, H, W, C]; my.npz holds tokens"),
         ("my.txt", b"to be", ["--kind", "picture"], "unknown kind 'picture'; known: image, movie, series, tok"),

@@ -157,7 +157,7 @@ DAMAGED = [
         lambda folder: write_mnist(folder, x_train=np.array([{}], dtype=object)),
         "mnist.npz",
         None,
-        "allow_pickle",
+        "'x_train' holds Python objects, which are never unpickled",
     ),
     (
         "mnist",
