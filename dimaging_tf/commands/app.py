@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from dimaging_edge.common.errors import DimagingError
+from dimaging_edge.common.stopping import Terminated, orderly_end
 
 from dimaging_tf import registry
 from dimaging_tf.commands.attack import gradient
@@ -231,7 +232,7 @@ def _edge(verb: str, context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command and exit: 1 after an error, which is a message without traceback, 130 after Ctrl-C."""
+    """Run the command and exit: 1 after an error, a message without traceback, 130 at Ctrl-C, 143 at SIGTERM."""
     status = _status()
     gc.collect()
     sys.exit(status)
@@ -244,11 +245,12 @@ def _status() -> int | str | None:
     whose threads may abort a Python that is about to end.
     """
     try:
-        app()
+        with orderly_end(grace_s=None):
+            app()
     except SystemExit as end:
         return end.code
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stop:
+        return 143 if isinstance(stop, Terminated) else 130
     except ModuleNotFoundError as missing:
         if (missing.name or "dimaging").startswith("dimaging"):
             raise

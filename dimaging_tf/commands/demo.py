@@ -18,6 +18,8 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
+from dimaging_edge.common.stopping import begin_worker
+
 from dimaging_tf.commands.demo_pictures import SHOWN, Figure, run_edge, show_codec
 from dimaging_tf.commands.report import write_report
 from dimaging_tf.errors import DataError, UserError
@@ -109,7 +111,8 @@ def _make_all(made: dict[str, dict[str, Any]], out: Path, seed: int) -> dict[str
 
 
 def use_half_of_cores() -> None:
-    """Limit TensorFlow's threads in a new process to half of the cores, because two such processes run."""
+    """Begin a worker: it ends with its parent, and TensorFlow takes half of the cores, because two run."""
+    begin_worker()
     threads = max(1, (os.cpu_count() or 1) // 2)
     with suppress(ImportError):  # `make` raises it again, where the person sees it
         from dimaging_tf.quiet import load_tensorflow

@@ -21,6 +21,7 @@ from typing import Any
 import keras
 import numpy as np
 from dimaging_edge.common.files import read_json_lines, whole_file, write_json, write_text
+from dimaging_edge.common.stopping import Terminated
 from dimaging_edge.common.version import __version__
 
 from dimaging_tf.errors import TrainingError
@@ -46,41 +47,49 @@ class StopOnNaN(keras.callbacks.Callback):
 class StopOnInterrupt(keras.callbacks.Callback):
     """Raises KeyboardInterrupt at the end of the step in which Ctrl-C is pressed; pressed twice, at once.
 
-    In the middle of a step, TensorFlow's own threads would abort the process or lose the interrupt. It is
-    used around `fit`: `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
+    SIGTERM likewise raises Terminated, which is a KeyboardInterrupt. In the middle of a step, TensorFlow's own
+    threads would abort the process or lose the interrupt. It is used around `fit`:
+    `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
     """
 
     def __init__(self):
         super().__init__()
-        self.asked = self.taken = False
+        self.asked: int = 0  # the number of the signal
+        self.past: dict[int, Any] = {}  # the handlers that it stands in for
 
     def __enter__(self):
-        self.asked, self.past = False, signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()  # only it may handle signals
-        # Where SIGINT is ignored, as under nohup, it stays ignored.
-        self.taken = main and self.past is signal.default_int_handler
-        if self.taken:
-            signal.signal(signal.SIGINT, self._ask)
+        self.asked = 0
+        if threading.current_thread() is threading.main_thread():  # only it may handle signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.getsignal(number)
+                # Where a signal is ignored, as SIGINT under nohup, it stays ignored; and another's
+                # handler of Ctrl-C stays in charge.
+                own = number == signal.SIGTERM or before is signal.default_int_handler
+                if own and before is not signal.SIG_IGN:
+                    self.past[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, kind=None, *error):
         self._restore()
-        if self.asked and kind is None:  # pressed after the last step
-            raise KeyboardInterrupt
+        if kind is None:  # it may have come after the last step
+            self._stop_if_asked()
 
     def _ask(self, number, frame):
-        self.asked = True
+        self.asked = number
         self._restore()
 
     def _restore(self):
-        if self.taken:
-            signal.signal(signal.SIGINT, self.past)
-            self.taken = False
+        for number, handler in self.past.items():
+            signal.signal(number, handler)
+        self.past = {}
+
+    def _stop_if_asked(self):
+        if self.asked:
+            raise Terminated if self.asked == signal.SIGTERM else KeyboardInterrupt
 
     def on_train_batch_end(self, batch, logs=None):
-        """Raise KeyboardInterrupt if Ctrl-C was pressed during the step."""
-        if self.asked:
-            raise KeyboardInterrupt
+        """Raise what was asked for during the step."""
+        self._stop_if_asked()
 
     on_test_batch_end = on_train_batch_end
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dimaging_edge.common.files import remove_leftovers
+from dimaging_edge.common.locks import sole_writer
 
 from dimaging_tf import registry
 from dimaging_tf.data.kinds import FORMS, Kind
@@ -123,16 +124,22 @@ def train(
     Two calls with the same settings on one machine give the same weights, also when the second was
     killed and resumed; a run by `minutes` is the exception. Raises UserError where `out` holds a run
     already and `resume` is not set, or where its minutes are used up; DataError for data that the
-    model cannot learn from, and TrainingError on NaN.
+    model cannot learn from, TrainingError on NaN, DimagingError while another process trains into `out`.
     """
     out = Path(out)
     if (out / "run.json").exists() and not resume:
         raise UserError(
             f"{out} holds a run already: continue it with --resume, or choose another --out."
         )
-    if (out / "run.json").exists():
+    with sole_writer(out, out / ".dimaging-lock"):
         for folder in (out, out / "samples"):
             remove_leftovers(folder)
+        return _train(settings, out, resume, callbacks, clock)
+
+
+def _train(
+    settings: Settings, out: Path, resume: bool, callbacks: Any, clock: Callable[[], float]
+) -> Any:
     import keras
     import tensorflow as tf
 

@@ -24,7 +24,7 @@ from dimaging_export.bundle.card import card
 from dimaging_export.bundle.provenance import sections
 from dimaging_export.bundle.real_images import RealData, real_data
 from dimaging_export.bundle.subject import Subject, load_subject, portable
-from dimaging_export.bundle.write import check_place, file_entry, new_bundle
+from dimaging_export.bundle.write import check_place, file_entry, new_bundle, seal_graphs
 from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.gradient.bundled import build_gradient
@@ -260,8 +260,9 @@ def _write(
             (folder / file).write_bytes(data)
     examples: Any = {f"{n}/{key}": x for n, b in built.items() for key, x in b.examples.items()}
     np.savez_compressed(folder / "examples.npz", **examples)
-    files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
     graphs = {name: b.entry for name, b in built.items()}
+    seal_graphs(folder, facts["model_id"], graphs)
+    files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
     manifest = schema.Manifest(graphs=graphs, files=files, quality=quality, **facts)
     (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
     return manifest

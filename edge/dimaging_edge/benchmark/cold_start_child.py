@@ -14,6 +14,7 @@ from dimaging_edge.benchmark.timing import tile
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.bundle.session import PROVIDERS, runtime
 from dimaging_edge.common.errors import DimagingError
+from dimaging_edge.common.stopping import follow_parent
 
 RUNS = 3
 """The number of runs before memory is read; what onnxruntime keeps for later ones is there after two."""
@@ -59,6 +60,7 @@ def nodes_by_provider(profile: str) -> dict[str, int]:
 
 def main(request: str) -> int:
     """Measure as `request` says (a JSON list: the arguments of `measure`); print a line of JSON."""
+    follow_parent()
     try:
         print(json.dumps(asdict(measure(*json.loads(request)))))
     except DimagingError as error:

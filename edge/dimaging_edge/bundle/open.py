@@ -1,4 +1,4 @@
-"""Open a bundle, prove that nothing in it was changed, run its graphs."""
+"""Open a bundle, compare every file with its manifest, run its graphs."""
 
 import math
 import os

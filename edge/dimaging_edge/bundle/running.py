@@ -1,7 +1,7 @@
 """Runs of a session that can be stopped: by a time limit, or from a signal handler.
 
 onnxruntime computes in C++, where Python's signals do not arrive; it looks at a flag between two operators.
-So every run has such a flag, and whoever wants all runs of this process to end (`stop_all`) raises it.
+So every run has such a flag, which a time limit raises, or a signal (`common.stopping`).
 """
 
 import threading
@@ -14,18 +14,10 @@ import numpy as np
 from dimaging_edge.bundle.schema import Graph
 from dimaging_edge.bundle.session import runtime
 from dimaging_edge.common.errors import DimagingError, InputError, LimitError
+from dimaging_edge.common.stopping import RUNS
 
 if TYPE_CHECKING:
     import onnxruntime
-
-_RUNNING: set[Any] = set()
-"""The run options of the runs in progress."""
-
-
-def stop_all() -> None:
-    """Let every run of this process end at its next operator, with a DimagingError."""
-    for options in tuple(_RUNNING):
-        options.terminate = True
 
 
 def run_session(
@@ -63,10 +55,10 @@ def _stoppable(limit_s: float | None) -> Iterator[Any]:
         timer = threading.Timer(limit_s, setattr, (options, "terminate", True))
         timer.daemon = True
         timer.start()
-    _RUNNING.add(options)
+    RUNS.add(options)
     try:
         yield options
     finally:
-        _RUNNING.discard(options)
+        RUNS.discard(options)
         if timer is not None:
             timer.cancel()

@@ -57,6 +57,8 @@ def runtime(*, allow_fallback: bool = False) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C, as C++ passes it on
+            raise error.__cause__ from None
         raise ProviderError(
             f"onnxruntime cannot be imported ({error}). Install exactly one: {_INSTALL}"
         ) from None

@@ -13,6 +13,7 @@ from dimaging_edge import __version__
 from dimaging_edge.commands import attack, generate, photo, text
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
+from dimaging_edge.common.stopping import Terminated, orderly_end
 from dimaging_edge.common.tables import number, table
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0 ok, 1 error, 2 usage, 130 stopped by Ctrl-C; and see `bench`."""
+    """Run the command.
+
+    Returns 0 ok, 1 error, 2 usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM; and see `bench`.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a dash gets a question mark
     try:
-        options = _parser().parse_args(argv)
-        code = options.verb(options)
-        sys.stdout.flush()
+        with orderly_end():
+            options = _parser().parse_args(argv)
+            code = options.verb(options)
+            sys.stdout.flush()
     except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
         return int(stop.code or 0)
     except BrokenPipeError:  # the reader (head, less) has seen enough
@@ -38,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DimagingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped; no half-written file is left", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
     return code
 
 
@@ -144,6 +149,7 @@ def _open(options: argparse.Namespace) -> "Bundle":
         options.provider or "cpu",
         options.threads,
         allow_fallback=options.allow_fallback,
+        limit_s=options.limit,
     )
     fallback = "" if bundle.provider == (options.provider or "cpu") else " (fallback)"
     print(f"provider {bundle.provider}{fallback}, threads {bundle.threads}", flush=True)
@@ -196,7 +202,12 @@ def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:
     return open_first
 
 
-def _device(parser: argparse.ArgumentParser) -> None:
+def _device(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
+    if limit:
+        parser.add_argument(
+            "--limit", type=_above_zero, metavar="S",
+            help="longest time of one run of a graph, in s (default: none)",
+        )  # fmt: skip
     parser.add_argument(
         "--provider", metavar="NAME", help="where graphs run: cpu, cuda or openvino (default: cpu)"
     )
@@ -244,7 +255,7 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         "--limit", type=_finite, default=30.0, metavar="S",
         help="longest time to decide on one graph, in s (default: 30)",
     )  # fmt: skip
-    _device(one)
+    _device(one, limit=False)
 
 
 def _positive(text: str) -> int:
@@ -259,6 +270,13 @@ def _at_least(least: int, text: str) -> int:
     if not text.removeprefix("-").isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"expected {least} or more, received {text}")
     return int(text)
+
+
+def _above_zero(text: str) -> float:
+    value = _finite(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, received {text}")
+    return value
 
 
 def _finite(text: str) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
+from dimaging_edge.common.stopping import begin_worker
 from dimaging_edge.common.tables import table
 
 if TYPE_CHECKING:
@@ -179,7 +180,11 @@ def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleMode
     key = str(path), options.provider, options.threads
     if key not in _OPEN:
         _OPEN[key] = open_model(
-            path, options.provider or "cpu", options.threads, allow_fallback=options.allow_fallback
+            path,
+            options.provider or "cpu",
+            options.threads,
+            allow_fallback=options.allow_fallback,
+            limit_s=options.limit,
         )
     return _OPEN[key]
 
@@ -209,14 +214,18 @@ def _results(
         yield from (_attempt(work, options, *job) for job in jobs)
         return
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from multiprocessing import active_children, get_context
 
     options.threads = options.threads or 1  # the cores are taken by files
     # spawn: onnxruntime's threads do not survive a fork
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker) as pool:
         try:
             futures = [pool.submit(_attempt, work, _plain(options), *job) for job in jobs]
             yield from (future.result() for future in futures)
+        except BaseException:
+            for child in active_children():  # or one waits for files that nobody needs
+                child.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

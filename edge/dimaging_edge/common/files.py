@@ -50,10 +50,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, place)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DimagingError(
-            f"cannot write {path}: {reason}; is the folder there, and writable?"
-        ) from error
+        mend = "; is the folder there, and writable?" if error.errno else ""
+        raise DimagingError(f"cannot write {path}: {error.strerror or error}{mend}") from error
 
 
 @contextmanager
@@ -104,18 +102,26 @@ def remove_leftovers(folder: str | Path, of: str | Path | None = None) -> None:
     of: only the left-overs of this file. What a living process writes stays, and so does everything below the
     folder that has not the mark itself.
     """
+    for path in leftovers(folder, of):
+        _remove(path, unless_locked=True)
+
+
+def leftovers(folder: str | Path, of: str | Path | None = None) -> list[Path]:
+    """Return what killed processes left in a folder; arguments as `remove_leftovers`."""
     start = "." if of is None else f".{_short(Path(of))}-"
     try:
-        names = [name for name in os.listdir(folder) if name.startswith(start)]
+        names = sorted(name for name in os.listdir(folder) if name.startswith(start))
     except OSError:
-        return
+        return []
+    dead = []
     for name in names:
         found = _MARK.fullmatch(name)
         if found is None or name in _ACTIVE or (of is not None and found["stem"] != start[1:-1]):
             continue
         pid = int(found["pid"])
         if pid == os.getpid() or not is_alive(pid):
-            _remove(Path(folder) / name, unless_locked=True)
+            dead.append(Path(folder) / name)
+    return dead
 
 
 def _remove(path: Path, *, unless_locked: bool = False) -> None:
@@ -123,7 +129,7 @@ def _remove(path: Path, *, unless_locked: bool = False) -> None:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW) if unless_locked else None
         try:
-            if descriptor is not None and not take_lock(descriptor):
+            if descriptor is not None and take_lock(descriptor) is False:
                 return
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

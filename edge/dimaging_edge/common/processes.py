@@ -21,17 +21,17 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def take_lock(descriptor: int) -> bool:
-    """Lock an open file or folder until it is closed or this process ends; False where another holds it.
+def take_lock(descriptor: int) -> bool | None:
+    """Lock an open file or folder until it is closed or this process ends; return whether that succeeded.
 
-    A file system without locks answers True: there the number of the process must do.
+    False: another holds it. None: the system or the file system has no such locks.
     """
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     return True

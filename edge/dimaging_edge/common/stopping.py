@@ -23,6 +23,10 @@ RUNS: set[Any] = set()
 """What computes now: objects that stop when their attribute `terminate` becomes True."""
 
 
+_WORKERS: list[Any] = []
+"""The contexts that last as long as this process."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM has arrived, which ends a command as Ctrl-C does."""
 
@@ -34,10 +38,12 @@ def stop_runs() -> None:
 
 
 @contextmanager
-def orderly_end() -> Iterator[None]:
+def orderly_end(grace_s: float | None = GRACE_S) -> Iterator[None]:
     """Inside, SIGTERM raises Terminated, and it and SIGINT also reach a run that does not return to Python.
 
-    The signals are those of the main thread; in another thread, and on Windows, nothing changes.
+    grace_s: how long it may take to leave after the first signal, in s, before the process ends where it is;
+    None: as long as it takes. The signals are those of the main thread; in another one, and on Windows,
+    nothing changes.
     """
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         yield
@@ -46,7 +52,7 @@ def orderly_end() -> Iterator[None]:
     os.set_blocking(writer, False)
     before = signal.signal(signal.SIGTERM, _terminate)
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(reader,), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(reader, grace_s), daemon=True)
     watcher.start()
     try:
         yield
@@ -65,22 +71,33 @@ def follow_parent() -> None:
         threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
 
 
+def begin_worker() -> None:
+    """Prepare a worker process: SIGTERM ends its job in order, and so does the end of its parent."""
+    if os.name == "posix":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        whole_life = orderly_end()
+        whole_life.__enter__()
+        _WORKERS.append(whole_life)
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        follow_parent()
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _watch(reader: int) -> None:
-    end = b"\0"
+def _watch(reader: int, grace_s: float | None) -> None:
+    end, timer = b"\0", None
     while (number := os.read(reader, 1)) != end:
         if number[0] in (signal.SIGINT, signal.SIGTERM):
             stop_runs()
-            timer = threading.Timer(GRACE_S, _end_now, (number[0],))
-            timer.daemon = True
-            timer.start()
-            while os.read(reader, 1) != end:
-                stop_runs()  # asked twice
-            timer.cancel()
-            return
+            if grace_s is not None:
+                timer = threading.Timer(grace_s, _end_now, (number[0],))
+                timer.daemon = True
+                timer.start()
+                grace_s = None
+    if timer is not None:
+        timer.cancel()
 
 
 def _end_now(number: int) -> None:

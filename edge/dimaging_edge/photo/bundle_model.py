@@ -209,6 +209,10 @@ def open_model(
     threads: int | None = None,
     *,
     allow_fallback: bool = False,
+    limit_s: float | None = None,
 ) -> BundleModel:
     """Open a bundle, or a shipped one by its name; arguments and errors as `open_bundle`."""
-    return BundleModel(open_bundle(located(path), provider, threads, allow_fallback=allow_fallback))
+    bundle = open_bundle(
+        located(path), provider, threads, allow_fallback=allow_fallback, limit_s=limit_s
+    )
+    return BundleModel(bundle)

@@ -1,15 +1,20 @@
 """Writing a bundle so that it is either whole or not there: beside its place, then moved into it."""
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from dimaging_edge.bundle import schema
+from dimaging_edge.bundle.identity import EXAMPLES, with_seal
+from dimaging_edge.common.files import leftovers, temporary_folder
+from dimaging_edge.common.locks import sole_writer
 
 from dimaging_export.errors import ExportError
+
+REPLACED = "replaced"
+"""The folder in which an export keeps the bundle that it replaces, for the moment between two renames."""
 
 
 def check_place(out: Path, force: bool) -> None:
@@ -28,35 +33,60 @@ def check_place(out: Path, force: bool) -> None:
 def new_bundle(out: Path, force: bool) -> Iterator[Path]:
     """Yield an empty folder beside `out`; it becomes `out` at the end, or is gone after an error.
 
-    A bundle that was there stays until the new one is complete. An OSError (read-only, disk full)
-    becomes an ExportError with the reason.
+    A bundle that was there stays until the new one is complete. A symbolic link stays, and the bundle that it
+    points to is replaced. What a killed export of this name left is removed first. ExportError while another
+    process writes this bundle, and for an OSError (read-only, disk full), with the reason.
     """
-    missing = [folder for folder in out.parents if not folder.exists()]  # the deepest first
-    work = None
+    place = Path(os.path.realpath(out)) if out.is_symlink() else out
+    missing = [folder for folder in place.parents if not folder.exists()]  # the deepest first
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        bundle, replaced = work / "bundle", work / "replaced"
-        bundle.mkdir()
-        yield bundle
-        check_place(out, force)
-        if out.exists():
-            out.rename(replaced)
-        try:
-            bundle.rename(out)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(out)
-            raise
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with sole_writer(out, place.with_name(f".{place.name}.dimaging-lock")):
+            _restore(place)
+            with temporary_folder(place) as work:
+                bundle = work / "bundle"
+                bundle.mkdir()
+                yield bundle
+                check_place(place, force)
+                _exchange(bundle, place, work / REPLACED)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(f"cannot write the bundle {out}: {reason}. Nothing was left") from error
     finally:
-        if work is not None:
-            shutil.rmtree(work, ignore_errors=True)
         for folder in missing:
             if folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _exchange(bundle: Path, place: Path, replaced: Path) -> None:
+    """Move a bundle to its place; what was there comes back if that fails."""
+    try:
+        if place.exists():
+            place.rename(replaced)
+        bundle.rename(place)
+    except BaseException:
+        if replaced.exists() and not place.exists():
+            replaced.rename(place)
+        raise
+
+
+def _restore(place: Path) -> None:
+    """Bring back the bundle that an export killed between its two renames had moved away."""
+    if place.exists():
+        return
+    for work in leftovers(place.parent, of=place):
+        if (work / REPLACED).is_dir():
+            (work / REPLACED).rename(place)
+            return
+
+
+def seal_graphs(folder: Path, model_id: str, graphs: Mapping[str, schema.Graph]) -> None:
+    """Seal every graph of a bundle whose other files are written: see `dimaging_edge.bundle.identity`."""
+    files = {graph.file for graph in graphs.values()} | {EXAMPLES}
+    tables = {p.name: file_entry(p).sha256 for p in folder.iterdir() if p.name not in files}
+    for name, graph in graphs.items():
+        path = folder / graph.file
+        path.write_bytes(with_seal(path.read_bytes(), model_id, name, tables))
 
 
 def file_entry(path: Path) -> schema.File:

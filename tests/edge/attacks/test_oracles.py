@@ -3,9 +3,8 @@
 import numpy as np
 import onnx
 import pytest
-from dimaging_edge import attacks
+from dimaging_edge import attacks, open_bundle
 from dimaging_edge.attacks import Threat, wrapped
-from dimaging_edge.bundle.open import Bundle
 from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.common.errors import InputError
 from dimaging_export.gradient.build import gradient_model
@@ -13,10 +12,10 @@ from dimaging_export.precision.image_bytes import wrap
 
 
 @pytest.fixture
-def bundle_of(tmp_path):
-    """bundle_of({name: model}, range of the image) -> an opened bundle, without its hashes."""
+def bundle_of(tmp_path, make):
+    """bundle_of({name: model}, range of the image) -> an opened bundle."""
 
-    def make(models, limits=(0.0, 1.0)):
+    def bundle_of(models, limits=(0.0, 1.0)):
         graphs = {}
         for name, model in models.items():
             onnx.save(model, tmp_path / f"{name}.onnx")
@@ -26,15 +25,15 @@ def bundle_of(tmp_path):
                 for side in (model.graph.input, model.graph.output)
             )
             graphs[name] = Graph(name, f"{name}.onnx", inputs, outputs, 18, None, {}, {})
-        texts = dict.fromkeys(
-            ("model", "model_id", "precision", "target", "version", "licence", "paper"), ""
-        )
+        texts = dict.fromkeys(("model", "precision", "target", "version", "licence", "paper"), "")
+        texts["model_id"] = "0" * 64
         manifest = Manifest(
             1, **texts, lecture="", config={}, graphs=graphs, files={}, quality=None, tools={}
         )  # fmt: skip
-        return Bundle(tmp_path, manifest, "cpu", 1, False)
+        make.manifest(tmp_path, manifest)
+        return open_bundle(tmp_path, threads=1)
 
-    return make
+    return bundle_of
 
 
 def _tensor(info, limits):

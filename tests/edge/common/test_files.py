@@ -103,7 +103,7 @@ def test_what_is_no_file_stays(tmp_path: Path, make, says: str) -> None:
     path = tmp_path / "x"
     make(path)
     before = stat.S_IFMT(path.lstat().st_mode)
-    with pytest.raises(DimagingError, match="cannot write .*x: .*; is the folder there") as caught:
+    with pytest.raises(DimagingError, match="cannot write .*x: ") as caught:
         write_bytes(path, b"data")
     assert says in str(caught.value)
     assert stat.S_IFMT(path.lstat().st_mode) == before

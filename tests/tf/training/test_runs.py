@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.files import read_json_lines, whole_file, write_json
+from dimaging_edge.common.locks import sole_writer
+from dimaging_edge.common.stopping import Terminated
 from helpers.small_runs import SMALL, small
 
 from dimaging_tf.errors import TrainingError, UserError
@@ -196,6 +198,23 @@ def test_ctrl_c_after_the_last_step_is_not_lost():
     other.__exit__(TrainingError, TrainingError("its own trouble goes first"), None)
 
 
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)],
+)
+def test_a_signal_stops_at_the_end_of_the_step(number, raised):
+    past = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    with pytest.raises(KeyboardInterrupt) as caught, StopOnInterrupt() as stop:
+        stop.on_train_batch_end(0)
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)  # in the middle of a step nothing happens
+        stop.on_train_batch_end(1)
+    assert caught.type is raised
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, past)
+
+
 def test_ctrl_c_callback_without_its_context_does_nothing():
     stop = StopOnInterrupt()
     stop.on_train_batch_end(0)
@@ -265,6 +284,15 @@ def test_errors(case, tmp_path):
     with pytest.raises(UserError) as error:
         act(tmp_path)
     assert words in str(error.value)
+
+
+def test_two_writers_of_one_folder(tmp_path):
+    settings = small("vae", epochs=1)
+    with (
+        sole_writer(tmp_path / "run", tmp_path / "run" / ".dimaging-lock"),
+        pytest.raises(DimagingError, match="run is being written by this process; wait until"),
+    ):
+        runs.train(settings, tmp_path / "run")
 
 
 def test_resuming_clears_what_a_kill_left(tmp_path):
