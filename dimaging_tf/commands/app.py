@@ -10,7 +10,7 @@ from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.stopping import Terminated, orderly_end
 
 from dimaging_tf import registry
-from dimaging_tf.commands.attack import gradient
+from dimaging_tf.commands.attack import attack, gradient, robustness
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.train import Seed, Size, train
 from dimaging_tf.errors import UserError
@@ -207,6 +207,8 @@ def report(
 
 app.command()(rd)
 app.command()(gradient)
+app.command()(attack)
+app.command()(robustness)
 
 
 def model_name(run: Path) -> str:

@@ -1,11 +1,21 @@
-"""The verbs that attack classifiers: gradient."""
+"""The verbs that attack classifiers: gradient, attack, robustness."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from dimaging_tf.commands.train import Seed
+from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
+
+Where = Annotated[Path, typer.Argument(help="Run folder or bundle of a classifier.")]
+Eps = Annotated[str, typer.Option(help="Largest change; black to white is 1, a grey level 1/255.")]
+Norm = Annotated[str, typer.Option(help="linf (each value) or l2 (the whole image).")]
+Precision = Annotated[str, typer.Option(help="Of a run: fp32, fp16 or int8 is attacked.")]
 
 
 def gradient(
@@ -26,3 +36,112 @@ def gradient(
     from dimaging_export.gradient.file import gradient_file
 
     typer.echo(gradient_file(model, out or model.with_name(f"{model.stem}-gradient.onnx"), logits))
+
+
+def attack(
+    where: Where,
+    image: Annotated[Path, typer.Option(help="Picture or .npy of the size that the model takes.")],
+    target: Annotated[
+        str | None, typer.Option(help="Class that it shall become  [default: anything else]")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Class that it shows  [default: what the model says]")
+    ] = None,
+    eps: Eps = "8/255",
+    norm: Norm = "linf",
+    method: Annotated[
+        str,
+        typer.Option(help="fgsm, bim, pgd, momentum, apgd, deepfool, ddn, square or rays."),
+    ] = "pgd",
+    precision: Precision = "fp32",
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="Picture to write.")] = Path("attacked.png"),
+) -> None:
+    """Change an image a little, so that a classifier takes it for something else.
+
+    Writes the picture, and beside it NAME-compare.png: before, after, and their difference.
+    """
+    options = {
+        "eps": eps, "norm": norm, "method": method, "seed": seed, "out": out, "target": target,
+        "label": label,
+    }  # fmt: skip
+    with _bundle(where, precision) as bundle:
+        _edge("attack", bundle, image, options)
+
+
+def robustness(
+    where: Where,
+    data: Annotated[
+        str | None, typer.Option(help="Data set or folder with labels  [default: the model's]")
+    ] = None,
+    eps: Eps = "8/255",
+    norm: Norm = "linf",
+    plan: Annotated[
+        str, typer.Option(help="quick, standard or thorough; thorough compares with papers.")
+    ] = "standard",
+    n: Annotated[int, typer.Option(min=1, help="Images of the valid split, at random.")] = 1000,
+    precision: Precision = "fp32",
+    seed: Seed = 0,
+    json: Annotated[Path | None, typer.Option(help="File for the whole report.")] = None,
+) -> None:
+    """Measure how robust a classifier is; exit code 3 where a gate fails and there is no figure."""
+    import numpy as np
+
+    from dimaging_tf.data.dataset import to_float
+
+    with _bundle(where, precision) as bundle, tempfile.TemporaryDirectory() as folder:
+        valid = _load(where, bundle, data).valid
+        if valid.label is None or valid.label.ndim != 1:
+            raise UserError(
+                "robustness is measured on images with one label each; received others. Give such: "
+                "--data mnist5k"
+            )
+        chosen = np.random.default_rng(0).permutation(len(valid))[:n]
+        file = Path(folder, "data.npz")
+        np.savez(file, x=_in_range(bundle, to_float(valid.x[chosen])), y=valid.label[chosen])
+        options = {"eps": eps, "norm": norm, "plan": plan, "n": n, "seed": seed, "json": json}
+        _edge("robustness", bundle, file, options)
+
+
+@contextmanager
+def _bundle(where: Path, precision: str) -> Iterator[Path]:
+    """A bundle as it is; of a run a new one with its gradient, which is gone afterwards."""
+    if (where / "bundle.json").is_file():
+        yield where
+        return
+    load_tensorflow()
+    from dimaging_export import export
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield export(where, Path(folder, where.name), precision=precision, gradient=True)
+
+
+def _load(where: Path, bundle: Path, data: str | None) -> Any:
+    """The data set asked for, or that of the run, or the default of the bundle's model."""
+    from dimaging_edge.bundle.open import read_manifest
+
+    from dimaging_tf import data as sources
+    from dimaging_tf import registry
+    from dimaging_tf.training import runs
+
+    if data is None and (where / "run.json").is_file() and runs.has_settings(where):
+        return runs.load_data(runs.read_settings(where))
+    return sources.load(data or registry.find(read_manifest(bundle).model).data)
+
+
+def _in_range(bundle: Path, x: Any) -> Any:
+    """Images in [0, 1] in the range that the bundle takes."""
+    from dimaging_edge.bundle.open import read_manifest
+
+    (low, high) = next(iter(read_manifest(bundle).graphs.values())).inputs[0].range or (0.0, 1.0)
+    return (low + x * (high - low)).clip(low, high).astype("float32")
+
+
+def _edge(verb: str, bundle: Path, what: Path, options: dict[str, Any]) -> None:
+    """Hand over to the verb of `dimaging-edge`."""
+    from dimaging_edge.commands import main as edge
+
+    words = [verb, str(bundle), str(what)]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value is not None else []
+    raise typer.Exit(edge.main(words))

@@ -279,3 +279,55 @@ def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
     assert process.returncode == 130, said
     assert not [p for p in (tmp_path / "run").rglob(".*")]
     assert runs.load_model(tmp_path / "run").config.shape == (8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "classifier"
+    words = ("--data", "digits", "--epochs", 8, "--set", "channels=(8,)", "--set", "units=16")
+    run("train", "classifier", *words, "--out", folder)
+    return folder
+
+
+def test_attack_on_a_run(classifier, tmp_path):
+    digit = data.load("digits").valid.x[0]
+    np.save(tmp_path / "digit.npy", (digit / 255).astype(np.float32)[None])
+    out = tmp_path / "attacked.png"
+    words = (
+        "--image",
+        tmp_path / "digit.npy",
+        "--target",
+        3,
+        "--label",
+        1,
+        "--eps",
+        0.5,
+        "--out",
+        out,
+    )
+    assert "after   class 3 (" in run("attack", classifier, *words)
+    assert out.stat().st_size > 50
+    assert not list(classifier.glob("*bundle*"))
+
+
+def test_robustness_of_a_run(classifier, tmp_path):
+    report = tmp_path / "report.json"
+    words = ("--eps", 0.05, "--plan", "quick", "--n", 60, "--json", report)
+    result = runner.invoke(cli.app, ["robustness", str(classifier), *map(str, words)])
+    found = json.loads(report.read_text())
+    assert result.exit_code == (0 if found["robust"] else 3)
+    assert found["headline"] in result.output
+    assert found["images"] == 60
+    assert found["clean"]["share"] > 0.6
+
+
+def test_gradient_of_a_file(classifier, tmp_path):
+    run("export", classifier, "--out", tmp_path / "b", "--gradient")
+    said = run("gradient", tmp_path / "b" / "classifier.onnx", "--out", tmp_path / "g.onnx")
+    assert "gradient, margin and logits of 10 classes out" in said
+    assert (tmp_path / "g.onnx").is_file()
+
+
+def test_robustness_needs_labels(classifier, capsys, monkeypatch):
+    said = error(capsys, monkeypatch, "robustness", classifier, "--data", "photos")
+    assert "images with one label each; received others. Give such: --data mnist5k" in said
