@@ -1,6 +1,6 @@
 """Train the shipped codec's model on a GPU with Keras on JAX, for minutes at a time; TensorFlow is not needed.
 
-    python benchmarks/codec_tiles.py --data DIR --out TILES                       prepares the pictures
+    python benchmarks/parts/codec_tiles.py --data DIR --out TILES                 prepares the pictures
     python benchmarks/codec_gpu.py --tiles TILES/train --valid TILES/valid --out RUN --minutes 7
     python benchmarks/codec_gpu.py ... --out RUN --resume RUN                     goes on after a cut
 
@@ -8,7 +8,8 @@ RUN gets, about every minute and at the end: `codec.keras` (the mean of recent w
 `dimaging export RUN/codec.keras` takes it), `state_*.npz` (everything that resuming needs, in files of at
 most 12 MB) and `codec_gpu.jsonl`, a line each time. The learning rate rises, then falls to nothing along
 half a cosine that ends with the minutes, however many steps they hold; a resumed run goes on where the
-cosine was. Everything random follows from --seed and the count of steps.
+cosine was. Everything random follows from --seed and the count of steps. What is needed where the GPU is:
+this file, parts/figures.py, dimaging_tf, and the wheels of keras, namex and optree beside JAX and Pillow.
 """
 
 import argparse
@@ -28,11 +29,14 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from parts import figures
 
+from dimaging_tf.compression.base import RUNGS
 from dimaging_tf.models.unet_codec import Config, UNetCodec
 
 QUICK = {"skip": 24, "bottleneck": 4, "blocks": (1, 1), "width": 8, "prior": 8}
 """A network that a test can train."""
+RECORD = "codec_gpu.jsonl"
 WARM_UP = 500
 """Steps in which the learning rate rises."""
 DECAY = 0.9995
@@ -43,7 +47,7 @@ FILE = 12e6
 
 def main() -> int:
     """Train, and write down what was learned as it comes."""
-    args = _parser().parse_args()
+    args = _arguments()
     if keras.backend.backend() != "jax":
         print("codec_gpu trains on JAX; received KERAS_BACKEND=" + keras.backend.backend())
         return 2
@@ -53,19 +57,41 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     config = Config(tradeoff=tuple(args.tradeoff), compute=args.compute, seed=args.seed)
-    config = replace(config, **QUICK) if args.quick else config
-    tiles, held = read_tiles(args.tiles), read_tiles(args.valid)
-    run = Run(config, tiles, held, args)
-    print(f"{jax.devices()[0].device_kind}: {len(tiles)} tiles, {len(held)} held; ", end="")
+    if args.quick:
+        config, args.batch, args.size, args.chunk = replace(config, **QUICK), 2, 64, 2
+        args.steps = min(args.steps, 4)
+    run = Run(config, read_tiles(args.tiles), read_tiles(args.valid), args)
+    device = jax.devices()[0].device_kind
+    print(f"{device}: {len(run.tiles)} tiles, {len(run.held)} held; ", end="")
     print(f"{run.model.count_params():,} weights; ready after {time.monotonic() - began:.0f} s")
     run.train()
     print(f"all in all {time.monotonic() - began:.0f} s")
-    return 0
+    out = figures.Figures("codec_gpu", args.quick, args.json)
+    out.facts |= {"device": device, "tiles": len(run.tiles), "held": len(run.held)}
+    return report(out, [json.loads(x) for x in (args.out / RECORD).read_text().splitlines()])
 
 
-def read_tiles(folders: list[Path]) -> np.ndarray:
-    """All pictures of folders, by name: uint8 [N, 512, 512, 3]. All have one size."""
+def report(out: figures.Figures, lines: list[dict[str, float]]) -> int:
+    """The figures of a record: what the training took, and what its last weights do on the held tiles."""
+    last = lines[-1]
+    out.add("training, after compiling", last["seconds"] / 60, "", "minutes")
+    out.add("steps", last["steps"])
+    out.add("steps a second", last["steps_a_second"])
+    out.add("held tiles, loss after a tenth of the time", lines[0]["val_loss"], "", "bits/pixel")
+    out.add("held tiles, loss at the end", last["val_loss"], "", "bits/pixel")
+    for q in RUNGS:
+        out.add(f"held tiles, quality {q}: rate", last[f"val_bpp_{q}"], "", "bits/pixel")
+        out.add(f"held tiles, quality {q}: PSNR", last[f"val_psnr_{q}"], "", "dB")
+    return out.finish()
+
+
+def read_tiles(folders: list[Path] | None) -> np.ndarray:
+    """All pictures of folders, by name: uint8 [N, 512, 512, 3]; all have one size. None: three of noise."""
     from PIL import Image
+
+    if folders is None:
+        noise = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), np.uint8)
+        return noise.repeat(4, 1).repeat(4, 2)
 
     def read(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
@@ -200,7 +226,7 @@ class Run:
             "steps": self.done, "progress": round(self.progress, 4), "seconds": round(self.seconds, 1),
             **{k: round(v, 4) for k, v in logs.items()}, **found,
         }  # fmt: skip
-        with (self.args.out / "codec_gpu.jsonl").open("a") as file:
+        with (self.args.out / RECORD).open("a") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
 
@@ -216,7 +242,7 @@ class Run:
             )
         found = [jnp.asarray(stored[str(k)], x.dtype) for k, x in enumerate(leaves)]
         self.carry = jax.tree.unflatten(tree, found)
-        line = json.loads((folder / "codec_gpu.jsonl").read_text().splitlines()[-1])
+        line = json.loads((folder / RECORD).read_text().splitlines()[-1])
         self.done, self.progress = line["steps"], line["progress"]
 
     def _state_of_model(self) -> tuple[list[Any], ...]:
@@ -247,11 +273,11 @@ def _whole(path: Path, write: Any) -> None:
     part.replace(path)
 
 
-def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--tiles", type=Path, nargs="+", required=True, help="folders of WebP tiles")
-    p.add_argument("--valid", type=Path, nargs="+", required=True, help="tiles to judge by")
-    p.add_argument("--out", type=Path, required=True, help="folder for weights and record")
+def _arguments() -> argparse.Namespace:
+    p = figures.parser("codec_gpu", __doc__)
+    p.add_argument("--tiles", type=Path, nargs="+", help="folders of WebP tiles to learn from")
+    p.add_argument("--valid", type=Path, nargs="+", help="folders of tiles to judge by")
+    p.add_argument("--out", type=Path, default=Path("codec_gpu"), help="for weights and record")
     p.add_argument("--resume", type=Path, help="folder that an earlier call wrote")
     p.add_argument("--minutes", type=float, default=7.0)
     p.add_argument("--steps", type=int, default=10**9, help="steps at most")
@@ -264,8 +290,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--compute", default="mixed_bfloat16", choices=("float32", "mixed_bfloat16"))
     p.add_argument("--cache", type=Path, help="folder that keeps compiled steps between calls")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--quick", action="store_true", help="a tiny network")
-    return p
+    args = p.parse_args()
+    if not args.quick and not (args.tiles and args.valid):
+        p.error("--tiles and --valid are needed, unless --quick draws pictures of noise")
+    return args
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """Every exported graph on a GPU: does it answer what Keras answered, and how long does it take?
 
-    python benchmarks/gpu_bundles.py --out BUNDLES                     makes the bundles, on any machine
-    python benchmarks/gpu.py --bundles BUNDLES --json gpu.json         where the GPU is
+    python benchmarks/parts/gpu_bundles.py --out BUNDLES               makes the bundles, on any machine
+    python benchmarks/gpu.py --bundles BUNDLES                         where the GPU is
 
 Needs numpy, onnxruntime-gpu and dimaging_edge; where Keras and JAX are installed too, the graphs in
-BUNDLES/keras run there as a third engine. Engines: "cpu" (all cores), "cuda" (as `--provider cuda`), "cuda
-tf32" (onnxruntime's own default, which rounds the operands of products to 11 bits) and "jax". A graph runs
-on the inputs that its bundle stores, batch 1, and on copies of them, batch 16. Times are medians of whole
-calls, from arrays of the host to arrays of the host; "bound" leaves them on the GPU. An engine that is not
-here prints a dash. The JSON file is written after each bundle, so a cut leaves what was measured.
+BUNDLES/keras run there as a third engine. Without --bundles those that come along. Engines: "cpu" (all
+cores), "cuda" (as `--provider cuda`), "cuda tf32" (onnxruntime's own default, which rounds the operands of
+products to 11 bits) and "jax". A graph runs on the inputs that its bundle stores, batch 1, and on copies of
+them, batch 16. Times are medians of whole calls, from arrays of the host to arrays of the host; "bound"
+leaves them on the GPU. An engine that is not here prints a dash and says why.
 """
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -28,6 +26,8 @@ from dimaging_edge.benchmark.timing import tile
 from dimaging_edge.bundle.open import Bundle, open_bundle
 from dimaging_edge.bundle.session import make_session, runtime
 from dimaging_edge.common.errors import DimagingError
+from dimaging_edge.photo.bundle_model import SHIPPED
+from parts import figures
 
 ENGINES = ("cpu", "cuda", "cuda tf32", "jax")
 BATCH = 16
@@ -36,43 +36,65 @@ HEAD = ("bundle", "graph", "engine", "ok", "difference", "allowed", "ms", "ms_ba
 
 def main() -> int:
     """Check and time; 1 if an answer is wrong."""
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--bundles", type=Path, required=True, help="folder of bundles")
-    p.add_argument("--json", type=Path, help="result file")
+    p = figures.parser("gpu", __doc__)
+    p.add_argument("--bundles", type=Path, default=SHIPPED, help="folder of bundles")
     p.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
     p.add_argument("--seconds", type=float, default=0.2, help="for each timing")
     p.add_argument("--limit", type=float, default=1e9, help="seconds after which none is started")
     args = p.parse_args()
-    begun = time.monotonic()
-    record: dict[str, Any] = {"machine": _machine(), "rows": [], "not_reached": []}
+    seconds, begun = 0.01 if args.quick else args.seconds, time.monotonic()
+    rows: list[dict[str, Any]] = []
+    not_reached = []
     print(" ".join(f"{word:>12}" for word in HEAD))
-    for folder in sorted(path.parent for path in args.bundles.glob("*/bundle.json")):
+    folders = sorted(path.parent for path in args.bundles.glob("*/bundle.json"))
+    for folder in folders[: 1 if args.quick else None]:
         if time.monotonic() - begun > args.limit:
-            record["not_reached"].append(folder.name)
+            not_reached.append(folder.name)
             continue
         bundle = open_bundle(folder)
         for graph in bundle.graphs:
             for engine in args.engines:
                 row = {"bundle": folder.name, "graph": graph, "engine": engine}
                 try:
-                    row |= measure(bundle, graph, engine, args.seconds)
+                    row |= measure(bundle, graph, engine, seconds)
                 except Exception as error:  # one graph that fails must not hide the others
                     row |= {"ok": None, "why": " ".join(str(error).split())[:300]}
-                record["rows"].append(row)
+                rows.append(row)
                 print(" ".join(f"{_short(row.get(key)):>12}" for key in HEAD), flush=True)
-        record["seconds"] = round(time.monotonic() - begun, 1)
-        if args.json:
-            args.json.write_text(json.dumps(record, indent=1))
-    if args.json:
-        args.json.write_text(json.dumps(record, indent=1))
-    wrong = [row for row in record["rows"] if row["ok"] is False]
-    print(f"{len(record['rows'])} rows, {len(wrong)} wrong, {record.get('seconds', 0)} s")
-    reasons = Counter(
-        f"{row['engine']}: {row['why'][:160]}" for row in record["rows"] if "why" in row
-    )
+    out = figures.Figures("gpu", args.quick, args.json)
+    out.facts |= {"machine": _machine(), "not_reached": not_reached, "graphs": rows}
+    return report(out, rows)
+
+
+def report(out: figures.Figures, rows: list[dict[str, Any]]) -> int:
+    """Of each bundle and engine: the worst share of what a difference may be; how much faster than the CPU."""
+    for bundle in dict.fromkeys(row["bundle"] for row in rows):
+        of_it = [row for row in rows if row["bundle"] == bundle]
+        cpu = {row["graph"]: _time(row) for row in of_it if row["engine"] == "cpu" and "ms" in row}
+        for engine in ENGINES:
+            mine = [row for row in of_it if row["engine"] == engine and row["ok"] is not None]
+            if not mine:
+                continue
+            # Nothing may differ where nothing is allowed: any difference is then one too many.
+            shares = [
+                row["difference"] / row["allowed"] if row["allowed"] else 2.0 * (not row["ok"])
+                for row in mine
+            ]
+            goal = "" if engine == "cuda tf32" else "<= 1"
+            out.add(f"{bundle}, {engine}: difference over what is allowed", max(shares), goal)
+            both = [row for row in mine if row["graph"] in cpu]
+            if engine != "cpu" and both:
+                ratio = sum(cpu[row["graph"]] for row in both) / sum(map(_time, both))
+                out.add(f"{bundle}, {engine}: speed over all cores", ratio, "", "x")
+    reasons = Counter(f"{row['engine']}: {row['why'][:160]}" for row in rows if "why" in row)
     for reason, count in reasons.items():
         print(f"{count} x {reason}")
-    return int(bool(wrong))
+    return out.finish()
+
+
+def _time(row: dict[str, Any]) -> float:
+    """Milliseconds of a call of many where the graph takes many, otherwise of one."""
+    return row.get("ms_batch", row["ms"])
 
 
 def measure(bundle: Bundle, graph: str, engine: str, seconds: float) -> dict[str, Any]:
@@ -135,7 +157,7 @@ def _jax(bundle: Bundle, graph: str, seconds: float) -> dict[str, Any]:
         raise DimagingError("not here: Keras has no file of this precision")
     path = bundle.path.parent / "keras" / f"{name}-{graph}.keras"
     if not path.exists():
-        raise DimagingError(f"not here: {path.name} (layers of ours need TensorFlow)")
+        raise DimagingError(f"not here: keras/{path.name}, beside the bundles")
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # onnxruntime needs its share
     try:

@@ -1,9 +1,9 @@
 """The bundles that benchmarks/gpu.py checks and times: every exported graph, in every precision.
 
-    python benchmarks/gpu_bundles.py --out BUNDLES [--only unet vae]
+    python benchmarks/parts/gpu_bundles.py --out BUNDLES [--only unet vae]
 
 A model is one of the registry with its own settings and random weights of a fixed seed, as a GPU computes
-the same with any weights; PixelCNN has the trained weights beside this file. The codecs are the shipped
+the same with any weights; PixelCNN has the trained weights of benchmarks/weights. The codecs are the shipped
 bundles. Each bundle holds real inputs and what Keras answered for them. BUNDLES/keras gets the same graphs
 as .keras files, for JAX. What export refuses is left out, and said in BUNDLES/refused.json.
 """
@@ -23,7 +23,7 @@ MODELS = {
     "stackgan": ("fp32", "fp16", "int8"),
     "pixelcnn": ("fp32", "integer"),
 }
-WEIGHTS = {"pixelcnn": Path(__file__).parent / "weights" / "pixelcnn_long.keras"}
+WEIGHTS = {"pixelcnn": Path(__file__).parents[1] / "weights" / "pixelcnn_long.keras"}
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
 """Squares of 512 x 512 pixels that benchmarks/codec_gpu.py learns from and chooses by.
 
-    python benchmarks/codec_tiles.py --data DIR --out TILES        DIR holds photos/ and photos_textured/
+    python benchmarks/parts/codec_tiles.py --data DIR --out TILES      DIR holds photos/, photos_textured/
 
 TILES/train and TILES/valid get lossless WebP files and TILES/credits.json what was used: file, author and
-licence of the textured crops, the wallpapers' sources. The textured crops that are named in HELD, and the
-wallpapers that `dimaging train` holds back, are for validation alone. No file called bsds_* is ever read:
-those pictures judge. Wallpapers are scaled (Lanczos) so that their shorter side is 512, which makes them
+licence of the textured crops, the wallpapers' sources. One in EVERY of the textured crops is for validation
+alone; the wallpapers that `dimaging train` holds back are left out. No file called bsds_* is ever read:
+those pictures judge (benchmarks/codec_textured.py). Wallpapers are scaled (Lanczos) so that their shorter side is 512, which makes them
 sharper, and cut into as few squares as cover them.
 """
 
