@@ -98,7 +98,9 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn(told):
 
 def test_a_bundle_that_draws_nothing_says_what_does(digits, tmp_path):
     bundle = open_bundle(export(Autoencoder(CodeConfig((8, 8, 1))), tmp_path / "a", data=digits))
-    with pytest.raises(InputError, match="no images from noise alone, .* dimaging train dcgan does"):
+    with pytest.raises(
+        InputError, match="no images from noise alone, .* dimaging train dcgan does"
+    ):
         generators.draw(bundle, 1)
     with pytest.raises(InputError, match="draws no captions; .* dimaging train stackgan"):
         captions.imagine(bundle, "a red circle")

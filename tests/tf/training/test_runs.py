@@ -203,7 +203,9 @@ def test_ctrl_c_after_the_last_step_is_not_lost():
     [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)],
 )
 def test_a_signal_stops_at_the_end_of_the_step(number, raised):
-    past = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    past = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # in the background it is ignored
     with pytest.raises(KeyboardInterrupt) as caught, StopOnInterrupt() as stop:
         stop.on_train_batch_end(0)
         os.kill(os.getpid(), number)
