@@ -161,7 +161,7 @@ def _jax(bundle: Bundle, graph: str, seconds: float) -> dict[str, Any]:
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # onnxruntime needs its share
     try:
-        import jax
+        import jax  # pyright: ignore[reportMissingImports]
         import keras
     except ImportError as error:
         raise DimagingError(f"not here: {error}") from None

@@ -23,7 +23,7 @@ EVERY = 19
 
 def main() -> int:
     """Write the tiles."""
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     p.add_argument("--data", type=Path, required=True, help="folder of photos/, photos_textured/")
     p.add_argument("--out", type=Path, required=True, help="folder for train/ and valid/")
     p.add_argument("--most", type=float, default=float("inf"), help="MB of train/ at most")

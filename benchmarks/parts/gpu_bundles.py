@@ -14,6 +14,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
 MODELS = {
     "autoencoder": ("fp32", "fp16", "int8"),
     "vae": ("fp32", "fp16", "int8"),
@@ -28,7 +30,7 @@ WEIGHTS = {"pixelcnn": Path(__file__).parents[1] / "weights" / "pixelcnn_long.ke
 
 def main() -> int:
     """Export; 1 if nothing could be."""
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--only", nargs="+", default=list(MODELS), choices=list(MODELS))
     p.add_argument("--quick", action="store_true", help="fp32 only, no codec")
@@ -55,7 +57,7 @@ def main() -> int:
         else:
             told = {}
             if pictures.words:
-                told = {"words": pictures.words, "length": pictures.train.label.shape[1]}
+                told = {"words": pictures.words, "length": np.shape(pictures.train.label)[1]}
             model = kind(kind.config_for(pictures.shape, {**told, **entry.changes}))
         for graph, network in model.graphs().items():
             try:

@@ -39,7 +39,7 @@ def uniform(shape: Any, seed: int, step: Any) -> Any:
     TensorFlow and JAX draw different numbers from the same seed; each draws the same ones every time.
     """
     if _jax():
-        import jax
+        import jax  # pyright: ignore[reportMissingImports]
 
         return jax.random.uniform(jax.random.fold_in(jax.random.key(seed), step), tuple(shape))
     import tensorflow as tf
@@ -57,7 +57,7 @@ def _tensorflow_train_step(model: Any, image: Any) -> dict[str, Any]:
 
 
 def _jax_train_step(model: Any, state: State, image: Any) -> tuple[dict[str, Any], State]:
-    import jax
+    import jax  # pyright: ignore[reportMissingImports]
 
     trainable, other, optimizer, metrics = state
     (step,) = (

@@ -47,8 +47,8 @@ class StopOnNaN(keras.callbacks.Callback):
 class StopOnInterrupt(keras.callbacks.Callback):
     """Raises KeyboardInterrupt at the end of the step in which Ctrl-C is pressed; pressed twice, at once.
 
-    SIGTERM likewise raises Terminated, which is a KeyboardInterrupt. In the middle of a step, TensorFlow's own
-    threads would abort the process or lose the interrupt. It is used around `fit`:
+    SIGTERM likewise raises Terminated, which is a KeyboardInterrupt. In the middle of a step, TensorFlow's
+    own threads would abort the process or lose the interrupt. It is used around `fit`:
     `with StopOnInterrupt() as stop: model.fit(..., callbacks=[stop])`.
     """
 

@@ -15,7 +15,7 @@ from dimaging_edge.attacks.threat import Threat, split_logits
 from dimaging_edge.common.errors import InputError
 
 _HALVED = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
-"""Of 10,000 queries: after these the share of pixels in a square is halved, as in the paper."""
+"""Numbers of queries, of 10,000, after which the share of pixels in a square is halved, as in the paper."""
 
 
 @attack(needs="scores", norms=("linf",))

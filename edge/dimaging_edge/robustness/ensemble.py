@@ -40,13 +40,13 @@ class Outcome:
     """What a plan found."""
 
     x: np.ndarray
-    """For each image the first that fooled, else the last that was tried."""
+    """The image of each example that fooled first; where none did, the one that was tried last."""
     right: np.ndarray
     """bool [N]: right on the clean image and after every attack."""
     rows: tuple[tuple[str, float], ...]
     """(name, share that is still right after it), "clean" first."""
     broken_by: tuple[str, ...]
-    """For each image the step that fooled it, "clean" where none was needed, "" where none did."""
+    """The step that fooled each image; "clean" where none was needed, "" where none did."""
     queries: int
 
 

@@ -1,13 +1,11 @@
 """Proof that a codec's files compute what Keras and numpy compute, and the runs that it needs."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from dimaging_edge.photo.prior import PROGRAM, NumpyPrior
+from dimaging_edge.photo.prior import NumpyPrior
 
 from dimaging_export.errors import ParityError
 from dimaging_export.prove import parity
@@ -120,10 +118,7 @@ def prove_prior(file: onnx.ModelProto, stored: bytes, feed: Arrays) -> parity.Re
 
     stored: the content of prior.npz.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / PROGRAM
-        path.write_bytes(stored)
-        in_numpy = NumpyPrior(path)
+    in_numpy = NumpyPrior(stored)
     for quality, number in ((0, 0), (32, 1), (63, 1)):
         told = {
             **feed,

@@ -26,9 +26,8 @@ def bundle_of(tmp_path, make):
             )
             graphs[name] = Graph(name, f"{name}.onnx", inputs, outputs, 18, None, {}, {})
         texts = dict.fromkeys(("model", "precision", "target", "version", "licence", "paper"), "")
-        texts["model_id"] = "0" * 64
         manifest = Manifest(
-            1, **texts, lecture="", config={}, graphs=graphs, files={}, quality=None, tools={}
+            1, **texts, model_id="0" * 64, lecture="", config={}, graphs=graphs, files={}, quality=None, tools={}
         )  # fmt: skip
         make.manifest(tmp_path, manifest)
         return open_bundle(tmp_path, threads=1)

@@ -206,7 +206,7 @@ def test_a_signal_stops_at_the_end_of_the_step(number, raised):
     past = signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # in the background it is ignored
-    with pytest.raises(KeyboardInterrupt) as caught, StopOnInterrupt() as stop:
+    with pytest.raises(KeyboardInterrupt) as caught, StopOnInterrupt() as stop:  # noqa: PT012
         stop.on_train_batch_end(0)
         os.kill(os.getpid(), number)
         time.sleep(0.01)  # in the middle of a step nothing happens
