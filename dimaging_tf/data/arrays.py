@@ -88,12 +88,8 @@ def _named(
             f"{path} holds the arrays {', '.join(sorted(arrays))}; expected x, perhaps with label or y, or "
             f"x_train and x_valid with label_train and label_valid; besides {', '.join(FACTS)}"
         )
-    if any(one is None for one in label):
-        label = [None] * len(x) if all(one is None for one in label) else label
-        if label[0] is not None or label[-1] is not None:
-            raise DataError(
-                f"{path} has labels for one split only; expected them for both, or none"
-            )
+    if len({one is None for one in label}) > 1:
+        raise DataError(f"{path} has labels for one split only; expected them for both, or none")
     return (x, label), len(parts) == 2
 
 

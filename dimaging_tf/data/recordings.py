@@ -12,6 +12,8 @@ rate and, unless `length` cuts them into pieces, the same number of rows. Commas
 """
 
 import csv
+from array import array
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,14 +52,15 @@ def load_recordings(path: str | Path, *, length: int | None = None, seed: int = 
     names = sorted(
         file.relative_to(path)
         for file in path.rglob("*")
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        if file.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
     if len(names) < 2:
         raise DataError(
             f"{path} holds {len(names)} CSV file(s); expected at least 2, because no file is in both the "
             "train and the valid split (one long recording: give the file itself)"
         )
-    own.check_bytes(path, 4 * sum((path / name).stat().st_size for name in names))
+    own.check_bytes(path, 8 * sum((path / name).stat().st_size for name in names))
     found = {name: read_recording(path / name) for name in names}
     rate = _alike(found, path)
     own.check_lengths({str(path / n): len(f.x) for n, f in found.items()}, length, "rows")
@@ -84,7 +87,7 @@ def load_recordings(path: str | Path, *, length: int | None = None, seed: int = 
 
 
 def _one(path: Path, length: int) -> Dataset:
-    own.check_bytes(path, 4 * path.stat().st_size)
+    own.check_bytes(path, 8 * path.stat().st_size)
     found = read_recording(path)
     x = own.parts_in_time(found.x, length, path)
     label = (None, None) if found.label is None else own.parts_in_time(found.label, length, path)
@@ -178,38 +181,39 @@ def read_recording(path: Path) -> Recording:
 
 def _table(path: Path) -> tuple[list[str] | None, np.ndarray]:
     """Return the names in the first row, or None, and the numbers, float64 [rows, columns]."""
+    names, width, values = (
+        None,
+        0,
+        array("d"),
+    )  # 8 bytes a cell, where rows of strings take many more
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             first = file.readline()
-            delimiter = max("\t;,", key=first.count)
             file.seek(0)
-            rows = [
-                (n, row) for n, row in enumerate(csv.reader(file, delimiter=delimiter), 1) if row
-            ]
+            reader = csv.reader(file, delimiter=max("\t;,", key=first.count))
+            for row in filter(None, reader):
+                if not width:
+                    width = len(row)
+                    if not all(map(_is_number, row)):
+                        names = row
+                        continue
+                values.extend(_numbers(row, width, f"{path}: line {reader.line_num}"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
-    if not rows:
-        raise DataError(f"{path} is empty; expected rows of numbers")
-    names = None
-    if not all(_is_number(cell) for cell in rows[0][1]):
-        names = rows.pop(0)[1]
-    width = len(names or (rows[0][1] if rows else ()))
-    values = np.empty((len(rows), width))
-    for index, (line, row) in enumerate(rows):
-        if len(row) != width:
-            raise DataError(f"{path}: line {line} has {len(row)} columns; expected {width}")
-        for column, cell in enumerate(row):
-            try:
-                values[index, column] = float(cell)
-            except ValueError:
-                values[index, column] = np.nan
-            if not np.isfinite(values[index, column]):
-                raise DataError(
-                    f"{path}: line {line}, column {column + 1} is {cell!r}; expected a finite number"
-                )
-    if not rows:
-        raise DataError(f"{path} has names of columns and no rows; expected rows of numbers")
-    return names, values
+    if not values:
+        found = "is empty" if names is None else "has names of columns and no rows"
+        raise DataError(f"{path} {found}; expected rows of numbers")
+    return names, np.frombuffer(values).reshape(-1, width)
+
+
+def _numbers(row: list[str], width: int, place: str) -> list[float]:
+    """Return a row's values; DataError for one that is no finite number, and for more or fewer columns."""
+    if len(row) != width:
+        raise DataError(f"{place} has {len(row)} columns; expected {width}")
+    for column, cell in enumerate(row, 1):
+        if not _is_number(cell) or not isfinite(float(cell)):
+            raise DataError(f"{place}, column {column} is {cell!r}; expected a finite number")
+    return list(map(float, row))
 
 
 def _is_number(cell: str) -> bool:
