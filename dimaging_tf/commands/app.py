@@ -234,7 +234,7 @@ def _edge(verb: str, context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command and exit: 1 after an error (a message, no traceback), 130 at Ctrl-C, 143 at SIGTERM."""
+    """Run the command and exit: 1 after an error, said without traceback, 130 at Ctrl-C, 143 at SIGTERM."""
     status = _status()
     gc.collect()
     sys.exit(status)

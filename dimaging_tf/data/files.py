@@ -5,6 +5,7 @@ orientation is applied (not to 16-bit colour, which is taken as it lies in the f
 read completely raises DataError with the file's name.
 """
 
+import struct
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +13,16 @@ import numpy as np
 
 from dimaging_tf.errors import DataError
 
+MOST_PIXELS = 1 << 27
+"""The most pixels of a file, in all of its pages together: 134 megapixels."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 
 
 def read_image(path: Path) -> list[np.ndarray]:
     """Return the images of a file, each [H, W, 1 or 3] uint8 or uint16; only a TIFF has more than one.
 
-    DataError when the file is empty, broken, cut short, or has pixels without a fixed range.
+    DataError when the file is empty, broken, cut short, has pixels without a fixed range, or more than
+    MOST_PIXELS of them in all pages, which the header says before anything is decoded.
     """
     if not path.stat().st_size:
         raise DataError(f"{path} is empty (0 bytes)")
@@ -77,7 +81,10 @@ def read_mask(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as file:
+            _check_pixels(path, [file.size])
             mask = np.asarray(file)
+    except DataError:
+        raise
     except Exception as error:  # as above
         raise DataError(f"{path} cannot be read as a mask: {error or repr(error)}") from error
     if mask.ndim != 2 or mask.dtype.kind not in "biu":
@@ -94,7 +101,12 @@ def _read_with_pillow(path: Path) -> list[np.ndarray]:
     with Image.open(path) as file:
         # The frames of other formats are an animation, and its first one is the picture.
         pages = ImageSequence.Iterator(file) if file.format == "TIFF" else [file]
-        return [_pixels(ImageOps.exif_transpose(page), path) for page in pages]
+        sizes, found = [], []
+        for page in pages:
+            sizes.append(page.size)
+            _check_pixels(path, sizes)
+            found.append(_pixels(ImageOps.exif_transpose(page), path))
+        return found
 
 
 def _pixels(page, path: Path) -> np.ndarray:
@@ -136,6 +148,9 @@ def _deep_colour(path: Path) -> Literal["png", "tiff"] | None:
 def _read_deep_png(path: Path) -> list[np.ndarray]:
     import tensorflow as tf
 
+    with path.open("rb") as file:
+        size = struct.unpack(">II", file.read(24)[16:])
+    _check_pixels(path, [size])
     return [_over_white(tf.io.decode_png(path.read_bytes(), dtype=tf.uint16).numpy())]
 
 
@@ -144,8 +159,20 @@ def _read_deep_tiff(path: Path) -> list[np.ndarray]:
 
     with tifffile.TiffFile(path) as file:
         planar = file.pages[0].aspage().axes == "SYX"  # one plane a colour
-        pages = [page.asarray() for page in file.pages]
+        listed = [page.aspage() for page in file.pages]
+        _check_pixels(path, [(page.imagelength, page.imagewidth) for page in listed])
+        pages = [page.asarray() for page in listed]
     return [_over_white(np.moveaxis(page, 0, -1) if planar else page) for page in pages]
+
+
+def _check_pixels(path: Path, sizes: list[tuple[int, int]]) -> None:
+    """Raise DataError where pages of these sizes have more than MOST_PIXELS together."""
+    pixels = sum(height * width for height, width in sizes)
+    if pixels > MOST_PIXELS:
+        pages = f"{len(sizes)} pages with " if len(sizes) > 1 else ""
+        raise DataError(
+            f"{path} has {pages}{pixels} pixels, at most {MOST_PIXELS} are read; cut it into smaller files"
+        )
 
 
 def _over_white(image: np.ndarray) -> np.ndarray:

@@ -17,12 +17,18 @@ _LONGEST_HEADER = 1 << 14
 
 
 def read_npz(
-    data: bytes, name: str, wanted: Collection[str] | None = None, most: int = MOST_ARRAY
+    data: bytes,
+    name: str,
+    wanted: Collection[str] | None = None,
+    *,
+    most: int = MOST_ARRAY,
+    mend: str = "export the bundle again",
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a .npz file by name; those of `wanted` that are there, or all for None.
 
-    `name` is that of the file, for messages. BundleError for what is no such file, for objects and other
-    types that no graph has, and for an array of more than `most` bytes, which is not inflated.
+    `name` is that of the file and `mend` what helps, for messages. BundleError for what is no such file, for
+    objects and other types that no graph has, and for an array of more than `most` bytes, which is not
+    inflated.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -33,7 +39,7 @@ def read_npz(
             }
     except Exception as error:  # zipfile, zlib and numpy raise a dozen unrelated types
         words = str(error) or type(error).__name__
-        raise BundleError(f"{name} cannot be read: {words}; export the bundle again") from None
+        raise BundleError(f"{name} cannot be read: {words}; {mend}") from None
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -69,7 +69,7 @@ class Contents:
         self.external = {
             name: external_files(manifest, self._files, name) for name in manifest.graphs
         }
-        """Graph -> the places of its external data, as the graph names them -> the listed file at that place."""
+        """Graph -> the places of its external data, as it names them -> the listed file at that place."""
         check_identity(manifest, self._files)
 
     def read(self, name: str) -> bytes:

@@ -6,17 +6,21 @@ Pillow is used if it is there and needed by nothing else; arrays travel as .npy 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dimaging_edge.bundle.arrays import read_npz
 from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.common.errors import InputError, near
 from dimaging_edge.common.files import whole_file
+from dimaging_edge.photo.picture import check_size
 
 if TYPE_CHECKING:
     from PIL import Image
 
+MOST_INPUT = 1 << 32
+"""The most bytes of an array of a .npz, which a small file may inflate to: 4 GiB."""
 NORMAL = "normal"
 """The word that stands for Gaussian noise in place of a file."""
 _MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -88,21 +92,27 @@ def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path)
     Each file is whole or absent. Returns the paths. Pictures need Pillow and are left out without.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
+
+    def free(stem: str, suffix: str) -> Path:
+        """Return a path that this call has not written yet: a/b and a_b are different outputs."""
+        taken, path, number = {str(one).lower() for one in written}, folder / f"{stem}{suffix}", 1
+        while str(path).lower() in taken:
+            number += 1
+            path = folder / f"{stem}~{number}{suffix}"
+        written.append(path)
+        return path
+
     for tensor in graph.outputs:
         array = outputs[tensor.name]
-        name = re.sub(r"[^\w.-]", "_", tensor.name)  # comes from the bundle: no way out of folder
-        path = folder / f"{name}.npy"
-        with whole_file(path) as temporary:
+        name = re.sub(r"[^\w.-]", "_", tensor.name)[:100]  # of the bundle: no way out of the folder
+        with whole_file(free(name, ".npy")) as temporary:
             np.save(temporary, array, allow_pickle=False)
-        written.append(path)
         pictures = _to_pictures(tensor, array)
         for index, picture in enumerate(pictures):
             end = f"-{index}" if len(pictures) > 1 else ""
-            path = folder / f"{name}{end}.png"
-            with whole_file(path) as temporary:
+            with whole_file(free(f"{name}{end}", ".png")) as temporary:
                 picture.save(temporary)
-            written.append(path)
     return written
 
 
@@ -161,19 +171,21 @@ def read_array(path: Path, tensor: Tensor) -> np.ndarray:
         _channel_axis(tensor)  # refuse before a picture is decoded
         return from_picture(_open_picture(path, tensor), tensor)
     try:
+        if path.suffix == ".npz":
+            arrays = read_npz(path.read_bytes(), path.name, most=MOST_INPUT, mend="write it again")
+            return _member(arrays, path, tensor)
         with path.open("rb") as file:
-            stored: Any = np.load(file, allow_pickle=False)
-            return stored if isinstance(stored, np.ndarray) else _member(stored, path, tensor)
+            return np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
     except Exception as error:  # numpy, zipfile and zlib raise unrelated types
         raise InputError(f"input {tensor.name!r}: {path} cannot be read: {error}") from None
 
 
-def _member(stored: Any, path: Path, tensor: Tensor) -> np.ndarray:
-    key = tensor.name if tensor.name in stored else stored.files[0] if stored.files else ""
-    if key != tensor.name and len(stored.files) != 1:
-        found = ", ".join(stored.files) or "none"
+def _member(stored: dict[str, np.ndarray], path: Path, tensor: Tensor) -> np.ndarray:
+    key = tensor.name if tensor.name in stored else next(iter(stored), "")
+    if key != tensor.name and len(stored) != 1:
+        found = ", ".join(stored) or "none"
         raise InputError(f"input {tensor.name!r}: {path} holds no such array; found: {found}")
     return stored[key]
 
@@ -188,6 +200,7 @@ def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
         ) from None
     try:
         with Image.open(path) as picture:
+            check_size(picture.size)
             return ImageOps.exif_transpose(picture)  # upright, as a phone's photo is meant
     except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None

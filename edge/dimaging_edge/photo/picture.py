@@ -13,6 +13,7 @@ import numpy as np
 
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import whole_file
+from dimaging_edge.photo.container import MOST_PIXELS
 from dimaging_edge.photo.symbol_model import Photo
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def read_picture(path: Path) -> Photo:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is our own photo
             with Image.open(path) as stored:
+                check_size(stored.size)
                 # The profile of CMYK or L*a*b* says nothing about the RGB that they become.
                 foreign = stored.mode in ("CMYK", "LAB", "YCbCr", "HSV")
                 profile = None if foreign else stored.info.get("icc_profile")
@@ -50,6 +52,14 @@ def read_picture(path: Path) -> Photo:
     except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"{path} is no readable picture: {error}") from None
     return replace(photo, icc=profile or None, exif=exif.tobytes() if len(exif) else None)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise InputError for a picture that its header says is too large, before it is decoded."""
+    if size[0] * size[1] > MOST_PIXELS:
+        raise InputError(
+            f"it has {size[0]} x {size[1]} pixels, at most {MOST_PIXELS} are read; scale it down or cut it"
+        )
 
 
 def _from_picture(picture: "Image.Image") -> Photo:

@@ -6,7 +6,9 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
-from dimaging_tf.data.files import read_image
+from dimaging_tf.data import files
+from dimaging_tf.data.files import read_image, read_mask
+from dimaging_tf.errors import DataError
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (20, 30), np.uint8)
@@ -74,3 +76,37 @@ def test_jpeg_orientation_pages_and_transparency(tmp_path):
     faint = np.dstack([GREY8, np.full_like(GREY8, 255)])
     (grey,) = read_image(save(tmp_path / "faint.png", faint))
     assert np.array_equal(grey[..., 0], GREY8)
+
+
+TOO_LARGE = [
+    ("grey.png", GREY8, read_image, "has 600 pixels, at most 599 are read"),
+    ("deep.png", RGB16, read_image, "has 600 pixels"),
+    ("deep.tif", RGB16, read_image, "has 600 pixels"),
+    ("stack.tif", np.stack([GREY16] * 5), read_image, "has 2 pages with 1200 pixels"),
+    ("stack8.tif", np.stack([GREY8] * 5), read_image, "has 2 pages with 1200 pixels"),
+    ("a.jpg", RGB8, read_image, "has 600 pixels"),
+    ("mask.png", GREY8, read_mask, "has 600 pixels"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "read", "says"), TOO_LARGE, ids=[row[0] for row in TOO_LARGE]
+)
+def test_what_is_too_large_is_not_decoded(tmp_path, monkeypatch, name, array, read, says):
+    """The header says how many pixels there are, of all pages together."""
+    options = {"photometric": "rgb"} if name == "deep.tif" else {}
+    path = save(tmp_path / name, array, **options)
+    monkeypatch.setattr(
+        files, "MOST_PIXELS", 599 if array.ndim < 3 or array.shape[-1] == 3 else 1199
+    )
+    with pytest.raises(DataError, match=says):
+        read(path)
+
+
+def test_a_deep_png_of_a_few_bytes_is_not_decoded(tmp_path):
+    """12,000 x 12,000 pixels of 16-bit colour would take 860 MB; here not one of them is there."""
+    data = bytearray(tf.io.encode_png(RGB16).numpy())
+    data[16:24] = (12_000).to_bytes(4, "big") * 2
+    (tmp_path / "bomb.png").write_bytes(data)
+    with pytest.raises(DataError, match="has 144000000 pixels, at most 134217728 are read"):
+        read_image(tmp_path / "bomb.png")

@@ -1,0 +1,72 @@
+"""Arrays and pictures in files: nothing too large is decoded, nothing is written over."""
+
+import io
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dimaging_edge.bundle.schema import Graph, Tensor
+from dimaging_edge.commands.array_files import read_array, write_outputs
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.photo.picture import read_picture
+from PIL import Image
+
+IMAGE = Tensor("image", "float32", ("batch", "h", "w", 1), (0, 1), "NHWC", (1, 8, 8, 1))
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture of 1-bit zeros, whose rows are never made."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("read", [read_picture, lambda path: read_array(path, IMAGE)])
+def test_a_picture_that_is_too_large_is_not_decoded(tmp_path: Path, read) -> None:
+    (tmp_path / "big.png").write_bytes(png(12_000, 12_000))
+    with pytest.raises(InputError, match="it has 12000 x 12000 pixels, at most 134217728 are read"):
+        read(tmp_path / "big.png")
+
+
+def test_a_bomb_of_zeros_is_not_inflated(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1073741825,), }"
+    member = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("image.npy", member)
+    data = buffer.getvalue().replace(struct.pack("<I", len(member)), struct.pack("<I", len(member)))
+    (tmp_path / "bomb.npz").write_bytes(data)
+    with pytest.raises(
+        InputError, match=r"bomb\.npz cannot be read: .*which its \d+ bytes do not hold"
+    ):
+        read_array(tmp_path / "bomb.npz", IMAGE)
+
+
+def test_outputs_of_one_file_name_are_all_written(tmp_path: Path) -> None:
+    names = ["a/b", "a_b", "A_b", "c", "c-0", ".."]
+    tensors = tuple(
+        Tensor(name, "uint8", (2, 4, 4, 1), None, "NHWC", (2, 4, 4, 1)) for name in names
+    )
+    arrays = {name: np.full((2, 4, 4, 1), k, np.uint8) for k, name in enumerate(names)}
+    graph = Graph("g", "g.onnx", (), tensors, 17, None, {}, {})
+    written = write_outputs(graph, arrays, tmp_path / "out")
+    assert len(written) == len({str(path).lower() for path in written}) == 3 * len(names)
+    assert {path.parent for path in written} == {tmp_path / "out"}
+    values = [int(np.load(path).max()) for path in written if path.suffix == ".npy"]
+    assert values == list(range(len(names)))
+    pictures = [np.asarray(Image.open(path)).max() for path in written if path.suffix == ".png"]
+    assert pictures == [k for k in range(len(names)) for _ in range(2)]
