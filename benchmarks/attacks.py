@@ -59,7 +59,7 @@ def main() -> int:
     keras = KerasOracle(model.network)
     wrong_signs(out, model, {"ONNX": oracles["fp32"], "Keras": keras}, x[:100], y[:100])
     scales(out, model, x, y)
-    times(out, oracles["fp32"], keras, x[:100], y[:100], 2 if args.quick else 10)
+    times(out, oracles["fp32"], keras, x[:100], y[:100], 2 if args.quick else 40)
     on_the_int8_file(out, oracles, x, y)
     return out.finish()
 
@@ -99,10 +99,10 @@ def scales(out: figures.Figures, model: Any, x: np.ndarray, y: np.ndarray) -> No
         last.set_weights([w * scale for w in weights])
         oracle = KerasOracle(model.network)
         threat = attacks.Threat("linf", EPS)
-        found["margin"].append(1 - attacks.bim(oracle, x, y, threat, steps=20).rate)
+        found["margin"].append(1 - attacks.apgd(oracle, x, y, threat, steps=30).rate)
         other = _Plain(oracle, plain(model))
         found["cross-entropy in float32"].append(
-            1 - attacks.bim(other, x, y, threat, steps=20).rate
+            1 - attacks.apgd(other, x, y, threat, steps=30).rate
         )
     last.set_weights(weights)
     spans = {name: 100 * (max(v) - min(v)) for name, v in found.items()}

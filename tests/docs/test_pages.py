@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dimaging_edge.benchmark import read_budget
+from dimaging_export.gradient.build import gradient_model
 from helpers.pages import ROOT, blocks, run
+from helpers.small_classifiers import convolutional, write_bundle
 from PIL import Image
 
 OLDER = ROOT / "tests" / "golden" / "older"
@@ -25,10 +27,19 @@ def _photo(folder: Path) -> None:
     Image.fromarray(image).save(folder / "photo.png")
 
 
+def _classifier(folder: Path) -> None:
+    """A small classifier with its gradient, and images that it knows."""
+    models = {"classifier": convolutional(), "gradient": gradient_model(convolutional())}
+    write_bundle(folder / "bundle" / "signs", models)
+    x = np.random.default_rng(0).random((8, 6, 6, 1), np.float32)
+    np.savez(folder / "signs.npz", x=x, y=np.arange(8) % 4)
+
+
 SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's folder
     "sampling": _bundle("pixelcnn-fp32"),
     "lossless": _bundle("pixelcnn-integer"),
     "format": _photo,
+    "attacks": _classifier,
 }
 PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]

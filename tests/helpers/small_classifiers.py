@@ -1,12 +1,16 @@
 """Small classifiers to attack: linear in numpy, convolutional in onnxruntime, the same in int8, and scores alone."""
 
+import hashlib
+
 import numpy as np
 import onnx
 from dimaging_edge import attacks
+from dimaging_edge.bundle.schema import File, Graph, Manifest, Tensor
 from dimaging_edge.bundle.session import make_session
 from dimaging_export.gradient.build import gradient_model
 from onnx import TensorProto, helper, numpy_helper
 
+NAMES = ["cat", "dog", "iguana", "toaster"]
 SHAPE, CLASSES, COUNT = (6, 6, 1), 4, 24
 
 
@@ -63,3 +67,37 @@ def convolutional() -> onnx.ModelProto:
 
 def onnx_oracle(model: onnx.ModelProto) -> attacks.OnnxOracle:
     return attacks.OnnxOracle(make_session(gradient_model(model).SerializeToString(), threads=1))
+
+
+def write_bundle(folder, models, limits=(0.0, 1.0), names=NAMES):
+    """A bundle of these graphs, by name; limits: the declared range of the image, or None."""
+    folder.mkdir(parents=True)
+    graphs = {}
+    for name, model in models.items():
+        onnx.save(model, folder / f"{name}.onnx")
+        held = {tensor.name for tensor in model.graph.initializer}
+        inputs, outputs = (
+            tuple(_tensor(info, limits) for info in side if info.name not in held)
+            for side in (model.graph.input, model.graph.output)
+        )
+        graphs[name] = Graph(name, f"{name}.onnx", inputs, outputs, 18, None, {}, {})
+    files = {
+        path.name: File(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+        for path in folder.iterdir()
+    }
+    manifest = Manifest(
+        schema=1, model="classifier", model_id="0" * 64, precision="fp32", target="cpu", version="0", licence="", paper="",
+        lecture="", config={"names": names}, graphs=graphs, files=files, quality=None, tools={},
+    )  # fmt: skip
+    (folder / "bundle.json").write_text(manifest.to_json())
+    return folder
+
+
+def _tensor(info, limits):
+    shape = tuple(d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim)
+    dtype = {1: "float32", 2: "uint8", 7: "int64"}[info.type.tensor_type.elem_type]
+    image = info.name == "image"
+    example = tuple(1 if isinstance(size, str) else size for size in shape)
+    return Tensor(
+        info.name, dtype, shape, limits if image else None, "NHWC" if image else "", example
+    )

@@ -5,41 +5,21 @@ import onnx
 import pytest
 from dimaging_edge import attacks, open_bundle
 from dimaging_edge.attacks import Threat, wrapped
-from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.common.errors import InputError
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.precision.image_bytes import wrap
+from helpers.small_classifiers import write_bundle
 
 
 @pytest.fixture
-def bundle_of(tmp_path, make):
+def bundle_of(tmp_path):
     """bundle_of({name: model}, range of the image) -> an opened bundle."""
 
-    def bundle_of(models, limits=(0.0, 1.0)):
-        graphs = {}
-        for name, model in models.items():
-            onnx.save(model, tmp_path / f"{name}.onnx")
-            held = {tensor.name for tensor in model.graph.initializer}
-            inputs, outputs = (
-                tuple(_tensor(info, limits) for info in side if info.name not in held)
-                for side in (model.graph.input, model.graph.output)
-            )
-            graphs[name] = Graph(name, f"{name}.onnx", inputs, outputs, 18, None, {}, {})
-        texts = dict.fromkeys(("model", "precision", "target", "version", "licence", "paper"), "")
-        manifest = Manifest(
-            1, **texts, model_id="0" * 64, lecture="", config={}, graphs=graphs, files={}, quality=None, tools={}
-        )  # fmt: skip
-        make.manifest(tmp_path, manifest)
-        return open_bundle(tmp_path, threads=1)
+    def make(models, limits=(0.0, 1.0)):
+        folder = tmp_path / f"b{len(list(tmp_path.iterdir()))}"
+        return open_bundle(write_bundle(folder, models, limits), threads=1)
 
-    return bundle_of
-
-
-def _tensor(info, limits):
-    shape = tuple(d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim)
-    dtype = {1: "float32", 2: "uint8", 7: "int64"}[info.type.tensor_type.elem_type]
-    example = tuple(1 if isinstance(size, str) else size for size in shape)
-    return Tensor(info.name, dtype, shape, limits if info.name == "image" else None, "", example)
+    return make
 
 
 def test_a_bundle_with_a_gradient(bundle_of, convolutional_model, oracles, images):

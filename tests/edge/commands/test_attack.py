@@ -1,54 +1,15 @@
 """`dimaging-edge attack` and `robustness`: what they print, write and refuse, on a bundle sealed by hand."""
 
-import hashlib
 import json
 
 import numpy as np
-import onnx
 import pytest
 from dimaging_edge import open_bundle
-from dimaging_edge.bundle.schema import File, Graph, Manifest, Tensor
 from dimaging_edge.commands.main import main
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.precision.image_bytes import wrap
-from helpers.small_classifiers import convolutional
+from helpers.small_classifiers import NAMES, convolutional, write_bundle
 from PIL import Image
-
-NAMES = ["cat", "dog", "iguana", "toaster"]
-
-
-def sealed(folder, models, limits, names=NAMES):
-    """A whole bundle in a folder."""
-    folder.mkdir()
-    graphs = {}
-    for name, model in models.items():
-        onnx.save(model, folder / f"{name}.onnx")
-        held = {tensor.name for tensor in model.graph.initializer}
-        inputs, outputs = (
-            tuple(_tensor(info, limits) for info in side if info.name not in held)
-            for side in (model.graph.input, model.graph.output)
-        )
-        graphs[name] = Graph(name, f"{name}.onnx", inputs, outputs, 18, None, {}, {})
-    files = {
-        path.name: File(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
-        for path in folder.iterdir()
-    }
-    manifest = Manifest(
-        schema=1, model="classifier", model_id="0", precision="fp32", target="cpu", version="0", licence="", paper="",
-        lecture="", config={"names": names}, graphs=graphs, files=files, quality=None, tools={},
-    )  # fmt: skip
-    (folder / "bundle.json").write_text(manifest.to_json())
-    return folder
-
-
-def _tensor(info, limits):
-    shape = tuple(d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim)
-    dtype = {1: "float32", 2: "uint8", 7: "int64"}[info.type.tensor_type.elem_type]
-    image = info.name == "image"
-    example = tuple(1 if isinstance(size, str) else size for size in shape)
-    return Tensor(
-        info.name, dtype, shape, limits if image else None, "NHWC" if image else "", example
-    )
 
 
 @pytest.fixture(scope="module", params=["floats", "bytes"])
@@ -57,13 +18,13 @@ def bundle(request, tmp_path_factory):
     if request.param == "bytes":
         model, limits = wrap(model, frozenset({"image"})), (0.0, 255.0)
     models = {"classifier": model, "gradient": gradient_model(model)}
-    return sealed(tmp_path_factory.mktemp("b") / "bundle", models, limits)
+    return write_bundle(tmp_path_factory.mktemp("b") / "bundle", models, limits)
 
 
 @pytest.fixture(scope="module")
 def floats(tmp_path_factory):
     models = {"classifier": convolutional(), "gradient": gradient_model(convolutional())}
-    return sealed(tmp_path_factory.mktemp("f") / "bundle", models, (0.0, 1.0))
+    return write_bundle(tmp_path_factory.mktemp("f") / "bundle", models, (0.0, 1.0))
 
 
 @pytest.fixture
@@ -174,7 +135,7 @@ def test_robustness_reports_a_figure(capsys, bundle, data, tmp_path):
 
 
 def test_robustness_withholds_it(capsys, floats, data, tmp_path):
-    bare = sealed(tmp_path / "bare", {"classifier": convolutional()}, (0.0, 1.0))
+    bare = write_bundle(tmp_path / "bare", {"classifier": convolutional()}, (0.0, 1.0))
     words = ("--eps", "10/255", "--plan", "quick", "--n", "20")
     said = run(capsys, "robustness", bare, data, *words, code=3).out
     assert "no figure of robustness: white box failed" in said
