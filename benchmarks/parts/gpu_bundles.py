@@ -14,8 +14,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
-
 MODELS = {
     "autoencoder": ("fp32", "fp16", "int8"),
     "vae": ("fp32", "fp16", "int8"),
@@ -56,8 +54,8 @@ def main() -> int:
             model = keras.saving.load_model(WEIGHTS[name])
         else:
             told = {}
-            if pictures.words:
-                told = {"words": pictures.words, "length": np.shape(pictures.train.label)[1]}
+            if pictures.words and pictures.train.label is not None:
+                told = {"words": pictures.words, "length": pictures.train.label.shape[1]}
             model = kind(kind.config_for(pictures.shape, {**told, **entry.changes}))
         for graph, network in model.graphs().items():
             try:

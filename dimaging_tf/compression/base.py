@@ -21,31 +21,31 @@ from dimaging_tf.compression.monitor import RateDistortionPlot
 from dimaging_tf.compression.similarity import ms_ssim
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
-from dimaging_tf.layers.codec import QUALITIES, Stabilise, exposed, logistic_bits, table_scale
+from dimaging_tf.layers.codec import QUALITIES, Stabilise, logistic_bits, table_scale, vary_exposure
 
 SYMBOL = 127
-"""Largest symbol."""
+"""The largest symbol of a codec for 8 bits."""
 EIGHTHS = 8
-"""Parts of a step in which y travels, for its predicted mean is no whole step."""
+"""y is stored in eighths of a quantisation step, because its predicted mean is no whole number of steps."""
 PARTS = 256
-"""Parts of a step in which an encoder answers."""
+"""An exported encoder answers in 1/256 of a quantisation step."""
 FINEST = 1 << 15
-"""Largest number of eighths of a step."""
+"""The largest number of eighths of a step that a stored y or mean may have."""
 WIDEST = 4095
-"""Largest latent in steps; also the largest symbol of a codec for 16 bits, others have SYMBOL."""
+"""The largest latent in steps; also the largest symbol of a codec for 16 bits, others have SYMBOL."""
 RUNGS = (4, 18, 32, 46, 60)
-"""Qualities that validation and `score` measure."""
+"""The qualities that validation and `score` measure."""
 LEGAL = {
     "distortion": ("mse", "ms-ssim"),
     "bits": (8, 16),
     "compute": ("float32", "mixed_bfloat16"),
 }
 _EXPOSURES = 1 << 20
-"""Stream of random numbers far from those of noise."""
+"""The number of the random stream of exposures, far from those of noise."""
 
 
 def check_config(name: str, config: Any) -> None:
-    """ValueError that names the setting of codec `name` which is not legal."""
+    """Raise a ValueError that names the setting of codec `name` which is not legal."""
     for field, legal in LEGAL.items():
         if (found := getattr(config, field)) not in legal:
             raise ValueError(
@@ -60,7 +60,7 @@ def check_config(name: str, config: Any) -> None:
 
 
 class LearnedCodec(DeployableModel):
-    """`compile(optimizer)` and `fit(images)`; the loss is its own.
+    """Base of learned codecs: `compile(optimizer)` and `fit(images)`; the loss is its own.
 
     Subclasses set `latents` (name -> (size of the image over theirs, channels)), and define `restored`,
     `adapt` and the three graphs encoder, prior and decoder.
@@ -88,13 +88,13 @@ class LearnedCodec(DeployableModel):
 
     @classmethod
     def input_shape_for(cls, shape, changes):
-        """Any size."""
+        """Return a shape of any height and width."""
         return (None, None, shape[2])
 
     def check_data(self, dataset):
-        """DataError for patches whose halves, which training cuts out, are no multiples of 32.
+        """Raise a DataError for patches whose halves, which training cuts out, are no multiples of 32.
 
-        A warning where the pictures have more bits than the codec will have.
+        A warning is issued where the pictures have more bits than the codec will have.
         """
         if dataset.train.x.dtype == np.uint16 and self.config.bits == 8:
             warnings.warn(
@@ -109,20 +109,20 @@ class LearnedCodec(DeployableModel):
             )
 
     def callbacks(self, dataset, folder):
-        """`rate_distortion.png` after each epoch."""
+        """Draw `rate_distortion.png` after each epoch."""
         return [RateDistortionPlot(folder)]
 
     @abstractmethod
     def parts(self) -> tuple[str, ...]:
-        """What the bits are spent on."""
+        """Names of the latents that the bits are spent on."""
 
     @abstractmethod
     def adapt(self, image: Any) -> None:
-        """Initialise by a batch of images [B, H, W, C]."""
+        """Initialise the weights by a batch of images [B, H, W, C] in [0, 1]."""
 
     @abstractmethod
     def restored(self, image, quality, noise=None) -> tuple[Any, dict[str, Any]]:
-        """(image, {part: bits [B]}); stabilised images in and out, not clipped.
+        """Return (image, {part: bits [B]}); stabilised images in and out, not clipped.
 
         noise: uniform [0, 1) by latent, in the place of rounding where bits are counted (training).
         """
@@ -134,11 +134,11 @@ class LearnedCodec(DeployableModel):
 
     @property
     def widest(self) -> int:
-        """Largest symbol of y."""
+        """The largest symbol of y."""
         return WIDEST if self.config.bits > 8 else SYMBOL
 
     def fit(self, x: Any = None, *args, **kwargs):
-        """As Keras does; a new model first looks at one batch (see `adapt`)."""
+        """Train as Keras does; a new model first looks at one batch (see `adapt`)."""
         if not float(self.adapted):
             first = x[:64] if hasattr(x, "shape") else next(iter(x))
             self.adapt(self.varied(first, 0))
@@ -146,7 +146,7 @@ class LearnedCodec(DeployableModel):
         return super().fit(x, *args, **kwargs)
 
     def stabilise(self, image):
-        """What errors are measured on."""
+        """Return the images on which errors are measured: with 16 bits, their square roots."""
         return image if self.config.bits == 8 else Stabilise()(image)
 
     def call(self, image, quality=None):
@@ -157,7 +157,7 @@ class LearnedCodec(DeployableModel):
         return restored if self.config.bits == 8 else Stabilise(inverse=True)(restored)
 
     def losses_of(self, image, quality, noise=None):
-        """Everything by name, each [B]; "loss" in bits a pixel."""
+        """Return all figures by name, each [B]: "loss" and "bpp" in bits a pixel, "psnr" in dB, the parts."""
         image = self.stabilise(ops.convert_to_tensor(image))
         restored, bits = self.restored(image, quality, noise)
         if noise is None:
@@ -178,14 +178,14 @@ class LearnedCodec(DeployableModel):
         return found
 
     def train_step(self, *args):
-        """One step at qualities of its own for every image [B, H, W, C]; logs.
+        """Take one step, every image [B, H, W, C] at a quality of its own; return the logs.
 
         Under JAX, Keras hands the state over before the images, and takes it back after the logs.
         """
         return steps.train_step(self, *args)
 
     def batch_loss(self, image, step):
-        """(loss to descend, everything by name [B]) of images [B, H, W, C] at step `step`.
+        """Return (loss to descend, all figures by name [B]) of images [B, H, W, C] at step `step`.
 
         Everything random in it follows from the settings' seed and the step.
         """
@@ -206,16 +206,16 @@ class LearnedCodec(DeployableModel):
         return ops.mean(ops.log(found["loss"] + 0.002)), found
 
     def varied(self, image, step):
-        """With 16 bits, pictures as other cameras would store them; else as they are. [B, H, W, C]."""
+        """Return images [B, H, W, C], with 16 bits as other cameras would store them, else as they are."""
         if self.config.bits == 8:
             return image
-        return exposed(image, self._uniform([3, ops.shape(image)[0]], _EXPOSURES, step))
+        return vary_exposure(image, self._uniform([3, ops.shape(image)[0]], _EXPOSURES, step))
 
     def _uniform(self, shape, stream: int, step):
         return steps.uniform(shape, self.config.seed, 3 * step + stream)
 
     def test_step(self, *args):
-        """With rounding, at five qualities; their means, and each by itself. As `train_step`."""
+        """Measure with rounding at five qualities; return the logs. Called as `train_step`."""
         return steps.test_step(self, *args)
 
     def validate(self, image) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class LearnedCodec(DeployableModel):
         return {m.name: m.result() for m in self.metrics}
 
     def score(self, run, image, label=None, seed=0):
-        """Mean loss of six images at five qualities in bits a pixel, as an ideal coder codes them."""
+        """Return the mean loss of six images at five qualities, bits a pixel of an ideal coder."""
         found, image = [], image[:6]
         for q in RUNGS:
             quality = np.full(len(image), q, np.float32)
@@ -240,7 +240,7 @@ class LearnedCodec(DeployableModel):
         return float(np.mean(found))
 
     def coded(self, run, code, quality, count=None) -> tuple[np.ndarray, np.ndarray]:
-        """(y in eighths as a decoder gets it, bits [B]) of what `encoder` answered.
+        """Return (y in eighths as a decoder gets it, bits [B]) of what `encoder` answered.
 
         count(index, symbol), both [n], is told what would be coded.
         """
@@ -262,15 +262,15 @@ class LearnedCodec(DeployableModel):
 
     @abstractmethod
     def z_bits(self, z, quality) -> np.ndarray:
-        """Bits of the symbols z, [B]."""
+        """Return the bits of the symbols z, [B]."""
 
     def picture(self, image, label=None, seed=0):
-        """Rows: images, then restored at three qualities."""
+        """Return rows of images: the originals, then restored at three qualities."""
         image = image[:6]
         rows = [np.asarray(self(image, _same(image, q))) for q in (60, 32, 4)]
         return np.stack([image, *rows])
 
 
 def _same(image, quality: int):
-    """One quality for every image: int32 [B]."""
+    """Return one quality for every image: int32 [B]."""
     return ops.full((ops.shape(image)[0],), quality, dtype="int32")

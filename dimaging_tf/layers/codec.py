@@ -11,33 +11,33 @@ from keras import ops
 
 QUALITIES = 64
 OCTAVE = 6
-"""Scales of the probability tables an octave."""
+"""The number of probability tables for each octave of scale."""
 NARROWEST = 0.06
-"""Scale of table 1, in steps. Narrower ones are table 0: the symbol is 0 and is not coded."""
+"""The scale of table 1, in quantisation steps. Below it lies table 0: the symbol is 0, not coded."""
 
 
 def basis(quality: Any) -> Any:
-    """1, t, t^2 with t from -1 (quality 0) to 1 (quality 63): [...] -> float32 [..., 3]."""
+    """Return (1, t, t^2) with t from -1 (quality 0) to 1 (quality 63): [...] -> float32 [..., 3]."""
     t = ops.cast(quality, "float32") * (2 / (QUALITIES - 1)) - 1
     return ops.stack([ops.ones_like(t), t, t * t], -1)
 
 
 def row_of(table: np.ndarray, quality: Any) -> Any:
-    """The row of a table [64, C] for each image's quality [B]: float32 [B, 1, 1, C]."""
+    """Return the row of a table [64, C] for each image's quality [B]: float32 [B, 1, 1, C]."""
     index = ops.cast(quality, "int32")
     return ops.take(ops.convert_to_tensor(table, "float32"), index, axis=0)[:, None, None]
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class Gain(keras.layers.Layer):
-    """Quality int32 [B] -> quantisation steps a unit of each channel, float32 [B, 1, 1, channels].
+    """The number of quantisation steps in a unit of each channel: quality int32 [B] -> [B, 1, 1, channels].
 
-    A smooth curve for each channel, 2^(a + b t + c t^2), where Cui et al. 2021 (arXiv 2003.02012) have a
-    table. `span`: the initial b.
+    It is a smooth curve for each channel, 2^(a + b t + c t^2), where Cui et al. 2021 (arXiv 2003.02012) have
+    a table. `span` is the initial b.
     """
 
     pace = 8.0
-    """The weights are the curve's / pace: an octave is a long way at the pace of other weights."""
+    """Weights store curve / pace: Adam's steps suit weights of about 1, and a gain has to move by octaves."""
 
     def __init__(self, channels: int, span: float, **kwargs):
         super().__init__(**kwargs)
@@ -49,22 +49,22 @@ class Gain(keras.layers.Layer):
         )
 
     def log2(self, quality: Any) -> Any:
-        """Of the gain."""
+        """Return log2 of the gain at this quality, [B, 1, 1, channels]."""
         curve = self.pace * ops.convert_to_tensor(self.curve)
         return ops.matmul(basis(quality), curve)[..., None, None, :]
 
     def start(self, log2_gain: Any) -> None:
-        """At this, where t is 0."""
+        """Set the curve's constant term, so that the gain at the middle quality is 2^log2_gain."""
         curve = np.asarray(self.curve).copy()
         curve[0] = np.asarray(log2_gain) / self.pace
         self.curve.assign(curve)
 
     def call(self, quality):
-        """Two to the power of that."""
+        """Return the gain: two to the power of `log2`."""
         return 2.0 ** self.log2(quality)
 
     def compute_output_shape(self, shape):
-        """A number a channel."""
+        """Return [B, 1, 1, channels]."""
         return (*shape, 1, 1, self.channels)
 
     def get_config(self):
@@ -74,32 +74,32 @@ class Gain(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("dimaging")
 class QualityBias(keras.layers.Layer):
-    """x [B, H, W, C] + a vector that follows the quality int32 [B]; nothing at first."""
+    """A bias that follows the quality: x [B, H, W, C], quality int32 [B] -> x plus a vector; 0 at first."""
 
     def build(self, input_shape):
-        """A curve for each channel."""
+        """Make a curve for each channel."""
         self.curve = self.add_weight(
             name="curve", shape=(3, input_shape[0][-1]), initializer="zeros"
         )
 
     def table(self) -> np.ndarray:
-        """What is added at every quality: float32 [64, C]."""
+        """Return what is added at every quality: float32 [64, C]."""
         return np.asarray(basis(np.arange(QUALITIES))) @ np.asarray(self.curve, np.float32)
 
     def call(self, inputs):
-        """[x, quality]: broadcast over height and width."""
+        """Add the vector to [x, quality], broadcast over height and width."""
         x, quality = inputs
         vector = ops.matmul(basis(quality), ops.cast(self.curve, "float32"))
         return x + ops.cast(vector, x.dtype)[:, None, None]
 
     def compute_output_shape(self, input_shape):
-        """As x."""
+        """Return the shape of x."""
         return input_shape[0]
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class Quantise(keras.layers.Layer):
-    """[x [B, H, W, C], quality] -> whole numbers of 1/parts of a step, in +-limit; for export."""
+    """The exported quantiser: [x [B, H, W, C], quality] -> whole numbers of 1/parts of a step, in +-limit."""
 
     def __init__(self, gain: Gain, parts: int, limit: int, **kwargs):
         super().__init__(trainable=False, **kwargs)
@@ -107,50 +107,53 @@ class Quantise(keras.layers.Layer):
         self.limit = float(limit)
 
     def call(self, inputs):
-        """Half up."""
+        """Round half up, as integers do on every device."""
         x, quality = inputs
         scale = row_of(self.table, quality)
         return ops.clip(ops.floor(x * scale + 0.5), -self.limit, self.limit)
 
     def compute_output_shape(self, input_shape):
-        """As x."""
+        """Return the shape of x."""
         return input_shape[0]
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class Dequantise(keras.layers.Layer):
-    """[x [B, H, W, C] in 1/parts of a step, quality] -> x in the network's own units; for export."""
+    """The exported inverse of `Quantise`: [x in 1/parts of a step, quality] -> x in the network's units."""
 
     def __init__(self, gain: Gain, parts: int, **kwargs):
         super().__init__(trainable=False, **kwargs)
         self.table = 1 / (parts * np.exp2(np.asarray(gain.log2(np.arange(QUALITIES)))[:, 0, 0]))
 
     def call(self, inputs):
-        """One product."""
+        """Multiply by the row of the quality."""
         x, quality = inputs
         return x * row_of(self.table, quality)
 
     def compute_output_shape(self, input_shape):
-        """As x."""
+        """Return the shape of x."""
         return input_shape[0]
 
 
-@keras.saving.register_keras_serializable("dimaging")
-class Known(keras.layers.Layer):
-    """y [B, H, W, C] cut to +-limit on the even squares, 0 on the others."""
+@keras.saving.register_keras_serializable("dimaging", name="Known")
+class EvenSquares(keras.layers.Layer):
+    """What the second half of y may know of the first: y clipped to +-limit on even squares, else 0."""
 
     def __init__(self, limit: float, **kwargs):
         super().__init__(**kwargs)
         self.limit = limit
 
     def call(self, y):
-        """What the second half of y may know of the first."""
+        """Clip y [B, H, W, C] and multiply it by the checkerboard."""
         return ops.clip(y, -self.limit, self.limit) * checkerboard(y)
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class Predict(keras.layers.Layer):
-    """[mean, log2 scale, quality] in units of their own -> {"index", "mean" in eighths of a step}."""
+    """The exported prediction: [mean, log2 scale, quality] in the network's units -> {"index", "mean"}.
+
+    "index" is the number of the probability table, "mean" whole eighths of a step.
+    """
 
     def __init__(self, gain: Gain, limit: float, **kwargs):
         super().__init__(trainable=False, **kwargs)
@@ -158,26 +161,26 @@ class Predict(keras.layers.Layer):
         self.limit = limit
 
     def call(self, inputs):
-        """The table that fits the scale, and the mean as whole eighths."""
+        """Choose the table that fits the scale, and round the mean to whole eighths."""
         mean, log2_scale, quality = inputs
         log2_gain = row_of(self.log2, quality)
         mean = ops.clip(mean, -self.limit, self.limit) * 2.0**log2_gain
         return {"index": table_index(log2_scale + log2_gain), "mean": ops.floor(8 * mean + 0.5)}
 
 
-@keras.saving.register_keras_serializable("dimaging")
-class Chosen(keras.layers.Layer):
-    """[a, b, number [B]] -> a where the number is 0, else b."""
+@keras.saving.register_keras_serializable("dimaging", name="Chosen")
+class SelectByPass(keras.layers.Layer):
+    """The answer of one of two passes for each image: [a, b, pass [B]] -> a where the pass is 0, else b."""
 
     def call(self, inputs):
-        """For whole images."""
+        """Choose for whole images."""
         a, b, number = inputs
         return ops.where(number[:, None, None, None] > 0, b, a)
 
 
 @keras.saving.register_keras_serializable("dimaging")
 class Stabilise(keras.layers.Layer):
-    """[0, 1] -> [0, 1]: a square root above 1/16, so that errors follow shot noise half of the way.
+    """A square root above 1/16, [0, 1] -> [0, 1], so that errors follow shot noise half of the way.
 
     (sqrt(x + a) - sqrt(a)) / (sqrt(1 + a) - sqrt(a)), as Anscombe 1948 for a camera of unknown gain.
     A smaller a follows the noise further, and pays for it in PSNR, which counts all errors alike: on
@@ -192,7 +195,7 @@ class Stabilise(keras.layers.Layer):
         self.inverse = inverse
 
     def call(self, x):
-        """There, or back."""
+        """Apply the transform, or with `inverse` undo it."""
         if self.inverse:
             return (x * (self.high - self.low) + self.low) ** 2 - self.dark
         return (ops.sqrt(x + self.dark) - self.low) / (self.high - self.low)
@@ -202,15 +205,16 @@ class Stabilise(keras.layers.Layer):
         return {**super().get_config(), "inverse": self.inverse}
 
     def compute_output_shape(self, shape):
-        """The same."""
+        """Return the shape of the input."""
         return shape
 
 
-def exposed(image: Any, draw: Any) -> Any:
-    """Pictures as other cameras would store them: [B, H, W, C] in [0, 1], draw [3, B] in [0, 1).
+def vary_exposure(image: Any, draw: Any) -> Any:
+    """Return images as other cameras would store them: [B, H, W, C] in [0, 1], draw [3, B] in [0, 1).
 
-    Half of them as they are; the others up to 16 times as bright (12 bits lie at the bottom of 16, or
-    fill them) as far as nothing is cut off, an eighth above a pedestal, as signed cameras have.
+    Half of them stay as they are; the others become up to 16 times as bright (12 bits lie at the bottom of
+    16, or fill them) as far as nothing is clipped, and an eighth lie above a pedestal, as signed cameras
+    store them.
     """
     draw = draw[..., None, None, None]
     top = ops.max(image, [1, 2, 3], keepdims=True)
@@ -221,21 +225,22 @@ def exposed(image: Any, draw: Any) -> Any:
 
 
 def checkerboard(y: Any) -> Any:
-    """1 where row + column is even, else 0: float32 [1, H, W, 1] for y [B, H, W, C]."""
+    """Return 1 where row + column is even, else 0: float32 [1, H, W, 1] for y [B, H, W, C]."""
     _, height, width, _ = ops.shape(y)
     square = ops.arange(height, dtype="int32")[:, None] + ops.arange(width, dtype="int32")[None]
     return ops.cast(1 - square % 2, "float32")[None, ..., None]
 
 
 def round_through(x: Any) -> Any:
-    """To whole numbers; the gradient passes as if nothing had happened."""
+    """Round to whole numbers; the gradient passes as if nothing had happened."""
     return x + ops.stop_gradient(ops.round(x) - x)
 
 
 def logistic_bits(distance: Any, log2_scale: Any) -> Any:
-    """What the symbol costs whose bin of width 1 is so far from the middle of a logistic density.
+    """Return the bits of a symbol from the mass of a logistic density in the bin of width 1 at `distance`.
 
-    -log2 of s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)), s the sigmoid: no difference of near equals.
+    distance is measured from the mean and in steps, like the scale. The mass s(a) - s(b), s the sigmoid, is
+    computed as s(a) s(-b) (1 - exp(b - a)), which is no difference of near equals.
     """
     floor = np.float32(np.log2(NARROWEST))
     rate = 2.0 ** -ops.maximum(log2_scale, floor)  # 1 / scale
@@ -246,20 +251,20 @@ def logistic_bits(distance: Any, log2_scale: Any) -> Any:
 
 
 def table_index(log2_scale: Any) -> Any:
-    """The probability table 0..63 for a scale, as in the exported file; float32."""
+    """Return the number 0..63 of the probability table for a scale, as in the exported file; float32."""
     index = OCTAVE * (log2_scale - np.float32(np.log2(NARROWEST))) + 1
     return ops.clip(ops.floor(index + 0.5), 0.0, QUALITIES - 1.0)
 
 
 def table_scale(index: np.ndarray) -> np.ndarray:
-    """The scale of a table: float64, in steps."""
+    """Return the scale of a table: float64, in quantisation steps."""
     return NARROWEST * 2.0 ** ((np.asarray(index, np.float64) - 1) / OCTAVE)
 
 
 def dct_patches(side: int, channels: int) -> np.ndarray:
-    """Orthonormal DCT of side x side blocks, of orthonormal brightness and two colours.
+    """Return the orthonormal DCT of side x side blocks, of orthonormal brightness and two colours.
 
-    float64 [side, side, channels, side * side * channels]: the kernel of a convolution.
+    It is the kernel of a convolution: float64 [side, side, channels, side * side * channels].
     """
     k, n = np.arange(side)[:, None], np.arange(side)
     dct = np.sqrt(2 / side) * np.cos(np.pi * (n + 0.5) * k / side)

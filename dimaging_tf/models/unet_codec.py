@@ -23,13 +23,13 @@ from keras import layers, ops
 
 from dimaging_tf.compression.base import EIGHTHS, PARTS, SYMBOL, WIDEST, LearnedCodec, check_config
 from dimaging_tf.layers.codec import (
-    Chosen,
     Dequantise,
+    EvenSquares,
     Gain,
-    Known,
     Predict,
     QualityBias,
     Quantise,
+    SelectByPass,
     Stabilise,
     checkerboard,
     dct_patches,
@@ -40,11 +40,11 @@ from dimaging_tf.layers.codec import (
 
 PATCH = 8
 MULTIPLE = 32
-"""Of height and width."""
+"""Height and width of an image are multiples of this, pixels."""
 REACH = 8.0
 """Activations of the prior lie in [0, 8], so that whole numbers can stand for them."""
 WIDE = 32.0
-"""Latents are cut to -32..32 where the prior reads or predicts them."""
+"""Latents are clipped to -32..32 where the prior reads or predicts them."""
 
 
 TRADEOFFS = {
@@ -53,14 +53,14 @@ TRADEOFFS = {
     ("mse", 16): (0.002, 25.0),
     ("ms-ssim", 16): (1.5, 150.0),
 }
-"""(distortion, bits) -> lambda at quality 0 and 63, where a run of `dimaging train` says no other."""
+"""(distortion, bits) -> lambda at quality 0 and 63: the defaults of `dimaging train`."""
 GREY = {"skip": 64, "bottleneck": 32, "blocks": (3, 4), "width": 64, "prior": 48}
-"""A third of the weights: what `dimaging train` makes for one channel unless told otherwise."""
+"""The settings of `dimaging train` for one channel: a third of the weights."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """About 14,000 multiplications a pixel to decode."""
+    """Settings of the codec; with these, decoding takes about 14,000 multiplications a pixel."""
 
     shape: tuple[int | None, int | None, int] = (None, None, 3)
     skip: int = 128  # channels of y
@@ -84,12 +84,12 @@ class Config:
 
     @property
     def trunk(self) -> int:
-        """Channels of the image at 1/8."""
+        """The number of channels of the image at 1/8."""
         return PATCH * PATCH * self.shape[2]
 
 
 def _convolution(config: Config, x, filters: int, side: int, up: bool = False, **kwargs):
-    """The only kind of layer whose arithmetic may be short."""
+    """A convolution. Only these may run in bfloat16; everything else stays float32."""
     kind = layers.Conv2DTranspose if up else layers.Conv2D
     kwargs = {"kernel_initializer": "he_normal", "padding": "same", **kwargs}
     return kind(filters, side, dtype=config.compute, **kwargs)(x)
@@ -100,7 +100,7 @@ def _leaky(config: Config, x):
 
 
 def _block(config: Config, x, quality):
-    """Narrow, look around, widen; the last convolution starts at zero, so a new block is silent."""
+    """Add a residual block: 1x1, 3x3, 1x1. The last convolution starts at zero: a new block does nothing."""
     h = _convolution(config, x, config.width, 1)
     h = _leaky(config, QualityBias(dtype=config.compute)([h, quality]))
     h = _leaky(config, _convolution(config, h, config.width, 3))
@@ -109,7 +109,7 @@ def _block(config: Config, x, quality):
 
 
 def build_encoder(config: Config) -> keras.Model:
-    """Image, quality -> {"y", "z"} in units of their own."""
+    """Build the encoder: image, quality -> {"y", "z"} in units of their own."""
     image = keras.Input(config.shape, name="image")
     quality = keras.Input((), name="quality")
     # Fixed: at Adam's pace it would lose in a few steps what `adapt` gave it. `skip` learns in its stead.
@@ -126,7 +126,7 @@ def build_encoder(config: Config) -> keras.Model:
 
 
 def build_decoder(config: Config) -> keras.Model:
-    """Y, z, quality -> {"image"}, not clipped."""
+    """Build the decoder: y, z, quality -> {"image"}, not clipped."""
     y = keras.Input((None, None, config.skip), name="y")
     z = keras.Input((None, None, config.bottleneck), name="z")
     quality = keras.Input((), name="quality")
@@ -145,7 +145,7 @@ def _cut(config: Config, x):
 
 
 def _prediction(config: Config, x):
-    """Mean and log2 of the scale of y, from what the prior found last."""
+    """Predict the mean and log2 of the scale of y from the last features of the prior."""
     x = _cut(config, _convolution(config, x, config.prior, 1))
     small = keras.initializers.RandomNormal(stddev=0.01)
     return {
@@ -155,7 +155,7 @@ def _prediction(config: Config, x):
 
 
 def build_prior(config: Config) -> keras.Model:
-    """Z, quality -> {"state", "mean", "log2_scale"}: y from the bottleneck alone."""
+    """Build the prior: z, quality -> {"state", "mean", "log2_scale"} of y, from z alone."""
     z = keras.Input((None, None, config.bottleneck), name="z")
     quality = keras.Input((), name="quality")
     x = _cut(config, _convolution(config, z, config.prior, 3))
@@ -167,7 +167,7 @@ def build_prior(config: Config) -> keras.Model:
 
 
 def build_context(config: Config) -> keras.Model:
-    """State, y on the even squares and 0 elsewhere -> {"mean", "log2_scale"} of the others."""
+    """Build the context: state, y on the even squares (else 0) -> {"mean", "log2_scale"} of the others."""
     state = keras.Input((None, None, config.prior), name="state")
     y = keras.Input((None, None, config.skip), name="y")
     near = _convolution(config, y, config.prior, 3)
@@ -183,7 +183,7 @@ _NETWORKS = {
 
 @keras.saving.register_keras_serializable("dimaging")
 class UNetCodec(LearnedCodec):
-    """See `LearnedCodec`."""
+    """The U-Net image codec, trained, judged and deployed as every `LearnedCodec`."""
 
     config_class = Config
     registry_name = "unet_codec"
@@ -201,17 +201,17 @@ class UNetCodec(LearnedCodec):
 
     @classmethod
     def config_for(cls, shape, changes):
-        """A smaller network for grey, lambdas that fit the distortion and the bits."""
+        """Return a smaller network for grey, and lambdas that fit the distortion and the bits."""
         kind = changes.get("distortion", Config.distortion), changes.get("bits", Config.bits)
         told = {"tradeoff": TRADEOFFS.get(kind, Config.tradeoff)}
         return super().config_for(shape, {**told, **(GREY if shape[2] == 1 else {}), **changes})
 
     def parts(self):
-        """Of the U."""
+        """Names of the two latents: the skip and the bottleneck."""
         return ("skip", "bottleneck")
 
     def adapt(self, image: Any) -> None:
-        """Start as a JPEG-like codec: the DCT there and back, steps and scales as `image` asks for.
+        """Start as a JPEG-like codec: the DCT and its inverse, steps and scales as `image` asks for.
 
         Worth more than an hour of training. image [B, H, W, C] in [0, 1].
         """
@@ -240,7 +240,7 @@ class UNetCodec(LearnedCodec):
             network.get_layer("log2_scale").bias.assign(np.full(c.skip, -2.0))
 
     def restored(self, image, quality, noise=None):
-        """See `LearnedCodec`; z, then y on the even squares, then the rest of y."""
+        """Code z, then y on the even squares, then the rest of y, and restore; see `LearnedCodec`."""
         gains = {name: gain(quality) for name, gain in self.gains.items()}
         code = self.encoder([image, quality])
         y, z = (code[name] * gains[name] for name in "yz")
@@ -274,15 +274,15 @@ class UNetCodec(LearnedCodec):
         return restored, {name: ops.sum(x, [1, 2, 3]) for name, x in bits.items()}
 
     def z_bits(self, z, quality):
-        """Each channel has a scale of its own, which follows the quality."""
+        """Return the bits of z; each channel has a scale of its own, which follows the quality."""
         return np.sum(logistic_bits(z, self.z_log2_scale(quality)), (1, 2, 3))
 
     def z_log2_scale(self, quality):
-        """One for each channel, in steps: [B, 1, 1, bottleneck]."""
+        """Return log2 of the scale of each channel of z, in steps: [B, 1, 1, bottleneck]."""
         return Gain.pace * self.z_scale + self.gains["z"].log2(quality)
 
     def graphs(self):
-        """{"encoder": image, quality -> y, z; "prior"; "decoder": z, y, quality -> image}.
+        """Return {"encoder": image, quality -> y, z; "prior"; "decoder": z, y, quality -> image}.
 
         Whole numbers go between them: z symbols; y leaves in 1/256 of a step and comes back in 1/8.
         "prior": z, y (0 where not yet known), pass 0 | 1, quality -> index of the table, mean in 1/8.
@@ -302,10 +302,10 @@ class UNetCodec(LearnedCodec):
         restored = layers.ReLU(max_value=1.0)(nets["decoder"]([y_units, z_units, quality])["image"])
         restored = Stabilise(inverse=True)(restored) if deep else restored
         first = nets["prior"]([ops.clip(z_units, -REACH, REACH), quality])
-        second = nets["context"]([first["state"], Known(WIDE)(y_units)])
+        second = nets["context"]([first["state"], EvenSquares(WIDE)(y_units)])
         predict = Predict(self.gains["y"], WIDE)
         found = [predict([x["mean"], x["log2_scale"], quality]) for x in (first, second)]
-        chosen = {k: Chosen()([found[0][k], found[1][k], number]) for k in ("index", "mean")}
+        chosen = {k: SelectByPass()([found[0][k], found[1][k], number]) for k in ("index", "mean")}
         return {
             "encoder": keras.Model([image, quality], whole, name="encoder"),
             "prior": keras.Model([z, y, number, quality], chosen, name="prior"),
@@ -313,13 +313,13 @@ class UNetCodec(LearnedCodec):
         }
 
     def plain(self, name: str) -> keras.Model:
-        """A network of this model in float32 throughout, whatever it was trained in."""
+        """Return a network of this model in float32 throughout, whatever it was trained in."""
         network = _NETWORKS[name](replace(self.config, compute="float32"))
         network.set_weights(getattr(self, name).get_weights())
         return network
 
     def examples(self, image, label=None, seed=0):
-        """Images at qualities from low to high, and their codes."""
+        """Return images at qualities from low to high, and their codes."""
         quality = np.linspace(4, 60, len(image)).round().astype(np.float32)
         code = self.run("encoder", image=image, quality=quality)
         y, _ = self.coded(self.run, code, quality)

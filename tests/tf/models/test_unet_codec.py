@@ -19,10 +19,10 @@ from dimaging_tf.layers.codec import (
     Stabilise,
     checkerboard,
     dct_patches,
-    exposed,
     logistic_bits,
     table_index,
     table_scale,
+    vary_exposure,
 )
 from dimaging_tf.models.unet_codec import GREY, UNetCodec
 from dimaging_tf.training.runs import default_settings
@@ -150,7 +150,7 @@ def test_stabilise_there_and_back():
 def test_exposures_cut_nothing_off():
     image = tf.constant(0.1 * pictures(6, 32, 1))
     draw = tf.constant([[0.0, 0.4, 0.75, 1.0, 1.0, 0.5], [0.9, 0.9, 0.9, 0.9, 0.1, 0.1], [0.5] * 6])
-    found = exposed(image, draw).numpy()
+    found = vary_exposure(image, draw).numpy()
     np.testing.assert_array_equal(found[:2], image[:2])
     np.testing.assert_allclose(found[2], 4 * image[2], rtol=1e-5)
     assert found[3].max() == pytest.approx(1)
