@@ -4,11 +4,22 @@ import os
 import sys
 import tempfile
 
+from dimaging_tf.errors import UserError
+
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and Keras; what they print is shown only where the import fails."""
+    """Import TensorFlow and Keras; what they print is shown only where the import fails.
+
+    UserError where the environment asks Keras for another backend.
+    """
     if "tensorflow" in sys.modules:
         return
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UserError(
+            f"KERAS_BACKEND={backend} is set; dimaging trains and exports with TensorFlow: "
+            "set KERAS_BACKEND=tensorflow, or leave it out"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal = os.dup(2)

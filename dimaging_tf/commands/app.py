@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,7 +142,7 @@ def sample(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder, or a .keras file.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, or a .keras or .h5 file.")],
     out: Annotated[
         Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")
     ] = None,
@@ -164,6 +165,12 @@ def export(
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
+    import_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import", help="Module of your own layers that a .keras file names; repeat."
+        ),
+    ] = None,
 ) -> None:
     """Write a bundle, proven equal to the Keras model.
 
@@ -173,6 +180,7 @@ def export(
 
     name = model_name(run)
     load_tensorflow()
+    import_modules(import_ or [])
     suffix = "" if target == "cpu" else f"-{target}"
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
@@ -180,6 +188,20 @@ def export(
         gradient=gradient,
     )  # fmt: skip
     show_bundle(bundle)
+
+
+def import_modules(names: list[str]) -> None:
+    """Import modules of the working folder or of an installed package, which register layers with Keras."""
+    if names:
+        sys.path.insert(0, str(Path.cwd()))
+    for name in names:
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"--import {name}: there is no module {error.name!r} here or in an installed package; "
+                "give its name without .py, from the folder where it lies"
+            ) from error
 
 
 @app.command("run", **_PASS_ON)
@@ -212,10 +234,10 @@ app.command()(robustness)
 
 
 def model_name(run: Path) -> str:
-    """Return the name of a run folder's model, or of a .keras file, which the default bundle folder takes."""
+    """Return the name of a run folder's model, or of a Keras file, for the default bundle folder."""
     from dimaging_tf.training import runs
 
-    return run.stem if run.suffix == ".keras" else runs.read_record(run)["model"]
+    return run.stem if run.suffix in (".keras", ".h5") else runs.read_record(run)["model"]
 
 
 def show_bundle(bundle: Path) -> None:

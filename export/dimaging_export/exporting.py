@@ -33,7 +33,6 @@ from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
 from dimaging_export.samplers.build import build_density, prepare_density
 from dimaging_export.samplers.build_text import build_text, prepare_text
-from dimaging_tf import registry
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.sequence.base import LanguageModel
@@ -136,7 +135,7 @@ def export(
     command = _command(subject.source, precision, target, switches, flags)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
-        text = card(manifest, built, real, command, sections(model_or_path))
+        text = card(manifest, built, real, command, subject.entry, sections(model_or_path))
         (folder / "CARD.md").write_text(text, encoding="utf-8")
     log.info("wrote %s", out)
     return out
@@ -200,7 +199,7 @@ def _facts(
     family: Family, subject: Subject, spec: BuildSpec, built: dict[str, Built]
 ) -> dict[str, Any]:
     """Return what the manifest says of the bundle as a whole, and every file of itself."""
-    entry, origin = registry.REGISTRY.get(subject.name), subject.learned_from
+    entry, origin = subject.entry, subject.learned_from
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
     if family.facts:
         config |= family.facts(subject)

@@ -16,13 +16,14 @@ _FREE = {2: "height and width", 1: "number of steps", 3: "number of frames, heig
 
 def card(
     m: schema.Manifest, built: dict[str, Built], real: RealData | None, command: str,
+    entry: registry.Entry | None = None,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """Return the card's text.
 
-    command: the one that repeats the export. more: further sections by title, those of `provenance`.
+    command: the one that repeats the export. entry: the registry's row of one of our models, else None.
+    more: further sections by title, those of `provenance`.
     """
-    entry = registry.REGISTRY.get(m.model)
     origin = [
         ("Lecture", m.lecture),
         ("Paper", m.paper),

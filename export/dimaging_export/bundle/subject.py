@@ -5,6 +5,8 @@ called "model", without ranges and without a figure of merit; it is judged by it
 """
 
 import hashlib
+import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,12 @@ from dimaging_export.prove.inputs import Ranges
 from dimaging_export.prove.runners import Arrays
 from dimaging_tf import registry
 from dimaging_tf.data.kinds import Kind, kind_of
-from dimaging_tf.deployable import Run
+from dimaging_tf.deployable import DeployableModel, Run
 from dimaging_tf.training import runs
+
+log = logging.getLogger(__name__)
+
+_SHORT = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Subject:
     quality: Any = None
     """dimaging_tf.deployable.FigureOfMerit, or None."""
     model: Any = None
-    """The model itself if it is one of ours, else None."""
+    """The model itself if it is a `DeployableModel`, else None."""
     original: Any = None
     """The float model whose integer-valued twin `model` is, and against which it is judged; else None."""
     data: tuple[str, dict[str, Any]] | None = None
@@ -42,6 +48,11 @@ class Subject:
     """Name and licence of what it was trained on, as its run says; None where nobody says."""
     source: str = "MODEL"
     """The run folder or file it was read from, for the command that repeats the export."""
+
+    @property
+    def entry(self) -> registry.Entry | None:
+        """The model's row of the registry; None for a model that is none of ours, whatever its name."""
+        return registry.REGISTRY.get(getattr(type(self.model), "registry_name", ""))
 
     @property
     def example_shape(self) -> tuple[int | None, ...]:
@@ -88,6 +99,8 @@ class Subject:
                 for graph, inputs in found.items()
                 for kinds in [self._kinds(graph)]
             }
+        if len(self.graphs) > 1:  # nobody says which of them reads the data
+            return {}
         ((name, graph),) = self.graphs.items()
         inputs, _ = names_of(graph)
         return {name: {inputs[0]: x}} if len(inputs) == 1 else {}
@@ -130,21 +143,65 @@ def load_subject(model_or_path: Any) -> Subject:
         return _subject(model, data=data, source=source, learned_from=origin)
     for entry in registry.REGISTRY.values():
         entry.model_class()  # registers the classes that the file may name
-    return _subject(keras.saving.load_model(path), source=portable(path))
+    return _subject(_load_file(path), source=portable(path))
+
+
+def _load_file(path: Path) -> Any:
+    """Load a Keras file without its losses and metrics, which an export does not need.
+
+    ExportError for a file that is none, and for one that names a class which nobody has imported.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises TypeError, ValueError, KeyError, OSError and others
+        text = str(error)
+        if "custom_objects" in text or "Unknown layer" in text or "Could not locate class" in text:
+            found = re.search(r"(?:class|layer:?) '([\w>]+)'", text)
+            raise ExportError(
+                f"{path} holds the class {found.group(1) if found else 'of a module'!r}, which is not Keras' "
+                "own: register it with keras.saving.register_keras_serializable and import its module first; "
+                "from the shell: dimaging export FILE --import MODULE"
+            ) from error
+        raise ExportError(f"{path} is no Keras model that can be read: {text}") from error
 
 
 def _subject(model: Any, **more: Any) -> Subject:
-    if hasattr(model, "graphs"):
-        name = getattr(model, "registry_name", model.name)
+    if isinstance(model, DeployableModel):
+        name = model.registry_name
         if "data" not in more and name in registry.REGISTRY:
             more["data"] = (registry.REGISTRY[name].data, {})
         return Subject(name, model.graphs(), model.ranges, model.figure_of_merit, model, **more)
+    if hasattr(model, "graphs"):
+        return Subject(model.name, dict(model.graphs()), getattr(model, "ranges", {}), **more)
     if not is_functional(model):
         raise ExportError(
             f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); give "
             "a functional model, a built Sequential, or a class whose graphs() returns such"
         )
-    return Subject(model.name, {"model": model}, **more)
+    return Subject(model.name, {"model": _in_float32(model)}, **more)
+
+
+def _in_float32(model: Any) -> Any:
+    """Return a plain model of mixed precision with the same weights in float32; any other as it is.
+
+    Keras stores the weights of mixed_float16 and mixed_bfloat16 in float32, and a file of fp32 computes with
+    them so; "fp16" is a precision of the export.
+    """
+    if not any(layer.compute_dtype in _SHORT for layer in model._flatten_layers()):
+        return model
+
+    def lengthen(op: Any) -> Any:
+        config = op.get_config()
+        if isinstance(op, keras.Layer):
+            config["dtype"] = "float32"
+        return type(op).from_config(config)
+
+    whole = keras.models.clone_model(model, clone_function=lengthen, recursive=True)
+    whole.set_weights(model.get_weights())
+    log.info(
+        "%s was trained in mixed precision; it is exported from its float32 weights", model.name
+    )
+    return whole
 
 
 def portable(path: Path) -> str:

@@ -8,8 +8,11 @@ import keras
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.trace import Shape, Trace, plain, trace
 
-_PROBE = (192, 320)
-"""A height and width, multiples of 64, at which a walk shows whether an output keeps the input's size."""
+_PROBES = ((192, 320), (193, 325))
+"""Heights and widths at which a walk shows whether an output keeps the input's size.
+
+The first are multiples of 64, which every net takes; the second tell a net that rounds sizes up or down.
+"""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Interface:
     inputs: list[tuple[str, Shape]]
     outputs: list[tuple[str, Shape]]
     keeps_size: frozenset[str]
-    """Names of the tensors that are as high and wide as the image that came in, the inputs among them."""
+    """Names of the tensors that are as high and wide as the one image that came in, it among them."""
 
     def named(self, tensor: str, shape: Shape) -> list[int | str]:
         """Return the shape with a name for every free dimension."""
@@ -39,18 +42,32 @@ def interface_of(graph: keras.Model, walk: Trace) -> Interface:
     shapes, found = (
         [tuple(tensor.shape) for tensor in side] for side in (walk.inputs, walk.outputs)
     )
-    keeps = set(inputs)
-    if any(None in shape[1:3] for shape in shapes if len(shape) == 4):
+    _refuse_without_batch(graph, shapes, dict(zip(outputs, found, strict=True)))
+    free = [len(shape) == 4 and None in shape[1:3] for shape in shapes]
+    keeps = set(inputs) | set(outputs) if sum(free) == 1 else set()
+    for probe in _PROBES if keeps else ():
         try:
-            sizes = [tuple(t.shape)[1:3] for t in trace(graph, [_probe(s) for s in shapes]).outputs]
-        except ValueError:  # inputs of different scales, such as the two latents of a codec
-            sizes = [()] * len(outputs)
-        keeps |= {name for name, size in zip(outputs, sizes, strict=True) if size == _PROBE}
+            walked = trace(graph, [_at(shape, probe) for shape in shapes]).outputs
+        except ValueError:  # sizes that this net does not take
+            continue
+        keeps -= {n for n, t in zip(outputs, walked, strict=True) if tuple(t.shape)[1:3] != probe}
     return Interface(
         list(zip(inputs, shapes, strict=True)),
         list(zip(outputs, found, strict=True)),
         frozenset(keeps),
     )
+
+
+def _refuse_without_batch(graph: Any, shapes: list[Shape], outputs: dict[str, Shape]) -> None:
+    """Raise ExportError that names an output which is not one row for each row of the inputs."""
+    if any(shape[:1] != (None,) for shape in shapes):
+        return
+    for name, shape in outputs.items():
+        if shape[:1] != (None,):
+            raise ExportError(
+                f"output {name!r} of graph {graph.name!r} has the shape {list(shape)}, without a batch "
+                "axis; expected [batch, ...]. Keep the first axis: keras.ops.mean(x, axis=-1), not mean(x)"
+            )
 
 
 def refuse_kept_states(graph: Any) -> None:
@@ -73,10 +90,11 @@ def refuse_kept_states(graph: Any) -> None:
         refuse_kept_states(parts[2])
 
 
-def _probe(shape: Shape) -> Shape:
+def _at(shape: Shape, size: tuple[int, int]) -> Shape:
+    """Return the shape with this height and width where they are free."""
     if len(shape) != 4:
         return shape
-    return (shape[0], shape[1] or _PROBE[0], shape[2] or _PROBE[1], shape[3])
+    return (shape[0], shape[1] or size[0], shape[2] or size[1], shape[3])
 
 
 def names_of(graph: keras.Model) -> tuple[list[str], list[str]]:

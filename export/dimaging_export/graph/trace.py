@@ -5,12 +5,15 @@ and compute nothing. So the walk uses public Keras only, leaves the model as it 
 itself infer every shape anew for the sizes that are asked for.
 """
 
+import inspect
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+
+from dimaging_export.errors import ExportError
 
 Shape = tuple[int | None, ...]
 """A shape as Keras has it; None where free."""
@@ -54,6 +57,12 @@ class _Recorder(keras.Operation):
         return keras.tree.map_structure(lambda t: keras.KerasTensor(t.shape, dtype=t.dtype), spec)
 
 
+def _trains_unless_told(op: Any) -> bool:
+    """Return whether training=True is only the default of the layer's call, as of Resizing and RandomFlip."""
+    parameter = inspect.signature(op.call).parameters.get("training")
+    return parameter is not None and parameter.default is True
+
+
 def is_functional(op: Any) -> bool:
     """Return whether `op` is a functional model or a built Sequential whose `call` nobody has overridden."""
     if type(op) is keras.Sequential:
@@ -67,7 +76,10 @@ def plain(model: Any) -> keras.Model:
 
 
 def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
-    """Walk `model` with these input shapes, in the order of its inputs; by default with its own."""
+    """Walk `model` with these input shapes, in the order of its inputs; by default with its own.
+
+    ExportError names a layer that is called with training=True: a file only predicts.
+    """
     shapes = shapes or [tuple(tensor.shape) for tensor in model.inputs]
     inputs = [
         keras.Input(batch_shape=shape, dtype=tensor.dtype)
@@ -76,6 +88,12 @@ def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
     calls: list[Call] = []
 
     def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("training") is True and not _trains_unless_told(recorder.op):
+            raise ExportError(
+                f"layer {recorder.op.name!r} ({type(recorder.op).__name__}) is called with training=True, as "
+                "for Monte Carlo dropout; a file only predicts, and no graph draws random numbers. Leave "
+                "training=True out, or give the noise as an input: keras.layers.Multiply()([x, mask])"
+            )
         output = recorder(*args, **kwargs)
         calls.append(Call(recorder.op, args, kwargs, output))
         return output

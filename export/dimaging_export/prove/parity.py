@@ -2,7 +2,7 @@
 
 The float32 conversion is proven first, whatever precision is asked for, and then what is made of it.
 
-    float32      |difference| <= ABSOLUTE + RELATIVE * largest |value|
+    float32      |difference| <= RELATIVE * largest |value| + ABSOLUTE * min(1, largest |value|)
     uint8        one grey level: float32 differences may tip a rounding
     integer      equal, to the last bit
     fp16, int8   the model's own figure of merit on real images, `quality.allowed_loss`;
@@ -23,7 +23,7 @@ from dimaging_export.errors import ParityError, PrecisionError
 from dimaging_export.prove.runners import Arrays, Graph
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4
-"""Largest difference in float32: ABSOLUTE + RELATIVE * largest |value|."""
+"""Terms of the largest difference in float32, see above; both are on the output's own scale."""
 LEVELS = 1.0
 """Largest difference of a tensor in bytes, in grey levels."""
 EXACT = ("fp32", "integer")
@@ -43,6 +43,8 @@ class Difference:
     scale: float = 0.0
     signal: float = 0.0
     noise: float = 0.0
+    total: float = 0.0
+    count: int = 0
 
     def add(self, found: np.ndarray, expected: np.ndarray) -> None:
         """Take in the output of one more run."""
@@ -52,11 +54,19 @@ class Difference:
         self.scale = max(self.scale, float(np.abs(expected).max()))
         self.signal += float(np.square(expected).sum())
         self.noise += float(np.square(delta).sum())
+        self.total += float(expected.sum())
+        self.count += expected.size
+
+    @property
+    def allowed(self) -> float:
+        """The largest difference in float32, on the output's own scale: metres or micrometres."""
+        return RELATIVE * self.scale + ABSOLUTE * min(1.0, self.scale)
 
     @property
     def sqnr(self) -> float:
-        """Ratio of signal to noise, in dB."""
-        return 10 * float(np.log10(max(self.signal, 1e-30) / max(self.noise, 1e-30)))
+        """Ratio of signal to noise, in dB; the signal is what varies, the square about the mean."""
+        varies = self.signal - self.total**2 / max(self.count, 1)
+        return 10 * float(np.log10(max(varies, 1e-30) / max(self.noise, 1e-30)))
 
 
 def prove(
@@ -93,7 +103,7 @@ def prove(
                 differences.setdefault(output, Difference()).add(outputs[output], value)
     report, failures = {}, []
     for output, seen in differences.items():
-        allowed = LEVELS if output in byte_names else ABSOLUTE + RELATIVE * seen.scale
+        allowed = LEVELS if output in byte_names else seen.allowed
         if precision in EXACT:
             allowed = 0.0 if precision == "integer" else allowed
             if seen.max_abs > allowed:
