@@ -1,4 +1,4 @@
-"""Variation of the training images, by name. The one place that uses keras-cv.
+"""Variation of the training images, by name. The one place that uses keras-cv, of the extra `augment`.
 
     none          nothing
     flips         the eight symmetries of the square, each pixel kept as it is
@@ -44,6 +44,17 @@ def augmentation(policy: str) -> Augmentation:
     return POLICIES[policy]()
 
 
+def _keras_cv(policy: str) -> Any:
+    """Return the package; DataError that says how to get it where it is not installed."""
+    try:
+        import keras_cv
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"augmentation '{policy}' needs {error.name}: pip install 'dimaging[augment]'"
+        ) from error
+    return keras_cv
+
+
 def _none() -> Augmentation:
     return lambda image, label, seed: (image, label)
 
@@ -67,9 +78,9 @@ def _flips() -> Augmentation:
 
 
 def _microscopy() -> Augmentation:
-    import keras_cv
     import tensorflow as tf
 
+    keras_cv = _keras_cv("microscopy")
     flips = _flips()
     # "bilinear" for images; "nearest" makes no labels that were not there.
     layers = {
@@ -178,9 +189,9 @@ def _joined_faces() -> Augmentation:
 
 
 def _cutout() -> Augmentation:
-    import keras_cv
     import tensorflow as tf
 
+    keras_cv = _keras_cv("cutout")
     layer = keras_cv.layers.RandomCutout(HOLE, HOLE, fill_mode="constant", fill_value=0.0, seed=1)
 
     def cutout(image, label, seed):

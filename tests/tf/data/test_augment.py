@@ -1,5 +1,6 @@
 """Augmentation: a pure function of the seed, masks that move with images, values that stay."""
 
+import sys
 from itertools import islice
 
 import numpy as np
@@ -187,3 +188,12 @@ def test_an_unknown_policy():
         augmentation("flip")
     with pytest.raises(DataError, match=r"known: none, flips, microscopy, cells, crops, cutout"):
         augmentation("rotate")
+
+
+@pytest.mark.parametrize("policy", ["microscopy", "cutout"])
+def test_without_keras_cv_the_extra_is_named(policy, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_cv", None)
+    with pytest.raises(
+        DataError, match=f"'{policy}' needs keras_cv: pip install 'dimaging.augment.'"
+    ):
+        augmentation(policy)
