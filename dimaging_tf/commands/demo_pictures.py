@@ -86,7 +86,7 @@ def show_vae(out: Path, seed: int) -> list[Figure]:
     """Draw samples, and plot the codes of digits on a plane."""
     drawn = plots.tile(_drawn("sample", out, "vae-int8", seed, 64))
     digits, picture = _digits(), out / "pictures" / "latent.png"
-    mean = _answer(out / "bundle" / "vae-fp32", "encoder", image=to_float(digits.image))["mean"]
+    mean = _answer(out / "bundle" / "vae-fp32", "encoder", image=to_float(digits.x))["mean"]
     plane = plots.latent_plane(mean, digits.label, "codes of digits never trained on")
     plots.save_figure(plane, picture)
     return [

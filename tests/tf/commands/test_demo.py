@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from helpers.pages import ENV
 from PIL import Image
 
 from dimaging_tf.commands import demo, demo_pictures
@@ -15,12 +16,19 @@ from dimaging_tf.training import runs
 
 PACKAGES = all(importlib.util.find_spec(name) for name in ("python_avatars", "resvg_py"))
 SMALL = [
+    ("vae", {"hidden": (8,), "latent_dim": 2}, (464, 464), "64 digits drawn"),  # 8 x 8
     ("dcgan", {"width": 4, "classes": 10}, (580, 232), "real digits"),  # 10 x 4, each 56 + 2
     pytest.param(
         "vae_faces", {"channels": (2, 2)}, (528, 396), "mean difference of codes",  # 8 x 6
         marks=pytest.mark.skipif(not PACKAGES, reason="needs pip install 'dimaging[avatars]'"),
     ),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def other_processes_find_the_project(monkeypatch):
+    """As if it were installed."""
+    monkeypatch.setenv("PYTHONPATH", ENV["PYTHONPATH"])
 
 
 @pytest.mark.parametrize(("name", "changes", "size", "words"), SMALL)
@@ -31,7 +39,8 @@ def test_a_model_is_trained_exported_and_shown(
     few = partial(avatars.load_avatars, train=64, valid=32)
     monkeypatch.setattr(avatars, "load_avatars", few)
     recipe = {"minutes": 0.01, "changes": changes}
-    ((caption, picture),) = demo.make(name, recipe, tmp_path, 0)
+    (caption, picture), *others = demo.make(name, recipe, tmp_path, 0)
+    assert all(other.stat().st_size > 1000 for _, other in others)
     assert words in caption
     with Image.open(picture) as found:
         assert found.size == size
