@@ -14,6 +14,8 @@ from dimaging_edge.common.lazy import lazy_names
 if TYPE_CHECKING:
     from dimaging_tf.models.autoencoder import Autoencoder
     from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+    from dimaging_tf.models.char_lm import CharLM
+    from dimaging_tf.models.char_lm import Config as CharLMConfig
     from dimaging_tf.models.classifier import Classifier
     from dimaging_tf.models.classifier import Config as ClassifierConfig
     from dimaging_tf.models.compressive_autoencoder import CompressiveAutoencoder
@@ -50,6 +52,8 @@ __all__ = [
     "VAE",
     "Autoencoder",
     "AutoencoderConfig",
+    "CharLM",
+    "CharLMConfig",
     "Classifier",
     "ClassifierConfig",
     "CompressiveAutoencoder",
@@ -78,6 +82,7 @@ __all__ = [
 
 _FILES = {
     "Autoencoder": "autoencoder",
+    "CharLM": "char_lm",
     "Classifier": "classifier",
     "CompressiveAutoencoder": "compressive_autoencoder",
     "DCGAN": "dcgan",
