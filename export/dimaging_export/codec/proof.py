@@ -120,14 +120,14 @@ def prove_prior(file: onnx.ModelProto, stored: bytes, feed: Arrays) -> parity.Re
     """
     in_numpy = NumpyPrior(stored)
     for quality, number in ((0, 0), (32, 1), (63, 1)):
-        told = {
+        asked = {
             **feed,
             "quality": np.array([quality], np.int64),
             "pass": np.array([number], np.int64),
         }
-        wanted = in_numpy(told)
+        wanted = in_numpy(asked)
         for threads, level in _SESSIONS:
-            found = runner(file, threads=threads, level=level)(told)
+            found = runner(file, threads=threads, level=level)(asked)
             for name, array in wanted.items():
                 if wrong := int((found[name] != array).sum()):
                     raise ParityError(

@@ -1,4 +1,4 @@
-"""The graphs of a language model: it reads, it takes one step, and in one file it writes.
+"""Build the graphs of a language model: one reads, one takes a single step, and one writes a text.
 
 reader    any number of tokens, the true past told: to judge a text, and to read a long prime
 step      one token: the host draws and feeds back, where Loop is forbidden
@@ -20,9 +20,9 @@ from dimaging_export.samplers.text import writer
 from dimaging_tf.sequence.base import LanguageModel
 
 CLOSE = 1e-4
-"""How much less than the best a drawn token may score in Keras: float32 decides such ties either way."""
+"""Largest score that a drawn token may miss of the best in Keras: float32 decides such ties either way."""
 CLEAR = 1e-3
-"""By how much each token of the example wins, so that every device draws the same."""
+"""Score by which each token of the example wins, so that every device draws the same."""
 STATES = 1e-4
 """Largest difference of a state after the text from what Keras has there."""
 
@@ -58,10 +58,10 @@ def prepare_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> Su
 def prove_writer(
     model: LanguageModel, run: Graph, tokens: np.ndarray | None
 ) -> dict[str, dict[str, float]]:
-    """Write at every batch and several temperatures; each token must be what Keras draws after those before.
+    """Write texts at every batch and several temperatures, and compare each token with what Keras draws.
 
     No reference writer is needed: only the one text that is drawn token by token has this property.
-    tokens: real rows to take a prime from. ParityError where a token or a state differs.
+    tokens: real rows to take a prime from. Raises ParityError where a token or a state differs.
     """
     worst = {"text": 0.0, **{f"{name}_out": 0.0 for name in model.states}}
     for batch in BATCHES:
@@ -90,7 +90,7 @@ def prove_writer(
 
 
 def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None) -> Arrays:
-    """One text in which every token wins clearly, and what it was written from."""
+    """Return a text in which every token wins clearly, and the inputs it was written from."""
     for seed in range(100):
         feed = _feed(model, tokens, 1, 0.7, 5, seed, steps=16)
         found = run(feed)
@@ -101,7 +101,7 @@ def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None) -> Arr
 
 
 def _scores(model: LanguageModel, feed: Arrays, text: np.ndarray) -> tuple[np.ndarray, Arrays]:
-    """What Keras gives every token at each place of this text, noise included; and the states behind it."""
+    """Return Keras' score of every token at each place of this text with its noise, and the states after it."""
     given = {name: feed[name] for name in model.states}
     told = np.concatenate([feed["prime"], text[:, :-1]], 1)
     found = model.run("reader", tokens=told, **given)
@@ -113,7 +113,7 @@ def _feed(
     model: Any, tokens: np.ndarray | None, batch: int, temperature: float, length: int, seed: int,
     steps: int = 40,
 ) -> Arrays:  # fmt: skip
-    """Noise, states, and a prime from real rows where there are some."""
+    """Make noise, states, and a prime from real rows where there are some."""
     rng = np.random.default_rng(seed)
     size = len(model.config.vocabulary)
     if tokens is None or tokens.shape[1] < length:

@@ -1,4 +1,4 @@
-"""ONE file that writes: a Loop around the cells of a language model, each token drawn and read again.
+"""The writer of a language model: one file with a Loop around its cells, which draws and reads each token.
 
     prime [B, P] --Loop: P - 1 times, cells alone--> h, c
                                                       |
@@ -28,15 +28,15 @@ from dimaging_export.samplers.file import loop_body, whole_model
 from dimaging_tf.layers.lstm import SlideLSTM
 
 TOKENS = ("prime", "text")
-"""The tensors of whole numbers, int32."""
+"""Names of the tensors of int32."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One recurrent layer: gates in the order input, forget, output, candidate."""
+    """A recurrent layer, its gates in the order input, forget, output, candidate."""
 
     table: np.ndarray | None
-    """[V, 4 H], bias included: what a token says; None in the layers behind the first."""
+    """What each token gives to the gates, bias included, [V, 4 H]; None behind the first layer."""
     kernel: np.ndarray
     recurrent: np.ndarray
     bias: np.ndarray
@@ -81,7 +81,7 @@ def writer(reader: keras.Model) -> onnx.ModelProto:
 
 
 def _reading(b: Builder, cells: list[Cell], prime: str, times: str, names: list[str]) -> list[str]:
-    """The states after all of the prime but its last token."""
+    """Write the states after all of the prime but its last token."""
     body = b.child()
     index, going = body.name("index"), body.name("going")
     carried = [body.name(name) for name in names]
@@ -94,7 +94,7 @@ def _reading(b: Builder, cells: list[Cell], prime: str, times: str, names: list[
 def _writing(
     b: Builder, cells: list[Cell], head: Any, noise: str, times: str, token: str, states: list[str]
 ) -> tuple[str, list[str]]:
-    """The text [T, B], int64, and the states after it."""
+    """Write the text [T, B], int64, and the states after it."""
     body = b.child()
     index, going, past = (body.name(name) for name in ("index", "going", "token"))
     carried = [body.name("state") for _ in states]
@@ -112,7 +112,7 @@ def _writing(
 
 
 def _step(b: Builder, cells: list[Cell], token: str, states: list[str]) -> tuple[list[str], str]:
-    """One step of every layer: (the states after it, the output of the last layer)."""
+    """Write one step of every layer; returns the states after it, and the output of the last layer."""
     after: list[str] = []
     x = token
     for i, cell in enumerate(cells):
@@ -136,7 +136,7 @@ def _step(b: Builder, cells: list[Cell], token: str, states: list[str]) -> tuple
 
 
 def _parts(reader: keras.Model) -> tuple[list[Cell], tuple[np.ndarray, np.ndarray]]:
-    """The weights of the cells and of the layer of logits."""
+    """Read the weights of the cells and of the layer of logits; raises ExportError for any other layer."""
     skipped = keras.layers.InputLayer | keras.layers.Dropout
     *recurrent, head = [layer for layer in reader.layers if not isinstance(layer, skipped)]
     if (
