@@ -101,7 +101,7 @@ def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None) -> Arr
 
 
 def _scores(model: LanguageModel, feed: Arrays, text: np.ndarray) -> tuple[np.ndarray, Arrays]:
-    """Return Keras' score of every token at each place of this text with its noise, and the states after it."""
+    """Return Keras' score of every token at each place of this text, noise included, and the last states."""
     given = {name: feed[name] for name in model.states}
     told = np.concatenate([feed["prime"], text[:, :-1]], 1)
     found = model.run("reader", tokens=told, **given)
