@@ -19,6 +19,7 @@ from dimaging_edge import __version__
 from dimaging_edge.bundle import schema
 
 from dimaging_export.bundle import targets
+from dimaging_export.bundle.agreement import judged_by_agreement
 from dimaging_export.bundle.build import BuildSpec, Built, build_plain
 from dimaging_export.bundle.card import card
 from dimaging_export.bundle.provenance import sections
@@ -108,6 +109,7 @@ def export(
     size = (size, size) if isinstance(size, int) else size
     wanted = size or ((row.size, row.size) if row.static else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
+    subject = judged_by_agreement(subject, real)
     spec = BuildSpec(
         precision=precision,
         target=row,

@@ -40,6 +40,8 @@ class Subject:
     """dimaging_tf.deployable.FigureOfMerit, or None."""
     model: Any = None
     """The model itself if it is a `DeployableModel`, else None."""
+    judge: Any = None
+    """What has the `score` of a plain model; a `DeployableModel` judges itself."""
     original: Any = None
     """The float model whose integer-valued twin `model` is, and against which it is judged; else None."""
     data: tuple[str, dict[str, Any]] | None = None
@@ -114,7 +116,7 @@ class Subject:
     def score(self, run: Run, x: np.ndarray, label: np.ndarray | None) -> float:
         """Return the figure of merit of what `run(graph, **inputs)` computes; ExportError for other data."""
         try:
-            return float(self.model.score(run, x, label))
+            return float((self.judge or self.model).score(run, x, label))
         except ValueError as error:
             raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
 
