@@ -13,6 +13,7 @@ EXAMPLES = {
     "dcgan": ["--epochs", "1"],
     "pixelcnn": ["--epochs", "1"],
     "stackgan": ["--epochs", "2", "--pictures", "192"],
+    "adversarial_examples": ["--epochs", "1"],
     "autoencoder": ["--epochs", "1", "--convolutional"],
     "compressive_autoencoder": ["--minutes", "0.05"],
     "unet": ["--epochs", "1", "--width", "4"],
