@@ -1,6 +1,6 @@
 """The figures of the docs and the report, a function for each; `save_*` writes whole files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,20 @@ def rate_distortion(rows: Sequence[dict[str, Any]], metric: str = "psnr") -> Any
     axes.set_xscale("log")
     axes.set(xlabel="bits a pixel", ylabel={"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM"}[metric])
     axes.legend(frameon=False)
+    return figure
+
+
+def curves(
+    lines: Mapping[str, np.ndarray], title: str = "", *, x: str = "", y: str = "", log: bool = False
+) -> Any:
+    """Plot each line [N] over 1 ... N, under its name; log: on a logarithmic axis."""
+    figure, axes = _figure(title)
+    for name, values in lines.items():
+        axes.plot(np.arange(1, len(values) + 1), values, label=name)
+    if log:
+        axes.set_yscale("log")
+    axes.set(xlabel=x, ylabel=y)
+    axes.legend(frameon=False, fontsize="small")
     return figure
 
 
