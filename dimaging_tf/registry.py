@@ -100,6 +100,13 @@ _ENTRIES = (
         learning_rate=5e-3, batch=32, epochs=20,
     ),
     Entry(
+        "sequence_labels", "sequence_labels:SequenceLabels",
+        "a label for every step: causal, bidirectional, told what it said before",
+        lecture="many to many, conditional on past outputs, bidirectional",
+        paper="Schuster and Paliwal 1997; arXiv 1211.3711", data="cell_phases", learning_rate=1e-2,
+        batch=100, epochs=20, optimizer={"global_clipnorm": 1.0},
+    ),
+    Entry(
         "stackgan", "stackgan:StackGAN", "text to image in two stages: captions to 64x64 pictures",
         lecture="StackGAN", paper="arXiv 1612.03242", data="shapes",
         learning_rate=2e-3, batch=64, epochs=100,

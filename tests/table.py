@@ -46,6 +46,13 @@ def tokens(shape: tuple, count: int) -> Data:
     return np.random.default_rng(0).integers(1, 4, (count, *shape), np.int32), None
 
 
+def stepped(shape: tuple, count: int) -> Data:
+    """Noise [count, T, C] with one of three classes a step: int32 [count, T]."""
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(count, *shape)).astype(np.float32)
+    return series, rng.integers(0, 3, series.shape[:2], np.int32)
+
+
 def labelled(shape: tuple, count: int) -> Data:
     """The same with one of three classes each: int32 [count]."""
     return images(shape, count)[0], np.arange(count, dtype=np.int32) % 3
@@ -175,6 +182,11 @@ TABLE = (
         READ, tokens),
     Row("gan", "gan", {"shape": DIGIT, "latent_dim": 3, "g_hidden": (8,), "d_hidden": (8,)}, DRAWN),
     Row("dcgan", "dcgan", {"shape": DIGIT, "latent_dim": 3, "width": 4, "d_hidden": 4}, DRAWN),
+    Row("labels_causal", "sequence_labels",
+        {"shape": (7, 2), "classes": 3, "kind": "causal", "units": 5},
+        {"labels": ({"series"}, {"logits"})}, stepped),
+    Row("labels_joint", "sequence_labels", {"shape": (7, 2), "classes": 3, "units": 5},
+        {"labels": ({"series", "past"}, {"logits"})}, stepped, precisions=ALL),
     Row("stackgan", "stackgan",
         {"shape": (8, 8, 3), "words": WORDS, "length": 3, "factor": 2, "embedding": 3,
          "recurrent": 4, "text_dim": 3, "condition_dim": 2, "noise_dim": 2, "encoder": 2,

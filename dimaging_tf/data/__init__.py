@@ -74,6 +74,12 @@ _SOURCES = {
         "shapes:load_shapes",
         ("size", "seed"),
     ),
+    "cell_phases": _Source(
+        "9,000 simulated series of the phases of cells, 60 frames",
+        "cell_phases:load_cell_phases",
+        ("seed",),
+        "series",
+    ),
     "python_docs": _Source(
         "500,000 characters of prose about Python, in rows of 64 (pydoc_data)",
         "python_docs:load_python_docs",
