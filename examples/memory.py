@@ -45,7 +45,10 @@ matrices = {
 }
 norms = {name: memory.power_norms(w, args.steps) for name, w in matrices.items()}
 for name, norm in norms.items():
-    print(f"|W^t|, {name}: " + ", ".join(f"{norm[t - 1]:.1e} at {t}" for t in (1, 10, 100, args.steps)))
+    print(
+        f"|W^t|, {name}: "
+        + ", ".join(f"{norm[t - 1]:.1e} at {t}" for t in (1, 10, 100, args.steps))
+    )
 normal = plots.curves(
     norms, "Three W, all of whose eigenvalues are 0.9 or less", x="t, steps", y="|W^t|", log=True
 )
