@@ -1,6 +1,7 @@
 """The `dimaging` command: a thin function for each verb. Heavy imports stay inside the functions."""
 
 import gc
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -165,6 +166,13 @@ def export(
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range",
+            help="Legal values of an input of your own Keras model, as image=0:255; repeat.",
+        ),
+    ] = None,
     import_: Annotated[
         list[str] | None,
         typer.Option(
@@ -185,9 +193,24 @@ def export(
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
         run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force,
-        gradient=gradient,
+        gradient=gradient, ranges=parse_ranges(range_ or []),
     )  # fmt: skip
     show_bundle(bundle)
+
+
+def parse_ranges(pairs: list[str]) -> dict[str, tuple[float, float]]:
+    """Read ["image=0:255"] as {"image": (0.0, 255.0)}; UserError for what is no range."""
+    ranges = {}
+    for pair in pairs:
+        found = re.fullmatch(r"(.+)=([^:]+):([^:]+)", pair)
+        try:
+            name, low, high = found.groups() if found else ("", "", "")
+            ranges[name] = float(low), float(high)
+        except ValueError:
+            raise UserError(
+                f"--range takes NAME=LOW:HIGH, such as image=0:255. Received: {pair!r}"
+            ) from None
+    return ranges
 
 
 def import_modules(names: list[str]) -> None:

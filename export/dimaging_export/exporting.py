@@ -6,7 +6,7 @@ import logging
 import platform
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from os import PathLike
@@ -79,6 +79,7 @@ def export(
     size: int | tuple[int, int] | None = None,
     converter: str = "auto",
     gradient: bool = False,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> Path:
     """Convert a model, prove it against Keras, write it as a bundle; returns its folder, `out`.
 
@@ -96,6 +97,8 @@ def export(
                    file is made for it
     converter      "auto", "direct" or "tf2onnx"
     gradient       whether a classifier gets the graph "gradient" too, with which a device can attack it
+    ranges         of a plain Keras model: input -> (lowest, highest) legal value, such as
+                   {"image": (0, 255)}; whole numbers of `data` are scaled to it
 
     Raises ExportError for what cannot be exported, and ParityError where the file does not compute
     what Keras computes; neither leaves anything behind.
@@ -103,7 +106,7 @@ def export(
     out = Path(out)
     row = targets.find(target, precision)
     check_place(out, force)
-    subject = load_subject(model_or_path)
+    subject = load_subject(model_or_path).with_ranges(ranges)
     if size is not None and not subject.free_size:
         raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
     size = (size, size) if isinstance(size, int) else size
@@ -134,7 +137,7 @@ def export(
         "size": size[0] if size and size[0] == size[1] else None,
     }
     switches = {"uint8": uint8, "gradient": gradient or None}
-    command = _command(subject.source, precision, target, switches, flags)
+    command = _command(subject.source, precision, target, switches, flags, ranges or {})
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
         text = card(manifest, built, real, command, subject.entry, sections(model_or_path))
@@ -237,14 +240,17 @@ def _model_id(subject: Subject, built: dict[str, Built]) -> str:
 
 
 def _command(
-    source: str, precision: str, target: str, switches: dict[str, bool | None], more: dict[str, Any]
-) -> str:
+    source: str, precision: str, target: str, switches: dict[str, bool | None], more: dict[str, Any],
+    ranges: Mapping[str, tuple[float, float]],
+) -> str:  # fmt: skip
     """Return the command that repeats this export."""
     words = ["dimaging", "export", source, "--precision", precision, "--target", target]
     for name, on in switches.items():
         words += [f"--{name}" if on else f"--no-{name}"] if on is not None else []
     for name, value in more.items():
         words += [f"--{name}", str(value)] if value is not None else []
+    for name, (low, high) in ranges.items():
+        words += ["--range", f"{name}={low:g}:{high:g}"]
     return shlex.join(words)
 
 

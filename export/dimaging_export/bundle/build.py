@@ -22,6 +22,7 @@ from dimaging_export.graph.interface import input_shapes
 from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
 from dimaging_export.prove import parity
+from dimaging_export.prove.half_range import refuse_overflow
 from dimaging_export.prove.inputs import (
     BATCHES,
     STATIC_BATCHES,
@@ -128,17 +129,21 @@ def build_graph(
     keras_model = subject.graphs[name]
     example = example_shapes(input_shapes(keras_model), real, spec.size)
     static = spec.target.static
+    if not static:
+        _refuse_fixed_batch(name, keras_model)
     base = convert(keras_model, list(example.values()) if static else None, spec.converter)
     batches = STATIC_BATCHES if static else BATCHES
     reference = keras_graph(keras_model)
     inputs = Inputs(
-        example, subject.ranges, real, _free(base), batches, integers=_integers(base)
+        example, _proof_ranges(subject, real), real, _free(base), batches, integers=_integers(base)
     ).accepted(reference)
     feeds = inputs.feeds()
     answers = [reference(feed) for feed in feeds]
     exact = spec.precision in parity.EXACT
     floats, runs = base, onnx_graph(base)
     report = parity.prove(name, runs, feeds, answers, spec.precision if exact else "fp32")
+    if spec.precision == "fp16":
+        refuse_overflow(base, feeds)
     if not exact:
         calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
         floats = change_precision(base, spec.precision, calibrating, spec.float_tail)
@@ -171,6 +176,27 @@ def build_graph(
         model, entry, arrays, reference, runs, verdict, base.producer_name, spec.float_tail,
         tuple(inputs.sizes),
     )  # fmt: skip
+
+
+def _refuse_fixed_batch(name: str, graph: Any) -> None:
+    """Raise ExportError for inputs of a fixed batch: a bundle is proven at several, and runs at any."""
+    for tensor, (said, shape) in zip(graph.inputs, input_shapes(graph), strict=True):
+        if shape[0] is not None:
+            raise ExportError(
+                f"graph {name!r}: the batch of input {said!r} is fixed, {list(shape)}. Leave it free, "
+                f"keras.Input({tuple(tensor.shape[1:])}), or export for a target of batch 1: target='phone'"
+            )
+
+
+def _proof_ranges(subject: Subject, real: Arrays) -> Ranges:
+    """Return the ranges from which the proof draws inputs.
+
+    A plain model declares none; its real inputs say what it is made for, such as numbers above 0.
+    """
+    if subject.model is not None:
+        return subject.ranges
+    seen = {k: (float(x.min()), float(x.max())) for k, x in real.items() if x.size}
+    return {**seen, **subject.ranges}
 
 
 def _check_ranges(name: str, arrays: Arrays, ranges: Ranges) -> None:

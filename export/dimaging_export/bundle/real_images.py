@@ -130,8 +130,11 @@ def _draw(given: Examples, subject: Subject, size: tuple[int, int] | None) -> Ex
     if kind == "tokens":
         x = _whole(x, subject.name)
     elif kind in PICTURES or kind is None:
-        if subject.model is not None or x.dtype.kind in "ui":
+        if subject.model is not None:
             x = to_float(x)
+        elif x.dtype.kind in "ui":
+            low, high = subject.image_range
+            x = (low + to_float(x) * (high - low)).astype(np.float32)
     if size and x.ndim == 4:
         x = _fit(x, size)
         label = _fit(label, size) if label is not None and label.ndim == 3 else label

@@ -6,13 +6,16 @@ called "model", without ranges and without a figure of merit; it is judged by it
 
 import hashlib
 import logging
+import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from dimaging_edge.common.errors import near
 
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import names_of
@@ -55,6 +58,50 @@ class Subject:
     def entry(self) -> registry.Entry | None:
         """The model's row of the registry; None for a model that is none of ours, whatever its name."""
         return registry.REGISTRY.get(getattr(type(self.model), "registry_name", ""))
+
+    def with_ranges(self, ranges: Mapping[str, tuple[float, float]] | None) -> "Subject":
+        """Return a plain model that declares the legal values of its inputs; ExportError for what is none."""
+        if not ranges:
+            return self
+        if self.model is not None:
+            raise ExportError(
+                f"{self.name} declares its own ranges; leave ranges={dict(ranges)} out"
+            )
+        known = [
+            name for graph in self.graphs.values() for side in names_of(graph) for name in side
+        ]
+        for name, limits in ranges.items():
+            if name not in known:
+                raise ExportError(
+                    f"ranges: {self.name} has no tensor {name!r}; {near(name, known)}"
+                )
+            low, high = limits
+            if not -math.inf < low < high < math.inf:
+                raise ExportError(
+                    f"ranges: {name!r} needs low < high, finite; received {low:g}, {high:g}"
+                )
+        return replace(self, ranges={**self.ranges, **ranges})
+
+    @property
+    def image_range(self) -> tuple[float, float]:
+        """The range of the images that the model takes; for a plain model as it was declared, else [0, 1].
+
+        ExportError where nothing was declared and a layer Rescaling divides by 100 or more: then [0, 1] is
+        hardly what the model takes.
+        """
+        graph = next(iter(self.graphs.values()))
+        declared = self.ranges.get(names_of(graph)[0][0])
+        if declared:
+            return declared
+        for layer in graph._flatten_layers():
+            if isinstance(layer, keras.layers.Rescaling) and np.max(np.abs(layer.scale)) <= 0.01:
+                image = names_of(graph)[0][0]
+                raise ExportError(
+                    f"{self.name} rescales its input by {np.max(np.abs(layer.scale)):.3g} (layer "
+                    f"{layer.name!r}), so it takes 0 to 255, but whole numbers of data= become 0 to 1. "
+                    f"Declare its range: ranges={{{image!r}: (0, 255)}} (dimaging export --range {image}=0:255)"
+                )
+        return 0.0, 1.0
 
     @property
     def example_shape(self) -> tuple[int | None, ...]:

@@ -9,10 +9,12 @@ Either file passes the same check (graph/check.py) before anybody sees it. The b
 "batch", unless a shape says otherwise; a free height and width are called so.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import onnx
 from dimaging_edge.common.errors import near
 from onnx import TensorProto, helper
@@ -36,6 +38,9 @@ DIRECT = "dimaging direct"
 _TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 """Type of a Keras input -> that of ONNX."""
 
+LARGEST_FILE = 2**31 - 2**20
+"""Bytes of weights that one ONNX file can hold: protobuf ends at 2 GiB, and the graph needs some of it."""
+
 CONVERTERS = ("auto", "direct", "tf2onnx")
 """What `converter` may be."""
 
@@ -52,6 +57,7 @@ def convert(
     if converter not in CONVERTERS:
         raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
     refuse_kept_states(graph)
+    _refuse_too_large(graph)
     walk = trace(graph, shapes)
     interface = interface_of(graph, walk)
     reason = ""
@@ -73,7 +79,10 @@ def convert(
 def _direct(graph: keras.Model, walk: Trace, interface: Interface) -> onnx.ModelProto:
     _check_types(graph, walk)
     builder = Builder()
-    values = [last_value(name, shape) for name, shape in interface.inputs]
+    values = [
+        last_value(_as_tokens(builder, walk, name, tensor), shape)
+        for (name, shape), tensor in zip(interface.inputs, walk.inputs, strict=True)
+    ]
     results = emit_model(builder, walk, values)
     taken, names = {name for name, _ in interface.inputs}, {}
     for (name, _), value in zip(interface.outputs, results, strict=True):
@@ -98,12 +107,37 @@ def _takes_tokens(op: Any) -> bool:
     return isinstance(op, keras.layers.Embedding | SlideLSTM) or type(op).__name__ == "NotEqual"
 
 
+def _refuse_too_large(graph: keras.Model) -> None:
+    """Raise ExportError for weights that no single ONNX file can hold."""
+    size = sum(math.prod(w.shape) * np.dtype(w.dtype).itemsize for w in graph.weights)
+    if size >= LARGEST_FILE:
+        raise ExportError(
+            f"the weights of graph {graph.name!r} take {size / 2**30:.2f} GiB; one ONNX file holds less "
+            f"than {LARGEST_FILE / 2**30:.0f} GiB. Make the model smaller, or cut it into graphs: a class with graphs()"
+        )
+
+
+def _as_tokens(builder: Builder, walk: Trace, name: str, tensor: keras.KerasTensor) -> str:
+    """Return the tensor that layers read for an input: whole numbers for an Embedding behind a float input.
+
+    keras.Input((T,)) without a dtype is float32, and Keras cuts the fraction off where it looks words up.
+    """
+    if tensor.dtype != "float32" or not _only_words(walk, tensor):
+        return name
+    return builder.node("Cast", name, to=TensorProto.INT32)
+
+
+def _only_words(walk: Trace, tensor: keras.KerasTensor) -> bool:
+    """Return whether every layer that reads an input looks words up in a table."""
+    readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
+    return bool(readers) and all(_takes_tokens(reader) for reader in readers)
+
+
 def _check_types(graph: keras.Model, walk: Trace) -> None:
     """Raise Unsupported for an input that is neither float32 nor int32 for words that are looked up."""
     for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
-        readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
-        words = all(_takes_tokens(reader) for reader in readers)
-        if tensor.dtype != "float32" and not (tensor.dtype == "int32" and words):
+        words = tensor.dtype == "int32" and _only_words(walk, tensor)
+        if tensor.dtype != "float32" and not words:
             raise Unsupported(
                 f"input {given.name!r} is {tensor.dtype}, emitters know float32, and int32 for an Embedding"
             )

@@ -200,3 +200,119 @@ def test_a_file_that_is_no_model(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ExportError, match=r"m\.keras is no Keras model that can be read"):
         export(path, tmp_path / "bundle")
+
+
+def rescaled():
+    return functional(
+        (16, 16, 3),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(16, 3, padding="same", activation="relu"),
+        layers.Conv2D(1, 1, name="mask"),
+    )
+
+
+BYTES = RNG.integers(0, 256, (64, 16, 16, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_declared_range_is_that_of_the_data(precision, tmp_path):
+    """Bytes of data= reach the model as 0 to 255, so int8 is calibrated on what it will see."""
+    keras.utils.set_random_seed(0)
+    model = rescaled()
+    folder = export(
+        model, tmp_path / "bundle", precision=precision, data=BYTES, ranges={"x": (0, 255)}
+    )
+    assert "--range x=0:255" in (folder / "CARD.md").read_text()
+    (said,) = json.loads((folder / "bundle.json").read_text())["graphs"]["model"]["inputs"]
+    assert said["range"] == [0, 255]
+    x = BYTES[:8].astype(np.float32)
+    found = ort.InferenceSession(folder / "model.onnx").run(None, {"x": x})[0]
+    wanted = np.asarray(model(x))
+    noise, signal = np.square(found - wanted).sum(), np.square(wanted - wanted.mean()).sum()
+    assert 10 * np.log10(signal / noise) > 20
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"data": BYTES}, r"rescales its input by 0.00392 .* ranges=\{'x': \(0, 255\)\}"),
+        ({"ranges": {"y": (0, 255)}}, "has no tensor 'y'; .*known: x, mask"),
+        ({"ranges": {"x": (255, 0)}}, "'x' needs low < high, finite; received 255, 0"),
+        ({"ranges": {"x": (0, np.inf)}}, "'x' needs low < high, finite; received 0, inf"),
+        (
+            {"data": BYTES.astype(np.float32), "ranges": {"x": (0, 1)}},
+            "outside of its range 0 to 1",
+        ),
+    ],
+)
+def test_ranges_that_are_none(more, words, tmp_path):
+    with pytest.raises(ExportError, match=words):
+        export(rescaled(), tmp_path / "bundle", **more)
+
+
+def test_our_own_models_declare_their_ranges(models, tmp_path):
+    with pytest.raises(ExportError, match="vae declares its own ranges"):
+        export(models["vae"], tmp_path / "bundle", ranges={"image": (0, 255)})
+
+
+@pytest.mark.parametrize(
+    ("function", "low"), [(ops.log, 0.1), (ops.sqrt, 0.0), (lambda x: 1 / x, 1.0)]
+)
+def test_inputs_of_the_proof_lie_where_the_data_does(function, low, tmp_path):
+    model = functional((16,), function, layers.Dense(2))
+    positive = RNG.random((40, 16), np.float32) + np.float32(low)
+    assert (export(model, tmp_path / "bundle", data=positive) / "bundle.json").exists()
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_tokens_by_any_input(dtype, tmp_path):
+    model = functional((7,), layers.Embedding(11, 4), layers.Dense(2), dtype=dtype)
+    tokens = RNG.integers(0, 11, (40, 7)).astype(dtype)
+    folder = export(model, tmp_path / "bundle", data=tokens)
+    found = ort.InferenceSession(folder / "model.onnx").run(None, {"x": tokens[:5]})[0]
+    np.testing.assert_allclose(found, np.asarray(model(tokens[:5])), atol=1e-5)
+
+
+def test_a_fixed_batch_is_refused_with_words(tmp_path):
+    x = keras.Input(batch_shape=(4, 6), name="x")
+    model = keras.Model(x, layers.Dense(2)(x))
+    words = r"the batch of input 'x' is fixed, \[4, 6\].*keras.Input\(\(6,\)\).*target='phone'"
+    with pytest.raises(ExportError, match=words):
+        export(model, tmp_path / "bundle")
+    assert export(model, tmp_path / "phone", target="phone").exists()
+
+
+def constant(value):
+    return functional((16,), layers.Dense(4, kernel_initializer=keras.initializers.Constant(value)))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (30000.0, "tensor '.*' reaches .*, and float16 ends at 65504: a GPU would answer infinity"),
+        (70000.0, "weight '.*' reaches 7e\\+04, and float16 ends at 65504"),
+    ],
+)
+def test_what_float16_cannot_hold_is_refused(value, words, tmp_path):
+    ones = np.ones((40, 16), np.float32)
+    with pytest.raises(ExportError, match=words):
+        export(constant(value), tmp_path / "bundle", precision="fp16", target="cuda", data=ones)
+    assert export(constant(value), tmp_path / "fp32", data=ones).exists()
+
+
+def test_float16_of_a_model_within_its_range(tmp_path):
+    from onnx.reference import ReferenceEvaluator
+
+    model = constant(0.5)
+    x = RNG.random((3, 16), np.float32)
+    folder = export(model, tmp_path / "bundle", precision="fp16", target="cuda")
+    found = ReferenceEvaluator(str(folder / "model.onnx")).run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, np.asarray(model(x)), rtol=2e-3)
+
+
+def test_more_weights_than_a_file_holds(tmp_path, monkeypatch):
+    from dimaging_export.convert import to_onnx
+
+    monkeypatch.setattr(to_onnx, "LARGEST_FILE", 200)
+    with pytest.raises(ExportError, match="weights of graph 'mine' take 0.00 GiB; one ONNX file"):
+        export(constant(1.0), tmp_path / "bundle")
