@@ -99,7 +99,8 @@ class Subject:
                 raise ExportError(
                     f"{self.name} rescales its input by {np.max(np.abs(layer.scale)):.3g} (layer "
                     f"{layer.name!r}), so it takes 0 to 255, but whole numbers of data= become 0 to 1. "
-                    f"Declare its range: ranges={{{image!r}: (0, 255)}} (dimaging export --range {image}=0:255)"
+                    f"Declare its range: ranges={{{image!r}: (0, 255)}} (dimaging export --range "
+                    f"{image}=0:255)"
                 )
         return 0.0, 1.0
 

@@ -113,7 +113,7 @@ def _refuse_too_large(graph: keras.Model) -> None:
     if size >= LARGEST_FILE:
         raise ExportError(
             f"the weights of graph {graph.name!r} take {size / 2**30:.2f} GiB; one ONNX file holds less "
-            f"than {LARGEST_FILE / 2**30:.0f} GiB. Make the model smaller, or cut it into graphs: a class with graphs()"
+            f"than {LARGEST_FILE / 2**30:.0f} GiB. Make the model smaller, or cut it into several graphs"
         )
 
 
