@@ -306,7 +306,7 @@ def test_float16_of_a_model_within_its_range(tmp_path):
     model = constant(0.5)
     x = RNG.random((3, 16), np.float32)
     folder = export(model, tmp_path / "bundle", precision="fp16", target="cuda")
-    (found,) = ReferenceEvaluator(str(folder / "model.onnx")).run(None, {"x": x})
+    (found,) = map(np.asarray, ReferenceEvaluator(str(folder / "model.onnx")).run(None, {"x": x}))
     np.testing.assert_allclose(found, np.asarray(model(x)), rtol=2e-3)
 
 
