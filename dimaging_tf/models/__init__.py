@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from dimaging_tf.models.pixelcnn import PixelCNN
     from dimaging_tf.models.pixelrnn import Config as PixelRNNConfig
     from dimaging_tf.models.pixelrnn import PixelRNN
+    from dimaging_tf.models.sequence_labels import Config as SequenceLabelsConfig
+    from dimaging_tf.models.sequence_labels import SequenceLabels
     from dimaging_tf.models.stackgan import Config as StackGANConfig
     from dimaging_tf.models.stackgan import StackGAN
     from dimaging_tf.models.super_resolution import Config as SuperResolutionConfig
@@ -69,6 +71,8 @@ __all__ = [
     "PixelCNNConfig",
     "PixelRNN",
     "PixelRNNConfig",
+    "SequenceLabels",
+    "SequenceLabelsConfig",
     "StackGAN",
     "StackGANConfig",
     "SuperResolution",
@@ -91,6 +95,7 @@ _FILES = {
     "GAN": "gan",
     "PixelCNN": "pixelcnn",
     "PixelRNN": "pixelrnn",
+    "SequenceLabels": "sequence_labels",
     "StackGAN": "stackgan",
     "SuperResolution": "super_resolution",
     "UNet": "unet",
