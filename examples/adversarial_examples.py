@@ -13,7 +13,6 @@ from dimaging_edge import attacks
 from dimaging_export import export
 
 from dimaging_tf import data
-from dimaging_tf.data.dataset import to_float
 from dimaging_tf.evaluation import plots
 from dimaging_tf.models import classifier
 
@@ -25,7 +24,7 @@ args = parser.parse_args()
 
 keras.utils.set_random_seed(0)
 digits = data.load("mnist5k")
-train, valid = to_float(digits.train.x), to_float(digits.valid.x)
+train, valid = data.to_float(digits.train.x), data.to_float(digits.valid.x)
 
 model = classifier.Classifier()
 model.compile(keras.optimizers.Adam(2e-3), **model.objective())

@@ -53,8 +53,8 @@ def test_a_reduced_precision_is_recorded_on_real_inputs_alone():
 
 
 def test_without_a_figure_of_merit_the_noise_decides():
-    prove("g", off_by(0.1), FEEDS, answers(), "int8", by_signal=True)
-    with pytest.raises(ParityError, match=r"y has 12.\d dB, needs 20 dB"):
+    prove("g", off_by(0.05), FEEDS, answers(), "int8", by_signal=True)
+    with pytest.raises(ParityError, match=r"y has 4.\d dB, needs 20 dB"):
         prove("g", off_by(0.5), FEEDS, answers(), "int8", by_signal=True)
 
 
@@ -69,10 +69,21 @@ def test_bytes_may_differ_by_one_level():
         prove("g", levels(2), FEEDS, expected, byte_names=names)
 
 
-def test_signal_to_noise():
+@pytest.mark.parametrize("mean", [0.0, 100.0, -1e4])
+def test_signal_to_noise_is_about_the_mean(mean):
     seen = Difference()
-    seen.add(np.array([1.1]), np.array([1.0]))
-    assert seen.sqnr == pytest.approx(20)
+    for sign in (1, -1):  # over two runs
+        seen.add(np.array([mean + sign + 0.1]), np.array([mean + sign]))
+    assert seen.sqnr == pytest.approx(20, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scale", "allowed"), [(1e-6, 1.1e-10), (0.5, 5.5e-5), (1.0, 1.1e-4), (100.0, 1.001e-2)]
+)
+def test_tolerance_is_on_the_scale_of_the_output(scale, allowed):
+    seen = Difference()
+    seen.add(np.array([scale]), np.array([-scale]))
+    assert seen.allowed == pytest.approx(allowed)
 
 
 def Merit(higher_is_better, **more):
