@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import pages
 from typer.testing import CliRunner
 
 from dimaging_tf import data, registry
@@ -65,7 +66,7 @@ def test_help_loads_no_tensorflow():
         "heavy = {'tensorflow', 'keras', 'onnx', 'onnxruntime', 'matplotlib', 'numpy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    pages.run([sys.executable, "-c", code], Path.cwd())
 
 
 def test_list_names_everything():
