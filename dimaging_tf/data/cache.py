@@ -7,10 +7,11 @@ They are looked for in `data_dir` if it is given, else in $DIMAGING_DATA and in 
 import hashlib
 import os
 import shutil
-import tempfile
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
+
+from dimaging_edge.common.files import temporary_folder
 
 from dimaging_tf.errors import DataError
 
@@ -59,8 +60,8 @@ def _places(data_dir: Folder) -> list[Path]:
 def _fetch(remote: Remote, target: Path) -> Path:
     """Download under a temporary name, compare the MD5, rename."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
-        part = Path(folder, target.name)
+    with temporary_folder(target) as folder:
+        part = folder / target.name
         try:
             with urllib.request.urlopen(remote.url, timeout=60) as source, part.open("wb") as sink:
                 shutil.copyfileobj(source, sink)

@@ -13,6 +13,8 @@ from dimaging_edge.common.errors import BundleError
 MOST_ARRAY = 1 << 28
 """The most bytes of one array: 256 MiB."""
 _MOST_MEMBERS = 10_000
+_TOGETHER = 4
+"""All arrays together may have this many times the bytes of one."""
 _LONGEST_HEADER = 1 << 14
 
 
@@ -32,33 +34,32 @@ def read_npz(
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {
-                key: _read_member(archive, member, most)
-                for key, member in _members(archive).items()
-                if wanted is None or key in wanted
-            }
+            chosen = _members(archive, wanted, most)
+            return {key: _read_member(archive, one, most) for key, one in chosen.items()}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen unrelated types
         words = str(error) or type(error).__name__
         raise BundleError(f"{name} cannot be read: {words}; {mend}") from None
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _members(
+    archive: zipfile.ZipFile, wanted: Collection[str] | None, most: int
+) -> dict[str, zipfile.ZipInfo]:
     listed = archive.infolist()
     if len(listed) > _MOST_MEMBERS:
         raise BundleError(f"it holds {len(listed)} arrays, at most {_MOST_MEMBERS} are read")
     found = {member.filename.removesuffix(".npy"): member for member in listed}
     if len(found) != len(listed):
         raise BundleError("it holds two arrays of one name")
-    return found
+    chosen = {key: one for key, one in found.items() if wanted is None or key in wanted}
+    total = sum(member.file_size for member in chosen.values())
+    if total > _TOGETHER * most:
+        raise BundleError(f"its arrays have {total} bytes, at most {_TOGETHER * most} are read")
+    return chosen
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> np.ndarray:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(f"{member.filename} is compressed in a way that numpy does not use")
-    if member.file_size > most + _LONGEST_HEADER:
-        raise BundleError(
-            f"{member.filename} has {member.file_size} bytes, at most {most} are read"
-        )
     with archive.open(member) as stream:
         head = io.BytesIO(stream.read(_LONGEST_HEADER))
         version = np.lib.format.read_magic(head)
@@ -75,6 +76,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -
                 f"{member.filename} holds {dtype}, expected one of {', '.join(DTYPES)}"
             )
         size, start = math.prod(shape) * dtype.itemsize, head.tell()
+        if size > most:
+            raise BundleError(f"{member.filename} has {size} bytes, at most {most} are read")
         if min(shape, default=0) < 0 or start + size != member.file_size:
             raise BundleError(
                 f"{member.filename} states the shape {shape} of {dtype}, which its "

@@ -89,6 +89,7 @@ def _check_kind(graph: Graph, tensor: Tensor, array: object) -> np.ndarray:
         kind = type(array).__name__
         mend = f"numpy.asarray(x, numpy.{tensor.dtype})"
         raise InputError(f"{at}, received a {kind}; convert it: {mend}")
+    array = np.asarray(array)  # a masked array would hide what it masks from the checks below
     if array.dtype != np.dtype(tensor.dtype):
         raise InputError(
             f"{at}, received {array.dtype.str if array.dtype.byteorder == '>' else array.dtype}; "

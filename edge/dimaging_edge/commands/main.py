@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DimagingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except MemoryError:
+        print("error: this needs more memory than there is", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as stop:
         print("stopped; no half-written file is left", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130

@@ -35,6 +35,9 @@ REFUSED = [
     ("decoder", {"z": ROW[:0]}, "received (0, 4): dimension 0 is 0, not at least 1"),
     ("decoder", {"z": _with(ROW, np.nan)}, "finite values, received 1 that are NaN or infinite"),
     ("decoder", {"z": _with(ROW, np.inf)}, "finite values, received 1 that are NaN or infinite"),
+    # A masked array hides values from min() and max(), and hands all of them to onnxruntime.
+    ("decoder", {"z": np.ma.masked_invalid(_with(ROW, np.nan))}, "received 1 that are NaN"),
+    ("denoiser", {"noisy": np.ma.masked_greater(_with(IMAGE, 9), 5)}, "in [0, 1], received [0, 9]"),
     ("denoiser", {"noisy": _with(IMAGE, 1.5)}, "values in [0, 1], received [0, 1.5]"),
     ("denoiser", {"noisy": _with(IMAGE, -0.1)}, "values in [0, 1], received [-0.1, 0]"),
     ("denoiser", {"noisy": IMAGE.astype(np.uint8)}, "float32) if the values mean the same (legal"),
