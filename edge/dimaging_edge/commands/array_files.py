@@ -12,7 +12,7 @@ import numpy as np
 
 from dimaging_edge.bundle.arrays import read_npz
 from dimaging_edge.bundle.schema import Graph, Tensor
-from dimaging_edge.common.errors import InputError, near
+from dimaging_edge.common.errors import BundleError, InputError, near
 from dimaging_edge.common.files import whole_file
 from dimaging_edge.photo.picture import check_size
 
@@ -172,12 +172,14 @@ def read_array(path: Path, tensor: Tensor) -> np.ndarray:
         return from_picture(_open_picture(path, tensor), tensor)
     try:
         if path.suffix == ".npz":
-            arrays = read_npz(path.read_bytes(), path.name, most=MOST_INPUT, mend="write it again")
+            arrays = read_npz(path.read_bytes(), str(path), most=MOST_INPUT, mend="write it again")
             return _member(arrays, path, tensor)
         with path.open("rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
+    except BundleError as error:
+        raise InputError(f"input {tensor.name!r}: {error}") from None
     except Exception as error:  # numpy, zipfile and zlib raise unrelated types
         raise InputError(f"input {tensor.name!r}: {path} cannot be read: {error}") from None
 

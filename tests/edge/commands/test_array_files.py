@@ -48,10 +48,10 @@ def test_a_bomb_of_zeros_is_not_inflated(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("image.npy", member)
-    data = buffer.getvalue().replace(struct.pack("<I", len(member)), struct.pack("<I", len(member)))
-    (tmp_path / "bomb.npz").write_bytes(data)
+    (tmp_path / "bomb.npz").write_bytes(buffer.getvalue())
     with pytest.raises(
-        InputError, match=r"bomb\.npz cannot be read: .*which its \d+ bytes do not hold"
+        InputError,
+        match=r"bomb\.npz cannot be read: .*has 4294967300 bytes, at most 4294967296 are read",
     ):
         read_array(tmp_path / "bomb.npz", IMAGE)
 
