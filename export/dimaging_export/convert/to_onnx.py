@@ -122,15 +122,20 @@ def _as_tokens(builder: Builder, walk: Trace, name: str, tensor: keras.KerasTens
 
     keras.Input((T,)) without a dtype is float32, and Keras cuts the fraction off where it looks words up.
     """
-    if tensor.dtype != "float32" or not _only_words(walk, tensor):
+    looked_up = any(isinstance(reader, keras.layers.Embedding) for reader in _readers(walk, tensor))
+    if tensor.dtype != "float32" or not looked_up or not _only_words(walk, tensor):
         return name
     return builder.node("Cast", name, to=TensorProto.INT32)
 
 
 def _only_words(walk: Trace, tensor: keras.KerasTensor) -> bool:
-    """Return whether every layer that reads an input looks words up in a table."""
-    readers = [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
-    return bool(readers) and all(_takes_tokens(reader) for reader in readers)
+    """Return whether every layer that reads an input can look words up in a table."""
+    return all(_takes_tokens(reader) for reader in _readers(walk, tensor))
+
+
+def _readers(walk: Trace, tensor: keras.KerasTensor) -> list[Any]:
+    """Return the layers and operations that read a tensor."""
+    return [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
 
 
 def _check_types(graph: keras.Model, walk: Trace) -> None:

@@ -49,7 +49,8 @@ def test_one_check_and_one_session_a_stage(
     export(models["vae"], tmp_path / "b", data=digits, precision=precision, target=target)
     graphs = 2
     assert calls["check_model"] == graphs * stages
-    assert calls["InferenceSession"] == graphs * stages
+    watched = precision == "fp16"  # a session more shows every tensor's range
+    assert calls["InferenceSession"] == graphs * (stages + watched)
     assert calls["clone_model"] == graphs
 
 
