@@ -36,7 +36,7 @@ def show_denoiser(out: Path, seed: int) -> list[Figure]:
 
 def show_pixelcnn(out: Path, seed: int) -> list[Figure]:
     """Complete half a digit, and draw whole ones."""
-    digit = (to_float(_digits().image[0]) > 0.5).astype(np.float32)
+    digit = (to_float(_digits().x[0]) > 0.5).astype(np.float32)
     half = _drawn("complete", out, "pixelcnn-fp32", seed, 7, "--keep", "upper", image=digit)
     drawn = _drawn("sample", out, "pixelcnn-integer", seed, 24)
     caption = (
