@@ -86,3 +86,19 @@ def test_a_demo_is_not_overwritten(tmp_path):
 def test_the_device_side_says_what_went_wrong(tmp_path):
     with pytest.raises(UserError, match="dimaging-edge run .*failed:\n.*no bundle"):
         demo_pictures.run_edge("run", tmp_path / "none", "decoder")
+
+
+def test_half_a_real_digit_is_completed(tmp_path, monkeypatch):
+    asked = []
+
+    def drawn(verb, out, bundle, seed, n, *flags, image=None):
+        asked.append((verb, bundle, n, flags, None if image is None else sorted(np.unique(image))))
+        return np.zeros((n + (verb == "complete"), 28, 28, 1), np.float32)
+
+    monkeypatch.setattr(demo_pictures, "_drawn", drawn)
+    (figure,) = demo_pictures.show_pixelcnn(tmp_path, 0)
+    assert asked == [
+        ("complete", "pixelcnn-fp32", 7, ("--keep", "upper"), [0, 1]),
+        ("sample", "pixelcnn-integer", 24, (), None),
+    ]
+    assert "completed 7 times" in str(figure)
