@@ -49,7 +49,9 @@ def main() -> int:
         who = identity_judge(image[test], person[test])
         for seed in range(seeds):
             model = trained(image[~test], steps, 10 * seed + fold, args.keep)
-            figure = measure(model, image, glasses, test, judges, who, fold)
+            figure = measure(
+                model, image, glasses, test, judges, who, fold, 5 if args.quick else DRAWS
+            )
             for name, value in figure.items():
                 found.setdefault(name, []).append(value)
             now = {name: round(value, 2) for name, value in figure.items()}
@@ -121,7 +123,7 @@ def trained(image: np.ndarray, steps: int, seed: int, keep: Path | None) -> Any:
 
 def measure(
     model: Any, image: np.ndarray, glasses: np.ndarray, test: np.ndarray,
-    judges: dict[str, Any], who: Any, fold: int,
+    judges: dict[str, Any], who: Any, fold: int, draws: int,
 ) -> dict[str, float]:  # fmt: skip
     """Every figure of one training, in percent but for the PSNR."""
     from dimaging_tf.evaluation import metrics
@@ -149,7 +151,7 @@ def measure(
         out[f"removes, scale {scale:g}"] = percent(both(less)[wearing] < 0)
         edited = np.concatenate([who(more)[~truth], who(less)[truth]])
         out[f"identity kept, scale {scale:g}"] = percent(edited)
-    drawn = [SCALES[-1] * arithmetic.random_like(vector, 1000 * fold + k) for k in range(DRAWS)]
+    drawn = [SCALES[-1] * arithmetic.random_like(vector, 1000 * fold + k) for k in range(draws)]
     found = np.stack([both(space.decode(z + r)) > 0 for r in drawn])
     out["random vector turns, scale 1.5"] = percent((found != truth)[:, bare | wearing])
     out["random vector adds, scale 1.5"] = percent(found[:, bare])

@@ -31,8 +31,10 @@ def main() -> int:
     load_tensorflow()
     import keras
 
+    from dimaging_tf import registry
     from dimaging_tf.training import runs
 
+    registry.find("pixelcnn").model_class()  # Keras loads a file once its class is imported
     out = figures.Figures("pixelcnn_long", args.quick, args.json)
     with tempfile.TemporaryDirectory() as folder:
         run = args.run or Path(folder) / "run"

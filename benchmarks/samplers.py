@@ -40,15 +40,16 @@ def main() -> int:
 
     load_tensorflow()
     out = figures.Figures("samplers", args.quick, args.json)
-    for name, (model_name, changes) in NETS.items():
+    for name in ("small net", "FVBN") if args.quick else NETS:
+        model_name, changes = NETS[name]
         model = trained(model_name, changes, 0.05 if args.quick else 1.0)
-        measure(out, name, model, 2 if args.quick else args.rounds)
+        measure(out, name, model, 2 if args.quick else args.rounds, (1,) if args.quick else (1, 64))
     if args.run:
         same_bits(out, args.run, 500 if args.quick else 12_800)
     return out.finish()
 
 
-def measure(out: Any, name: str, model: Any, rounds: int) -> None:
+def measure(out: Any, name: str, model: Any, rounds: int, batches: tuple[int, ...]) -> None:
     """Speed-up over naive sampling, and how many passes one image costs."""
     from dimaging_export.convert.to_onnx import convert
     from dimaging_export.samplers.build import LOOPS, sampler_files
@@ -57,7 +58,7 @@ def measure(out: Any, name: str, model: Any, rounds: int) -> None:
 
     files = sampler_files(model)
     full = session(convert(model.network, None, "direct"))
-    for batch in (1, 64):
+    for batch in batches:
         rng = np.random.default_rng(batch)
         noise = uniform(rng, (batch, 28, 28, 1))
         zeros = np.zeros_like(noise)

@@ -91,14 +91,14 @@ def children_cpu() -> float:
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build from a copy, for setuptools writes into the source; needs the packages of [dev]."""
+    """Build from a copy, for setuptools writes into the source; pip gets the build's own requirements."""
     source = folder / "source"
     source.mkdir()
     for name in SOURCE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
+    done = subprocess.run([*command, source], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"the wheel cannot be built:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return next(folder.glob("*.whl"))

@@ -8,10 +8,10 @@ SIGMA = 25 / 255
 CROP = 256  # pixels
 
 
-def crop(photograph: np.ndarray) -> np.ndarray:
-    """The central CROP x CROP pixels."""
-    top, left = ((side - CROP) // 2 for side in photograph.shape)
-    return photograph[top : top + CROP, left : left + CROP]
+def crop(photograph: np.ndarray, size: int = CROP) -> np.ndarray:
+    """The central size x size pixels."""
+    top, left = ((side - size) // 2 for side in photograph.shape)
+    return photograph[top : top + size, left : left + size]
 
 
 def restore(model: Any, noisy: np.ndarray) -> np.ndarray:
