@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers.pages import ENV
 from PIL import Image
 
 from dimaging_tf.commands import demo, demo_pictures
@@ -23,12 +22,6 @@ SMALL = [
         marks=pytest.mark.skipif(not PACKAGES, reason="needs pip install 'dimaging[avatars]'"),
     ),
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def other_processes_find_the_project(monkeypatch):
-    """As if it were installed."""
-    monkeypatch.setenv("PYTHONPATH", ENV["PYTHONPATH"])
 
 
 @pytest.mark.parametrize(("name", "changes", "size", "words"), SMALL)
