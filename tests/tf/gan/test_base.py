@@ -1,105 +1,19 @@
-"""The training of a GAN: losses against closed forms, who moves whose weights, the average, resuming, warnings, words."""
-
-import warnings
-from typing import Any
+"""The training of a GAN: who moves whose weights, the average, resuming, words."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.gans import SMALL, TINY, images, j_d, started, sure
 
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.gan import losses
 from dimaging_tf.gan.base import GANBase, GANConfig
-from dimaging_tf.gan.monitor import GANMonitor, GANWarning, findings
 from dimaging_tf.models.dcgan import DCGAN
 from dimaging_tf.models.dcgan import Config as DCGANConfig
 from dimaging_tf.models.gan import GAN, Config
 from dimaging_tf.training.steps import step_normal
-
-REAL, FAKE, WRONG = (np.array(x, np.float32) for x in ([2.0, -0.5], [-1.0, 3.0], [0.3, -4.0]))
-
-
-def sure(logit):
-    return 1 / (1 + np.exp(-logit.astype(np.float64)))
-
-
-def j_d(real, fake, smoothing=0.0, wrong=None):
-    """The slide's J(D), term by term in float64."""
-    of_real = (1 - smoothing) * np.log(sure(real)) + smoothing * np.log(1 - sure(real))
-    of_fake = np.log(1 - sure(fake)).mean()
-    if wrong is not None:
-        of_fake = (of_fake + np.log(1 - sure(wrong)).mean()) / 2
-    return -(of_real.mean() + of_fake) / 2
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("wrong", [None, WRONG])
-def test_costs_are_the_lectures(smoothing, wrong):
-    expected = j_d(REAL, FAKE, smoothing, wrong)
-    found = losses.discriminator_loss(REAL, FAKE, smoothing, wrong)
-    assert float(found) == pytest.approx(expected, rel=1e-6)
-    found = losses.generator_loss("minimax", REAL, FAKE, smoothing, wrong)
-    assert float(found) == pytest.approx(-expected, rel=1e-6)
-    found = losses.generator_loss("non-saturating", REAL, FAKE, smoothing, wrong)
-    assert float(found) == pytest.approx(-np.log(sure(FAKE)).mean() / 2, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("loss", "at", "gradient"),
-    [
-        (lambda x: losses.discriminator_loss(x, FAKE), REAL, -(1 - sure(REAL)) / 4),
-        (lambda x: losses.discriminator_loss(x, FAKE, 0.1), REAL, -(0.9 - sure(REAL)) / 4),
-        (lambda x: losses.discriminator_loss(REAL, x), FAKE, sure(FAKE) / 4),
-        (lambda x: losses.discriminator_loss(REAL, FAKE, 0, x), WRONG, sure(WRONG) / 8),
-        (lambda x: losses.generator_loss("minimax", REAL, x), FAKE, -sure(FAKE) / 4),
-        (lambda x: losses.generator_loss("non-saturating", REAL, x), FAKE, -(1 - sure(FAKE)) / 4),
-    ],
-)  # fmt: skip
-def test_gradients_of_the_losses(loss, at, gradient):
-    logit = tf.constant(at)
-    with tf.GradientTape() as tape:
-        tape.watch(logit)
-        value = loss(logit)
-    found: Any = tape.gradient(value, logit)
-    np.testing.assert_allclose(found, gradient, rtol=1e-5)
-
-
-@pytest.mark.parametrize("g_cost", losses.G_LOSSES)
-@pytest.mark.parametrize("share", [1.0, 0.5])
-def test_gradient_ratio(g_cost, share):
-    d_gradient = share * sure(FAKE) / 4
-    g_gradient = -d_gradient if g_cost == "minimax" else -(1 - sure(FAKE)) / 4
-    np.testing.assert_allclose(
-        losses.gradient_ratio(g_cost, FAKE, share), g_gradient / d_gradient, rtol=1e-5
-    )
-    assert np.isfinite(losses.gradient_ratio(g_cost, np.array([-1e4, 1e4], np.float32))).all()
-
-
-def test_penalties_of_a_linear_discriminator_are_known():
-    weight = np.array([[3.0], [4.0]], np.float32)
-    logit_of = lambda x: tf.reshape(x @ weight, [-1])  # noqa: E731, its gradient is 5 everywhere
-    x, half = tf.ones((6, 2)), tf.fill([6], 0.5)
-    assert float(losses.gradient_penalty("r1", logit_of, x, -x, half)) == pytest.approx(12.5)
-    assert float(losses.gradient_penalty("wgan-gp", logit_of, x, -x, half)) == pytest.approx(16.0)
-
-
-SMALL = {"shape": (8, 8, 1), "latent_dim": 5}
-TINY = {**SMALL, "g_hidden": (16,), "d_hidden": (12, 8)}
-
-
-def images(count=10, classes=0, side=8):
-    image = np.random.default_rng(0).random((count, side, side, 1), np.float32)
-    return (image, np.arange(count) % classes) if classes else (image,)
-
-
-def started(make, d=1.0, g=1.0, kind=keras.optimizers.SGD):
-    keras.utils.set_random_seed(1)
-    model = make()
-    model.compile(d_optimizer=kind(d), g_optimizer=kind(g))
-    return model
-
 
 GAMES = {
     "plain": lambda: GAN(Config(**TINY)),
@@ -310,34 +224,6 @@ def test_frechet_distance_of_gaussians():
     assert metrics.frechet_distance(a + np.array([1, 2, 0]), a) == pytest.approx(5, rel=1e-6)
     # Diagonal covariances: sum of (difference of the deviations)^2.
     assert metrics.frechet_distance(a * [1, 3, 2], a) == pytest.approx(4 + 1, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("logs", "kinds"),
-    [
-        ((0.6, 0.4, 0.9), []),
-        ((0.999, 0.001, 0.9), ["discriminator"]),
-        ((0.95, 0.95, 0.9), ["generator"]),
-        ((0.6, 0.4, 0.1), ["collapse"]),
-        ((0.999, 0.001, 0.1), ["discriminator", "collapse"]),
-    ],
-)
-def test_what_is_said_of_a_game(logs, kinds):
-    found = findings(dict(zip(("d_real", "d_fake", "diversity"), logs, strict=True)))
-    assert [kind for kind, _ in found] == kinds
-
-
-def test_a_collapsed_generator_is_reported_once():
-    model = started(lambda: GAN(Config(**TINY)), 0.0, 0.0)
-    for network in (model.generator, model.average):
-        network.set_weights([0 * w for w in network.get_weights()])
-    watch = GANMonitor(images(50)[0], patience=1)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", GANWarning)
-        history = model.fit(images()[0], epochs=3, batch_size=5, verbose=0, callbacks=[watch])
-    (message,) = [str(x.message) for x in said if x.category is GANWarning]
-    assert "modes collapse: samples differ by 0.00 of what" in message
-    assert history.history["diversity"] == [0, 0, 0]
 
 
 class Bare(GANBase):
