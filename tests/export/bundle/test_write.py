@@ -5,11 +5,15 @@ import os
 import signal
 from pathlib import Path
 
+import onnx
 import pytest
+from dimaging_edge.bundle import schema
+from dimaging_edge.bundle.identity import SEAL, metadata, seal
 from dimaging_edge.common.errors import DimagingError
 from dimaging_export.bundle import write
 from dimaging_export.bundle.write import check_place, new_bundle
 from dimaging_export.errors import ExportError
+from onnx import helper
 
 
 def fill(folder: Path, text: str) -> None:
@@ -136,3 +140,18 @@ def test_a_folder_that_is_no_bundle_stays(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "notes" / "mine.txt").read_text() == "mine"
     assert write.REPLACED == "replaced"
+
+
+def test_every_graph_is_sealed_with_the_tables_beside_it(tmp_path: Path) -> None:
+    x = [helper.make_tensor_value_info("x", 1, [1]), helper.make_tensor_value_info("y", 1, [1])]
+    node = helper.make_node("Identity", ["x"], ["y"])
+    model = helper.make_model(helper.make_graph([node], "g", x[:1], x[1:]), ir_version=8)
+    onnx.save(model, tmp_path / "a.onnx")
+    for name, data in (("table.bin", b"1"), ("examples.npz", b"2")):
+        (tmp_path / name).write_bytes(data)
+    graphs = {"a": schema.Graph("a", "a.onnx", (), (), 17, None, {}, {})}
+    write.seal_graphs(tmp_path, "ab" * 32, graphs)
+    data = (tmp_path / "a.onnx").read_bytes()
+    tables = {"table.bin": write.file_entry(tmp_path / "table.bin").sha256}
+    assert metadata(data)[SEAL] == seal(data, "ab" * 32, "a", tables)
+    assert onnx.load(tmp_path / "a.onnx").graph == model.graph
