@@ -1,19 +1,14 @@
 """`python -m dimaging_tf` and the entry point of the `dimaging` command."""
 
-import sys
-
 
 def main() -> None:
-    """Say what to install where only the edge part is."""
+    """Run the command; where only the edge part is installed, the verbs that need no more."""
     try:
         from dimaging_tf.commands.app import main as command
     except ModuleNotFoundError as missing:
-        if missing.name not in ("typer", "rich"):
+        if missing.name != "typer":
             raise
-        sys.exit(
-            f"error: the dimaging command needs {missing.name}: pip install 'dimaging[train,export,cpu]'. "
-            "On a device without TensorFlow, use dimaging-edge."
-        )
+        from dimaging_tf.commands.edge_only import main as command
     command()
 
 

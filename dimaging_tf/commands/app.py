@@ -11,7 +11,7 @@ import typer
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.stopping import Terminated, orderly_end
 
-from dimaging_tf import registry
+from dimaging_tf import __version__
 from dimaging_tf.commands.attack import attack, gradient, robustness
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.train import Seed, Size, train
@@ -20,41 +20,50 @@ from dimaging_tf.quiet import load_tensorflow
 
 app = typer.Typer(
     help="Train in Keras, prove in ONNX, run and time on the edge.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,  pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _PASS_ON: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
 }
 """Settings of a verb that hands all its arguments to `dimaging-edge`."""
+_EXTRAS = {
+    "onnxruntime": "cpu", "onnx": "export", "tf2onnx": "export", "keras_cv": "augment",
+    "python_avatars": "avatars", "resvg_py": "avatars",
+}  # fmt: skip
+"""The extra that brings a module; every other module comes with the first command of the README."""
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train in Keras, prove in ONNX, run and time on the edge."""
 
 
 @app.command("list")
-def list_() -> None:
-    """Show models, data sets and targets."""
-    from dimaging_export.bundle import targets
-    from rich.console import Console
-    from rich.table import Column, Table
+def list_(
+    model: Annotated[str, typer.Argument(help="A model, to see its settings.")] = "",
+    as_json: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="File for the same as JSON; - prints it."),
+    ] = None,
+) -> None:
+    """Show models, data sets and targets; or the settings of one model."""
+    from dimaging_tf.commands.listing import list_main
 
-    from dimaging_tf import data
-
-    models = Table(
-        Column("model", no_wrap=True), "what it does", "lecture", "paper", "learns from", box=None
-    )
-    for e in registry.REGISTRY.values():
-        models.add_row(e.name, e.summary, e.lecture, e.paper, e.data)
-    sets = Table("data", "kind", "what it is", box=None)
-    for name, summary in data.NAMES.items():
-        sets.add_row(name, data.KINDS[name], summary)
-    paths = Table("your own data", "what it is: --data PATH", box=None)
-    for path, summary in data.PATHS.items():
-        paths.add_row(path, summary)
-    devices = Table("target", "what it is", "precisions", box=None)
-    for target in targets.TARGETS.values():
-        devices.add_row(target.name, target.summary, ", ".join(target.precisions))
-    console = Console()
-    for table in (models, sets, paths, devices):
-        console.print(table, "")
+    list_main(model, as_json)
 
 
 @app.command()
@@ -186,6 +195,7 @@ def export(
     """
     import dimaging_export
 
+    given = parse_ranges(range_ or [])
     name = model_name(run)
     load_tensorflow()
     import_modules(import_ or [])
@@ -193,7 +203,7 @@ def export(
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
         run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force,
-        gradient=gradient, ranges=parse_ranges(range_ or []),
+        gradient=gradient, ranges=given,
     )  # fmt: skip
     show_bundle(bundle)
 
@@ -225,6 +235,18 @@ def import_modules(names: list[str]) -> None:
                 f"--import {name}: there is no module {error.name!r} here or in an installed package; "
                 "give its name without .py, from the folder where it lies"
             ) from error
+
+
+@app.command(**_PASS_ON)
+def info(context: typer.Context) -> None:
+    """Print what a bundle or a compressed photo holds, like `dimaging-edge info`."""
+    _edge("info", context)
+
+
+@app.command(**_PASS_ON)
+def check(context: typer.Context) -> None:
+    """Compare this device with the answers of Keras, like `dimaging-edge check`."""
+    _edge("check", context)
 
 
 @app.command("run", **_PASS_ON)
@@ -301,8 +323,8 @@ def _status() -> int | str | None:
     except ModuleNotFoundError as missing:
         if (missing.name or "dimaging").startswith("dimaging"):
             raise
-        install = "pip install 'dimaging[train,export,cpu]'"
-        typer.echo(f"error: this needs {missing.name}: {install}", err=True)
+        extra = _EXTRAS.get((missing.name or "").partition(".")[0], "train,export,cpu")
+        typer.echo(f"error: this needs {missing.name}: pip install 'dimaging[{extra}]'", err=True)
         return 1
     except (DimagingError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)

@@ -127,6 +127,12 @@ PATHS: dict[str, str] = {
 """What a path given as data may be, with one line about it."""
 
 
+def check_name(name_or_path: str | os.PathLike) -> None:
+    """Raise DataError unless it is a name of NAMES or a path that exists."""
+    if not (str(name_or_path) in NAMES or Path(name_or_path).expanduser().exists()):
+        raise DataError(_unknown(str(name_or_path)))
+
+
 def load(
     name_or_path: str | os.PathLike,
     *,
@@ -178,9 +184,8 @@ def load(
                 f"{strange[0]}= is of data of your own; {name_or_path} has no such option"
             )
         return _adapt(dataset, options.get("size"), options.get("channels"))
+    check_name(name_or_path)
     path = Path(name_or_path).expanduser()
-    if not path.exists():
-        raise DataError(_unknown(str(name_or_path)))
     del (
         options["data_dir"],
         options["download"],

@@ -197,7 +197,7 @@ def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
         from PIL import Image, ImageOps
     except ImportError:
         raise InputError(
-            f"input {tensor.name!r}: reading {path.name} needs Pillow: pip install pillow, "
+            f"input {tensor.name!r}: reading {path.name} needs Pillow: pip install 'dimaging[images]', "
             "or give the input as .npy"
         ) from None
     try:

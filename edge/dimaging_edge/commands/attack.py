@@ -62,7 +62,9 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
         "--n", type=int, default=1000, metavar="N", help="images, the first N (default: 1000)"
     )
     one.add_argument("--claim", type=float, metavar="SHARE", help="a figure from 0 to 1 to examine")
-    one.add_argument("--json", metavar="FILE", help="file for the whole report")
+    one.add_argument(
+        "--json", metavar="FILE", help="file for the whole report; - prints that alone"
+    )
     device(one)
 
 
@@ -118,7 +120,7 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
 def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Attack many images, print the report; exit code 3 where its figure is withheld."""
     from dimaging_edge.attacks import bounds_of
-    from dimaging_edge.common.files import write_text
+    from dimaging_edge.common.output import show
     from dimaging_edge.robustness import Claim, evaluate_bundle
 
     x, y = _data(bundle, Path(options.data), options.n)
@@ -128,10 +130,7 @@ def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
         claim=None if options.claim is None else Claim(options.claim),
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
-    print(report.table())
-    if options.json:
-        write_text(options.json, report.to_json())
-        print(f"wrote {options.json}")
+    show(report.table(), report.to_json(), options.json)
     return 0 if report.robust else WITHHELD
 
 

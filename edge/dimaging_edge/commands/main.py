@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from dimaging_edge import __version__
 from dimaging_edge.commands import attack, generate, photo, text
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
+from dimaging_edge.common.output import show
 from dimaging_edge.common.stopping import Terminated, orderly_end
 from dimaging_edge.common.tables import number, table
 
@@ -55,12 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def info(options: argparse.Namespace) -> int:
     """Print what the bundle, or the compressed photo, says about itself."""
     if Path(options.bundle).is_file():
+        if options.json:
+            raise InputError("--json is for bundles; a compressed photo is described in text only")
         print(photo.info(Path(options.bundle)))
         return 0
     from dimaging_edge.bundle.info import info_text
     from dimaging_edge.bundle.open import read_manifest
 
-    print(info_text(read_manifest(Path(options.bundle))))
+    manifest = read_manifest(Path(options.bundle))
+    show(info_text(manifest), asdict(manifest), options.json)
     return 0
 
 
@@ -91,7 +96,11 @@ def check(options: argparse.Namespace) -> int:
         for output, one in outputs.items():
             figures = [number(one.max_abs), number(one.allowed)]
             rows.append([graph, output, *figures, "ok" if one.ok else "OUT OF TOLERANCE"])
-    print(table(rows))
+    show(
+        table(rows),
+        {g: {o: asdict(x) | {"ok": x.ok} for o, x in one.items()} for g, one in found.items()},
+        options.json,
+    )
     return 0 if all(one.ok for outputs in found.values() for one in outputs.values()) else 1
 
 
@@ -116,10 +125,7 @@ def bench(options: argparse.Namespace) -> int:
         allow_fallback=options.allow_fallback,
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(report.table())
-    if options.json:
-        write_text(options.json, report.to_json())
-        print(f"\nwrote {options.json}")
+    show(report.table(), report.to_json(), options.json)
     if options.write_budget:
         return _write_budget(report, options.write_budget, options.margin)
     return report.exit_code
@@ -155,7 +161,8 @@ def _open(options: argparse.Namespace) -> "Bundle":
         limit_s=options.limit,
     )
     fallback = "" if bundle.provider == (options.provider or "cpu") else " (fallback)"
-    print(f"provider {bundle.provider}{fallback}, threads {bundle.threads}", flush=True)
+    line = f"provider {bundle.provider}{fallback}, threads {bundle.threads}"
+    print(line, file=sys.stderr, flush=True)
     return bundle
 
 
@@ -170,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("bundle", metavar="BUNDLE", help="folder that dimaging export wrote")
         return one
 
-    verb(info, "print what a bundle holds, or (a file in its place) a compressed photo")
+    _json(verb(info, "print what a bundle holds, or (a file in its place) a compressed photo"))
     one = verb(run, "run one graph on files and write its outputs")
     one.add_argument("graph", metavar="GRAPH", help="name of the graph, as `info` prints it")
     one.add_argument(
@@ -187,7 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--n", type=_positive, default=1, help="number of items of noise (default: 1)")
     one.add_argument("--seed", type=_not_negative, default=0, help="seed of the noise (default: 0)")
     _device(one)
-    _device(verb(check, "compare this device with the Keras answers stored in the bundle"))
+    one = verb(check, "compare this device with the Keras answers stored in the bundle")
+    _json(one)
+    _device(one)
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
     photo.add_verbs(verbs, _device)
     for module in (generate, attack, text):
@@ -224,6 +233,12 @@ def _device(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
     )  # fmt: skip
 
 
+def _json(parser: argparse.ArgumentParser, what: str = "") -> None:
+    parser.add_argument(
+        "--json", metavar="FILE", help=f"file for {what or 'the same '}as JSON; - prints that alone"
+    )
+
+
 def _bench_options(one: argparse.ArgumentParser) -> None:
     one.epilog = "exit code: 0 ok, 3 over budget, 4 too noisy to say, 1 another error, 2 usage"
     one.add_argument(
@@ -237,9 +252,7 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         "--seconds", type=_finite, default=3.0, metavar="S",
         help="time of the timed runs of each graph, in s (default: 3)",
     )  # fmt: skip
-    one.add_argument(
-        "--json", metavar="FILE", help="file for all figures and the time of every run, in ns"
-    )
+    _json(one, "all figures and the time of every run, in ns, ")
     gate = one.add_mutually_exclusive_group()
     gate.add_argument(
         "--budget",

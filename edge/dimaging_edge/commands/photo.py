@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.common.errors import CodecError, DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
 from dimaging_edge.common.stopping import begin_worker
 from dimaging_edge.common.tables import table
@@ -85,6 +85,7 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
         "--workers", type=int, metavar="N",
         help="files at a time (default: one for each core); for a single file, tiles at a time (default: 1)",
     )  # fmt: skip
+    one.add_argument("--force", action="store_true", help="replace files that are there already")
     device(one)
     return one
 
@@ -106,6 +107,7 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     from dimaging_edge.photo.picture import read_picture, to_depth
     from dimaging_edge.photo.search import to_target
 
+    _check_place(source, out, options.force)
     photo = read_picture(source)
     height, width, channels = photo.image.shape
     model = _model(options, None, channels=channels, depth=8 * photo.image.itemsize)
@@ -133,6 +135,7 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
 
     data = source.read_bytes()
     header, _ = read_header(data, options.max_pixels)
+    _check_place(source, out, options.force)
     model = _model(options, header)
     photo, damage = codec.decompress(
         model, data, keep_going=options.keep_going, rungs=options.preview or 3,
@@ -151,7 +154,10 @@ def info(path: Path) -> str:
     from dimaging_edge.photo.reading import read_container
 
     data = path.read_bytes()
-    found = read_container(data, 1 << 62, keep_going=True)
+    try:
+        found = read_container(data, 1 << 62, keep_going=True)
+    except CodecError as error:
+        raise InputError(f"{path}: {error}") from error
     head, known = found.header, shipped()
     rate = 8 / (head.width * head.height)
     names = [name for name, m in known.items() if m.model_id.startswith(head.model_id.hex())]
@@ -240,6 +246,16 @@ def _attempt(work: Any, options: argparse.Namespace, source: Path, out: Path) ->
         return work(options, source, out)
     except (DimagingError, OSError) as error:
         return f"error: {source}: {error}", 1
+
+
+def _check_place(source: Path, out: Path, force: bool) -> None:
+    """Raise InputError where the work would replace a file, unless forced; its own source never goes."""
+    if not out.is_file():  # a device or a FIFO takes bytes and loses nothing
+        return
+    if out.samefile(source):
+        raise InputError("it would be replaced by its own result; choose another -o")
+    if not force:
+        raise InputError(f"{out} is there already; --force replaces it, -o takes another place")
 
 
 def _jobs(

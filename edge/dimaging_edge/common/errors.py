@@ -31,6 +31,7 @@ class CodecError(DimagingError, ValueError):
 def near(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'? " if something known is close to `name`, and the known names."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    lower = {one.lower(): one for one in known}  # "VAE" is close to "vae"
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    hint = f"did you mean {lower[close[0]]!r}? " if close else ""
     return f"{hint}known: {', '.join(known) or 'none'}"

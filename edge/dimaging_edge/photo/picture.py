@@ -34,7 +34,7 @@ def read_picture(path: Path) -> Photo:
         from PIL import Image, ImageOps
     except ImportError:
         raise InputError(
-            f"reading {path.name} needs Pillow: pip install pillow, or give the picture as .npy"
+            f"reading {path.name} needs Pillow: pip install 'dimaging[images]', or give the picture as .npy"
         ) from None
     try:
         with warnings.catch_warnings():

@@ -20,6 +20,8 @@ def _out(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def _error(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert main([str(argument) for argument in arguments]) == 1
     found = capsys.readouterr().err
+    if found.startswith("provider "):  # said before the graph was run
+        found = found.partition("\n")[2]
     assert found.startswith("error: ")
     assert "Traceback" not in found
     return found
@@ -40,9 +42,10 @@ def test_info(capsys: pytest.CaptureFixture[str], toy: Path) -> None:
 
 
 def test_check(capsys: pytest.CaptureFixture[str], own: Path, reseal) -> None:
-    found = _out(capsys, "check", own, "--threads", 1)
-    assert "provider cpu, threads 1" in found
-    assert found.count(" ok") == 3
+    assert main(["check", str(own), "--threads", "1"]) == 0
+    found = capsys.readouterr()
+    assert found.err == "provider cpu, threads 1\n"  # stdout is for the answer alone
+    assert found.out.count(" ok") == 3
     with np.load(own / "examples.npz") as stored:
         arrays = dict(stored)
     arrays["decoder/image"] = arrays["decoder/image"] * 2
@@ -260,7 +263,10 @@ def test_without_pillow(
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "p.png")
     monkeypatch.setitem(sys.modules, "PIL", None)
     found = _error(capsys, "run", toy, "denoiser", "--input", f"noisy={tmp_path / 'p.png'}")
-    assert "reading p.png needs Pillow: pip install pillow, or give the input as .npy" in found
+    assert (
+        "reading p.png needs Pillow: pip install 'dimaging[images]', or give the input as .npy"
+        in found
+    )
     _out(capsys, "run", toy, "decoder", "--input", "z=normal", "--out", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["image.npy"]
 
@@ -301,3 +307,13 @@ def test_bench_budget(
     assert "decoder: too noisy for a budget: the interval reaches" in capsys.readouterr().err
     assert not file.exists()
     assert bench is suite.bench
+
+
+@pytest.mark.parametrize("verb", ["info", "check", "bench"])
+def test_json(verb: str, capsys: pytest.CaptureFixture[str], own: Path, tmp_path: Path) -> None:
+    quick = ["--seconds", "0.01"] if verb == "bench" else []
+    alone = _out(capsys, verb, own, "--json", "-", *quick)
+    file = tmp_path / "found.json"
+    said = _out(capsys, verb, own, "--json", file, *quick)
+    assert f"wrote {file}" in said
+    assert json.loads(alone).keys() == json.loads(file.read_text()).keys()

@@ -181,3 +181,17 @@ def test_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     verbs._bar(1, 3)
     assert capsys.readouterr().err == f"\r\033[K[{'#' * 10}{'.' * 20}] 1 of 3 files"
+
+
+def test_nothing_is_replaced_unasked(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = photo.with_suffix(".dimg")
+    assert run("compress", str(photo)) == 0
+    first = out.read_bytes()
+    assert run("compress", str(photo), "-q", "50") == 1
+    assert f"{out} is there already; --force replaces it" in capsys.readouterr().err
+    assert out.read_bytes() == first
+    assert run("compress", str(photo), "-q", "50", "--force") == 0
+    assert out.read_bytes() != first
+    picture = photo.read_bytes()
+    assert run("decompress", str(out)) == 1  # photo.png, which it was made from, is there
+    assert photo.read_bytes() == picture
