@@ -47,6 +47,11 @@ _ENTRIES = (
         lecture="autoencoder", paper="Hinton and Salakhutdinov 2006", data="mnist5k",
     ),
     Entry(
+        "captioning", "captioning:Captioning", "says what an image shows: a CNN looks, an LSTM speaks",
+        lecture="image captioning", paper="arXiv 1411.4555", data="shapes", learning_rate=2e-3,
+        batch=50, epochs=30, optimizer={"global_clipnorm": 5.0},
+    ),
+    Entry(
         "char_lm", "char_lm:CharLM", "writes text, character after character, with an LSTM",
         lecture="recurrent networks", paper="arXiv 1308.0850; Hochreiter and Schmidhuber 1997",
         data="python_docs", learning_rate=6e-3, batch=64, epochs=20,

@@ -14,6 +14,8 @@ from dimaging_edge.common.lazy import lazy_names
 if TYPE_CHECKING:
     from dimaging_tf.models.autoencoder import Autoencoder
     from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+    from dimaging_tf.models.captioning import Captioning
+    from dimaging_tf.models.captioning import Config as CaptioningConfig
     from dimaging_tf.models.char_lm import CharLM
     from dimaging_tf.models.char_lm import Config as CharLMConfig
     from dimaging_tf.models.classifier import Classifier
@@ -54,6 +56,8 @@ __all__ = [
     "VAE",
     "Autoencoder",
     "AutoencoderConfig",
+    "Captioning",
+    "CaptioningConfig",
     "CharLM",
     "CharLMConfig",
     "Classifier",
@@ -86,6 +90,7 @@ __all__ = [
 
 _FILES = {
     "Autoencoder": "autoencoder",
+    "Captioning": "captioning",
     "CharLM": "char_lm",
     "Classifier": "classifier",
     "CompressiveAutoencoder": "compressive_autoencoder",

@@ -264,7 +264,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         return model
     told = {"seed": settings.seed, "vocabulary": dataset.vocabulary}
     if dataset.words:
-        told |= {"words": dataset.words, "length": dataset.train.label.shape[1]}
+        told |= {"words": dataset.words, "length": dataset.train.label.shape[-1]}
     names = {f.name for f in fields(model_class.config_class)}
     told = {n: value for n, value in told.items() if n in names}
     changes = {**told, **model_class.settings_for(dataset), **settings.changes}

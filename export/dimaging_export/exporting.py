@@ -33,10 +33,12 @@ from dimaging_export.graph.passes import annotate
 from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
 from dimaging_export.samplers.build import build_density, prepare_density
+from dimaging_export.samplers.build_captions import build_captions
 from dimaging_export.samplers.build_text import build_text, prepare_text
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.sequence.base import LanguageModel
+from dimaging_tf.sequence.captioner import Captioner
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ FAMILIES = (
     Family(LearnedCodec, build_codec, facts=codec_facts),
     Family(ExplicitDensity, build_density, prepare=prepare_density),
     Family(LanguageModel, build_text, prepare=prepare_text),
+    Family(Captioner, build_captions),
     Family(object, build_plain),  # every other model: its graphs as they are
 )
 """All families; a model belongs to the row whose kind comes first among its base classes (its MRO)."""

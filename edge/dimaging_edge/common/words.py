@@ -14,6 +14,8 @@ import numpy as np
 
 from dimaging_edge.common.errors import InputError
 
+UNKNOWN = "<unk>"
+"""The entry of a vocabulary that stands for every word that is too rare to have one; it is never said."""
 _WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 """Runs of letters and digits, with single hyphens inside."""
 

@@ -123,16 +123,21 @@ def _step(b: Builder, cells: list[Cell], token: str, states: list[str]) -> tuple
             else:
                 bias = b.constant(cell.bias, "bias")
                 told = b.node("Gemm", x, b.constant(cell.kernel, "kernel"), bias)
-            gates = b.node("Gemm", h, b.constant(cell.recurrent, "recurrent"), told)
-            sizes = b.constant([3 * cell.units, cell.units])
-            sigmoids, new = b.nodes_of("Split", [gates, sizes], 2, axis=1)
-            sigmoids = b.node("Sigmoid", sigmoids)
-            i_gate, f, o = b.nodes_of("Split", [sigmoids], 3, axis=1, num_outputs=3)
-            entered = b.node("Mul", i_gate, b.node(cell.squash, new))
-            c = b.node("Add", b.node("Mul", f, c), entered)
-            x = b.node("Mul", o, b.node("Tanh", c))
+            x, c = advance(b, cell, told, h, c)
         after += [x, c]
     return after, x
+
+
+def advance(b: Builder, cell: Cell, told: str, h: str, c: str) -> tuple[str, str]:
+    """Write one step of a cell; told [B, 4 H]: what its input and bias give to the gates. Returns (h, c)."""
+    gates = b.node("Gemm", h, b.constant(cell.recurrent, "recurrent"), told)
+    sizes = b.constant([3 * cell.units, cell.units])
+    sigmoids, new = b.nodes_of("Split", [gates, sizes], 2, axis=1)
+    sigmoids = b.node("Sigmoid", sigmoids)
+    i_gate, f, o = b.nodes_of("Split", [sigmoids], 3, axis=1, num_outputs=3)
+    entered = b.node("Mul", i_gate, b.node(cell.squash, new))
+    c = b.node("Add", b.node("Mul", f, c), entered)
+    return b.node("Mul", o, b.node("Tanh", c)), c
 
 
 def _parts(reader: keras.Model) -> tuple[list[Cell], tuple[np.ndarray, np.ndarray]]:
@@ -147,10 +152,11 @@ def _parts(reader: keras.Model) -> tuple[list[Cell], tuple[np.ndarray, np.ndarra
         raise ExportError(
             f"a writer is a chain of SlideLSTM layers and a Dense layer of logits; received {kinds}"
         )
-    return [_cell(layer) for layer in recurrent], (np.asarray(head.kernel), np.asarray(head.bias))
+    return [cell_of(layer) for layer in recurrent], (np.asarray(head.kernel), np.asarray(head.bias))
 
 
-def _cell(layer: Any) -> Cell:
+def cell_of(layer: SlideLSTM) -> Cell:
+    """Read the weights of a layer, with the three sigmoids of its gates side by side."""
     order = np.arange(4 * layer.units).reshape(4, -1)[[0, 1, 3, 2]].ravel()
     kernel, recurrent, bias = (np.asarray(w)[..., order] for w in layer.get_weights())
     table = kernel + bias if layer.tokens else None
