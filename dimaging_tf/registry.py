@@ -95,6 +95,12 @@ _ENTRIES = (
         epochs=60, optimizer={"beta_1": 0.5},
     ),
     Entry(
+        "illumination", "illumination:Illumination",
+        "a microscope that learns how to light what it has to describe",
+        lecture="design an optimal X", paper="arXiv 1909.07497", data="phase_objects",
+        learning_rate=3e-3, batch=48, epochs=20,
+    ),
+    Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
         lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
         learning_rate=3e-3, batch=32, epochs=20,

@@ -74,6 +74,11 @@ _SOURCES = {
         "shapes:load_shapes",
         ("size", "seed"),
     ),
+    "phase_objects": _Source(
+        "5,280 synthetic transparent shapes with captions, 32 x 32",
+        "phase_objects:load_phase_objects",
+        ("size", "seed"),
+    ),
     "cell_phases": _Source(
         "9,000 simulated series of the phases of cells, 60 frames",
         "cell_phases:load_cell_phases",
@@ -118,6 +123,7 @@ KINDS: dict[str, Kind] = {name: source.kind for name, source in _SOURCES.items()
 
 PATHS: dict[str, str] = {
     "FOLDER": "images of your own: PNG, JPEG, TIFF, WebP, BMP; NAME_mask.png beside NAME.png is a mask",
+    "FOLDER with captions.csv": "photographs and what they show: the columns image, caption",
     "FOLDER of movies": "TIFF stacks, animated WebP or GIF, folders of numbered frames (--kind movie)",
     "FOLDER of CSV files": "series: a file each, a column a channel; subfolders are classes",
     "FILE.csv": "one long recording, cut into series of --length steps",

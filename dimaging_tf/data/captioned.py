@@ -6,7 +6,7 @@
 Held out are the combinations whose indices sum to a multiple of 5: every word, every pair of attributes
 and most triples are seen in training, so that a model can compose what it never saw together.
 
-image uint8 [N, S, S, 3]; label int32 [N, length]: the caption, as `dimaging_tf.data.words` numbers it.
+image uint8 [N, S, S, channels]; label int32 [N, length]: the caption, as `dimaging_tf.data.words` numbers it.
 """
 
 import itertools
@@ -34,12 +34,14 @@ class Captioned:
     names: Callable[[Attributes], list[dict[str, str]]]  # all ways to fill a phrasing
     render: Callable[[np.ndarray, int, Sequence[np.random.Generator], str | None], np.ndarray]
     """The function that draws: its arguments are combinations [N, attributes], the side in pixels, a
-    generator for each picture, and a name to keep them by; it returns uint8 [N, side, side, 3]."""
+    generator for each picture, and a name to keep them by; it returns uint8 [N, side, side, channels]."""
     length: int  # words of the longest caption, and some room
     train: int
     valid: int
     licence: str
     summary: str
+    side: int = 64  # pixels, where nobody says how many
+    hold: bool = True  # whether one combination in five is held out; else all are in both splits
 
     @cached_property
     def combinations(self) -> np.ndarray:
@@ -49,7 +51,7 @@ class Captioned:
     @cached_property
     def held_out(self) -> np.ndarray:
         """Which combinations are in the valid split, and absent from training: bool [combinations]."""
-        return self.combinations.sum(1) % 5 == 0
+        return (self.combinations.sum(1) % 5 == 0) & self.hold
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -87,16 +89,16 @@ class Captioned:
         valid: int | None = None,
         seed: int = 0,
     ) -> Dataset:
-        """Draw `train` pictures of seen combinations and `valid` of held-out ones from `seed`.
+        """Draw `train` pictures of seen combinations and `valid` of held-out ones, if any, from `seed`.
 
         Picture i is the same however many there are.
         """
-        size = 64 if size is None else size
+        size = self.side if size is None else size
         if size < 16:
             raise DataError(f"{self.name} have at least 16 pixels a side; received size={size}")
         kinds = (
             (train or self.train, self.combinations[~self.held_out]),
-            (valid or self.valid, self.combinations[self.held_out]),
+            (valid or self.valid, self.combinations[self.held_out | (not self.hold)]),
         )
         splits = []
         for stream, (count, combinations) in enumerate(kinds):

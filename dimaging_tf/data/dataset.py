@@ -44,7 +44,8 @@ class Split:
 
     The axes, types and ranges of `x` and of `label` are those of `dimaging_tf.data.kinds`. A label's kind
     follows from its shape; two axes mean a caption of an image and one label a step of everything else, where
-    captions have to be declared: label_kind="caption". DataError when shape, type or range is another.
+    captions have to be declared, and so have several an image [N, K, words]: label_kind="caption".
+    DataError when shape, type or range is another.
     """
 
     x: np.ndarray
@@ -173,7 +174,7 @@ def _check_labels(label: np.ndarray, label_kind: LabelKind, x: np.ndarray, kind:
         "example": x.shape[:1],
         "step": x.shape[:2],
         "pixel": x.shape[:-1],
-        "caption": (count, label.shape[-1] if label.ndim == 2 else 0),
+        "caption": (count, *(label.shape[1:] if label.ndim in (2, 3) else (0,))),
     }
     if label_kind not in form.labels or label.shape != shapes[label_kind] or 0 in label.shape:
         known = {

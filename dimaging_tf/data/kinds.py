@@ -9,7 +9,7 @@
             example  [N]                             one integer for each example
             pixel    [N, H, W] or [N, T, H, W]       one for each pixel of an image or a movie
             step     [N, T]                          one for each frame, step or token
-            caption  [N, words]                      a sentence for each example (see `words`)
+            caption  [N, words] or [N, K, words]     a sentence, or several, for each example (see `words`)
 
 This module loads nothing, so that a list of data sets or models is quick.
 """

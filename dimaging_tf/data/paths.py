@@ -6,6 +6,7 @@ file    .npz             arrays      images, movies, series or tokens, as the ar
 any other        text_file   tokens
 folder  of images        folder      images; with kind="movie" (and for models of movies) movies
 of GIFs          movies      movies
+with captions.csv    captioned_folder    images with captions
 of CSV files     recordings  series
 """
 
@@ -19,22 +20,24 @@ from dimaging_tf.errors import DataError, near
 if TYPE_CHECKING:
     from dimaging_tf.data.dataset import Dataset
 
-Loader = Literal["arrays", "recordings", "movies", "text_file", "folder"]
+Loader = Literal["arrays", "recordings", "movies", "text_file", "folder", "captioned_folder"]
 OPTIONS: dict[Loader, tuple[str, ...]] = {
     "arrays": ("kind", "length", "seed"),
     "recordings": ("length", "seed"),
     "movies": ("length", "size", "channels", "white", "seed"),
     "text_file": ("length", "vocabulary"),
     "folder": ("size", "channels", "seed", "skip_bad", "cut", "white"),
+    "captioned_folder": ("size", "channels", "seed", "skip_bad"),
 }
 """Loader -> the options of `dimaging_tf.data.load` that it takes."""
 _HOLDS: dict[Loader, tuple[Kind, ...]] = {
     "arrays": get_args(Kind), "recordings": ("series",), "movies": ("movie",),
-    "text_file": ("tokens",), "folder": ("image",),
+    "text_file": ("tokens",), "folder": ("image",), "captioned_folder": ("image",),
 }  # fmt: skip
 _WHAT: dict[Loader, str] = {
     "arrays": "an .npz file", "recordings": "CSV files", "movies": "movies",
     "text_file": "a text file", "folder": "a folder of images",
+    "captioned_folder": "a folder of images with captions",
 }  # fmt: skip
 DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "cut": "patches", "seed": 0}
 """The values of options, None where not named here, with which nothing was asked for."""
@@ -69,6 +72,8 @@ def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
             from dimaging_tf.data.text_file import load_text as load
         case "folder":
             from dimaging_tf.data.folder import load_folder as load
+        case "captioned_folder":
+            from dimaging_tf.data.captioned_folder import load_captioned_folder as load
     return load(path, **chosen)
 
 
@@ -97,6 +102,8 @@ def loader_of(path: Path, kind: Kind | None = None) -> Loader:
         return by_suffix.get(suffix, "text_file")
     if kind == "movie":
         return "movies"
+    if (path / "captions.csv").is_file():
+        return "captioned_folder"
     found = {file.suffix.lower() for file in path.rglob("*") if not file.name.startswith(".")}
     if found & {*_STILLS, ".tif", ".tiff", ".webp"}:
         return "folder"

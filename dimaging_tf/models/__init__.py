@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dimaging_tf.models.fvbn import Config as FVBNConfig
     from dimaging_tf.models.gan import GAN
     from dimaging_tf.models.gan import Config as GANConfig
+    from dimaging_tf.models.illumination import Config as IlluminationConfig
+    from dimaging_tf.models.illumination import Illumination
     from dimaging_tf.models.pixelcnn import Config as PixelCNNConfig
     from dimaging_tf.models.pixelcnn import PixelCNN
     from dimaging_tf.models.pixelrnn import Config as PixelRNNConfig
@@ -71,6 +73,8 @@ __all__ = [
     "FaceVAE",
     "FaceVAEConfig",
     "GANConfig",
+    "Illumination",
+    "IlluminationConfig",
     "PixelCNN",
     "PixelCNNConfig",
     "PixelRNN",
@@ -98,6 +102,7 @@ _FILES = {
     "Denoiser": "denoiser",
     "FVBN": "fvbn",
     "GAN": "gan",
+    "Illumination": "illumination",
     "PixelCNN": "pixelcnn",
     "PixelRNN": "pixelrnn",
     "SequenceLabels": "sequence_labels",

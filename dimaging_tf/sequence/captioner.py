@@ -78,22 +78,26 @@ class Captioner(DeployableModel):
         """Return the features of examples, [B, F]."""
         return self.encoder(self.look(x, training), training=training)["features"]
 
-    def _terms(self, data: Any, training: bool) -> tuple[Any, dict[str, Any]]:
-        """Return the nats a word, and what is reported: the same, and the share of words foretold."""
+    def rows(self, data: Any, training: bool) -> tuple[Any, Any, Any]:
+        """Return (nats, words, words foretold) of each caption, [B]; its end counts as a word."""
         x, captions, _ = keras.utils.unpack_x_y_sample_weight(data)
         past, following = past_and_next(captions)
         features = self(x, training=training)
         logits = self.reader({"features": features, "past": past}, training=training)["logits"]
-        # The last word counts, and the 0 that ends a caption; the zeros behind it do not.
+        # Zeros behind the one that ends a caption do not count.
         counts = tf.concat([tf.ones_like(past[:, :1], tf.bool), past[:, 1:] > 0], 1)
         counted = tf.cast(counts, tf.float32)
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=following, logits=logits)
-        loss = tf.reduce_sum(nats * counted) / tf.reduce_sum(counted)
         right = tf.cast(tf.argmax(logits, -1, tf.int32) == following, tf.float32)
-        return loss, {
-            "loss": loss,
-            "right": tf.reduce_sum(right * counted) / tf.reduce_sum(counted),
-        }
+        nats, words, right = (
+            tf.reduce_sum(v, 1) for v in (nats * counted, counted, right * counted)
+        )
+        return nats, words, right
+
+    def _terms(self, data: Any, training: bool) -> tuple[Any, dict[str, Any]]:
+        """Return the nats a word; and to report, the same and the share of words that are foretold."""
+        nats, words, right = (tf.reduce_sum(v) for v in self.rows(data, training))
+        return nats / words, {"loss": nats / words, "right": right / words}
 
     def train_step(self, data):
         """Take one step on the mean nats a word."""

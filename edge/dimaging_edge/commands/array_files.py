@@ -184,6 +184,30 @@ def read_array(path: Path, tensor: Tensor) -> np.ndarray:
         raise InputError(f"input {tensor.name!r}: {path} cannot be read: {error}") from None
 
 
+def read_square(path: Path, tensor: Tensor) -> np.ndarray:
+    """Return a picture's largest centred square, scaled to the tensor's size; a .npy as it is.
+
+    InputError as for `read_array`.
+    """
+    if path.suffix in (".npy", ".npz") or not path.is_file():
+        return read_array(path, tensor)
+    axis = _channel_axis(tensor)
+    height, width = (size for i, size in enumerate(tensor.example) if i not in (0, axis))
+    picture = _open_picture(path, tensor)
+    if picture.size != (width, height):
+        from PIL import Image, ImageOps
+
+        # 16 bits and palettes have no smooth resampling of their own.
+        deep = picture.mode.startswith("I")
+        clear = picture.mode in _CLEAR or "transparency" in picture.info
+        picture = picture.convert("F" if deep else "RGBA" if clear else "RGB")
+        picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+        if deep:
+            grey = np.rint(np.clip(np.asarray(picture), 0, 65535)).astype(np.uint16)
+            picture = Image.fromarray(grey)
+    return from_picture(picture, tensor)
+
+
 def _member(stored: dict[str, np.ndarray], path: Path, tensor: Tensor) -> np.ndarray:
     key = tensor.name if tensor.name in stored else next(iter(stored), "")
     if key != tensor.name and len(stored) != 1:

@@ -1,8 +1,9 @@
-"""The verb of a language model: write."""
+"""The verbs of models that make text: write of a language model, and caption."""
 
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ def add_verbs(
     verb: Callable[[Any, str], argparse.ArgumentParser],
     device: Callable[[argparse.ArgumentParser], None],
 ) -> None:
-    """Describe the verb to the parser of `dimaging-edge`."""
+    """Describe the verbs to the parser of `dimaging-edge`."""
     one = verb(write, "go on with a text, character by character (char_lm)")
     one.add_argument("--prime", default="", metavar="TEXT", help="what the text begins with")
     one.add_argument("--n", type=int, default=500, help="how many characters (default: 500)")
@@ -23,6 +24,17 @@ def add_verbs(
     )  # fmt: skip
     one.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     one.add_argument("--out", metavar="FILE", help="write the text there instead of the terminal")
+    device(one)
+    one = verb(caption, "say what a picture shows (captioning, illumination)")
+    one.add_argument(
+        "image", metavar="IMAGE",
+        help="picture, of which the central square is scaled to the model's size; or .npy of that size",
+    )  # fmt: skip
+    one.add_argument(
+        "--beam", type=int, default=3,
+        help="how many beginnings of sentences are kept, 1 to 100 (default: 3)",
+    )  # fmt: skip
+    one.add_argument("--all", action="store_true", help="print all of them, with probabilities")
     device(one)
 
 
@@ -43,4 +55,20 @@ def write(options: argparse.Namespace, bundle: "Bundle") -> int:
         print(piece, end="", flush=True)
     print()
     sys.stdout.flush()
+    return 0
+
+
+def caption(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Print the likeliest sentence, or all that were found."""
+    from dimaging_edge.commands.array_files import read_square
+    from dimaging_edge.generate import captioning
+
+    captioning.read_vocabulary(bundle)  # says what is wrong before a picture is read
+    image = read_square(Path(options.image), bundle.tensor("encoder", "image", 4))
+    found = captioning.caption(bundle, image, options.beam)
+    if not options.all:
+        print(found[0])
+        return 0
+    for sentence in found:
+        print(f"{sentence.probability:.3f}  {sentence}")
     return 0

@@ -1,0 +1,231 @@
+"""A microscope that learns how to light what it has to describe (lecture: "design an optimal X").
+
+    phase ──microscope──> an image an LED ──sum, weighted by X──noise──> one exposure
+    exposure ──divided by its mean──[conv 3x3/2, ReLU] x 3──dense──> features ──LSTM──> a caption
+
+The first line is the physical layer. X, the power of each LED, is a weight like any other, and learns from
+the captions (Muthumbi et al. 2019, arXiv 1909.07497). It has a rate of its own, for a symmetric X is a saddle
+on which phase contrast cancels, and several random starts, which share one network: after `search_steps` the
+best stays as it is, and the network is trained on with it. What is exported takes one exposure; X is what the
+microscope has to do.
+
+phase: float32 [B, S, S, 1] in [0, 1]; image (the exposure): float32 [B, S, S, 1] in [0, 1], noise included.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from dimaging_tf.deployable import check_strides
+from dimaging_tf.errors import near
+from dimaging_tf.physics.illumination import Microscope, expose, limited
+from dimaging_tf.physics.led_picture import led_png
+from dimaging_tf.sequence.captioner import Captioner
+from dimaging_tf.training.steps import descend, step_normal
+
+LEARNED, FIXED = "learned", "best fixed"
+CONTRAST = 20.0
+"""What the difference from the mean is multiplied by: a transparent object changes it by some percent."""
+_MEMORY = 0.98
+"""Share of a pattern's mean loss that stays from step to step."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A microscope of 5x5 LEDs and a network for its pictures of 32x32."""
+
+    shape: tuple[int, int, int] = (32, 32, 1)  # height, width, 1
+    words: tuple[str, ...] = ()  # the vocabulary; `dimaging train` takes that of the data
+    length: int = 8  # words of the longest caption
+    pattern: str = LEARNED  # or "best fixed", or a name of `Microscope.patterns`, such as "all"
+    restarts: int = 3  # learned: random starts that share the network
+    search_steps: int = 600  # steps until the best pattern is chosen, and stays
+    pattern_rate: float = 40.0  # rate of X over the network's
+    photons: float = 2500.0  # of a pixel of an empty bright field
+    read: float = 0.01  # noise of the camera, as a share of the same
+    filters: tuple[int, ...] = (12, 24, 32)  # channels of each stride-2 convolution
+    features: int = 64  # length of what the LSTM is told of an exposure
+    embedding: int = 24  # length of a word's vector
+    units: int = 64  # of the LSTM
+    dropout: float = 0.0  # share of values left out before and behind the LSTM
+    seed: int = 0  # of the noise, and of the random starts
+
+    def __post_init__(self):
+        height, width, depth = self.shape
+        if height != width or depth != 1:
+            raise ValueError(
+                f"illumination: phases are square, with one channel. Received: {list(self.shape)}"
+            )
+        check_strides("illumination", self.shape, len(self.filters))
+        known = (LEARNED, FIXED, *self.microscope.patterns)
+        if self.pattern not in known:
+            raise ValueError(
+                f"illumination: no pattern {self.pattern!r}; {near(self.pattern, known)}"
+            )
+        if min(self.restarts, self.photons) <= 0 or self.read < 0:
+            raise ValueError(
+                "illumination: restarts and photons are above 0, read is at least 0. Received: "
+                f"{self.restarts}, {self.photons}, {self.read}"
+            )
+
+    @property
+    def microscope(self) -> Microscope:
+        """The optics."""
+        return Microscope(side=self.shape[0])
+
+
+def build_encoder(config: Config) -> keras.Model:
+    """Build the network that looks at an exposure: image -> {"features"}.
+
+    No batch normalisation: its running variance would still remember its start when it is larger than the
+    whole contrast of a transparent object. The mean of the exposure itself is the only scale.
+    """
+    image = keras.Input(config.shape, name="image")
+    mean = layers.GlobalAveragePooling2D(keepdims=True)(image)
+    x = (image / (mean + 1e-3)) * CONTRAST - CONTRAST
+    for filters in config.filters:
+        x = layers.Conv2D(filters, 3, 2, padding="same", activation="relu")(x)
+    features = layers.Dense(config.features, activation="relu", name="features")(
+        layers.Flatten()(x)
+    )
+    return keras.Model(image, {"features": features}, name="encoder")
+
+
+@keras.saving.register_keras_serializable("dimaging")
+class Illumination(Captioner):
+    """`compile(optimizer)`, `fit(phases, captions)`; `powers` is X, `caption(phases)` looks and says."""
+
+    config_class = Config
+    registry_name = "illumination"
+
+    def __init__(self, config: Config | None = None, **kwargs: Any):
+        super().__init__(config, **kwargs)
+        cfg = self.config
+        self.microscope = cfg.microscope
+        self.encoder = build_encoder(cfg)
+        self.set_speaker()
+        start = self._starts()
+        self.starts = self.add_weight(
+            start.shape, lambda shape, dtype=None: tf.constant(start, dtype), name="starts",
+            trainable=cfg.pattern == LEARNED,
+        )  # fmt: skip
+        self.mean_loss = self.add_weight((len(start),), "zeros", name="mean_loss", trainable=False)
+        self.chosen = self.add_weight(
+            start.shape[1:],
+            lambda shape, dtype=None: self._powers()[0],
+            name="chosen",
+            trainable=False,
+        )
+
+    def _starts(self) -> np.ndarray:
+        """Return the patterns that training begins with: logits / pattern_rate, or powers of fixed ones."""
+        cfg, patterns = self.config, self.microscope.patterns
+        if cfg.pattern == LEARNED:
+            rng = np.random.default_rng([cfg.seed, 7])
+            return rng.normal(size=(cfg.restarts, len(self.microscope.leds))) / cfg.pattern_rate
+        return np.stack(
+            list(patterns.values()) if cfg.pattern == FIXED else [patterns[cfg.pattern]]
+        )
+
+    def _powers(self) -> Any:
+        """Return the power of each LED in each pattern, [patterns, LEDs], in [0, 1]."""
+        if self.config.pattern != LEARNED:
+            return tf.convert_to_tensor(self.starts)
+        return tf.sigmoid(self.config.pattern_rate * tf.convert_to_tensor(self.starts))
+
+    @property
+    def powers(self) -> np.ndarray:
+        """X: the power of each LED in [0, 1], row by row, [LEDs]."""
+        return np.asarray(self.chosen)
+
+    @property
+    def searching(self) -> Any:
+        """Whether the next step still tries several patterns."""
+        return tf.cast(self.optimizer.iterations, tf.int64) < self.config.search_steps
+
+    def look(self, x, training):
+        """Return exposures of phases: in a training step under a pattern each, otherwise under X."""
+        rows = tf.shape(x)[0]
+        powers = tf.tile(tf.convert_to_tensor(self.chosen)[None], [rows, 1])
+        step: Any = 0
+        if training:
+            tried = tf.gather(self._powers(), self._pattern_of(rows))
+            powers, step = tf.where(self.searching, tried, powers), self.optimizer.iterations
+        shape = tf.stack([rows, *self.config.shape[:2]])
+        noise = step_normal(shape, self.config.seed if training else -1, step)
+        light = self.microscope.images(tf.convert_to_tensor(x))
+        return expose(light, limited(powers), self.config.photons, self.config.read, noise)
+
+    def _pattern_of(self, rows: Any) -> Any:
+        return tf.range(rows) % self.starts.shape[0]
+
+    def train_step(self, data):
+        """Take one step of network and patterns; remember which pattern is described best, and take it."""
+        searching = self.searching
+
+        def loss_of():
+            nats, words, right = self.rows(data, True)
+            total = tf.reduce_sum(words)
+            loss = tf.reduce_sum(nats) / total
+            return loss, (nats, words, {"loss": loss, "right": tf.reduce_sum(right) / total})
+
+        nats, words, report = descend(self, loss_of)
+        count, pattern = self.starts.shape[0], self._pattern_of(tf.shape(nats)[0])
+        each = tf.math.unsorted_segment_sum(nats, pattern, count)
+        each = each / tf.maximum(tf.math.unsorted_segment_sum(words, pattern, count), 1.0)
+        mean = tf.convert_to_tensor(self.mean_loss)
+        mean = tf.where(searching, _MEMORY * mean + (1 - _MEMORY) * each, mean)
+        self.mean_loss.assign(mean)
+        best = self._powers()[tf.argmin(mean)]
+        self.chosen.assign(tf.where(searching, best, tf.convert_to_tensor(self.chosen)))
+        return self.track(report)
+
+    @property
+    def best_pattern(self) -> str:
+        """The name of the fixed pattern that is X, or "learned"."""
+        if self.config.pattern != FIXED:
+            return self.config.pattern
+        return list(self.microscope.patterns)[int(np.argmin(np.asarray(self.mean_loss)))]
+
+    def files(self):
+        """Return the vocabulary, and X as numbers and as a picture: what the microscope has to do."""
+        scope = self.microscope
+        leds = [
+            {
+                "row": k // scope.grid + 1, "column": k % scope.grid + 1,
+                "y": round(float(y / scope.aperture), 4), "x": round(float(x / scope.aperture), 4),
+                "power": round(float(power), 4),
+            }
+            for k, ((y, x), power) in enumerate(zip(scope.leds, self.powers, strict=True))
+        ]  # fmt: skip
+        said = {
+            "pattern": self.best_pattern, "exposures": 1, "leds": leds,
+            "units": "power: share of an LED's most; x, y: sine of its angle over the numerical aperture, "
+            "beyond 1 is dark field",
+        }  # fmt: skip
+        return {
+            **super().files(),
+            "illumination.json": json.dumps(said, indent=1).encode(),
+            "illumination.png": led_png(scope, self.powers),
+        }
+
+    def picture(self, x, label=None, seed=0):
+        """Return rows: phases, what all LEDs show of them, and what X shows; differences are enlarged."""
+        phase = np.asarray(x[:8], np.float32)
+        rows = [phase]
+        for powers in (np.ones_like(self.powers), self.powers):
+            noise = step_normal(tf.constant([len(phase), *self.config.shape[:2]]), -1, 0)
+            shown = np.asarray(
+                expose(
+                    self.microscope.images(phase), limited(np.repeat(powers[None], len(phase), 0)),
+                    self.config.photons, self.config.read, noise,
+                )
+            )  # fmt: skip
+            relative = shown / (shown.mean((1, 2), keepdims=True) + 1e-3) - 1
+            rows.append(np.clip(0.5 + 2.5 * relative, 0, 1).astype(np.float32))
+        return np.stack(rows)
