@@ -49,7 +49,7 @@ _ENTRIES = (
     Entry(
         "captioning", "captioning:Captioning", "says what an image shows: a CNN looks, an LSTM speaks",
         lecture="image captioning", paper="arXiv 1411.4555", data="shapes", learning_rate=2e-3,
-        batch=50, epochs=30, optimizer={"global_clipnorm": 5.0},
+        batch=50, epochs=20, optimizer={"global_clipnorm": 5.0},
     ),
     Entry(
         "char_lm", "char_lm:CharLM", "writes text, character after character, with an LSTM",

@@ -75,7 +75,7 @@ _SOURCES = {
         ("size", "seed"),
     ),
     "phase_objects": _Source(
-        "5,280 synthetic transparent shapes with captions, 32 x 32",
+        "4,080 synthetic transparent shapes with captions, 32 x 32",
         "phase_objects:load_phase_objects",
         ("size", "seed"),
     ),

@@ -74,12 +74,25 @@ class Captioned:
 
     def attributes_of(self, label: np.ndarray) -> np.ndarray:
         """Return the combinations [N, attributes] that captions int32 [N, length] speak of."""
-        known = {
+        return np.array([self._known[caption] for caption in text.decode(label, self.words)])
+
+    def exact(self, said: Sequence[str], label: np.ndarray) -> np.ndarray:
+        """Return whether each sentence is a caption of what `label` int32 [N, length] speaks of, bool [N].
+
+        Every phrasing and every name of an attribute counts, and nothing else does.
+        """
+        meant = [self._known.get(" ".join(text.split_words(sentence))) for sentence in said]
+        truth = map(tuple, self.attributes_of(label).tolist())
+        return np.array([a == b for a, b in zip(meant, truth, strict=True)])
+
+    @cached_property
+    def _known(self) -> dict[str, Attributes]:
+        """The combination that each caption speaks of."""
+        return {
             " ".join(text.split_words(caption)): attributes
-            for attributes in map(tuple, self.combinations)
+            for attributes in map(tuple, self.combinations.tolist())
             for caption in self.captions(attributes)
         }
-        return np.array([known[caption] for caption in text.decode(label, self.words)])
 
     def load(
         self,

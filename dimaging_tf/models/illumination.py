@@ -14,6 +14,7 @@ phase: float32 [B, S, S, 1] in [0, 1]; image (the exposure): float32 [B, S, S, 1
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -158,8 +159,17 @@ class Illumination(Captioner):
             powers, step = tf.where(self.searching, tried, powers), self.optimizer.iterations
         shape = tf.stack([rows, *self.config.shape[:2]])
         noise = step_normal(shape, self.config.seed if training else -1, step)
-        light = self.microscope.images(tf.convert_to_tensor(x))
-        return expose(light, limited(powers), self.config.photons, self.config.read, noise)
+        lit = self._lit
+        light = self.microscope.images(tf.convert_to_tensor(x), lit)
+        powers = tf.gather(limited(powers), lit, axis=1)
+        return expose(light, powers, self.config.photons, self.config.read, noise)
+
+    @cached_property
+    def _lit(self) -> np.ndarray:
+        """The LEDs that some pattern turns on; others need no simulation."""
+        if self.config.pattern == LEARNED:
+            return np.arange(len(self.microscope.leds))
+        return np.flatnonzero(self._starts().any(0))
 
     def _pattern_of(self, rows: Any) -> Any:
         return tf.range(rows) % self.starts.shape[0]

@@ -71,11 +71,12 @@ class Microscope:
         size = (len(self.leds), n * n)
         return places.reshape(size), passes.reshape(size), back
 
-    def images(self, phase: Any) -> Any:
-        """Return the image under each LED alone at full power, [B, LEDs, S, S]."""
+    def images(self, phase: Any, leds: Any = slice(None)) -> Any:
+        """Return the image under each LED alone at full power, [B, LEDs, S, S]; leds: the index of some."""
         import tensorflow as tf
 
         places, passes, back = self._windows
+        places, passes = places[leds], passes[leds]
         n, side = len(back), self.side
         angle = self.depth * phase[..., 0]
         spectrum = tf.signal.fft2d(tf.complex(tf.cos(angle), tf.sin(angle)))

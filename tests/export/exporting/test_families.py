@@ -12,6 +12,7 @@ from dimaging_export.bundle.subject import Subject
 from dimaging_export.codec.build import build_codec
 from dimaging_export.exporting import FAMILIES, Family, family_of
 from dimaging_export.samplers.build import build_density
+from dimaging_export.samplers.build_captions import build_captions
 from dimaging_export.samplers.build_text import build_text
 
 from dimaging_tf import registry
@@ -22,6 +23,7 @@ from dimaging_tf.models.vae import VAE
 BUILDS = {
     "fvbn": build_density, "pixelcnn": build_density, "pixelrnn": build_density,
     "super_resolution": build_density, "unet_codec": build_codec, "char_lm": build_text,
+    "captioning": build_captions, "illumination": build_captions,
 }  # fmt: skip
 
 
