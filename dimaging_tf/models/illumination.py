@@ -46,7 +46,8 @@ class Config:
     pattern: str = LEARNED  # or "best fixed", or a name of `Microscope.patterns`, such as "all"
     restarts: int = 3  # learned: random starts that share the network
     search_steps: int = 600  # steps until the best pattern is chosen, and stays
-    pattern_rate: float = 40.0  # rate of X over the network's
+    pattern_rate: float = 80.0  # rate of X over the network's
+    floor: float = 0.15  # share of the strongest LED's power below which a chosen LED is turned off
     photons: float = 2500.0  # of a pixel of an empty bright field
     read: float = 0.01  # noise of the camera, as a share of the same
     filters: tuple[int, ...] = (12, 24, 32)  # channels of each stride-2 convolution
@@ -192,6 +193,8 @@ class Illumination(Captioner):
         mean = tf.where(searching, _MEMORY * mean + (1 - _MEMORY) * each, mean)
         self.mean_loss.assign(mean)
         best = self._powers()[tf.argmin(mean)]
+        # Many LEDs at a few percent each would take as much of the limited light as the best one.
+        best = tf.where(best < self.config.floor * tf.reduce_max(best), 0.0, best)
         self.chosen.assign(tf.where(searching, best, tf.convert_to_tensor(self.chosen)))
         return self.track(report)
 

@@ -9,6 +9,8 @@ from helpers.pages import ROOT, run
 EXAMPLES = {
     "vae": ["--epochs", "1"],
     "latent": ["--epochs", "1"],
+    "captioning": ["--epochs", "1", "--pictures", "200"],
+    "illumination": ["--epochs", "1", "--pictures", "96"],
     "char_lm": ["--epochs", "1", "--units", "16"],
     "dcgan": ["--epochs", "1"],
     "memory": ["--units", "8", "--steps", "120"],

@@ -35,11 +35,24 @@ def _classifier(folder: Path) -> None:
     np.savez(folder / "signs.npz", x=x, y=np.arange(8) % 4)
 
 
+def _captioner(folder: Path) -> None:
+    """An untrained captioner, and a picture of its size."""
+    from dimaging_export import export
+
+    from dimaging_tf.models.captioning import Captioning, Config
+
+    model = Captioning(Config((16, 16, 3), ("a", "red", "square"), 3, (4,), 5, 4, 6))
+    image = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    export(model, folder / "bundle" / "captioning", data=image)
+    Image.fromarray(image[0]).save(folder / "photo.png")
+
+
 SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's folder
     "sampling": _bundle("pixelcnn-fp32"),
     "lossless": _bundle("pixelcnn-integer"),
     "format": _photo,
     "attacks": _classifier,
+    "captions": _captioner,
 }
 PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]
