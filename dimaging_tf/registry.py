@@ -101,6 +101,13 @@ _ENTRIES = (
         learning_rate=3e-3, batch=48, epochs=20,
     ),
     Entry(
+        "interval_training", "defenses.interval_training:IntervalTraining",
+        "a classifier that learns to be certified: no attack within eps changes its answer",
+        lecture="adversarial examples, beyond the lecture", paper="arXiv 1810.12715",
+        data="mnist5k", learning_rate=2e-3, batch=100, epochs=80,
+        optimizer={"global_clipnorm": 5.0},
+    ),
+    Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
         lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
         learning_rate=3e-3, batch=32, epochs=20,

@@ -174,6 +174,10 @@ def export(
             "--gradient", help="Of a classifier: its gradient too, for attacks on a device."
         ),
     ] = False,
+    certificate: Annotated[
+        bool,
+        typer.Option("--certificate", help="Of a classifier: a bound that no attack can pass too."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
     range_: Annotated[
         list[str] | None,
@@ -203,7 +207,7 @@ def export(
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
         run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force,
-        gradient=gradient, ranges=given,
+        gradient=gradient, certificate=certificate, ranges=given,
     )  # fmt: skip
     show_bundle(bundle)
 

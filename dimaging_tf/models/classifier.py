@@ -62,13 +62,15 @@ class Classifier(DeployableModel):
 
     config_class = Config
     registry_name = "classifier"
+    builder = staticmethod(build_classifier)
+    """config -> the network, image -> {"logits"}; a subclass may have another."""
     ranges = {"image": (0.0, 1.0), "logits": None}
     # An export is judged on up to 256 images, of which one is 0.4 %.
     figure_of_merit = FigureOfMerit("accuracy", "%", True, {"fp16": 0.5, "int8": 1.0})
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)
-        self.network = build_classifier(self.config)
+        self.network = self.builder(self.config)
 
     @classmethod
     def settings_for(cls, dataset):

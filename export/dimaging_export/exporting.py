@@ -26,6 +26,7 @@ from dimaging_export.bundle.provenance import sections
 from dimaging_export.bundle.real_images import RealData, real_data
 from dimaging_export.bundle.subject import Subject, load_subject, portable
 from dimaging_export.bundle.write import check_place, file_entry, new_bundle, seal_graphs
+from dimaging_export.certificate.bundled import build_certificate
 from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.gradient.bundled import build_gradient
@@ -82,6 +83,7 @@ def export(
     size: int | tuple[int, int] | None = None,
     converter: str = "auto",
     gradient: bool = False,
+    certificate: bool = False,
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> Path:
     """Convert a model, prove it against Keras, write it as a bundle; returns its folder, `out`.
@@ -100,6 +102,8 @@ def export(
                    file is made for it
     converter      "auto", "direct" or "tf2onnx"
     gradient       whether a classifier gets the graph "gradient" too, with which a device can attack it
+    certificate    whether a classifier gets the graph "certificate" too: image, label and eps in, a bound
+                   out that no attack within eps can pass
     ranges         of a plain Keras model: input -> (lowest, highest) legal value, such as
                    {"image": (0, 255)}; whole numbers of `data` are scaled to it
 
@@ -132,14 +136,18 @@ def export(
             f"uint8=True: {subject.name} has no tensor [N, H, W, C] of the range (0, 1), so no "
             "image to carry as bytes; leave it out"
         )
+    added: dict[str, Built] = {}
     if gradient:
-        built |= build_gradient(subject, spec, real, built)
+        added |= build_gradient(subject, spec, real, built)
+    if certificate:
+        added |= build_certificate(subject, spec, real, built)
+    built |= added
     facts = _facts(family, subject, spec, built)
     flags = {
         "data": portable(Path(data)) if isinstance(data, str | PathLike) else None,
         "size": size[0] if size and size[0] == size[1] else None,
     }
-    switches = {"uint8": uint8, "gradient": gradient or None}
+    switches = {"uint8": uint8, "gradient": gradient or None, "certificate": certificate or None}
     command = _command(subject.source, precision, target, switches, flags, ranges or {})
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)

@@ -54,9 +54,13 @@ class Builder:
         self.scope.pop()
 
     def constant(self, array: Any, hint: str = "constant") -> str:
-        """Return the name of an initializer with this array: floats become float32, other numbers int64."""
+        """Return the name of an initializer with this array.
+
+        Floats become float32, whole numbers int64, but bytes stay bytes.
+        """
         array = np.asarray(array)
-        array = np.asarray(array, np.float32 if array.dtype.kind == "f" else np.int64, order="C")
+        kinds = {"f": np.float32, "u": np.uint8 if array.dtype == np.uint8 else np.int64}
+        array = np.asarray(array, kinds.get(array.dtype.kind, np.int64), order="C")
         key = (array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest())
         if key not in self._constants:
             self._constants[key] = numpy_helper.from_array(array, self._unique(hint))

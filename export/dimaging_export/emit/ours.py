@@ -14,6 +14,7 @@ from dimaging_export.emit.values import TIME, Value, axis_of, first_value
 from dimaging_tf.layers.lstm import SlideLSTM
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
+from dimaging_tf.layers.thermometer import Thermometer
 
 # Their `kernel` is the normalised one, a constant after training.
 emits(SpectralConv2D)(conv)
@@ -66,3 +67,20 @@ def slide_lstm(b: Builder, layer: SlideLSTM, x: Value, initial_state: Any = None
         steps_first = b.node("Transpose", b.last(x), perm=[1, 0])
         x = Value((*x.shape, layer.tokens), {TIME: b.node("Gather", unit, steps_first)})
     return recurrent(b, layer, x, initial_state)
+
+
+@emits(Thermometer)
+def thermometer(b: Builder, layer: Thermometer, x: Value) -> Value:
+    """Write the comparison with thresholds as a quantiser to whole numbers.
+
+    It rounds as the layer does, and its gradient, like that of every quantiser, passes straight through. The
+    zero point of 1 keeps both numbers, 0 and 1, away from the ends of a byte, where a quantiser saturates.
+    """
+    offsets = np.repeat(np.float32(layer.offsets()), x.shape[-1])
+    source = b.first(x)
+    if len(layer.thresholds) > 1:
+        source = b.node("Concat", *[source] * len(layer.thresholds), axis=1)
+    moved = b.node("Add", source, b.constant(offsets.reshape(1, -1, *[1] * (x.rank - 2))))
+    one, zero = b.constant(1.0), b.constant(np.uint8(1))
+    whole = b.node("DequantizeLinear", b.node("QuantizeLinear", moved, one, zero), one, zero)
+    return first_value(whole, tuple(layer.compute_output_shape(x.shape)))

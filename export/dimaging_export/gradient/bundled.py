@@ -31,16 +31,12 @@ def build_gradient(
     subject: Subject, spec: BuildSpec, real: RealData | None, built: dict[str, Built]
 ) -> dict[str, Built]:
     """Build and prove the graph "gradient"; ExportError for no classifier, ParityError where it is wrong."""
-    if len(built) != 1:
-        raise ExportError(
-            f"gradient=True is for a classifier, which has one graph; {subject.name} has {', '.join(built)}"
-        )
-    ((name, classifier),) = built.items()
+    name, classifier = classifier_of(subject, built, "gradient")
     log.info("building graph %s", GRADIENT)
     model = gradient_model(classifier.model)
     run = onnx_graph(model)
     reference = keras_gradient(subject.graphs[name])
-    image, label = _inputs(classifier, real)
+    image, label = images_and_labels(classifier, real)
     in_bytes = classifier.entry.inputs[0].dtype == "uint8"
     given = to_bytes(image).astype(np.float32) if in_bytes else image
     expected = reference(from_bytes(given) if in_bytes else image, label)
@@ -75,7 +71,17 @@ def build_gradient(
     }  # fmt: skip
 
 
-def _inputs(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.ndarray]:
+def classifier_of(subject: Subject, built: dict[str, Built], asked: str) -> tuple[str, Built]:
+    """Return name and graph of the classifier that gets the graph `asked` too; ExportError for no classifier."""
+    if len(built) != 1:
+        raise ExportError(
+            f"{asked}=True is for a classifier, which has one graph; {subject.name} has {', '.join(built)}"
+        )
+    ((name, classifier),) = built.items()
+    return name, classifier
+
+
+def images_and_labels(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.ndarray]:
     """Return images as Keras takes them, and labels; without data, seeded images and Keras' own answers."""
     (tensor,) = classifier.entry.inputs
     if real is not None:

@@ -13,7 +13,7 @@ from dimaging_export.gradient.straight_through import dequantised
 from dimaging_export.gradient.table import Node
 
 PREFIX = "gradient/"
-"""Prefix of the names of all that is appended."""
+"""Prefix of the names of all that a gradient appends."""
 
 
 class Tape:
@@ -22,8 +22,8 @@ class Tape:
     image: the input that is differentiated by. Raises ExportError where a shape cannot be inferred.
     """
 
-    def __init__(self, model: onnx.ModelProto, image: str):
-        self.image = image
+    def __init__(self, model: onnx.ModelProto, image: str, prefix: str = PREFIX):
+        self.image, self._prefix = image, prefix
         self.nodes = [Node.of(proto) for proto in model.graph.node]
         self.appended: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -83,7 +83,7 @@ class Tape:
 
     def _name(self, kind: str) -> str:
         self._count += 1
-        return f"{PREFIX}{kind}_{self._count}"
+        return f"{self._prefix}{kind}_{self._count}"
 
 
 def _values(model: onnx.ModelProto, nodes: list[Node]) -> dict[str, np.ndarray]:

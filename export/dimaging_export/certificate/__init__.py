@@ -1,0 +1,1 @@
+"""The robustness of an exported classifier as one more ONNX file: a bound that no attack within eps can pass."""

@@ -1,0 +1,108 @@
+"""Rules of sums of products. A box goes through them as its middle and its half width, both doubled:
+
+    s = low + high, d = high - low          S = W s + 2 b, D = |W| d          (S - D) / 2, (S + D) / 2
+
+The doubles of whole numbers are whole numbers, so no half is ever lost. Where the sums can be rounded, d is
+widened to (1 + kappa) d + kappa |s| and D by 2 kappa |b|, kappa of `box.width_of_rounding`: then the box holds
+what real numbers give and what float32 gives on any device, in any order of the sum, with or without FMA.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dimaging_export.certificate.box import EXACT_BELOW, TINY, Box, steps_of, width_of_rounding
+from dimaging_export.certificate.table import refuse, rule
+from dimaging_export.gradient.table import Node
+from dimaging_export.gradient.tape import Tape
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """s and d of a box, ready for a product: d is widened where the product can be rounded."""
+
+    s: str
+    d: str
+    kappa: float
+    """0 where nothing is rounded."""
+
+
+def doubled(t: Tape, box: Box, terms: int, exact: bool) -> Doubled:
+    """Append s and d of a box."""
+    s, d = t.op("Add", box.low, box.high), t.op("Sub", box.high, box.low)
+    if exact:
+        return Doubled(s, d, 0.0)
+    kappa = width_of_rounding(terms)
+    wide = t.op("Mul", d, t.constant(1 + 2 * kappa))
+    return Doubled(
+        s, t.op("Add", wide, t.op("Mul", t.op("Abs", s), t.constant(2 * kappa))), kappa
+    )
+
+
+def product(
+    t: Tape, box: Box, kernel: np.ndarray, bias: np.ndarray, axes: tuple[int, ...],
+    multiply: Callable[[str, np.ndarray, np.ndarray], str],
+) -> Box:  # fmt: skip
+    """Append the box of a sum of products with constant weights.
+
+    axes      those of `kernel` that are summed over
+    multiply  (tensor, kernel, bias) -> name of the product
+    """
+    total = np.abs(kernel.astype(np.float64)).sum(axes) * box.reach + np.abs(bias, dtype=np.float64)
+    reach = float(total.max())
+    steps = steps_of(kernel, bias)
+    steps = None if steps is None or box.steps is None else steps + box.steps
+    exact = steps is not None and 2 * reach * 2.0**steps < EXACT_BELOW
+    found = doubled(t, box, int(np.prod([kernel.shape[a] for a in axes])), exact)
+    widened = np.zeros_like(bias) if exact else 2 * found.kappa * np.abs(bias) + np.float32(TINY)
+    middle = multiply(found.s, kernel, 2 * bias)
+    half = multiply(found.d, np.abs(kernel), widened.astype(np.float32))
+    low, high = (
+        t.op("Mul", t.op(sign, middle, half), t.constant(0.5)) for sign in ("Sub", "Add")
+    )
+    reach *= 1 if exact else 1.001  # float32 may pass it by its own error
+    return Box(low, high, -reach, reach, steps if exact else None)
+
+
+@rule("Conv")
+def conv(t: Tape, node: Node, boxes: dict[str, Box]) -> Box:
+    """Convolve the middles with the kernel and the widths with its absolute values."""
+    kernel = t.value(node.inputs[1])
+    bias = t.value(node.input(2)) if node.input(2) else None
+    if kernel is None or (node.input(2) and bias is None):
+        raise refuse(node, "has a kernel or a bias that is computed")
+    bias = np.zeros(len(kernel), np.float32) if bias is None else bias
+
+    def multiply(x: str, kernel: np.ndarray, bias: np.ndarray) -> str:
+        return t.op("Conv", x, t.constant(kernel), t.constant(bias), **node.attributes)
+
+    axes = tuple(range(1, kernel.ndim))
+    return product(t, boxes[node.inputs[0]], kernel, bias, axes, multiply)
+
+
+@rule("Gemm", "MatMul")
+def matmul(t: Tape, node: Node, boxes: dict[str, Box]) -> Box:
+    """Multiply with a constant matrix from the right."""
+    kernel, bias = matrix(t, node)
+
+    def multiply(x: str, kernel: np.ndarray, bias: np.ndarray) -> str:
+        return t.op("Add", t.op("MatMul", x, t.constant(kernel)), t.constant(bias))
+
+    return product(t, boxes[node.inputs[0]], kernel, bias, (0,), multiply)
+
+
+def matrix(t: Tape, node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel [in, out] and bias [out] of a Gemm or MatMul with constants; ExportError for another."""
+    kernel = t.value(node.inputs[1])
+    if kernel is None or kernel.ndim != 2:
+        raise refuse(node, "multiplies two tensors that both follow from the image")
+    if node.op == "MatMul":
+        return kernel, np.zeros(kernel.shape[1], np.float32)
+    if node.attribute("transA", 0) or {node.attribute("alpha", 1.0), node.attribute("beta", 1.0)} != {1.0}:
+        raise refuse(node, "scales or transposes what follows from the image")  # fmt: skip
+    kernel = kernel.T if node.attribute("transB", 0) else kernel
+    bias = t.value(node.input(2)) if node.input(2) else np.zeros(kernel.shape[1], np.float32)
+    if bias is None:
+        raise refuse(node, "has a bias that is computed")
+    return kernel, np.broadcast_to(bias.reshape(-1), (kernel.shape[1],))
