@@ -27,6 +27,7 @@ from dimaging_export.bundle.real_images import RealData, real_data
 from dimaging_export.bundle.subject import Subject, load_subject, portable
 from dimaging_export.bundle.write import check_place, file_entry, new_bundle, seal_graphs
 from dimaging_export.certificate.bundled import build_certificate
+from dimaging_export.certificate.integer_valued import prepare_classifier
 from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.gradient.bundled import build_gradient
@@ -38,6 +39,7 @@ from dimaging_export.samplers.build_captions import build_captions
 from dimaging_export.samplers.build_text import build_text, prepare_text
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
+from dimaging_tf.models.classifier import Classifier
 from dimaging_tf.sequence.base import LanguageModel
 from dimaging_tf.sequence.captioner import Captioner
 
@@ -63,6 +65,7 @@ FAMILIES = (
     Family(ExplicitDensity, build_density, prepare=prepare_density),
     Family(LanguageModel, build_text, prepare=prepare_text),
     Family(Captioner, build_captions),
+    Family(Classifier, build_plain, prepare=prepare_classifier),
     Family(object, build_plain),  # every other model: its graphs as they are
 )
 """All families; a model belongs to the row whose kind comes first among its base classes (its MRO)."""
@@ -91,7 +94,8 @@ def export(
     model_or_path  a Keras model (one with graphs(), or any functional one), a .keras file, a run
                    folder
     out            the bundle's own folder; nothing is there until all of it is
-    precision      "fp32", "fp16" or "int8"; for an explicit density "fp32" or "integer"
+    precision      "fp32", "fp16" or "int8"; for an explicit density "fp32" or "integer",
+                   for a classifier with thresholds "integer" too
     target         "cpu", "cuda", "phone" or "web"
     data           real inputs to calibrate on and judge by: a name or path for dimaging_tf.data.load,
                    a Dataset, an array of examples, such as images [N, H, W, C], or a pair of it and
@@ -168,8 +172,8 @@ def _prepared(family: Family, subject: Subject, spec: BuildSpec, real: RealData 
         return family.prepare(subject, spec, real)
     if spec.precision == "integer":
         raise ExportError(
-            f"precision 'integer' is for explicit densities with data to calibrate on; {subject.name} "
-            "is none: choose fp32, fp16 or int8"
+            f"precision 'integer' is for explicit densities, and for classifiers that compare pixels with "
+            f"thresholds; {subject.name} is none: choose fp32, fp16 or int8"
         )
     return subject
 

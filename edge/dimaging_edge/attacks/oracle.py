@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 GRAPH = "gradient"
 """The graph of a bundle that `dimaging export --gradient` adds."""
+CERTIFICATE = "certificate"
+"""The graph of a bundle that `dimaging export --certificate` adds."""
 
 MEND = "dimaging export RUN --gradient, or for a bare file: dimaging gradient MODEL.onnx"
 _BATCH = 100
@@ -115,7 +117,7 @@ def of_bundle(bundle: "Bundle") -> Scores:
     Images are float32 in the range that the bundle's file takes; a file of bytes gets them rounded.
     InputError for a bundle that is no classifier.
     """
-    names = [name for name in bundle.graphs if name != GRAPH]
+    names = classifier_graphs(bundle)
     graph = bundle.graph(names[0])
     if len(names) != 1 or len(graph.inputs) != 1 or [len(t.shape) for t in graph.outputs] != [2]:
         raise InputError(
@@ -126,6 +128,11 @@ def of_bundle(bundle: "Bundle") -> Scores:
     if GRAPH not in bundle.graphs:
         return Scores(score, bundle.path.name)
     return OnnxOracle(bundle.session(GRAPH), score)
+
+
+def classifier_graphs(bundle: "Bundle") -> list[str]:
+    """The graphs that answer, without those that export adds to a classifier; there is one, if it is one."""
+    return [name for name in bundle.graphs if name not in (GRAPH, CERTIFICATE)]
 
 
 def of_file(path: str | Path, provider: str = "cpu", threads: int | None = 1) -> OnnxOracle:
@@ -141,7 +148,7 @@ def of_file(path: str | Path, provider: str = "cpu", threads: int | None = 1) ->
 
 def bounds_of(bundle: "Bundle") -> tuple[float, float]:
     """The range of a classifier's images; InputError where its bundle declares none."""
-    tensor = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs[0]
+    tensor = bundle.graph(classifier_graphs(bundle)[0]).inputs[0]
     if tensor.range is None:
         raise InputError(
             f"{bundle.path.name} declares no range for {tensor.name!r}; give the bounds"

@@ -1,4 +1,4 @@
-"""The verbs that attack a classifier: attack (one image) and robustness (a figure, with its gates)."""
+"""The verbs that attack a classifier: attack (one image), robustness (a figure, with its gates), certify (a bound)."""
 
 import argparse
 import sys
@@ -65,6 +65,20 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
     one.add_argument(
         "--json", metavar="FILE", help="file for the whole report; - prints that alone"
     )
+    device(one)
+    one = verb(certify, "prove how many images no attack within eps can change")
+    one.add_argument(
+        "data", metavar="DATA.npz", help="arrays x [N, H, W, C] and y [N], the right classes"
+    )
+    one.add_argument(
+        "--eps", default="8/255", metavar="E[,E...]",
+        help="largest change of every value, one or several; black to white is 1, a grey level 1/255 "
+        "(default: 8/255)",
+    )  # fmt: skip
+    one.add_argument(
+        "--n", type=int, default=10_000, metavar="N", help="images, the first N (default: 10000)"
+    )
+    one.add_argument("--json", metavar="FILE", help="file for the worst margin of every image")
     device(one)
 
 
@@ -134,6 +148,29 @@ def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
     return 0 if report.robust else WITHHELD
 
 
+def certify(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Print the certified share at every eps, a lower bound of the accuracy under any attack."""
+    import json
+
+    from dimaging_edge.attacks import bounds_of
+    from dimaging_edge.common.files import write_text
+    from dimaging_edge.common.tables import table
+    from dimaging_edge.robustness.certificate import certify as prove
+
+    x, y = _data(bundle, Path(options.data), options.n)
+    bounds = bounds_of(bundle)
+    found = {text: prove(bundle, x, y, _eps(text, bounds)) for text in options.eps.split(",")}
+    rows = [["eps (linf)", "certified"]]
+    rows += [[text, str(one.figure)] for text, one in found.items()]
+    clean = next(iter(found.values())).clean
+    print(f"{table(rows)}\n\n{len(x)} images, right as they are: {clean}")
+    if options.json:
+        facts = {text: [float(m) for m in one.worst_margin] for text, one in found.items()}
+        write_text(options.json, json.dumps({"worst_margin": facts}) + "\n")
+        print(f"wrote {options.json}")
+    return 0
+
+
 def _eps(text: str, bounds: tuple[float, float]) -> float:
     """Eps in the unit of the bundle's range; InputError for more than black to white."""
     from dimaging_edge.attacks import read_eps
@@ -150,10 +187,10 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
     """One image as the oracle takes it: float32 [1, ...] in the bundle's range."""
     import numpy as np
 
-    from dimaging_edge.attacks.oracle import GRAPH
+    from dimaging_edge.attacks.oracle import classifier_graphs
     from dimaging_edge.commands.array_files import read_array
 
-    (tensor,) = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs
+    (tensor,) = bundle.graph(classifier_graphs(bundle)[0]).inputs
     image = read_array(path, tensor)
     image = image[None] if image.ndim == len(tensor.shape) - 1 else image
     if image.shape != (1, *tensor.example[1:]):

@@ -7,6 +7,7 @@ hold.
 """
 
 from dimaging_edge.robustness.case import GATES, Claim
+from dimaging_edge.robustness.certificate import Certified, certify
 from dimaging_edge.robustness.ensemble import PLANS, Step
 from dimaging_edge.robustness.evaluate import evaluate, evaluate_bundle
 from dimaging_edge.robustness.report import Report, Verdict, wilson
@@ -14,10 +15,12 @@ from dimaging_edge.robustness.report import Report, Verdict, wilson
 __all__ = [
     "GATES",
     "PLANS",
+    "Certified",
     "Claim",
     "Report",
     "Step",
     "Verdict",
+    "certify",
     "evaluate",
     "evaluate_bundle",
     "wilson",

@@ -37,6 +37,7 @@ class Case:
     detector: bool = False
     adaptive: bool = False
     logits_of_file: np.ndarray | None = None
+    certified: np.ndarray | None = None
     curve: list[tuple[float, float]] = field(default_factory=list)
 
     def attack(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dimaging_edge.attacks.oracle import GRAPH, bounds_of, of_bundle
+from dimaging_edge.attacks.oracle import CERTIFICATE, GRAPH, bounds_of, of_bundle
 from dimaging_edge.attacks.table import Asked, check_images
 from dimaging_edge.attacks.threat import Threat
 from dimaging_edge.common.errors import InputError, near
 from dimaging_edge.robustness import gates  # noqa: F401, it fills the table
 from dimaging_edge.robustness.case import Case, Claim, run_gates
+from dimaging_edge.robustness.certificate import certify
 from dimaging_edge.robustness.ensemble import PLANS, Step, run_plan
 from dimaging_edge.robustness.report import FAIL, Report, wilson
 
@@ -34,6 +35,7 @@ def evaluate(
     detector: bool = False,
     adaptive: bool = False,
     logits_of_file: np.ndarray | None = None,
+    certified: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Attack images x, float32 [N, ...], with labels y, int [N]; the worst attack counts for each image.
@@ -41,6 +43,7 @@ def evaluate(
     plan: a name of PLANS, or steps of your own. some: on so many images the dearer gates run. claim:
     somebody's figure to examine. detector: the model also refuses images; adaptive: the attack knows that.
     logits_of_file: what a deployed file answers for the first images, to compare with the oracle.
+    certified: bool [N], the images that a certificate says no attack can change.
     """
     steps = _steps(plan)
     y, _ = check_images(Asked(oracle), x, y, threat)
@@ -48,7 +51,7 @@ def evaluate(
     clean = np.array([step != "clean" for step in outcome.broken_by])
     case = Case(
         oracle, x, y, threat, outcome, steps, seed, np.flatnonzero(clean)[:some], claim,
-        detector, adaptive, logits_of_file,
+        detector, adaptive, logits_of_file, certified,
     )  # fmt: skip
     verdicts = run_gates(case, progress)
     robust = wilson(int(outcome.right.sum()), len(x))
@@ -61,6 +64,7 @@ def evaluate(
         plan=tuple((step.name, step.attack, step.settings) for step in steps),
         clean=wilson(int(clean.sum()), len(x)),
         robust=None if any(gate.verdict == FAIL for gate in verdicts) else robust,
+        certified=None if certified is None else wilson(int(certified.sum()), len(x)),
         rows=outcome.rows,
         gates=verdicts,
         curve=tuple(case.curve),
@@ -77,9 +81,11 @@ def evaluate(
 def evaluate_bundle(
     bundle: "Bundle", x: np.ndarray, y: Any, norm: str, eps: float, **settings: Any
 ) -> Report:
-    """The same for a classifier's bundle: its own range, and the gate that compares its two graphs."""
+    """The same for a classifier's bundle: its own range, its certificate, the gate that compares its graphs."""
     oracle = of_bundle(bundle)
     logits = oracle.score(x[:100]) if GRAPH in bundle.graphs else None
+    if CERTIFICATE in bundle.graphs and norm == "linf":
+        settings.setdefault("certified", certify(bundle, x, y, eps).certified)
     return evaluate(
         oracle, x, y, Threat(norm, eps, bounds_of(bundle)), logits_of_file=logits, **settings
     )

@@ -210,6 +210,16 @@ def deployed(case: Case) -> tuple[str, str]:
     return (PASS if alike >= 0.99 else FAIL), f"gradient graph and classifier agree on {alike:.1%}"
 
 
+@gate("certified images stand")
+def certified_stand(case: Case) -> tuple[str, str]:
+    """No attack changes an image that the certificate says none can."""
+    if case.certified is None:
+        return NOT_RUN, "no certificate"
+    broken = int((case.certified & ~case.outcome.right).sum())
+    said = f"{broken} of {int(case.certified.sum())} certified images were changed"
+    return (FAIL if broken else PASS), said
+
+
 @gate("the claim holds")
 def claim_holds(case: Case) -> tuple[str, str]:
     """A stated figure is within 2 points of the ensemble's, and its images are what they are said to be."""

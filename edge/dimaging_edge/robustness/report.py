@@ -54,6 +54,8 @@ class Report:
     seed: int
     digest: str
     """SHA-256 of the adversarial images."""
+    certified: Figure | None = None
+    """What a certificate proves against any attack; None where there is none."""
     tools: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -66,10 +68,12 @@ class Report:
         """The one line that may be quoted, or why there is none."""
         bounds = f"{self.bounds[0]:g} to {self.bounds[1]:g}"
         at = f"{self.norm}, eps {self.eps:g} of {bounds}, {self.images} images"
+        sound = "certified images stand" not in {gate.gate for gate in self.failed}
+        proven = f"; certified {self.certified}" if self.certified and sound else ""
         if self.robust is None:
             names = ", ".join(gate.gate for gate in self.failed)
-            return f"no figure of robustness: {names} failed ({at})"
-        return f"robust accuracy {self.robust}, clean {self.clean} ({at})"
+            return f"no figure of robustness: {names} failed ({at}){proven}"
+        return f"robust accuracy {self.robust}, clean {self.clean} ({at}){proven}"
 
     def table(self) -> str:
         """The whole report as text."""

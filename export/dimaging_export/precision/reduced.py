@@ -71,9 +71,11 @@ def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
 
 def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """Convert weights and arithmetic to float16 between float32 inputs and outputs."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    smaller = convert_float_to_float16(model, keep_io_types=True)
+    # Thresholds of pixels are a quantiser, whose operator takes no float16 before opset 19.
+    kept = [*DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear"]
+    smaller = convert_float_to_float16(model, keep_io_types=True, op_block_list=kept)
     sort_nodes(smaller)
     return smaller
 
