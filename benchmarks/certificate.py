@@ -26,7 +26,7 @@ EPS = 0.3
 CURVE = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.31, 0.35, 0.4)
 GOALS = {5: ">= 89", 20: ">= 91", 60: ">= 92"}
 """Minutes of training -> goal of the certified share, %."""
-STEPS_A_MINUTE = 4000
+STEPS_A_MINUTE = 3000
 """Optimizer steps in a minute of one core, by which eps is made to grow: half of the run."""
 
 
@@ -119,9 +119,8 @@ def rounding(out: figures.Figures, model: Any, bundle: Any, x: np.ndarray, y: np
 
     found = certify(bundle, x, y, EPS).certified
     bound = keras_bound(model.network)
-    assert bound is not None
     # Float64 decides ties at the threshold either way, so it gets an eps that is a hair larger.
-    truth = bound(x, y, EPS + 1e-6) < 0
+    truth = bound(x, y, EPS + 1e-6) < 0 if bound else np.zeros(len(x), bool)
     out.add("certified by float32 and not by float64, of 1000", int((found & ~truth).sum()), "<= 0")
     out.add("certified by float64 and not by float32, of 1000", int((truth & ~found).sum()))
 

@@ -35,7 +35,9 @@ class Config(classifier.Config):
     thresholds: tuple[float, ...] = (0.5,)  # with which pixels are compared; (): pixels as they are
     start: int = 200  # step at which eps begins to grow from 0
     ramp: int = 2000  # steps in which it grows to its full size
-    clean: float = 0.0  # weight of the cross-entropy of the image itself; that of the worst is 1 - clean
+    clean: float = (
+        0.0  # weight of the cross-entropy of the image itself; that of the worst is 1 - clean
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -92,7 +94,7 @@ class IntervalTraining(classifier.Classifier):
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)
         self.trackers = {n: keras.metrics.Mean(n) for n in ("loss", "accuracy", "certified")}
-        """`certified`: the share that no attack changes, at the eps of the step, or in validation at the full."""
+        """`certified`: the share that no attack changes; in training at the eps of the step."""
 
     def eps_at(self, step):
         """Return eps of an optimizer step."""

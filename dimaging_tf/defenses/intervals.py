@@ -23,7 +23,14 @@ Box = tuple[Any, Any]
 """The least and the largest values of a tensor."""
 
 
-_ORDERED = (layers.Flatten, layers.Reshape, layers.ReLU, layers.MaxPooling2D, Thermometer, FloorClip)
+_ORDERED = (
+    layers.Flatten,
+    layers.Reshape,
+    layers.ReLU,
+    layers.MaxPooling2D,
+    Thermometer,
+    FloorClip,
+)
 """Layers that keep the order of numbers, so that the ends of a box go through them as they are."""
 
 

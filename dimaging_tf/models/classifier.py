@@ -66,7 +66,9 @@ class Classifier(DeployableModel):
     """config -> the network, image -> {"logits"}; a subclass may have another."""
     ranges = {"image": (0.0, 1.0), "logits": None}
     # An export is judged on up to 256 images, of which one is 0.4 %.
-    figure_of_merit = FigureOfMerit("accuracy", "%", True, {"fp16": 0.5, "int8": 1.0, "integer": 1.0})
+    figure_of_merit = FigureOfMerit(
+        "accuracy", "%", True, {"fp16": 0.5, "int8": 1.0, "integer": 1.0}
+    )
 
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)

@@ -1,4 +1,4 @@
-"""The verbs that attack a classifier: attack (one image), robustness (a figure, with its gates), certify (a bound)."""
+"""Verbs about attacks: attack (an image), robustness (a figure with its gates), certify (a bound)."""
 
 import argparse
 import sys

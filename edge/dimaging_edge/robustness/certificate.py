@@ -4,8 +4,8 @@
     found = certify(open_bundle("bundle/interval_training-integer"), x, y, eps=0.3)
     found.certified, found.figure          # bool [N]; 87.9 % (87.2 to 88.5)
 
-`dimaging export --certificate` writes the graph: image, label and eps in, worst margin out. It is below 0 where
-every image within eps is answered like its label. That holds for attacks that nobody has thought of.
+`dimaging export --certificate` writes the graph: image, label and eps in, worst margin out. It is below 0
+where every image within eps is answered like its label. That holds for attacks that nobody has thought of.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Certified:
 
     @property
     def certified(self) -> np.ndarray:
-        """bool [N]: no attack within eps changes the answer, which is right. A tie is not certified."""
+        """Bool [N]: no attack within eps changes the answer, which is right. A tie is not certified."""
         return self.worst_margin < 0
 
     @property
@@ -51,8 +51,8 @@ class Certified:
 def certify(bundle: "Bundle", x: np.ndarray, y: Any, eps: float) -> Certified:
     """Bound what an attack that moves every value by up to eps can do to images x with the labels y.
 
-    x: float32 [N, ...] in the range that the bundle's file takes. y: int [N]. eps: in the unit of x. InputError
-    for a bundle without a certificate, and for images, labels and an eps that do not fit.
+    x: float32 [N, ...] in the range that the bundle's file takes. y: int [N]. eps: in the unit of x.
+    InputError for a bundle without a certificate, and for images, labels and an eps that do not fit.
     """
     if CERTIFICATE not in bundle.graphs:
         raise InputError(
@@ -77,5 +77,3 @@ def certify(bundle: "Bundle", x: np.ndarray, y: Any, eps: float) -> Certified:
 def unsound(found: Certified, right: np.ndarray) -> np.ndarray:
     """Return the numbers of images that are certified and were broken all the same: there must be none."""
     return np.flatnonzero(found.certified & ~right)
-
-

@@ -81,7 +81,7 @@ def evaluate(
 def evaluate_bundle(
     bundle: "Bundle", x: np.ndarray, y: Any, norm: str, eps: float, **settings: Any
 ) -> Report:
-    """The same for a classifier's bundle: its own range, its certificate, the gate that compares its graphs."""
+    """The same for a classifier's bundle: its range, its certificate, the gate that compares its graphs."""
     oracle = of_bundle(bundle)
     logits = oracle.score(x[:100]) if GRAPH in bundle.graphs else None
     if CERTIFICATE in bundle.graphs and norm == "linf":

@@ -1,1 +1,1 @@
-"""The robustness of an exported classifier as one more ONNX file: a bound that no attack within eps can pass."""
+"""The robustness of a classifier as one more ONNX file: a bound that no attack within eps can pass."""

@@ -6,8 +6,8 @@ Two facts are kept beside the names of its two tensors, because they decide how 
     steps         every value is a multiple of 2^-steps; None: it is any float32
 
 Whole numbers of a power of two whose sums stay below 2^24 are added by float32 without any error, so such
-bounds are exact. Any other sum is widened by what rounding can do to it: with n terms added in whatever order,
-float32 is off by at most gamma = n u / (1 - n u) times the sum of the absolute terms, u = 2^-24 (Higham,
+bounds are exact. Any other sum is widened by what rounding can do to it: n terms added in whatever order are
+off by at most gamma = n u / (1 - n u) times the sum of the absolute terms, u = 2^-24 (Higham,
 Accuracy and Stability of Numerical Algorithms, section 3.1).
 """
 

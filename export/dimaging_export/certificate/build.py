@@ -10,8 +10,8 @@ Below 0 no attack can change the answer, known or not yet known. The bound is so
 worst margin is above 0 may be robust too. It holds for what the file computes in float32 on any device (see
 `box`), and an image pixel that eps brings just to a threshold counts as undecided.
 
-Interval bounds: Gowal et al. 2018, arXiv 1810.12715. The last product and the difference of two logits are one
-product, which is tighter than the difference of two boxes.
+Interval bounds: Gowal et al. 2018, arXiv 1810.12715. The last product and the difference of two logits are
+one product, which is tighter than the difference of two boxes.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ from dimaging_export.graph.passes import clean, sort_nodes
 
 CERTIFICATE, EPS, WORST = "certificate", "eps", "worst_margin"
 SLACK = 2.0**-22
-"""Widening of the image's box, as a share of its range: more than float32 can be off in x - eps and x + eps."""
+"""Widening of the image's box, as a share of its range: more than float32 is off in x - eps and x + eps."""
 
 
 def certificate_model(
@@ -95,7 +95,7 @@ def _merged(t: Tape, node: Node, box: Box, classes: int) -> tuple[str, bool]:
     two = t.constant(2.0)
     bound = t.op("Add", t.op("Add", middle, half), t.op("Mul", shift, two))
     if not exact:  # what the device rounds in each of the two logits
-        kappa = 2 * width_of_rounding(len(kernel))
+        kappa = width_of_rounding(len(kernel))
         sizes = t.op("Add", t.op("Abs", found.s), found.d)
         sums = t.op("MatMul", sizes, t.constant(np.abs(kernel.astype(np.float64)) * kappa))
         each = t.op("Add", sums, t.constant(2 * kappa * np.abs(bias, dtype=np.float64)))

@@ -1,7 +1,7 @@
 """The certificate of a classifier as one more graph of its bundle, proven against float64.
 
-Its image is what the classifier's file takes, as float32: [0, 1], or 0 to 255 where that takes bytes; eps is in
-the same unit.
+Its image is what the classifier's file takes, as float32: [0, 1], or 0 to 255 where that takes bytes; eps is
+in the same unit.
 """
 
 import logging
@@ -30,7 +30,7 @@ PRECISIONS = ("fp32", "integer")
 def build_certificate(
     subject: Subject, spec: BuildSpec, real: RealData | None, built: dict[str, Built]
 ) -> dict[str, Built]:
-    """Build and prove the graph "certificate"; ExportError for no classifier, ParityError where it is wrong."""
+    """Build and prove the graph "certificate"; ExportError for no classifier, ParityError for a wrong one."""
     if spec.precision not in PRECISIONS:
         raise ExportError(
             f"certificate=True: nobody knows how a device rounds {spec.precision}, so no bound would hold on "

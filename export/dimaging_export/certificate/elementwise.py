@@ -38,13 +38,11 @@ def concat(t: Tape, node: Node, boxes: dict[str, Box]) -> Box:
     if any(name not in boxes for name in node.inputs):
         raise refuse(node, "joins what follows from the image with constants")
     parts = [boxes[name] for name in node.inputs]
-    ends = (
-        t.op("Concat", *(getattr(part, end) for part in parts), **node.attributes)
-        for end in ("low", "high")
-    )
+    low = t.op("Concat", *(part.low for part in parts), **node.attributes)
+    high = t.op("Concat", *(part.high for part in parts), **node.attributes)
     known = [part.steps for part in parts if part.steps is not None]
     steps = max(known) if len(known) == len(parts) else None
-    return Box(*ends, min(p.least for p in parts), max(p.most for p in parts), steps)
+    return Box(low, high, min(p.least for p in parts), max(p.most for p in parts), steps)
 
 
 @rule("Relu")

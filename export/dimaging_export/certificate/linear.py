@@ -3,8 +3,8 @@
     s = low + high, d = high - low          S = W s + 2 b, D = |W| d          (S - D) / 2, (S + D) / 2
 
 The doubles of whole numbers are whole numbers, so no half is ever lost. Where the sums can be rounded, d is
-widened to (1 + kappa) d + kappa |s| and D by 2 kappa |b|, kappa of `box.width_of_rounding`: then the box holds
-what real numbers give and what float32 gives on any device, in any order of the sum, with or without FMA.
+widened to (1 + kappa) d + kappa |s| and D by 2 kappa |b|, kappa of `box.width_of_rounding`: then the box
+holds what real numbers give, and what float32 gives on any device, in any order, with or without FMA.
 """
 
 from collections.abc import Callable
@@ -34,10 +34,9 @@ def doubled(t: Tape, box: Box, terms: int, exact: bool) -> Doubled:
     if exact:
         return Doubled(s, d, 0.0)
     kappa = width_of_rounding(terms)
-    wide = t.op("Mul", d, t.constant(1 + 2 * kappa))
-    return Doubled(
-        s, t.op("Add", wide, t.op("Mul", t.op("Abs", s), t.constant(2 * kappa))), kappa
-    )
+    wide = t.op("Mul", d, t.constant(1 + kappa))
+    more = t.op("Mul", t.op("Abs", s), t.constant(kappa))
+    return Doubled(s, t.op("Add", wide, more), kappa)
 
 
 def product(
@@ -58,9 +57,7 @@ def product(
     widened = np.zeros_like(bias) if exact else 2 * found.kappa * np.abs(bias) + np.float32(TINY)
     middle = multiply(found.s, kernel, 2 * bias)
     half = multiply(found.d, np.abs(kernel), widened.astype(np.float32))
-    low, high = (
-        t.op("Mul", t.op(sign, middle, half), t.constant(0.5)) for sign in ("Sub", "Add")
-    )
+    low, high = (t.op("Mul", t.op(sign, middle, half), t.constant(0.5)) for sign in ("Sub", "Add"))
     reach *= 1 if exact else 1.001  # float32 may pass it by its own error
     return Box(low, high, -reach, reach, steps if exact else None)
 
@@ -99,7 +96,10 @@ def matrix(t: Tape, node: Node) -> tuple[np.ndarray, np.ndarray]:
         raise refuse(node, "multiplies two tensors that both follow from the image")
     if node.op == "MatMul":
         return kernel, np.zeros(kernel.shape[1], np.float32)
-    if node.attribute("transA", 0) or {node.attribute("alpha", 1.0), node.attribute("beta", 1.0)} != {1.0}:
+    if node.attribute("transA", 0) or {
+        node.attribute("alpha", 1.0),
+        node.attribute("beta", 1.0),
+    } != {1.0}:
         raise refuse(node, "scales or transposes what follows from the image")  # fmt: skip
     kernel = kernel.T if node.attribute("transB", 0) else kernel
     bias = t.value(node.input(2)) if node.input(2) else np.zeros(kernel.shape[1], np.float32)

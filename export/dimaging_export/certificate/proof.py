@@ -1,8 +1,8 @@
 """The proof of a certificate: against interval bounds in Keras and float64, and against images inside eps.
 
-    never below   the bound of the file is nowhere less than that of float64: it would be a lie
-    hardly above  it is not more than .1 % of the largest above, so what was widened for rounding costs little
-    no surprise   of images drawn inside eps, in the corners too, none has a margin above the bound
+never below   the bound of the file is nowhere less than that of float64: it would be a lie
+hardly above  it is not more than .1 % of the largest above, so what was widened for rounding costs little
+no surprise   of images drawn inside eps, in the corners too, none has a margin above the bound
 """
 
 from collections.abc import Callable

@@ -72,7 +72,7 @@ def build_gradient(
 
 
 def classifier_of(subject: Subject, built: dict[str, Built], asked: str) -> tuple[str, Built]:
-    """Return name and graph of the classifier that gets the graph `asked` too; ExportError for no classifier."""
+    """Return name and graph of the classifier that gets the graph `asked` too; ExportError for none."""
     if len(built) != 1:
         raise ExportError(
             f"{asked}=True is for a classifier, which has one graph; {subject.name} has {', '.join(built)}"

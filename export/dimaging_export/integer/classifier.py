@@ -2,9 +2,9 @@
 
     0 or 1 ── conv, whole sums ── floor, clip: `BITS` bits ── dense, whole sums ── floor, clip ── logits
 
-Weights become multiples of a power of two, as fine as the bound lets them be, and activations whole numbers at
-a power-of-two scale each. No sum of absolute terms, doubled as interval bounds double it, reaches 2^24 of its
-smallest steps, so float32 makes no error in it, whatever the order: the classifier gives the same bits on
+Weights become multiples of a power of two, as fine as the bound lets them be, and activations whole numbers
+at a power-of-two scale each. No sum of absolute terms, doubled as interval bounds double it, reaches 2^24 of
+its smallest steps, so float32 makes no error in it, whatever the order: the classifier gives the same bits on
 every device, and its certificate holds without any argument about rounding.
 """
 
@@ -90,7 +90,9 @@ def _sum(layer: Any, signal: _Signal, exponent: int, room: float, half: float) -
     bias = np.zeros(kernel.shape[-1]) if layer.bias is None else np.asarray(layer.bias, np.float64)
     axes = tuple(range(kernel.ndim - 1))
     for steps in range(_FINEST, -1, -1):
-        whole, offset = (np.rint(a * 2.0**steps) / 2.0**steps for a in (kernel, bias * 2.0**exponent))
+        whole, offset = (
+            np.rint(a * 2.0**steps) / 2.0**steps for a in (kernel, bias * 2.0**exponent)
+        )
         offset = offset + half
         fits = np.abs(whole).sum(axes) * signal.reach + np.abs(offset)
         if room * fits.max() * 2.0 ** max(steps, 1) < LIMIT:
