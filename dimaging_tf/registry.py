@@ -85,6 +85,12 @@ _ENTRIES = (
         optimizer={"beta_2": 0.98, "global_clipnorm": 0.3},
     ),
     Entry(
+        "frame_selection", "frame_selection:FrameSelection",
+        "which few frames of a movie to take, learned with the network that sees them",
+        lecture="physical layers: learned frame selection", paper="arXiv 1901.01960; Huijben et al. 2020",
+        data="cell_kinetics", learning_rate=3e-3, batch=64, epochs=6,
+    ),
+    Entry(
         "fvbn", "fvbn:FVBN", "fully visible belief network: a masked dense network",
         lecture="fully visible belief network", paper="arXiv 1502.03509", data="mnist5k",
         learning_rate=4e-3, epochs=20, optimizer={"weight_decay": 0.05},

@@ -58,6 +58,13 @@ def labelled(shape: tuple, count: int) -> Data:
     return images(shape, count)[0], np.arange(count, dtype=np.int32) % 3
 
 
+def filmed(shape: tuple, count: int) -> Data:
+    """Movies [count, T, H, W, C] of digits that become brighter, with one of three classes each."""
+    steps, *size = shape
+    image, label = labelled(tuple(size), count)
+    return image[:, None] * np.linspace(0.5, 1, steps, dtype=np.float32)[:, None, None, None], label
+
+
 def large(shape: tuple, count: int) -> Data:
     """The same enlarged to 64 x 64 pixels."""
     return images(shape, count)[0].repeat(8, 1).repeat(8, 2), None
@@ -192,6 +199,13 @@ TABLE = (
         {"classifier": ({"image"}, {"logits"})}, labelled),
     Row("char_lm", "char_lm", {"shape": (16,), "vocabulary": ("\n", "a", "b", "c"), "units": 6},
         READ, tokens),
+    Row("frame_selection", "frame_selection",
+        {"shape": (5, 6, 6, 1), "classes": 3, "keep": 2, "filters": 2, "features": 3, "units": 4},
+        {"classifier": ({"frames"}, {"logits"})}, filmed, precisions=ALL),
+    Row("frames_by_gradient", "frame_selection",
+        {"shape": (5, 6, 6, 1), "classes": 3, "keep": 2, "filters": 2, "features": 3, "units": 4,
+         "method": "straight_through"},
+        {"classifier": ({"frames"}, {"logits"})}, filmed),
     Row("gan", "gan", {"shape": DIGIT, "latent_dim": 3, "g_hidden": (8,), "d_hidden": (8,)}, DRAWN),
     Row("dcgan", "dcgan", {"shape": DIGIT, "latent_dim": 3, "width": 4, "d_hidden": 4}, DRAWN),
     Row("labels_causal", "sequence_labels",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dimaging_tf.models.dcgan import Config as DCGANConfig
     from dimaging_tf.models.denoiser import Config as DenoiserConfig
     from dimaging_tf.models.denoiser import Denoiser
+    from dimaging_tf.models.frame_selection import Config as FrameSelectionConfig
+    from dimaging_tf.models.frame_selection import FrameSelection
     from dimaging_tf.models.fvbn import FVBN
     from dimaging_tf.models.fvbn import Config as FVBNConfig
     from dimaging_tf.models.gan import GAN
@@ -72,6 +74,8 @@ __all__ = [
     "FVBNConfig",
     "FaceVAE",
     "FaceVAEConfig",
+    "FrameSelection",
+    "FrameSelectionConfig",
     "GANConfig",
     "Illumination",
     "IlluminationConfig",
@@ -101,6 +105,7 @@ _FILES = {
     "DCGAN": "dcgan",
     "Denoiser": "denoiser",
     "FVBN": "fvbn",
+    "FrameSelection": "frame_selection",
     "GAN": "gan",
     "Illumination": "illumination",
     "PixelCNN": "pixelcnn",

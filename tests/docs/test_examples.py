@@ -13,6 +13,7 @@ EXAMPLES = {
     "illumination": ["--epochs", "1", "--pictures", "96"],
     "char_lm": ["--epochs", "1", "--units", "16"],
     "dcgan": ["--epochs", "1"],
+    "frame_selection": ["--epochs", "2"],
     "memory": ["--units", "8", "--steps", "120"],
     "pixelcnn": ["--epochs", "1"],
     "sequence_labels": ["--epochs", "1", "--train", "200", "--units", "4"],
