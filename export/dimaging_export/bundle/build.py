@@ -15,7 +15,7 @@ from dimaging_edge.bundle import schema
 from dimaging_export.bundle import targets
 from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
-from dimaging_export.convert.to_onnx import DIRECT, OPSET, convert
+from dimaging_export.convert.to_onnx import DIRECT, MIXED, OPSET, convert
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import passes
 from dimaging_export.graph.interface import input_shapes
@@ -256,9 +256,9 @@ def _free(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 
 def _macs(model: onnx.ModelProto, keras_model: Any, example: dict[str, tuple]) -> int | None:
     found = passes.macs(passes.with_shapes(model, example))
-    if found is None and model.producer_name == DIRECT:
+    if found is None and model.producer_name.startswith((DIRECT, MIXED)):
         # A size computed inside the graph stops shape inference; written for one it is known.
-        found = passes.macs(convert(keras_model, list(example.values()), "direct"))
+        found = passes.macs(convert(keras_model, list(example.values())))
     return found
 
 

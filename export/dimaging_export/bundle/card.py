@@ -7,6 +7,7 @@ from dimaging_edge.bundle import schema
 
 from dimaging_export.bundle.build import Built
 from dimaging_export.bundle.real_images import RealData
+from dimaging_export.convert.to_onnx import MIXED
 from dimaging_export.prove import parity
 from dimaging_tf import registry
 
@@ -36,7 +37,7 @@ def card(
         "## Inputs and outputs": _tensors(m),
         "## Does it compute what Keras computes?": _parity(m),
         "## Quality": _quality(m, real),
-        "## Size and work": _work(m),
+        "## Size and work": _work(m, built),
         "## Accelerators of the phone": _verdicts(built),
         "## Limits": _limits(m, built),
         **more,
@@ -89,7 +90,7 @@ def _quality(m: schema.Manifest, real: RealData | None) -> str:
     return text
 
 
-def _work(m: schema.Manifest) -> str:
+def _work(m: schema.Manifest, built: dict[str, Built]) -> str:
     rows = []
     for g in m.graphs.values():
         size, macs = f"{m.files[g.file].bytes:,}", "—" if g.macs is None else f"{g.macs:,}"
@@ -97,7 +98,21 @@ def _work(m: schema.Manifest) -> str:
         nodes = ", ".join(f"{op} {n}" for op, n in g.nodes.items())
         transposes = g.nodes.get("Transpose", 0)
         rows.append((g.name, size, macs, at, sum(g.nodes.values()), transposes, nodes))
-    return _table(("graph", "bytes", "MACs", "at", "nodes", "Transposes", "which"), rows)
+    table = _table(("graph", "bytes", "MACs", "at", "nodes", "Transposes", "which"), rows)
+    return table + _roads(built)
+
+
+def _roads(built: dict[str, Built]) -> str:
+    """Return which layers have no emitter and were converted by tf2onnx; "" where none was."""
+    lines = [
+        f"* {name}: {b.converter.removeprefix(MIXED)}"
+        for name, b in built.items()
+        if b.converter.startswith(MIXED)
+    ]
+    if not lines:
+        return ""
+    text = "Every layer was written by its emitter, but for these, which tf2onnx converted:"
+    return f"\n\n{text}\n\n" + "\n".join(lines)
 
 
 def _verdicts(built: dict[str, Built]) -> str:

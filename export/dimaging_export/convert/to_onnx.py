@@ -2,10 +2,10 @@
 
     direct    the graph is walked and written layer by layer (emit/): it takes a second at most, the
               channels are first inside, with one Transpose at either end
-    tf2onnx   for a graph with a layer outside our table: slower, and wrong in ways that it does
-              not report
+    auto      the same, and a layer outside our table is converted by tf2onnx, alone (one_layer.py)
+    tf2onnx   the whole graph: slower, and wrong in ways that it does not report
 
-Either file passes the same check (graph/check.py) before anybody sees it. The batch is free, and called
+Every file passes the same check (graph/check.py) before anybody sees it. The batch is free, and called
 "batch", unless a shape says otherwise; a free height and width are called so.
 """
 
@@ -21,13 +21,12 @@ from onnx import TensorProto, helper
 
 from dimaging_export.emit import emit_model
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.values import last_value
+from dimaging_export.emit.values import Value, last_value
 from dimaging_export.errors import ExportError, Unsupported
-from dimaging_export.graph.check import verify
+from dimaging_export.graph.check import nodes_of, verify
 from dimaging_export.graph.interface import Interface, interface_of, refuse_kept_states
 from dimaging_export.graph.passes import clean
 from dimaging_export.graph.trace import Shape, Trace, trace
-from dimaging_tf.layers.lstm import SlideLSTM
 
 OPSET = 18
 """Opset of every file: the newest that tf2onnx writes, and old enough for every runtime in `targets`."""
@@ -35,7 +34,13 @@ OPSET = 18
 DIRECT = "dimaging direct"
 """`producer_name` of a file that was written layer by layer."""
 
-_TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
+MIXED = "dimaging direct, and tf2onnx for "
+"""Beginning of the `producer_name` of a file with layers that took the other road; their names follow."""
+
+_TYPES = {
+    name: getattr(TensorProto, name.upper())
+    for name in "int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool float16 double".split()
+} | {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 """Type of a Keras input -> that of ONNX."""
 
 LARGEST_FILE = 2**31 - 2**20
@@ -51,7 +56,7 @@ def convert(
     """Convert a functional model; `producer_name` of the result says which converter wrote it.
 
     shapes: one per input in Keras' order, None where free; by default the model's own. converter:
-    "direct" and "tf2onnx" insist on one of them; "auto" takes tf2onnx where a layer has no emitter.
+    "direct" takes emitters alone and "tf2onnx" none; "auto" takes tf2onnx for the layers without one.
     Raises ExportError that names the layer or op which cannot be converted.
     """
     if converter not in CONVERTERS:
@@ -60,29 +65,25 @@ def convert(
     _refuse_too_large(graph)
     walk = trace(graph, shapes)
     interface = interface_of(graph, walk)
-    reason = ""
-    if converter != "tf2onnx":
-        try:
-            return _finish(_direct(graph, walk, interface), interface)
-        except Unsupported as error:
-            if converter == "direct":
-                raise ExportError(f"{error}; converter='auto' hands it to tf2onnx") from None
-            reason = f"{error}, and "
-    from dimaging_export.convert.with_tf2onnx import tf2onnx_model
-
+    _refuse_types(graph)
     try:
-        return _finish(tf2onnx_model(graph, interface, OPSET), interface)
+        if converter == "tf2onnx":
+            from dimaging_export.convert.with_tf2onnx import tf2onnx_model
+
+            return _finish(tf2onnx_model(graph, interface, OPSET), interface)
+        return _finish(_direct(graph, walk, interface, converter == "auto"), interface)
+    except Unsupported as error:
+        mend = "; converter='auto' hands it to tf2onnx" if converter == "direct" else ""
+        raise ExportError(f"{error}{mend}") from None
     except ExportError as error:
-        raise ExportError(f"graph {graph.name!r}: {reason}{error}") from error
+        raise ExportError(f"graph {graph.name!r}: {error}") from error
 
 
-def _direct(graph: keras.Model, walk: Trace, interface: Interface) -> onnx.ModelProto:
-    _check_types(graph, walk)
+def _direct(graph: keras.Model, walk: Trace, interface: Interface, mixed: bool) -> onnx.ModelProto:
     builder = Builder()
-    values = [
-        last_value(_as_tokens(builder, walk, name, tensor), shape)
-        for (name, shape), tensor in zip(interface.inputs, walk.inputs, strict=True)
-    ]
+    if mixed:
+        builder.other_road = _other_road
+    values = [last_value(name, shape) for name, shape in interface.inputs]
     results = emit_model(builder, walk, values)
     taken, names = {name for name, _ in interface.inputs}, {}
     for (name, _), value in zip(interface.outputs, results, strict=True):
@@ -91,20 +92,27 @@ def _direct(graph: keras.Model, walk: Trace, interface: Interface) -> onnx.Model
             tensor = builder.node("Identity", tensor)
         taken.add(tensor)
         names[tensor] = name
-    for node in builder.nodes:
+    ins, outs = (
+        [
+            helper.make_tensor_value_info(name, _TYPES[tensor.dtype], None)
+            for (name, _), tensor in zip(named, tensors, strict=True)
+        ]
+        for named, tensors in ((interface.inputs, walk.inputs), (interface.outputs, walk.outputs))
+    )
+    proto = helper.make_graph(builder.nodes, graph.name, ins, outs, builder.initializers)
+    for node in nodes_of(proto):
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    inputs = [
-        helper.make_tensor_value_info(name, _TYPES[tensor.dtype], None)
-        for (name, _), tensor in zip(interface.inputs, graph.inputs, strict=True)
-    ]
-    proto = helper.make_graph(builder.nodes, graph.name, inputs, [], builder.initializers)
     opset = helper.make_opsetid("", OPSET)
-    return helper.make_model(proto, opset_imports=[opset], producer_name=DIRECT)
+    producer = MIXED + ", ".join(builder.converted) if builder.converted else DIRECT
+    return helper.make_model(proto, opset_imports=[opset], producer_name=producer)
 
 
-def _takes_tokens(op: Any) -> bool:
-    return isinstance(op, keras.layers.Embedding | SlideLSTM) or type(op).__name__ == "NotEqual"
+def _other_road(*args: Any) -> list[Value]:
+    """Write one call by tf2onnx, which is loaded for the first layer that needs it."""
+    from dimaging_export.convert.one_layer import with_opset
+
+    return with_opset(OPSET)(*args)
 
 
 def _refuse_too_large(graph: keras.Model) -> None:
@@ -117,34 +125,13 @@ def _refuse_too_large(graph: keras.Model) -> None:
         )
 
 
-def _as_tokens(builder: Builder, walk: Trace, name: str, tensor: keras.KerasTensor) -> str:
-    """Return the tensor that layers read for an input: whole numbers for an Embedding behind a float input.
-
-    keras.Input((T,)) without a dtype is float32, and Keras cuts the fraction off where it looks words up.
-    """
-    looked_up = any(isinstance(reader, keras.layers.Embedding) for reader in _readers(walk, tensor))
-    if tensor.dtype != "float32" or not looked_up or not _only_words(walk, tensor):
-        return name
-    return builder.node("Cast", name, to=TensorProto.INT32)
-
-
-def _only_words(walk: Trace, tensor: keras.KerasTensor) -> bool:
-    """Return whether every layer that reads an input can look words up in a table."""
-    return all(_takes_tokens(reader) for reader in _readers(walk, tensor))
-
-
-def _readers(walk: Trace, tensor: keras.KerasTensor) -> list[Any]:
-    """Return the layers and operations that read a tensor."""
-    return [c.op for c in walk.calls if any(x is tensor for x in keras.tree.flatten(c.args))]
-
-
-def _check_types(graph: keras.Model, walk: Trace) -> None:
-    """Raise Unsupported for an input that is neither float32 nor int32 for words that are looked up."""
-    for tensor, given in zip(walk.inputs, graph.inputs, strict=True):
-        words = tensor.dtype == "int32" and _only_words(walk, tensor)
-        if tensor.dtype != "float32" and not words:
-            raise Unsupported(
-                f"input {given.name!r} is {tensor.dtype}, emitters know float32, and int32 for an Embedding"
+def _refuse_types(graph: keras.Model) -> None:
+    """Raise ExportError for an input whose type no file takes, such as text."""
+    for tensor in graph.inputs:
+        if tensor.dtype not in _TYPES:
+            raise ExportError(
+                f"input {tensor.name!r} of graph {graph.name!r} holds {tensor.dtype}; a file takes numbers. "
+                "Look words up outside the model, as tokens: keras.Input((T,), dtype='int32')"
             )
 
 

@@ -28,24 +28,25 @@ def tf2onnx_model(graph: keras.Model, interface: Interface, opset: int) -> onnx.
         return [tf.identity(y) for y in keras.tree.flatten(plain(list(inputs), training=False))]
 
     try:
-        model = _convert(run.get_concrete_function(), interface, opset)
+        ins, outs = ([name for name, _ in side] for side in (interface.inputs, interface.outputs))
+        model = convert_function(run.get_concrete_function(), ins, outs, opset)
     except Exception as error:  # whatever Keras, TensorFlow or tf2onnx stumble over
         raise ExportError(f"tf2onnx cannot convert it: {error}") from error
     model.producer_name = "tf2onnx"
     return model
 
 
-def _convert(function: Any, interface: Interface, opset: int) -> onnx.ModelProto:
+def convert_function(function: Any, ins: list[str], outs: list[str], opset: int) -> onnx.ModelProto:
+    """Convert a concrete function; its inputs and outputs get these names."""
     # tf2onnx's own from_function makes every tensor that a layer captured (a mask, the mean of a
     # Normalization) an input of the graph, without a word; here they stay constants.
     captured = {internal.name for _, internal in function.graph.captures}
     inputs = [tensor.name for tensor in function.inputs if tensor.name not in captured]
     outputs = [tensor.name for tensor in function.outputs]
-    names = [name for name, _ in (*interface.inputs, *interface.outputs)]
     with tf.device("/cpu:0"):
         frozen = tf_loader.from_function(function, inputs, outputs)
         model, _ = _convert_common(
             frozen, opset=opset, continue_on_error=True, input_names=inputs, output_names=outputs,
-            tensors_to_rename=dict(zip(inputs + outputs, names, strict=True)),
+            tensors_to_rename=dict(zip(inputs + outputs, ins + outs, strict=True)),
         )  # fmt: skip
     return model

@@ -1,8 +1,10 @@
 """Emitters write Keras layers as ONNX nodes, channels first; importing this package fills their table."""
 
 from dimaging_export.emit import (
+    attention,
     causal,
     codec,
+    einsum,
     frames,
     integer,
     linear,
@@ -13,15 +15,19 @@ from dimaging_export.emit import (
     norm,
     ours,
     pooling,
+    resize,
     sequence,
     shape,
     spatial_lstm,
+    tensor_ops,
 )
 from dimaging_export.emit.table import emit_model, emits
 
 __all__ = [
+    "attention",
     "causal",
     "codec",
+    "einsum",
     "emit_model",
     "emits",
     "frames",
@@ -34,7 +40,9 @@ __all__ = [
     "norm",
     "ours",
     "pooling",
+    "resize",
     "sequence",
     "shape",
     "spatial_lstm",
+    "tensor_ops",
 ]

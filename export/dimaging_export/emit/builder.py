@@ -21,6 +21,10 @@ class Builder:
     def __init__(self):
         self.nodes: list[onnx.NodeProto] = []
         self.scope: list[str] = []
+        self.other_road: Callable[..., list[Value]] | None = None
+        """Writes a call that has no emitter: (builder, call, value of a tensor, why) -> its outputs."""
+        self.converted: list[str] = []
+        """The layers that took the other road, such as "block/odd (Mystery)"."""
         self._constants: dict[tuple, onnx.TensorProto] = {}
         self._taken: dict[str, int] = {}
 
@@ -50,8 +54,10 @@ class Builder:
     def named(self, layer: str) -> Iterator[None]:
         """Name whatever is written inside after this layer."""
         self.scope.append(layer)
-        yield
-        self.scope.pop()
+        try:
+            yield
+        finally:
+            self.scope.pop()
 
     def constant(self, array: Any, hint: str = "constant") -> str:
         """Return the name of an initializer with this array.
@@ -61,6 +67,11 @@ class Builder:
         array = np.asarray(array)
         kinds = {"f": np.float32, "u": np.uint8 if array.dtype == np.uint8 else np.int64}
         array = np.asarray(array, kinds.get(array.dtype.kind, np.int64), order="C")
+        array = np.asarray(array, np.float32 if array.dtype.kind == "f" else np.int64, order="C")
+        return self.exact_constant(array, hint)
+
+    def exact_constant(self, array: np.ndarray, hint: str = "constant") -> str:
+        """Return the name of an initializer with this array, in the array's own type."""
         key = (array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest())
         if key not in self._constants:
             self._constants[key] = numpy_helper.from_array(array, self._unique(hint))

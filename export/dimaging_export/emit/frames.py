@@ -12,11 +12,11 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.linear import dense
-from dimaging_export.emit.table import emit_layer, emits, unsupported
+from dimaging_export.emit.table import ANY, emit_layer, emits, unsupported
 from dimaging_export.emit.values import LAST, TIME, Value
 
 
-@emits(layers.TimeDistributed, keywords=("mask",))
+@emits(layers.TimeDistributed, keywords=("mask",), reads=ANY)
 def time_distributed(b: Builder, layer: Any, x: Value, mask: Value | None = None) -> Value:
     """Write a layer, or a whole functional model, applied to each frame alone."""
     inner = layer.layer
@@ -33,7 +33,7 @@ def time_distributed(b: Builder, layer: Any, x: Value, mask: Value | None = None
     return _unfolded(b, values[0], movie)
 
 
-@emits(layers.RepeatVector)
+@emits(layers.RepeatVector, reads=ANY)
 def repeat_vector(b: Builder, layer: Any, x: Value) -> Value:
     """Write a vector n times, [B, C] -> [B, n, C], in either layout."""
 
@@ -49,7 +49,7 @@ def repeat_vector(b: Builder, layer: Any, x: Value) -> Value:
 
 def _folded(b: Builder, x: Value) -> Value:
     """Write all frames as one batch."""
-    value = Value((None, *x.shape[2:]))
+    value = Value((None, *x.shape[2:]), dtype=x.dtype)
 
     def emit() -> str:
         source = b.last(x)

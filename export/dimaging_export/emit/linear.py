@@ -36,7 +36,7 @@ def affine(kernel: Any, bias: Any, emit: Emit) -> Value:
     return again(kernel, bias)
 
 
-@emits(layers.Conv1D, layers.Conv2D)
+@emits(layers.Conv1D, layers.Conv2D, layers.Conv3D)
 def conv(b: Builder, layer: Any, x: Value) -> Value:
     """Write a Conv; Keras' kernel is [k, in / groups, out] or [kh, kw, in / groups, out]."""
     attributes = window(layer, layer.kernel_size, layer.dilation_rate, x)
@@ -59,7 +59,7 @@ def separable_conv(b: Builder, layer: Any, x: Value) -> Value:
     return activate(b, layer.activation, y)
 
 
-@emits(layers.Conv1DTranspose, layers.Conv2DTranspose)
+@emits(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 def conv_transpose(b: Builder, layer: Any, x: Value) -> Value:
     """Write a ConvTranspose that crops and pads to Keras' sizes; Keras' kernel is [kh, kw, out, in]."""
     attributes = transpose_window(layer)
@@ -79,7 +79,7 @@ def conv_transpose(b: Builder, layer: Any, x: Value) -> Value:
 def dense(b: Builder, layer: Any, x: Value) -> Value:
     """Write a Gemm for vectors, a Conv of width 1 for feature maps, MatMul and Add for anything else."""
     kernel = np.asarray(layer.kernel)
-    if x.rank == 4 or (x.rank == 3 and x.layout == FIRST):
+    if x.rank == 4 or (x.rank > 2 and x.layout == FIRST):
         wide = kernel[(None,) * (x.rank - 2)]
         y = convolution(b, x, wide, layer.bias, x.shape[1:-1], {})
         return activate(b, layer.activation, y)

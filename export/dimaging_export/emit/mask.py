@@ -15,17 +15,22 @@ from keras import layers
 from onnx import TensorProto
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.table import emits, emits_operation
+from dimaging_export.emit.table import FLOATS, WHOLE, emits, emits_operation, unsupported
 from dimaging_export.emit.values import Value, last_value
 
 
-@emits_operation("NotEqual")
+@emits_operation("NotEqual", reads=(*FLOATS, *WHOLE))
 def not_equal(b: Builder, op: Any, x: Value, number: Any) -> Value:
     """Write which tokens are not the padding, or which values do not mark a missing step."""
-    return last_value(_differs(b, b.last(x), number), x.shape)
+    if isinstance(number, Value) or np.size(number) != 1:
+        raise unsupported(op, "compares two tensors; its emitter knows a tensor and a number")
+    source = b.last(x)
+    if x.dtype != "float32":  # tokens: constants of a file are float32 or int64
+        source = b.node("Cast", source, to=TensorProto.FLOAT)
+    return last_value(_differs(b, source, number), x.shape)
 
 
-@emits_operation("Any")
+@emits_operation("Any", reads=("bool",))
 def any_of(b: Builder, op: Any, x: Value) -> Value:
     """Write True where any value of the step is True: bool [B, T, C] -> [B, T]."""
     shape = tuple(op.compute_output_spec(keras.KerasTensor(x.shape, dtype="bool")).shape)
@@ -120,10 +125,6 @@ def _once(mask: Value, kind: str, emit: Callable[[], str]) -> str:
 
 
 def _differs(b: Builder, source: str, number: Any) -> str:
-    if (
-        np.asarray(number).dtype.kind != "f"
-    ):  # tokens are int32, constants of a file float32 or int64
-        source = b.node("Cast", source, to=TensorProto.FLOAT)
     return b.node("Not", b.node("Equal", source, b.constant(float(number))))
 
 

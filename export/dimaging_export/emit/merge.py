@@ -7,8 +7,8 @@ import numpy as np
 from keras import layers
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.table import emits, emits_operation, unsupported
-from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axis_of, per_channel
+from dimaging_export.emit.table import ANY, emits, emits_operation, unsupported
+from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axis_of, last_value, per_channel
 from dimaging_export.graph.trace import Shape
 
 # Chains of two-input nodes: those, and not the variadic Sum and Mean, have int8 kernels.
@@ -24,7 +24,7 @@ _OPERATIONS = {
 """Operation of `keras.ops` -> op."""
 
 
-@emits(layers.Concatenate)
+@emits(layers.Concatenate, reads=ANY)
 def concatenate(b: Builder, layer: Any, values: Sequence[Value]) -> Value:
     """Write a concatenation along any axis."""
     layout, names = _common(b, layer, values)
@@ -54,14 +54,26 @@ def arithmetic(b: Builder, op: Any, x: Any, y: Any) -> Value:
     if isinstance(x, Value) and isinstance(y, Value):
         layout, names = _common(b, op, (x, y))
         return Value(_broadcast((x, y)), {layout: b.node(name, *names)})
-    number = y if isinstance(x, Value) else x
-    if np.size(number) != 1:
-        raise unsupported(op, "takes a constant array; hold it in a layer's weight")
+    number = np.asarray(y if isinstance(x, Value) else x)
     value = x if isinstance(x, Value) else y
+    if number.size != 1:
+        return _with_array(b, op, name, value, number, value is x)
     constant = b.constant(per_channel(np.asarray(number), value.rank, LAST))
     if value is x:
         return b.map(x, lambda source: b.node(name, source, constant))
     return b.map(y, lambda source: b.node(name, constant, source))
+
+
+def _with_array(
+    b: Builder, op: Any, name: str, value: Value, array: np.ndarray, value_first: bool
+) -> Value:
+    """Write the arithmetic of a tensor and a constant array, such as the places of tokens, channels last."""
+    if array.ndim > value.rank or array.dtype.kind not in "fiu":
+        raise unsupported(op, "takes a constant array of more axes, or of no numbers")
+    wide = array.reshape((1,) * (value.rank - array.ndim) + array.shape).astype(np.float32)
+    names = [b.last(value), b.constant(wide)]
+    shape = _broadcast((value, Value(wide.shape)))
+    return last_value(b.node(name, *(names if value_first else names[::-1])), shape)
 
 
 def _common(b: Builder, layer: Any, values: Sequence[Value]) -> tuple[str, list[str]]:

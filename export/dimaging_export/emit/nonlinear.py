@@ -65,9 +65,17 @@ FUNCTIONS: dict[str, Function] = {
 
 OPERATIONS = {
     "Relu": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh", "Softplus": "Softplus", "Exp": "Exp",
-    "Log": "Log", "Sqrt": "Sqrt", "Absolute": "Abs", "Negative": "Neg",
+    "Log": "Log", "Sqrt": "Sqrt", "Absolute": "Abs", "Negative": "Neg", "Sin": "Sin", "Cos": "Cos",
+    "Floor": "Floor", "Ceil": "Ceil", "Sign": "Sign", "Erf": "Erf", "Reciprocal": "Reciprocal",
 }  # fmt: skip
 """Operation of `keras.ops` in a functional graph -> the op of ONNX."""
+
+
+_ACTIVATIONS = {
+    "Silu": "silu", "Relu6": "relu6", "Selu": "selu", "HardSigmoid": "hard_sigmoid",
+    "HardSilu": "hard_silu", "Softsign": "softsign", "HardTanh": "hard_tanh",
+}  # fmt: skip
+"""Operation of `keras.ops` -> the name of the activation that it is."""
 
 
 def activate(b: Builder, function: Any, x: Value) -> Value:
@@ -93,6 +101,26 @@ def activate(b: Builder, function: Any, x: Value) -> Value:
 def operation(b: Builder, op: Any, x: Value) -> Value:
     """Write keras.ops.exp and the like."""
     return b.map(x, lambda source: b.node(OPERATIONS[type(op).__name__], source))
+
+
+@emits_operation(*_ACTIVATIONS)
+def activation_operation(b: Builder, op: Any, x: Value) -> Value:
+    """Write keras.ops.silu and the like."""
+    return b.map(x, lambda source: FUNCTIONS[_ACTIVATIONS[type(op).__name__]](b, source))
+
+
+@emits_operation("LeakyRelu")
+def leaky_relu_operation(b: Builder, op: Any, x: Value) -> Value:
+    """Write keras.ops.leaky_relu."""
+    return b.map(x, lambda source: b.node("LeakyRelu", source, alpha=float(op.negative_slope)))
+
+
+@emits_operation("Softmax", "LogSoftmax")
+def softmax_operation(b: Builder, op: Any, x: Value) -> Value:
+    """Write keras.ops.softmax or log_softmax along one axis."""
+    if not isinstance(op.axis, int):
+        raise unsupported(op, f"runs over several axes {op.axis}")
+    return _softmax(b, x, op.axis, type(op).__name__)
 
 
 @emits_operation("Gelu")

@@ -6,8 +6,9 @@ import numpy as np
 from keras import layers
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.table import emits, unsupported
-from dimaging_export.emit.values import LAST, TIME, Value, per_channel
+from dimaging_export.emit.einsum import unit
+from dimaging_export.emit.table import emits, emits_named, unsupported
+from dimaging_export.emit.values import LAST, TIME, Value, axis_of, first_value, per_channel
 
 
 @emits(layers.BatchNormalization, keywords=("mask",))
@@ -59,6 +60,51 @@ def layer_normalization(b: Builder, layer: Any, x: Value) -> Value:
         axis=-1, epsilon=float(layer.epsilon),
     )  # fmt: skip
     return Value(x.shape, {layout: name})
+
+
+@emits(layers.RMSNormalization)
+def rms_normalization(b: Builder, layer: Any, x: Value) -> Value:
+    """Write y / sqrt(mean of y^2 + epsilon) * scale over the last axis."""
+    _check_axis(layer, layer.axis, x)
+    layout = x.working
+    name, axes = b.form(x, layout), b.constant([axis_of(-1, x.rank, layout)], "axes")
+    power = b.node("ReduceMean", b.node("Mul", name, name), axes, keepdims=1)
+    root = b.node("Sqrt", b.node("Add", power, b.constant(float(layer.epsilon))))
+    scale = per_channel(np.asarray(layer.scale), x.rank, layout)
+    name = b.node("Mul", b.node("Div", name, root), b.constant(scale, "scale"))
+    return Value(x.shape, {layout: name})
+
+
+@emits(layers.GroupNormalization)
+def group_normalization(b: Builder, layer: Any, x: Value) -> Value:
+    """Write an InstanceNormalization over the groups of channels, then a factor and an offset a channel."""
+    _check_axis(layer, layer.axis, x)
+    if x.rank < 3 or x.shape[-1] is None:
+        raise unsupported(layer, "normalises vectors, or a free number of channels")
+    groups = x.shape[-1] if layer.groups == -1 else layer.groups
+    source = b.first(x)
+    ones, zeros = b.constant(np.ones(groups), "ones"), b.constant(np.zeros(groups), "zeros")
+    flat = b.node("Reshape", source, b.constant([0, groups, -1], "shape"))
+    flat = b.node("InstanceNormalization", flat, ones, zeros, epsilon=float(layer.epsilon))
+    y = first_value(b.node("Reshape", flat, b.node("Shape", source)), x.shape)
+    channels = x.shape[-1]
+    gamma = np.asarray(layer.gamma) if layer.scale else np.ones(channels)
+    beta = np.asarray(layer.beta) if layer.center else np.zeros(channels)
+    return _scale_shift(b, y, gamma, beta)
+
+
+@emits(layers.UnitNormalization)
+def unit_normalization(b: Builder, layer: Any, x: Value) -> Value:
+    """Write y divided by its length along one axis or several."""
+    layout, axes = x.working, np.atleast_1d(layer.axis).tolist()
+    places = [axis_of(axis, x.rank, layout) for axis in axes]
+    return Value(x.shape, {layout: unit(b, b.form(x, layout), places, 1e-12)})
+
+
+@emits_named("LayerScale")
+def layer_scale(b: Builder, layer: Any, x: Value) -> Value:
+    """Write the product with one factor a channel of ConvNeXt, folded into the convolution before it."""
+    return _scale_shift(b, x, np.asarray(layer.gamma, np.float64), np.zeros(1))
 
 
 def _scale_shift(b: Builder, x: Value, scale: np.ndarray, shift: np.ndarray) -> Value:

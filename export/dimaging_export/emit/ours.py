@@ -59,7 +59,7 @@ def slide_cell(layer: SlideLSTM) -> Cell:
     return lstm_of(layer, ("sigmoid", layer.candidate, "tanh"))
 
 
-@emits(SlideLSTM, keywords=("initial_state",))
+@emits(SlideLSTM, keywords=("initial_state",), reads=("float32", "int32"))
 def slide_lstm(b: Builder, layer: SlideLSTM, x: Value, initial_state: Any = None) -> Any:
     """Write one LSTM operator; a token enters it as its one-hot vector, a row of the unit matrix."""
     if layer.tokens:

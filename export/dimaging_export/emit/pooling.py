@@ -10,24 +10,31 @@ from dimaging_export.emit.table import emits, unsupported
 from dimaging_export.emit.values import LAST, Value, axis_of, first_value, last_value
 from dimaging_export.emit.window import window
 
+_LARGEST = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
 
-@emits(layers.MaxPooling1D, layers.MaxPooling2D, layers.AveragePooling1D, layers.AveragePooling2D)
+
+@emits(*_LARGEST, layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)
 def pooling(b: Builder, layer: Any, x: Value) -> Value:
     """Write a window's largest value, or the mean of those of its values that lie in the image."""
-    largest = isinstance(layer, layers.MaxPooling1D | layers.MaxPooling2D)
+    largest = isinstance(layer, _LARGEST)
     op = "MaxPool" if largest else "AveragePool"
     attributes = window(layer, layer.pool_size, [1] * len(layer.pool_size), x)
     return first_value(b.node(op, b.first(x), **attributes), layer.compute_output_shape(x.shape))
 
 
-@emits(layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
+_MEANS = (layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
+
+
+@emits(*_MEANS, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D)
 def global_pooling(b: Builder, layer: Any, x: Value) -> Value:
     """Write the mean or largest value of each channel: [B, H, W, C] -> [B, C] (or [B, 1, 1, C])."""
-    kind = "Average" if isinstance(layer, layers.GlobalAveragePooling2D) else "Max"
+    if layer.data_format != "channels_last":
+        raise unsupported(layer, "keeps its channels first, not last as the others")
+    kind = "Average" if isinstance(layer, _MEANS) else "Max"
     name = b.node(f"Global{kind}Pool", b.first(x))
-    batch, channels = x.shape[0], x.shape[3]
+    batch, channels = x.shape[0], x.shape[-1]
     if layer.keepdims:
-        return first_value(name, (batch, 1, 1, channels))
+        return first_value(name, (batch, *[1] * (x.rank - 2), channels))
     return last_value(b.node("Flatten", name), (batch, channels))
 
 
@@ -63,6 +70,17 @@ def _over_time(b: Builder, op: str, layer: Any, x: Value) -> str:
 def repeat_steps(b: Builder, layer: Any, x: Value) -> Value:
     """Write every step `size` times."""
     scales = b.constant([1.0, 1.0, float(layer.size)], "scales")
+    nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    name = b.node("Resize", b.first(x), "", scales, **nearest)
+    return first_value(name, layer.compute_output_shape(x.shape))
+
+
+@emits(layers.UpSampling3D)
+def repeat_voxels(b: Builder, layer: Any, x: Value) -> Value:
+    """Write every voxel repeated along depth, height and width."""
+    if layer.data_format != "channels_last":
+        raise unsupported(layer, "keeps its channels first, not last as the others")
+    scales = b.constant([1.0, 1.0, *map(float, layer.size)], "scales")
     nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     name = b.node("Resize", b.first(x), "", scales, **nearest)
     return first_value(name, layer.compute_output_shape(x.shape))

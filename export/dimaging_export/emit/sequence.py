@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from onnx import TensorProto
 
 from dimaging_export.emit import mask as masks
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.cells import Cell, cell_of, function_attributes
-from dimaging_export.emit.table import emits, unsupported
+from dimaging_export.emit.table import FLOATS, WHOLE, emits, unsupported
 from dimaging_export.emit.values import LAST, TIME, Value, last_value
 from dimaging_export.graph.trace import Shape
 
@@ -26,11 +27,16 @@ _ALL = 2**31
 """An index beyond the end of every axis."""
 
 
-@emits(layers.Embedding)
+@emits(layers.Embedding, reads=(*FLOATS, *WHOLE))
 def embedding(b: Builder, layer: Any, tokens: Value) -> Value:
-    """Write the row of the table for each token: int32 [B, T] -> [B, T, D]."""
-    table = b.constant(np.asarray(layer.embeddings), "table")
-    return last_value(b.node("Gather", table, b.last(tokens)), (*tokens.shape, layer.output_dim))
+    """Write the row of the table for each token: [B, T] -> [B, T, D].
+
+    Keras cuts the fraction off tokens that came in as floats: keras.Input((T,)) without a dtype is float32.
+    """
+    table, source = b.constant(np.asarray(layer.embeddings), "table"), b.last(tokens)
+    if tokens.dtype not in ("int32", "int64"):
+        source = b.node("Cast", source, to=TensorProto.INT32)
+    return last_value(b.node("Gather", table, source), (*tokens.shape, layer.output_dim))
 
 
 @emits(layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN, keywords=("initial_state", "mask"))

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.table import emits, unsupported
+from dimaging_export.emit.table import ANY, emits, emits_named, unsupported
 from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, last_value
 
 _END = np.iinfo(np.int64).max
@@ -18,14 +18,26 @@ _END = np.iinfo(np.int64).max
     layers.Identity, layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.AlphaDropout,
     layers.GaussianDropout, layers.GaussianNoise, layers.ActivityRegularization,
     layers.RandomFlip, layers.RandomRotation, layers.RandomTranslation, layers.RandomZoom,
-    layers.RandomContrast, layers.RandomBrightness,
+    layers.RandomContrast, layers.RandomBrightness, layers.SpatialDropout3D, layers.AugMix, layers.CutMix,
+    layers.MixUp, layers.RandAugment, layers.RandomColorDegeneration, layers.RandomColorJitter,
+    layers.RandomCrop,
+    layers.RandomElasticTransform, layers.RandomErasing, layers.RandomGaussianBlur, layers.RandomGrayscale,
+    layers.RandomHue, layers.RandomInvert, layers.RandomPerspective, layers.RandomPosterization,
+    layers.RandomSaturation, layers.RandomSharpness, layers.RandomShear,
+    reads=ANY,
 )  # fmt: skip
 def identity(b: Builder, layer: Any, x: Value) -> Value:
     """Write nothing: these layers do nothing at inference."""
     return x
 
 
-@emits(layers.Flatten)
+@emits_named("StochasticDepth")
+def stochastic_depth(b: Builder, layer: Any, x: Value) -> Value:
+    """Write nothing: ConvNeXt drops its branches in training alone."""
+    return x
+
+
+@emits(layers.Flatten, reads=ANY)
 def flatten(b: Builder, layer: Any, x: Value) -> Value:
     """Write a flattening [B, ...] -> [B, D]; that of a feature map takes the order that its reader wants."""
     sizes = [size for size in x.shape[1:] if size is not None]
@@ -38,7 +50,7 @@ def flatten(b: Builder, layer: Any, x: Value) -> Value:
     return value
 
 
-@emits(layers.Reshape)
+@emits(layers.Reshape, reads=ANY)
 def reshape(b: Builder, layer: Any, x: Value) -> Value:
     """Write a Reshape; a vector becomes a map of either layout if a Dense layer can reorder its outputs."""
     shape = tuple(layer.compute_output_shape(x.shape))
@@ -60,14 +72,14 @@ def reshape(b: Builder, layer: Any, x: Value) -> Value:
     return value
 
 
-@emits(layers.Permute)
+@emits(layers.Permute, reads=ANY)
 def permute(b: Builder, layer: Any, x: Value) -> Value:
     """Write the axes in another order."""
     name = b.node("Transpose", b.last(x), perm=[0, *layer.dims])
     return last_value(name, (x.shape[0], *(x.shape[d] for d in layer.dims)))
 
 
-@emits(layers.Cropping1D, layers.Cropping2D)
+@emits(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D, reads=ANY)
 def cropping(b: Builder, layer: Any, x: Value) -> Value:
     """Write a cut of steps, or of rows and columns, at the border."""
     before, after = np.reshape(layer.cropping, (-1, 2)).T.tolist()
@@ -77,7 +89,7 @@ def cropping(b: Builder, layer: Any, x: Value) -> Value:
     return crop(b, x, shape, before, b.constant([-n or _END for n in after], "ends"))
 
 
-@emits(layers.ZeroPadding1D, layers.ZeroPadding2D)
+@emits(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
 def zero_padding(b: Builder, layer: Any, x: Value) -> Value:
     """Write zeros around the border."""
     before, after = np.reshape(layer.padding, (-1, 2)).T.tolist()

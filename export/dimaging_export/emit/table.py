@@ -2,43 +2,77 @@
 
 An emitter is a function `(builder, layer, *values) -> Value`, or a list of them for a layer of several
 outputs. A custom layer joins by one decorated function (see `emit/ours.py`); a layer outside the table
-is `Unsupported`, which names it.
+goes to the builder's `other_road`, alone, and is `Unsupported`, which names it, where there is none.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Value
 from dimaging_export.errors import Unsupported
-from dimaging_export.graph.trace import Call, Trace, is_functional, trace
+from dimaging_export.graph.trace import Call, Trace, is_functional, trace, trains_unless_told
 
 Emitter = Callable[..., Any]
-_LAYERS: dict[type, tuple[Emitter, tuple[str, ...]]] = {}
-"""Layer class -> its emitter, and the keywords of the layer's call that the emitter takes."""
-_OPERATIONS: dict[str, tuple[Emitter, tuple[str, ...]]] = {}
+FLOATS = ("float32",)
+"""What most emitters read."""
+WHOLE = ("int32", "int64", "int16", "int8", "uint8", "uint16", "uint32")
+"""Types of whole numbers."""
+ANY = (*FLOATS, *WHOLE, "bool")
+"""What an emitter reads that moves elements and does not compute with them."""
 
 
-def emits(*classes: type, keywords: tuple[str, ...] = ()) -> Callable[[Emitter], Emitter]:
+class _Row(NamedTuple):
+    emitter: Emitter
+    keywords: tuple[str, ...]
+    """Arguments of the layer's call, other than tensors in their places, that the emitter takes."""
+    reads: tuple[str, ...]
+    """Types of the tensors that it reads."""
+
+
+_LAYERS: dict[type, _Row] = {}
+"""Layer class -> its row."""
+_NAMED: dict[str, _Row] = {}
+"""Class name of a layer of Keras' own applications -> its row."""
+_OPERATIONS: dict[str, _Row] = {}
+"""Class name of an operation of `keras.ops` -> its row."""
+
+
+def emits(
+    *classes: type, keywords: tuple[str, ...] = (), reads: tuple[str, ...] = FLOATS
+) -> Callable[[Emitter], Emitter]:
     """Register an emitter for exactly these layer classes: a subclass may compute otherwise.
 
     keywords: arguments of the layer's call, such as `mask`, that the emitter takes under these names.
+    reads: types of the tensors that it can read.
     """
 
     def register(emitter: Emitter) -> Emitter:
-        _LAYERS.update(dict.fromkeys(classes, (emitter, keywords)))
+        _LAYERS.update(dict.fromkeys(classes, _Row(emitter, keywords, reads)))
         return emitter
 
     return register
 
 
-def emits_operation(*names: str) -> Callable[[Emitter], Emitter]:
+def emits_named(*names: str) -> Callable[[Emitter], Emitter]:
+    """Register an emitter for layers that Keras defines beside its applications and does not export."""
+
+    def register(emitter: Emitter) -> Emitter:
+        _NAMED.update(dict.fromkeys(names, _Row(emitter, (), FLOATS)))
+        return emitter
+
+    return register
+
+
+def emits_operation(
+    *names: str, keywords: tuple[str, ...] = (), reads: tuple[str, ...] = FLOATS
+) -> Callable[[Emitter], Emitter]:
     """Register an emitter for `keras.ops` functions, by the class names of their operations."""
 
     def register(emitter: Emitter) -> Emitter:
-        _OPERATIONS.update(dict.fromkeys(names, (emitter, ())))
+        _OPERATIONS.update(dict.fromkeys(names, _Row(emitter, keywords, reads)))
         return emitter
 
     return register
@@ -51,33 +85,43 @@ def emit_model(builder: Builder, walk: Trace, values: list[Value]) -> list[Value
     """
     uses = walk.uses()
     known = {id(t): value for t, value in zip(walk.inputs, values, strict=True)}
+    for tensor, value in zip(walk.inputs, values, strict=True):
+        value.dtype = tensor.dtype
     for call in walk.calls:
         with builder.named(call.op.name):
             results = _emit_call(builder, call, known)
         for tensor, value in zip(keras.tree.flatten(call.output), results, strict=True):
-            value.uses = max(value.uses, uses[id(tensor)])
+            value.uses, value.dtype = max(value.uses, uses[id(tensor)]), tensor.dtype
             known[id(tensor)] = value
     return [known[id(tensor)] for tensor in walk.outputs]
 
 
 def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any:
     """Write one layer or operation by its row of the table, a functional model by its own layers."""
-    if is_functional(layer) and not keywords:
+    if is_functional(layer) and set(keywords) <= {"mask"}:
         values = keras.tree.flatten(args)
-        return emit_model(builder, trace(layer, [x.shape for x in values]), values)
+        masks = keras.tree.flatten(keywords.get("mask", [None] * len(values)))
+        walk = trace(layer, [x.shape for x in values], [mask is not None for mask in masks])
+        return emit_model(builder, walk, [*values, *(m for m in masks if m is not None)])
     if isinstance(layer, keras.layers.Layer):
         row = _LAYERS.get(type(layer))
+        if type(layer).__module__.startswith("keras.") and row is None:
+            row = _NAMED.get(type(layer).__name__)
         if layer.compute_dtype != "float32":
             raise unsupported(layer, f"computes in {layer.compute_dtype}, not float32")
     else:
         row = _OPERATIONS.get(type(layer).__name__)
     if row is None:
         raise unsupported(layer, "has no emitter in dimaging_export/emit")
-    emitter, taken = row
     for name in keywords:
-        if name not in taken:
+        if name not in row.keywords:
             raise unsupported(layer, "is masked" if name == "mask" else f"is called with {name!r}")
-    return emitter(builder, layer, *args, **keywords)
+    for value in keras.tree.flatten(args):
+        if isinstance(value, Value) and value.dtype not in row.reads:
+            raise unsupported(
+                layer, f"reads {value.dtype}; its emitter knows {', '.join(row.reads)}"
+            )
+    return row.emitter(builder, layer, *args, **keywords)
 
 
 def unsupported(layer: Any, why: str) -> Unsupported:
@@ -86,13 +130,23 @@ def unsupported(layer: Any, why: str) -> Unsupported:
 
 
 def _emit_call(builder: Builder, call: Call, known: dict[int, Value]) -> list[Value]:
+    def value_of(x: Any) -> Any:
+        return known[id(x)] if isinstance(x, keras.KerasTensor) else x
+
+    try:
+        return _emitted(builder, call, value_of)
+    except Unsupported as error:
+        if builder.other_road is None:
+            raise
+        return builder.other_road(builder, call, value_of, str(error))
+
+
+def _emitted(builder: Builder, call: Call, value_of: Callable[[Any], Any]) -> list[Value]:
     kwargs = dict(call.kwargs)
-    if kwargs.pop("training", None):
+    if kwargs.pop("training", None) and not trains_unless_told(call.op):
         raise unsupported(call.op, "is called with training=True")
     given = {k: v for k, v in kwargs.items() if any(x is not None for x in keras.tree.flatten(v))}
-    args, keywords = keras.tree.map_structure(
-        lambda x: known[id(x)] if isinstance(x, keras.KerasTensor) else x, (call.args, given)
-    )
+    args, keywords = keras.tree.map_structure(value_of, (call.args, given))
     emitted = emit_layer(builder, call.op, *args, **keywords)
     values = emitted if isinstance(emitted, list) else [emitted]
     expected = [tuple(tensor.shape) for tensor in keras.tree.flatten(call.output)]

@@ -16,11 +16,19 @@ from dimaging_export.graph.trace import Shape
 LAST = "last"
 """The layout with the channels last: the tensor as Keras sees it."""
 FIRST = "first"
-"""The layout with the channels first: [N, C, H, W] or [N, C, T]; a flattened map [N, C*H*W] in that order."""
+"""The layout with the channels first: [N, C, H, W], [N, C, D, H, W] or [N, C, T].
+
+A flattened map [N, C*H*W] is in that order too.
+"""
 TIME = "time"
 """The layout with the time first, [T, N, C], in which ONNX's recurrent operators read and write."""
 
-_AXES = {(FIRST, 3): (0, 2, 1), (FIRST, 4): (0, 3, 1, 2), (TIME, 3): (1, 0, 2)}
+_AXES = {
+    (FIRST, 3): (0, 2, 1),
+    (FIRST, 4): (0, 3, 1, 2),
+    (FIRST, 5): (0, 4, 1, 2, 3),
+    (TIME, 3): (1, 0, 2),
+}
 """(Layout, number of axes) -> the Keras axis of each axis."""
 
 
@@ -39,6 +47,8 @@ class Value:
     """The product that made this tensor, as long as nothing has happened to it since."""
     reordered: "Callable[[np.ndarray], Value] | None" = None
     """Returns the vector [N, D] with its elements in another order, at no cost (see `Affine`)."""
+    dtype: str = "float32"
+    """Type of the Keras tensor."""
     uses: int = 0
     """Number of layers and outputs that read the tensor."""
     frames: "tuple[Value, Value] | None" = None

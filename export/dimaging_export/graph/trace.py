@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from dimaging_export.errors import ExportError
+from dimaging_export.graph import masks
 
 Shape = tuple[int | None, ...]
 """A shape as Keras has it; None where free."""
@@ -57,7 +58,7 @@ class _Recorder(keras.Operation):
         return keras.tree.map_structure(lambda t: keras.KerasTensor(t.shape, dtype=t.dtype), spec)
 
 
-def _trains_unless_told(op: Any) -> bool:
+def trains_unless_told(op: Any) -> bool:
     """Return whether training=True is only the default of the layer's call, as of Resizing and RandomFlip."""
     parameter = inspect.signature(op.call).parameters.get("training")
     return parameter is not None and parameter.default is True
@@ -75,9 +76,10 @@ def plain(model: Any) -> keras.Model:
     return keras.Model(list(model.inputs), list(model.outputs))
 
 
-def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
+def trace(model: Any, shapes: Sequence[Shape] | None = None, masked: Sequence[bool] = ()) -> Trace:
     """Walk `model` with these input shapes, in the order of its inputs; by default with its own.
 
+    masked: which inputs carry a mask [B, T]; a walk of such a model has these as further inputs, at the end.
     ExportError names a layer that is called with training=True: a file only predicts.
     """
     shapes = shapes or [tuple(tensor.shape) for tensor in model.inputs]
@@ -85,20 +87,33 @@ def trace(model: Any, shapes: Sequence[Shape] | None = None) -> Trace:
         keras.Input(batch_shape=shape, dtype=tensor.dtype)
         for shape, tensor in zip(shapes, model.inputs, strict=True)
     ]
+    given = list(inputs)
+    for tensor, carries in zip(given, masked, strict=False):
+        if carries:
+            inputs.append(keras.Input(batch_shape=tensor.shape[:2], dtype="bool"))
+            tensor._keras_mask = inputs[-1]
     calls: list[Call] = []
+    known = {id(tensor) for tensor in inputs}
 
     def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("training") is True and not _trains_unless_told(recorder.op):
+        op = recorder.op
+        if kwargs.get("training") is True and not trains_unless_told(op):
             raise ExportError(
-                f"layer {recorder.op.name!r} ({type(recorder.op).__name__}) is called with training=True, as "
+                f"layer {op.name!r} ({type(op).__name__}) is called with training=True, as "
                 "for Monte Carlo dropout; a file only predicts, and no graph draws random numbers. Leave "
                 "training=True out, or give the noise as an input: keras.layers.Multiply()([x, mask])"
             )
         output = recorder(*args, **kwargs)
-        calls.append(Call(recorder.op, args, kwargs, output))
+        kwargs = masks.given(op, args, kwargs)
+        for tensor in keras.tree.flatten(kwargs):
+            if isinstance(tensor, keras.KerasTensor):
+                calls.extend(Call(*made) for made in masks.operations(tensor, known))
+        calls.append(Call(op, args, kwargs, output))
+        known.update(id(tensor) for tensor in keras.tree.flatten(output))
+        masks.carry(op, args, kwargs, output)
         return output
 
     clone = keras.models.clone_model(
-        plain(model), input_tensors=inputs, clone_function=_Recorder, call_function=record
+        plain(model), input_tensors=given, clone_function=_Recorder, call_function=record
     )
     return Trace(inputs, calls, list(clone.outputs))
