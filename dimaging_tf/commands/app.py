@@ -152,7 +152,7 @@ def sample(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder, or a .keras or .h5 file.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, a .keras or .h5 file, or efficientnet_lite0.")],
     out: Annotated[
         Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")
     ] = None,
@@ -286,7 +286,11 @@ def model_name(run: Path) -> str:
     """Return the name of a run folder's model, or of a Keras file, for the default bundle folder."""
     from dimaging_tf.training import runs
 
-    return run.stem if run.suffix in (".keras", ".h5") else runs.read_record(run)["model"]
+    if run.suffix in (".keras", ".h5"):
+        return run.stem
+    if not run.exists() and str(run) in registry.PRETRAINED:
+        return str(run)
+    return runs.read_record(run)["model"]
 
 
 def show_bundle(bundle: Path) -> None:

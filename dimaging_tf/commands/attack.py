@@ -12,7 +12,9 @@ from dimaging_tf.commands.train import Seed
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
-Where = Annotated[Path, typer.Argument(help="Run folder or bundle of a classifier.")]
+Where = Annotated[
+    Path, typer.Argument(help="Run folder or bundle of a classifier, or efficientnet_lite0.")
+]
 Eps = Annotated[str, typer.Option(help="Largest change; black to white is 1, a grey level 1/255.")]
 Norm = Annotated[str, typer.Option(help="linf (each value) or l2 (the whole image).")]
 Precision = Annotated[str, typer.Option(help="Of a run: fp32, fp16 or int8 is attacked.")]

@@ -51,6 +51,11 @@ _SOURCES = {
         "photos:load_photos",
         ("size", "channels"),
     ),
+    "photo_crops": _Source(
+        "256 crops of 10 photographs, scaled to 224 x 224 (scikit-image, scikit-learn)",
+        "photo_crops:load_photo_crops",
+        ("size", "seed"),
+    ),
     "cells": _Source(
         "450 synthetic fluorescence images with masks, 128 x 128",
         "cells:load_cells",

@@ -51,7 +51,7 @@ DISTRIBUTION = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 def load_photos(size: int | None = None, channels: int | None = None) -> Dataset:
     """Return patches of `size` pixels (default 64), grey (channels=1, the default) or RGB (3)."""
     size, channels = 64 if size is None else size, 1 if channels is None else channels
-    used = [photo for photo in TRAIN + VALID if channels == 1 or _pixels(photo).shape[-1] == 3]
+    used = [photo for photo in TRAIN + VALID if channels == 1 or pixels(photo).shape[-1] == 3]
     return Dataset(
         name="photos",
         train=_patches([p for p in TRAIN if p in used], size, channels, stride=max(1, size // 2)),
@@ -63,7 +63,7 @@ def load_photos(size: int | None = None, channels: int | None = None) -> Dataset
 
 
 def _patches(photos: list[Photo], size: int, channels: int, stride: int) -> Split:
-    pictures = [images.to_channels(_pixels(photo), channels) for photo in photos]
+    pictures = [images.to_channels(pixels(photo), channels) for photo in photos]
     largest = max(min(picture.shape[:2]) for picture in pictures)
     if not 1 <= size <= largest:
         raise DataError(f"photos come in patches of 1 to {largest} pixels a side; received {size}")
@@ -78,7 +78,8 @@ def _patches(photos: list[Photo], size: int, channels: int, stride: int) -> Spli
     )
 
 
-def _pixels(photo: Photo) -> np.ndarray:
+def pixels(photo: Photo) -> np.ndarray:
+    """Return the used part of a photograph, uint8 [H, W, 1 or 3]."""
     package, path = photo.file.split("/", 1)
     (picture,) = read_image(packaged(package, path, DISTRIBUTION[package]))
     return picture[photo.crop]

@@ -174,8 +174,13 @@ def load_subject(model_or_path: Any) -> Subject:
     if isinstance(model_or_path, keras.Model):
         return _subject(model_or_path)
     path = Path(model_or_path)
+    if not path.exists() and path.name in registry.PRETRAINED:
+        return _pretrained(path.name)
     if not path.exists():
-        raise ExportError(f"there is no {path}; expected a run folder, a .keras file or a model")
+        raise ExportError(
+            f"there is no {path}; expected a run folder, a .keras file, a model, or the name of a "
+            f"pretrained one: {', '.join(registry.PRETRAINED)}"
+        )
     if path.is_dir():
         if not (path / "run.json").exists():
             raise ExportError(
@@ -194,6 +199,13 @@ def load_subject(model_or_path: Any) -> Subject:
     for entry in registry.REGISTRY.values():
         entry.model_class()  # registers the classes that the file may name
     return _subject(_load_file(path), source=portable(path))
+
+
+def _pretrained(name: str) -> Subject:
+    """Load a network that comes trained; photographs of its size calibrate and judge its files."""
+    model = registry.load_pretrained(name)
+    data = ("photo_crops", {"size": model.config.shape[0]})
+    return _subject(model, data=data, source=name, learned_from=model.learned_from)
 
 
 def _load_file(path: Path) -> Any:

@@ -20,11 +20,14 @@ from dimaging_export.graph import passes
 from dimaging_export.precision.image_bytes import from_bytes, to_bytes
 from dimaging_export.prove.parity import ABSOLUTE, RELATIVE, Report
 from dimaging_export.prove.runners import Arrays, onnx_graph
+from dimaging_tf.attacks.oracle import KerasOracle
 
 log = logging.getLogger(__name__)
 
 _IMAGES = 64
 """Number of images on which a gradient graph is proven."""
+_PIXELS = 2**18
+"""Number of their pixels at most: float64 of a deep network takes a third of a gigabyte for 2^16."""
 
 
 def build_gradient(
@@ -41,10 +44,15 @@ def build_gradient(
     given = to_bytes(image).astype(np.float32) if in_bytes else image
     expected = reference(from_bytes(given) if in_bytes else image, label)
     check_logits(expected[LOGITS])
-    if in_bytes:  # of a grey level
-        expected[GRADIENT] = expected[GRADIENT] / 255
+    scale = 255 if in_bytes else 1  # the gradient is of a grey level, or of the whole range
+    expected[GRADIENT] = expected[GRADIENT] / scale
     found = run({IMAGE: given, LABEL: label})
-    prove_gradient(found[GRADIENT], expected[GRADIENT], spec.precision)
+
+    def in_float32() -> np.ndarray:
+        oracle = KerasOracle(subject.graphs[name])
+        return oracle(from_bytes(given) if in_bytes else image, label)[0] / scale
+
+    prove_gradient(found[GRADIENT], expected[GRADIENT], spec.precision, in_float32)
     report = _report(found, expected, spec.precision)
     arrays = {IMAGE: given[:1], LABEL: label[:1]}
     arrays |= {name: value[:1].astype(np.float32) for name, value in expected.items()}
@@ -84,10 +92,11 @@ def classifier_of(subject: Subject, built: dict[str, Built], asked: str) -> tupl
 def images_and_labels(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.ndarray]:
     """Return images as Keras takes them, and labels; without data, seeded images and Keras' own answers."""
     (tensor,) = classifier.entry.inputs
+    count = min(_IMAGES, max(4, _PIXELS // int(np.prod(tensor.example[1:-1]))))
     if real is not None:
-        image = real.judging.x[:_IMAGES]
+        image = real.judging.x[:count]
     else:
-        shape = (_IMAGES, *tensor.example[1:])
+        shape = (count, *tensor.example[1:])
         image = np.random.default_rng(0).random(shape, np.float32)
     (logits,) = classifier.reference({tensor.name: image}).values()
     label = real.judging.label if real is not None else None
