@@ -42,7 +42,12 @@ def gradient(
 
 def attack(
     where: Where,
-    image: Annotated[Path, typer.Option(help="Picture or .npy of the size that the model takes.")],
+    image: Annotated[
+        Path,
+        typer.Option(
+            help="Picture (its middle is scaled), .npy of the model's size, noise or grey."
+        ),
+    ],
     target: Annotated[
         str | None, typer.Option(help="Class that it shall become  [default: anything else]")
     ] = None,
@@ -55,6 +60,9 @@ def attack(
         str,
         typer.Option(help="fgsm, bim, pgd, momentum, apgd, deepfool, ddn, square or rays."),
     ] = "pgd",
+    confident: Annotated[
+        bool, typer.Option("--confident", help="Of pgd and momentum: go on to the last step.")
+    ] = False,
     precision: Precision = "fp32",
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Picture to write.")] = Path("attacked.png"),
@@ -65,7 +73,7 @@ def attack(
     """
     options = {
         "eps": eps, "norm": norm, "method": method, "seed": seed, "out": out, "target": target,
-        "label": label,
+        "label": label, "confident": confident or None,
     }  # fmt: skip
     with _bundle(where, precision) as bundle:
         _edge("attack", bundle, image, options)
@@ -145,5 +153,7 @@ def _edge(verb: str, bundle: Path, what: Path, options: dict[str, Any]) -> None:
 
     words = [verb, str(bundle), str(what)]
     for name, value in options.items():
-        words += [f"--{name}", str(value)] if value is not None else []
+        words += (
+            [f"--{name}", *([] if value is True else [str(value)])] if value is not None else []
+        )
     raise typer.Exit(edge.main(words))

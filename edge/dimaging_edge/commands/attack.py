@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dimaging_edge.bundle.open import Bundle
 
 Verb = Callable[[Any, str], argparse.ArgumentParser]
+STARTS = ("noise", "grey")
+"""Words that stand for an image to begin with."""
 WITHHELD = 3
 """Exit code of `robustness` where a gate failed, so that there is no figure."""
 
@@ -22,14 +24,21 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
     """Describe the verbs to the parser of `dimaging-edge`."""
     one = verb(attack, "change an image a little, so that a classifier takes it for something else")
     one.add_argument(
-        "image", metavar="IMAGE", help="picture or .npy of the size that the model takes"
-    )
+        "image", metavar="IMAGE",
+        help="picture, whose middle is scaled to the size that the model takes, or .npy of that size; or "
+        "noise or grey, of which --target is made without any limit",
+    )  # fmt: skip
     one.add_argument(
         "--label", metavar="CLASS", help="what it shows (default: what the model says)"
     )
     one.add_argument(
-        "--target", metavar="CLASS", help="what it shall become (default: anything else)"
-    )
+        "--target", metavar="CLASS",
+        help="what it shall become: a class' number, its name or a part of it (default: anything else)",
+    )  # fmt: skip
+    one.add_argument(
+        "--confident", action="store_true",
+        help="of pgd and momentum: go on to the last step, for what the model is surest of",
+    )  # fmt: skip
     one.add_argument(
         "--method", default="pgd", metavar="NAME",
         help="fgsm, bim, pgd, momentum, apgd, deepfool, ddn, square or rays (default: pgd)",
@@ -101,8 +110,11 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     from dimaging_edge import attacks
     from dimaging_edge.attacks.synthesis import probability
+    from dimaging_edge.commands.attack_pictures import write_attack
 
     oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
+    if options.image in STARTS:
+        return _synthesise(options, bundle, oracle, bounds)
     if options.method not in attacks.ATTACKS:
         raise InputError(
             f"--method: unknown {options.method!r}; {near(options.method, tuple(attacks.ATTACKS))}"
@@ -114,12 +126,14 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     target = _class(bundle, options.target, len(before), "--target")
     threat = attacks.Threat(options.norm, _eps(options.eps, bounds), bounds, target)
     given = {} if options.steps is None else {"steps": options.steps}
+    given |= {"confident": True} if options.confident else {}
     try:
         result = attacks.ATTACKS[options.method].run(
             oracle, image, np.array([label]), threat, seed=options.seed, **given
         )
     except TypeError:
-        raise InputError(f"--steps: {options.method} takes none; leave it out") from None
+        words = ", ".join(f"--{name}" for name in given)
+        raise InputError(f"{words}: {options.method} takes none; leave it out") from None
     span = bounds[1] - bounds[0]
     moved = np.rint((result.x - bounds[0]) / span * 255) / 255  # as the picture holds it
     after = probability(oracle.score((bounds[0] + moved * span).astype(np.float32)))[0]
@@ -127,7 +141,40 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     print(f"after   {_said(bundle, after)}, as a picture of 8 bits")
     print(f"moved by {result.norms[0] / span:.4g} ({options.norm}; black to white is 1)")
     print(f"{result.queries} queries; {'fooled' if result.success[0] else 'not fooled'}")
-    _write(moved[0], (image[0] - bounds[0]) / span, Path(options.out))
+    words = (
+        _words(bundle, before),
+        _words(bundle, after),
+        f"difference, {result.norms[0] / span:.4g}",
+    )
+    write_attack((image[0] - bounds[0]) / span, moved[0], words, Path(options.out))
+    return 0
+
+
+def _synthesise(
+    options: argparse.Namespace, bundle: "Bundle", oracle: Any, bounds: tuple[float, float]
+) -> int:
+    """Make an image of the target out of noise or grey, write it, and say what the model sees."""
+    import numpy as np
+
+    from dimaging_edge.attacks.synthesis import probability, synthesise
+    from dimaging_edge.commands.attack_pictures import write_attack
+
+    tensor, (low, high) = _tensor(bundle), bounds
+    shape = (1, *tensor.example[1:])
+    rng = np.random.default_rng(options.seed)
+    start = rng.random(shape, np.float32) if options.image == "noise" else np.full(shape, 0.5, "f4")
+    start = (low + start * (high - low)).astype(np.float32)
+    before = probability(oracle.score(start))[0]
+    target = _class(bundle, options.target, len(before), "--target")
+    if target is None:
+        raise InputError(f"{options.image} becomes nothing by itself; give a --target")
+    made, odds = synthesise(oracle, start, target, step=(high - low) / 255, bounds=bounds)
+    print(f"before  {_said(bundle, before)}")
+    name = _name(bundle, target)
+    print(f"after   class {target}{' ' * bool(name)}{name} ({odds[0]:.1%})")
+    moved, first = ((image[0] - low) / (high - low) for image in (made, start))
+    made = f"{_name(bundle, target) or target}, {odds[0]:.1%}"
+    write_attack(first, moved, (_words(bundle, before), made, "difference"), Path(options.out))
     return 0
 
 
@@ -189,15 +236,31 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
 
     from dimaging_edge.attacks.oracle import classifier_graphs
     from dimaging_edge.commands.array_files import read_array
+    from dimaging_edge.commands.attack_pictures import fit_picture
 
     (tensor,) = bundle.graph(classifier_graphs(bundle)[0]).inputs
+    tensor = _tensor(bundle)
     image = read_array(path, tensor)
     image = image[None] if image.ndim == len(tensor.shape) - 1 else image
+    wanted = (1, *tensor.example[1:])
+    if image.shape != wanted and path.suffix not in (".npy", ".npz") and tensor.layout == "NHWC":
+        found, image = image.shape, fit_picture(image[0], wanted[1], wanted[2])[None]
+        print(
+            f"{path.name} of {found[2]} x {found[1]} pixels: its middle, at {wanted[2]} x {wanted[1]}"
+        )
     if image.shape != (1, *tensor.example[1:]):
         raise InputError(
             f"{path}: expected one image of {tensor.example[1:]}, received {image.shape}"
         )
     return image.astype(np.float32)
+
+
+def _tensor(bundle: "Bundle") -> Any:
+    """The image that the classifier takes."""
+    from dimaging_edge.attacks.oracle import GRAPH
+
+    (tensor,) = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs
+    return tensor
 
 
 def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.ndarray]":
@@ -235,32 +298,36 @@ def _class(bundle: "Bundle", text: str | None, count: int, option: str) -> int |
         return None
     if text in names:
         return names.index(text)
+    alike = [name for name in names if text.lower() in name.lower()]
+    if len(alike) == 1 and not text.isdecimal():
+        return names.index(alike[0])
     if text.isdecimal() and int(text) < count:
         return int(text)
-    raise InputError(f"{option}: {text!r} is no class; known: 0 to {count - 1}{_hint(text, names)}")
+    said = f"is part of {', '.join(alike[:5])}" if len(alike) > 1 else "is no class"
+    raise InputError(f"{option}: {text!r} {said}; known: 0 to {count - 1}{_hint(text, names)}")
 
 
 def _hint(text: str, names: list[str]) -> str:
-    return f", or a name ({near(text, names)})" if names else ""
+    if not names:
+        return ""
+    few = len(names) <= 50
+    hint = near(text, names) if few else near(text, names).partition("known:")[0].strip()
+    return f", or a name ({hint})" if hint else ", or a name"
+
+
+def _name(bundle: "Bundle", number: int) -> str:
+    names = _names(bundle)
+    return names[number] if names else ""
 
 
 def _said(bundle: "Bundle", odds: "np.ndarray") -> str:
-    """The likeliest class and its probability."""
-    names, best = _names(bundle), int(odds.argmax())
-    name = f" {names[best]}" if names else ""
-    return f"class {best}{name} ({odds[best]:.1%})"
+    """The likeliest class and its probability, for a line of text."""
+    best = int(odds.argmax())
+    name = _name(bundle, best)
+    return f"class {best}{' ' * bool(name)}{name} ({odds[best]:.1%})"
 
 
-def _write(moved: "np.ndarray", image: "np.ndarray", out: Path) -> None:
-    """The attacked picture, and a strip: before, after, their difference stretched around grey."""
-    import numpy as np
-
-    from dimaging_edge.commands.array_files import save_picture
-
-    save_picture(moved, out)
-    delta = moved - image
-    shown = 0.5 + delta / (2 * max(float(np.abs(delta).max()), 1e-9))
-    gap = np.ones((image.shape[0], 2, image.shape[2]), np.float32)
-    strip = out.with_name(f"{out.stem}-compare{out.suffix}")
-    save_picture(np.concatenate([image, gap, moved, gap, shown], axis=1), strip)
-    print(f"{out}\n{strip}")
+def _words(bundle: "Bundle", odds: "np.ndarray") -> str:
+    """The same below a picture."""
+    best = int(odds.argmax())
+    return f"{_name(bundle, best) or f'class {best}'}, {odds[best]:.1%}"

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from dimaging_edge import open_bundle
+from dimaging_edge.commands.attack_pictures import fit_picture
 from dimaging_edge.commands.main import main
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.precision.image_bytes import wrap
@@ -103,10 +104,44 @@ def test_attack_refuses(case, capsys, floats, picture, tmp_path, monkeypatch):
     assert message in run(capsys, "attack", floats, picture, *words, code=1).err
 
 
-def test_a_picture_of_another_size(capsys, floats, tmp_path):
-    Image.new("L", (7, 6)).save(tmp_path / "wide.png")
-    said = run(capsys, "attack", floats, tmp_path / "wide.png", code=1).err
+def test_an_array_of_another_size_is_refused(capsys, floats, tmp_path):
+    np.save(tmp_path / "wide.npy", np.zeros((6, 7, 1), np.float32))
+    said = run(capsys, "attack", floats, tmp_path / "wide.npy", code=1).err
     assert "expected one image of (6, 6, 1), received (1, 6, 7, 1)" in said
+
+
+def test_of_a_picture_of_another_size_the_middle_is_taken(capsys, floats, tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    out = tmp_path / "made.png"
+    words = ("--eps", "0", "--out", out)
+    said = run(capsys, "attack", floats, tmp_path / "wide.png", *words).out
+    assert "wide.png of 10 x 6 pixels: its middle, at 6 x 6" in said
+    np.testing.assert_array_equal(pixels_of(out), pixels[:, 2:8])
+
+
+def test_a_photograph_loses_an_eighth_of_its_border():
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (256, 1, 3))
+    np.testing.assert_array_equal(fit_picture(ramp, 224, 224), ramp[16:240, 16:240])
+
+
+@pytest.mark.parametrize("start", ["noise", "grey"])
+def test_an_image_out_of_nothing(capsys, bundle, tmp_path, start):
+    out = tmp_path / "made.png"
+    said = run(capsys, "attack", bundle, start, "--target", NAMES[2], "--out", out).out
+    assert f"after   class 2 {NAMES[2]} (9" in said
+    assert pixels_of(out).shape == (6, 6)
+    said = run(capsys, "attack", bundle, start, "--out", out, code=1).err
+    assert f"{start} becomes nothing by itself; give a --target" in said
+
+
+def test_a_part_of_a_name_will_do(capsys, floats, picture, tmp_path):
+    out = tmp_path / "made.png"
+    said = run(
+        capsys, "attack", floats, picture, "--target", NAMES[2][1:].upper(), "--confident",
+        "--steps", 7, "--eps", "0.2", "--out", out,
+    ).out  # fmt: skip
+    assert "10 queries" in said  # the clean image, 8 gradients and the last look
 
 
 @pytest.fixture(scope="module")

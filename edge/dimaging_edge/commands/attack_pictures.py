@@ -1,0 +1,75 @@
+"""Pictures of an attack: a photograph made fit for a model, and a strip: before, after, the difference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dimaging_edge.commands.array_files import save_picture
+
+if TYPE_CHECKING:
+    pass
+
+SMALL = 64
+"""Side in pixels below which the whole middle of a picture is taken, and no border cut off."""
+_CAPTION = 96
+"""Width in pixels from which a picture has a caption below it."""
+_BAR, _TEXT = 20, 12
+"""Height of a caption and of its letters, pixels."""
+
+
+def fit_picture(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle of a picture [H, W, C], uint8 or float in [0, 1], of another size, in steps of 8 bits.
+
+    It is scaled (bicubic) to 8/7 of the size before it is cut, as photographs are for ImageNet.
+    """
+    from PIL import Image
+
+    share = 8 / 7 if height >= SMALL else 1
+    short = round(height * share), round(width * share)
+    scale = max(short[0] / image.shape[0], short[1] / image.shape[1])
+    rows, columns = (max(s, round(n * scale)) for s, n in zip(short, image.shape[:2], strict=True))
+    top, left = (rows - height) // 2, (columns - width) // 2
+    full = 255 if image.dtype == np.uint8 else 1
+    planes = [
+        Image.fromarray(plane.astype(np.float32)).resize((columns, rows), Image.Resampling.BICUBIC)
+        for plane in np.moveaxis(image, -1, 0)
+    ]
+    pixels = np.stack([np.asarray(plane) for plane in planes], -1)[
+        top : top + height, left : left + width
+    ]
+    steps = np.rint(pixels.clip(0, full) * (255 / full))
+    return (steps / np.float32(255 / full)).astype(image.dtype)
+
+
+def write_attack(
+    before: np.ndarray, after: np.ndarray, words: tuple[str, str, str], out: Path
+) -> None:
+    """Write `after` to `out`, and NAME-compare beside it: before, after, the difference around grey.
+
+    Images are [H, W, C] in [0, 1]; words: what stands below each of the three, where there is room.
+    """
+    save_picture(after, out)
+    delta = after - before
+    shown = 0.5 + delta / (2 * max(float(np.abs(delta).max()), 1e-9))
+    gap = np.ones((before.shape[0], 2, before.shape[2]), np.float32)
+    strip = np.concatenate([before, gap, after, gap, shown], axis=1)
+    if before.shape[1] >= _CAPTION:
+        strip = np.concatenate([strip, _captions(words, before.shape[1], strip)])
+    file = out.with_name(f"{out.stem}-compare{out.suffix}")
+    save_picture(strip, file)
+    print(f"{out}\n{file}")
+
+
+def _captions(words: tuple[str, ...], width: int, strip: np.ndarray) -> np.ndarray:
+    """A white bar with a line of text for each picture of this width."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    bar: Image.Image = Image.new("L", (strip.shape[1], _BAR), 255)
+    pen, font = ImageDraw.Draw(bar), ImageFont.load_default(_TEXT)
+    for number, text in enumerate(words):
+        while pen.textlength(text, font) > width and len(text) > 4:
+            text = text.rstrip("\u2026")[:-1] + "\u2026"
+        pen.text((number * (width + 2) + 2, 3), text, 0, font)
+    grey = np.asarray(bar, np.float32)[..., None] / 255
+    return np.repeat(grey, strip.shape[2], axis=-1)
