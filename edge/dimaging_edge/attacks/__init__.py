@@ -16,6 +16,7 @@ from dimaging_edge.attacks.fgsm import fgsm
 from dimaging_edge.attacks.oracle import OnnxOracle, Scores, bounds_of, of_bundle, of_file
 from dimaging_edge.attacks.pgd import bim, momentum, pgd
 from dimaging_edge.attacks.rays import rays
+from dimaging_edge.attacks.robust import robust, survival
 from dimaging_edge.attacks.square import square
 from dimaging_edge.attacks.synthesis import synthesise
 from dimaging_edge.attacks.table import ATTACKS, Result
@@ -25,5 +26,5 @@ from dimaging_edge.attacks.wrapped import Bpda, Eot, Transfer
 __all__ = [
     "ATTACKS", "Bpda", "Eot", "OnnxOracle", "Result", "Scores", "Threat", "Transfer", "apgd", "bim",
     "bounds_of", "ddn", "deepfool", "fgsm", "momentum", "of_bundle", "of_file", "pgd", "rays", "read_eps",
-    "square", "synthesise",
+    "robust", "square", "survival", "synthesise",
 ]  # fmt: skip

@@ -47,21 +47,21 @@ class Eot:
     def score(self, x: np.ndarray) -> np.ndarray:
         """The mean over views that depend on the seed alone."""
         rng = np.random.default_rng([self._seed, 0])
-        views = [_chain(self._draws, rng).apply(x) for _ in range(self._views)]
+        views = [chain(self._draws, rng).apply(x) for _ in range(self._views)]
         return np.mean([self._oracle.score(view) for view in views], 0)
 
     def _mean(self, ask: Callable[[np.ndarray], tuple], x: np.ndarray, gradients: int) -> Any:
         total: list[np.ndarray] = []
         for _ in range(self._views):
-            view = _chain(self._draws, self._rng)
+            view = chain(self._draws, self._rng)
             answer = ask(view.apply(x))
             answer = [view.back(a) if i < gradients else a for i, a in enumerate(answer)]
             total = [a + b for a, b in zip(total, answer, strict=True)] if total else answer
         return tuple(part / np.float32(self._views) for part in total)
 
 
-def _chain(draws: Sequence[Draw], rng: np.random.Generator) -> View:
-    """One view after the other, each drawn."""
+def chain(draws: Sequence[Draw], rng: np.random.Generator) -> View:
+    """Several views drawn, to be taken one after the other."""
     views = [draw(rng) for draw in draws]
 
     def apply(x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,70 @@
+"""Adversarial images that stand what happens to a photograph (lecture: "robust adversarial inputs").
+
+    image ──one view of each kind──> gradients back through the views ──sum, with a memory──> step
+
+Expectation over transformations (Athalye et al. 2018, arXiv 1707.07397). `Eot` gives the same mean to any
+attack; this one knows besides which views are won already, and lets them count less.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dimaging_edge.attacks.table import Asked, Result, check_images
+from dimaging_edge.attacks.threat import Threat, column
+from dimaging_edge.attacks.wrapped import Draw
+from dimaging_edge.common.errors import DimagingError, InputError
+
+SETTLED = 3.0
+"""Margin beyond which a view is won: 95 % for the target, or 5 % left for the right class."""
+_WON = 0.1
+"""What a view that is won counts: enough to stay so."""
+
+
+def robust(
+    oracle: Any, x: np.ndarray, y: Any, threat: Threat, draws: Sequence[Draw],
+    *, steps: int = 40, decay: float = 0.8, seed: int = 0,
+) -> Result:  # fmt: skip
+    """Images x [N, H, W, C] moved so that they deceive in every view of `draws`, which are drawn anew each step.
+
+    Steps are 15 % of eps long, in the second half 5 %. `success` says whether the image itself deceives; what
+    views do is counted by `survival`. InputError without draws, and for what other attacks refuse too.
+    """
+    if not draws or steps < 1:
+        raise InputError(
+            f"robust: expected at least one view and one step, received {len(draws)} and {steps}"
+        )
+    if threat.norm != "linf":
+        raise InputError(f"robust works in linf; received the norm {threat.norm!r}")
+    asked = Asked(oracle)
+    y, _ = check_images(asked, x, y, threat)
+    wanted, rng = threat.wanted(y), np.random.default_rng(seed)
+    moved, memory, box = x.copy(), np.zeros_like(x), threat.box(x)
+    for step in range(steps):
+        total = np.zeros_like(x)
+        for draw in draws:
+            view = draw(rng)
+            gradient, margin, _ = asked(view.apply(moved).astype(np.float32, copy=False), wanted)
+            weight = np.where(threat.sign * margin > SETTLED, _WON, 1.0).astype(np.float32)
+            total += view.back(gradient * column(weight, x))
+        if not np.isfinite(total).all():
+            raise DimagingError("robust: a gradient of the model is NaN or infinite")
+        mean = np.abs(total).reshape(len(x), -1).mean(1)
+        memory = decay * memory + threat.sign * total / column(np.maximum(mean, 1e-30), x)
+        length = threat.eps * (0.15 if step < steps // 2 else 0.05)
+        moved = threat.project(moved + np.float32(length) * np.sign(memory), x, box)
+    success = threat.reached(asked.score(moved), y)
+    return Result(moved, success, threat.norms(moved, x), asked.queries, seed, "robust")
+
+
+def survival(
+    score: Any, x: np.ndarray, y: Any, threat: Threat, draws: Sequence[Draw], seed: int = 0
+) -> np.ndarray:
+    """Whether images x [N, H, W, C] deceive in one view of each of `draws`: bool [views, N].
+
+    score: images -> logits, such as `oracle.score` of another file than the one attacked.
+    """
+    rng = np.random.default_rng(seed)
+    views = [draw(rng).apply(x).astype(np.float32, copy=False) for draw in draws]
+    return np.stack([threat.reached(score(view), np.asarray(y, np.int64)) for view in views])
