@@ -26,7 +26,7 @@ def robust(
     oracle: Any, x: np.ndarray, y: Any, threat: Threat, draws: Sequence[Draw],
     *, steps: int = 40, decay: float = 0.8, seed: int = 0,
 ) -> Result:  # fmt: skip
-    """Images x [N, H, W, C] moved so that they deceive in every view of `draws`, which are drawn anew each step.
+    """Images x [N, H, W, C] moved so that they deceive in every view of `draws`, drawn anew in each step.
 
     Steps are 15 % of eps long, in the second half 5 %. `success` says whether the image itself deceives; what
     views do is counted by `survival`. InputError without draws, and for what other attacks refuse too.

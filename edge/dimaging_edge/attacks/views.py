@@ -1,17 +1,16 @@
 """More views for `Eot` and `robust`: what happens to a photograph on its way to a classifier.
 
-Each is a function of settings that returns a Draw: an image resampled, sent through a real codec, or several of
-these one after the other. Resampling is linear, and its gradient goes back through the exact transpose.
+Each is a function of settings that returns a Draw: an image resampled, sent through a real codec, or several
+of these one after the other; a `common.camera.Camera` is a Draw too. Resampling is linear, and its gradient
+goes back through the exact transpose.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from dimaging_edge.attacks.wrapped import Draw, View, chain, light, noise, shifts
-
-Codec = Callable[[np.ndarray, int], np.ndarray]
-"""codec(images [N, H, W, C], quality) -> images: encoded and decoded again."""
+from dimaging_edge.common.camera import Codec, resize_matrix
 
 
 def resampled(least: float) -> Draw:
@@ -24,7 +23,7 @@ def resampled(least: float) -> Draw:
             for axis in (1, 2):
                 size = x.shape[axis]
                 small = max(1, round(size * factor))
-                matrix = _resize(small, size) @ _resize(size, small)
+                matrix = resize_matrix(small, size) @ resize_matrix(size, small)
                 matrix = matrix.T if back else matrix
                 x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
             return x
@@ -50,7 +49,7 @@ def joined(*draws: Draw) -> Draw:
 
 
 def photographed(codec: Codec, bounds: tuple[float, float] = (0.0, 1.0)) -> Sequence[Draw]:
-    """The six ways in which a photograph changes: coded, shifted, resampled, both, lighter or darker, noisy."""
+    """Six ways in which a photograph changes: coded, shifted, resampled, shifted and coded, light, noise."""
     span = bounds[1] - bounds[0]
     return (
         encoded(codec, 50, 95),
@@ -60,13 +59,3 @@ def photographed(codec: Codec, bounds: tuple[float, float] = (0.0, 1.0)) -> Sequ
         light(0.2, bounds),
         noise(0.02 * span, bounds),
     )
-
-
-def _resize(before: int, after: int) -> np.ndarray:
-    """The matrix [after, before] of a linear interpolation that averages where it makes smaller."""
-    step = before / after
-    width = max(step, 1.0)
-    centre = (np.arange(after) + 0.5) * step - 0.5
-    distance = np.abs(centre[:, None] - np.arange(before)) / width
-    weight = np.maximum(1 - distance, 0)
-    return (weight / weight.sum(1, keepdims=True)).astype(np.float32)
