@@ -119,6 +119,29 @@ def curves(
     return figure
 
 
+def view_maps(maps: Mapping[str, Any], title: str = "") -> Any:
+    """Plot maps of distance and angle side by side (`dimaging_edge.robustness.view_map`): share misread."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.6 + 2.3 * len(maps), 3.0), layout="constrained")
+    figure.suptitle(title)
+    panels = np.atleast_1d(figure.subplots(1, len(maps)))
+    for axes, (name, found) in zip(panels, maps.items(), strict=True):
+        image = axes.imshow(found.rates, cmap="magma", vmin=0, vmax=1, aspect="auto")
+        axes.set(title=name, xlabel="angle, degrees")
+        axes.set_xticks(range(len(found.yaws)), [f"{yaw:g}" for yaw in found.yaws])
+        axes.set_yticks(range(len(found.distances)), [f"{d:g}" for d in found.distances])
+        for row, column in np.ndindex(found.rates.shape):
+            share = found.rates[row, column]
+            colour = "black" if share > 0.6 else "white"
+            axes.text(
+                column, row, f"{share:.0%}", ha="center", va="center", color=colour, fontsize=8
+            )
+    panels[0].set_ylabel("distance")
+    figure.colorbar(image, ax=list(panels), label="share misread")
+    return figure
+
+
 def save_figure(figure: Any, path: str | Path) -> None:
     """Write a matplotlib figure; the suffix of `path` chooses the format."""
     with whole_file(path) as temporary:

@@ -31,6 +31,10 @@ class Config:
     kernel: int = 4  # side of the kernels, pixels
     units: int = 100  # units of the hidden dense layer; 0: no such layer
     dropout: float = 0.0  # share of values left out before the last layer
+    convolutions: int = 1  # convolutions of each stage, of which the first has stride 2
+    normalise: bool = (
+        False  # batch norm after each convolution, and dropout before the hidden layer too
+    )
 
     def __post_init__(self):
         if self.classes < 2:
@@ -47,13 +51,23 @@ def build_classifier(config: Config) -> keras.Model:
     image = keras.Input(config.shape, name="image")
     x = image
     for channels in config.channels:
-        x = layers.Conv2D(channels, config.kernel, 2, padding="same", activation="relu")(x)
+        for stride in (2, *[1] * (config.convolutions - 1)):
+            x = _convolution(x, channels, stride, config)
     x = layers.Flatten()(x)
+    if config.normalise and config.dropout:
+        x = layers.Dropout(config.dropout)(x)
     if config.units:
         x = layers.Dense(config.units, activation="relu")(x)
     if config.dropout:
         x = layers.Dropout(config.dropout)(x)
     return keras.Model(image, {"logits": layers.Dense(config.classes)(x)}, name="classifier")
+
+
+def _convolution(x, channels: int, stride: int, config: Config):
+    if not config.normalise:
+        return layers.Conv2D(channels, config.kernel, stride, padding="same", activation="relu")(x)
+    x = layers.Conv2D(channels, config.kernel, stride, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))
 
 
 @keras.saving.register_keras_serializable("dimaging")

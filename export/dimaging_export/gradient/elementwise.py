@@ -13,6 +13,8 @@ from dimaging_export.gradient.tape import Tape
 
 _STEEP = 1e30
 """Slope at which a HardSigmoid is 0 for y <= 0 and 1 for y > 1e-30: a mask in one node, faster than Where."""
+_RELU6 = 6.0
+"""The bound of ReLU6, whose derivative there is 0 (TensorFlow's Relu6Grad); other clips pass at theirs."""
 
 
 @rule("Identity", "Dropout")
@@ -41,14 +43,17 @@ def relu(t: Tape, node: Node, dy: str) -> Gradients:
 def clip(t: Tape, node: Node, dy: str) -> Gradients:
     """Pass dy inside the bounds, and on them, except at a lower bound of 0.
 
-    There a clip is a ReLU with a ceiling, whose derivative at 0 is 0, as in TensorFlow. A clip of the image
-    itself passes at 0 too: a pixel at its bound can still move inward.
+    There a clip is a ReLU with a ceiling, whose derivative at 0 is 0, as in TensorFlow; that of ReLU6 at 6
+    too. A clip of the image itself passes at 0 too: a pixel at its bound can still move inward.
     """
     x, low, high = node.inputs[0], _bound(t, node, 1), _bound(t, node, 2)
     if low == 0 and x != t.image:
         y = node.outputs[0]
         dy = t.op("Mul", dy, t.op("HardSigmoid", y, alpha=_STEEP, beta=0.0))
         low = None
+        if high is not None and high > 0:
+            below = _below(t, y, high) if high == _RELU6 else _up_to(t, x, high)
+            return [t.op("Mul", dy, below)]
     if low is None and high is None:
         return [dy]
     outside = [
@@ -58,6 +63,22 @@ def clip(t: Tape, node: Node, dy: str) -> Gradients:
     ]
     mask = t.op("Or", *outside) if len(outside) == 2 else outside[0]
     return [t.op("Where", mask, t.constant(0.0), dy)]
+
+
+def _below(t: Tape, x: str, high: float) -> str:
+    """Append a mask: 1 for x < high, 0 from there on; `high` is positive.
+
+    A HardSigmoid is one node where a comparison and Where are two. It is exact: its slope is the inverse of
+    the distance to the float32 below `high`; product and sum are whole numbers up to 2^24 around it.
+    """
+    step = high - float(np.nextafter(np.float32(high), np.float32(0)))
+    return t.op("HardSigmoid", x, alpha=-1 / step, beta=high / step)
+
+
+def _up_to(t: Tape, x: str, high: float) -> str:
+    """Append a mask: 1 for x <= high, 0 above; `high` is positive."""
+    step = float(np.spacing(np.float32(high)))
+    return t.op("HardSigmoid", x, alpha=-1 / step, beta=high / step + 1)
 
 
 def _bound(t: Tape, node: Node, index: int) -> float | None:
