@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge import __version__
-from dimaging_edge.commands import attack, generate, photo, text
+from dimaging_edge.commands import app, attack, generate, photo, text
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
 from dimaging_edge.common.output import show
@@ -199,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     _device(one)
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
     photo.add_verbs(verbs, _device)
+    app.add_verb(verbs)
     for module in (generate, attack, text):
         module.add_verbs(lambda function, said: verb(_opened(function), said), _device)
     return parser

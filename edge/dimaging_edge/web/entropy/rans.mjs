@@ -82,7 +82,10 @@ export class Decoder {
       }
       this.state[lane] = x;
     }
-    this.feed(data.subarray(4 * lanes));
+    /** @private */
+    this.data = data;
+    /** @private */
+    this.at = 4 * lanes;
   }
 
   /**
@@ -90,9 +93,7 @@ export class Decoder {
    * @param {Uint8Array} data
    */
   feed(data) {
-    /** @private */
     this.data = data;
-    /** @private */
     this.at = 0;
   }
 

@@ -39,6 +39,7 @@ export async function compress(model, photo, quality, { tile = AT_ONCE, progress
   const { height, width, channels, image } = photo;
   check(model, photo, quality, tile);
   const grid = tiles(height, width, tile, Math.min(model.halo, tile));
+  /** @type {import("./tile_codec.mjs").Coded[]} */
   const coded = [];
   for (const part of grid) {
     const { z, y } = await latentsOf(model, photo, part, quality);

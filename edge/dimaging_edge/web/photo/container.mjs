@@ -72,6 +72,7 @@ export function toBytes({ header, entries, rungs, chunks }) {
     });
   });
   const all = [...chunks].map(([kind, data]) => ({ late: kind === "alph", data: chunk(kind, data) }));
+  /** @type {Uint8Array[]} */
   const parts = all.filter(({ late }) => !late).map(({ data }) => data);
   parts.push(chunk("TILE", directory));
   for (const rung of rungs) for (const data of rung) parts.push(data ?? new Uint8Array());

@@ -134,7 +134,9 @@ export class Field {
   constructor(tables, shape, whole) {
     this.tables = tables;
     this.whole = whole ? 8 : 1;
-    [this.height, this.width, this.channels] = shape;
+    this.height = shape[0];
+    this.width = shape[1];
+    this.channels = shape[2];
     /** Deviations cut to +-1016, in eighths of a step. */
     this.known = new Int16Array(tables ? shape[0] * shape[1] * shape[2] : 0);
   }

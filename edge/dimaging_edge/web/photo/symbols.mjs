@@ -200,6 +200,7 @@ export class RungReader {
     this.lanes = lanes;
     /** @type {Decoder | null} */
     this.decoder = null;
+    /** @type {Uint8Array} */
     this.data = new Uint8Array();
     this.taken = 0;
   }

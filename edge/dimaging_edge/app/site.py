@@ -1,0 +1,151 @@
+"""The files of the page: from the wheel, onnxruntime-web, and bundles.
+
+    index.html, app.mjs, ...                 the page, read first from its cache, replaced when the wheel is updated
+    sw.js, files.json                        written here: the list of all files, and the page's version
+    keep/engine-1.30.0/...                   never change: their folder's name changes with them
+    keep/unet_codec-80393979d031/...
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dimaging_edge.app import engine
+from dimaging_edge.bundle.open import REFERENCE, read_manifest
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.files import write_bytes
+from dimaging_edge.common.version import __version__
+from dimaging_edge.photo.bundle_model import SHIPPED, located
+
+WEB = Path(__file__).parents[1] / "web"
+"""The folder of the page's own files."""
+KEEP = "keep/"
+"""What stands before files that never change."""
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".md": "text/markdown; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+}
+"""Suffix -> type; a system's own table cannot be trusted (Windows keeps it in the registry)."""
+_LEFT_OUT = {"prior.npz"}
+"""The files of a bundle that only numpy needs."""
+_HIDDEN = {"sw.js"}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the page; `core`: needed at the first visit."""
+
+    read: Callable[[], bytes]
+    core: bool = True
+    pack: Callable[[], bytes] | None = None
+
+    def packed(self) -> bytes:
+        """Return the content compressed by gzip."""
+        return self.pack() if self.pack else gzip.compress(self.read(), 6, mtime=0)
+
+
+class Site:
+    """The files of a page with some bundles, by path."""
+
+    def __init__(self, bundles: Sequence[str | Path] = ()):
+        """Take bundles to show, beside those that come with the package; the first codec is the page's own.
+
+        InputError for two bundles of one name, BundleError for a folder that is no bundle.
+        """
+        chosen = [located(path) for path in bundles]
+        shipped = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
+        folders = [*chosen, *(path for path in shipped if path not in chosen)]
+        names = [folder.name for folder in folders]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"two bundles are called {twice}; rename the folder of one")
+        self.files: dict[str, File] = {}
+        self.bundles: list[dict[str, Any]] = []
+        for path in sorted(WEB.rglob("*")):
+            name = path.relative_to(WEB).as_posix()
+            if path.is_file() and path.parent != engine.FOLDER and name not in _HIDDEN:
+                self.files[name] = File(path.read_bytes)
+        self._add_engine()
+        for folder in folders:
+            self._add_bundle(folder, core=folder in chosen)
+        codecs = [one for one in self.bundles if {"encoder", "prior", "decoder"} <= set(one["graphs"])]
+        first = codecs[0]["folder"] if codecs else ""
+        for name, file in self.files.items():
+            if name.startswith(first):
+                self.files[name] = File(file.read)
+        listed = self._listing()
+        self.files["files.json"] = File(lambda: listed)
+        worker = self._worker()
+        self.files["sw.js"] = File(lambda: worker, core=False)
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the page: another one for any change of its own files or its list of bundles."""
+        found = hashlib.sha256(__version__.encode())
+        for name, file in sorted(self.files.items()):
+            found.update(name.encode())
+            if not name.startswith(KEEP):
+                found.update(file.read())
+        return found.hexdigest()[:16]
+
+    def write(self, folder: Path) -> int:
+        """Write all files to a folder for any https host, and return how many."""
+        for name, file in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, file.read())
+        return len(self.files)
+
+    def _add_engine(self) -> None:
+        place = f"{KEEP}engine-{engine.VERSION}/"
+        for name in engine.PINNED:
+            self.files[place + name] = File(_reader(name), pack=_packer(name))
+        for name in engine.NOTICES:
+            self.files[place + name] = File((engine.FOLDER / name).read_bytes, core=False)
+        self.files["reference.onnx"] = File(REFERENCE.read_bytes)
+
+    def _add_bundle(self, folder: Path, *, core: bool) -> None:
+        manifest = read_manifest(folder)
+        stamp = hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()[:12]
+        place = f"{KEEP}{folder.name}-{stamp}/"
+        for name in ("bundle.json", "CARD.md", *manifest.files):
+            if name not in _LEFT_OUT and (folder / name).is_file():
+                self.files[place + name] = File((folder / name).read_bytes, core=core)
+        entry = {"name": folder.name, "folder": place, "model": manifest.model}
+        entry |= {"model_id": manifest.model_id, "graphs": list(manifest.graphs)}
+        self.bundles.append(entry)
+
+    def _listing(self) -> bytes:
+        files = {name: file.core for name, file in sorted(self.files.items())}
+        value = {"engine": f"{KEEP}engine-{engine.VERSION}/", "bundles": self.bundles}
+        value |= {"dimaging": __version__, "onnxruntime_web": engine.VERSION, "files": files}
+        return json.dumps(value, indent=1).encode()
+
+    def _worker(self) -> bytes:
+        core = sorted(name for name, file in self.files.items() if file.core and name != "index.html")
+        values = {"VERSION": self.version, "CORE": ["./", *core]}
+        values["KEPT"] = sorted({name[: name.index("/", len(KEEP)) + 1] for name in self.files if KEEP in name})
+        head = "".join(f"const {key} = {json.dumps(value)};\n" for key, value in values.items())
+        return head.encode() + (WEB / "sw.js").read_bytes()
+
+
+def _reader(name: str) -> Callable[[], bytes]:
+    return lambda: engine.read_engine(name)
+
+
+def _packer(name: str) -> Callable[[], bytes]:
+    return lambda: engine.packed_engine(name)

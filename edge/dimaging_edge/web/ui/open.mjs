@@ -1,0 +1,70 @@
+// @ts-check
+/** The tab that shows a `.dimg` file, coarse to fine, and saves it as PNG. */
+import { alarm, figure, make, outlets, picker, size, table, working } from "./dom.mjs";
+
+/** @param {import("../app.mjs").Page} page */
+export function openTab(page) {
+  const damaged = make("input", { type: "checkbox", id: "damaged" });
+  const result = make("section", { "aria-label": "Result" });
+  const preview = make("section", { "aria-label": "Picture" });
+  const take = async (/** @type {File} */ file) => {
+    preview.replaceChildren();
+    const data = new Uint8Array(await file.arrayBuffer());
+    const done = await working(result, "Opening", ({ signal, progress }) =>
+      page.client.call("open", { data, keepGoing: damaged.checked }, {
+        signal,
+        progress: (step) => {
+          if (step.more?.rgba) show(preview, step.more);
+          progress(step);
+        },
+      }),
+    );
+    if (!done) return;
+    show(preview, done);
+    result.replaceChildren(...describe(done, file));
+  };
+  return [
+    make("h1", {}, "Open a .dimg file"),
+    picker({ label: "Choose a file", accept: ".dimg,application/octet-stream", hint: "or drop one here", take }),
+    make("label", { className: "check" }, damaged, "Show what is left of a damaged file"),
+    result,
+    preview,
+  ];
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {any} picture
+ */
+function show(place, picture) {
+  const stage = ["the coarse latents alone", "half of the fine latents", "the whole picture"][picture.rungs - 1];
+  const words = `${stage}, ${picture.width} x ${picture.height}`;
+  place.replaceChildren(make("div", { className: "pictures one" }, figure(picture, words)));
+}
+
+/**
+ * @param {any} done
+ * @param {File} file
+ */
+function describe(done, file) {
+  const sums = done.latents.map((/** @type {number} */ sum) => sum.toString(16).padStart(8, "0"));
+  const also = [done.alpha && "transparency", done.icc && "colour profile", done.exif && "EXIF"].filter(Boolean);
+  return [
+    make("h2", {}, `${file.name}, ${size(file.size)}`),
+    ...done.damage.map((/** @type {string} */ words) => alarm(words)),
+    outlets(done.png, file.name.replace(/\.dimg$/, ".png")),
+    table(
+      [
+        ["fact", ""],
+        ["picture", `${done.width} x ${done.height}, ${done.channels} channels of ${done.depth} bits`],
+        ["quality", done.quality],
+        ["model", done.model],
+        ["tiles", `${sums.length} of up to ${done.tile} pixels`],
+        ["latents", sums.length > 3 ? `${sums.slice(0, 3).join(" ")} ...` : sums.join(" ")],
+        ["also", also.join(", ") || "—"],
+      ],
+      "What the file says",
+    ),
+    make("p", { className: "soft" }, "The latents are those that were encoded: their check sums agree."),
+  ];
+}

@@ -1,0 +1,210 @@
+// @ts-check
+/**
+ * Everything heavy, off the page's thread: {id, verb, args} comes in; {id, progress}, {id, result} or {id, error} go
+ * out. {cancel: id} ends a task at its next step.
+ */
+import { bench } from "./bench.mjs";
+import { openBundle } from "./bundle/open.mjs";
+import { clean, psnr, withNoise } from "./clean.mjs";
+import { InputError } from "./errors.mjs";
+import { draw, sizeOf } from "./generate/stepping.mjs";
+import { openModel } from "./photo/bundle_model.mjs";
+import { compress, decompress } from "./photo/codec.mjs";
+import { readHeader } from "./photo/container.mjs";
+import { readPicture, rival, toRgba, writePicture } from "./picture.mjs";
+
+/** @typedef {{name: string, folder: string, model: string, model_id: string, graphs: string[]}} Entry */
+/** @typedef {{engine: string, bundles: Entry[], dimaging: string, onnxruntime_web: string}} Listing */
+/** @typedef {(done: number, total: number, more?: any) => Promise<void>} Step */
+
+/** @type {Listing} */
+let listing;
+/** @type {any} */
+let ort;
+/** @type {Map<string, Promise<import("./bundle/open.mjs").Bundle>>} */
+const bundles = new Map();
+/** @type {Map<string, Promise<import("./photo/bundle_model.mjs").BundleModel>>} */
+const models = new Map();
+/** @type {Set<number>} */
+const cancelled = new Set();
+
+/** @param {string} path */
+async function fetched(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new InputError(`${path} is not here (${answer.status}); visit the page once with a network`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** @param {string} name */
+function bundle(name) {
+  const entry = listing.bundles.find((one) => one.name === name);
+  if (!entry) throw new InputError(`there is no bundle ${name} on this page`);
+  if (!bundles.has(name)) {
+    bundles.set(name, openBundle(name, (file) => fetched(entry.folder + file), ort));
+  }
+  return /** @type {Promise<import("./bundle/open.mjs").Bundle>} */ (bundles.get(name));
+}
+
+/** @param {string} name */
+async function model(name) {
+  if (!models.has(name)) models.set(name, bundle(name).then(openModel));
+  try {
+    return await /** @type {Promise<import("./photo/bundle_model.mjs").BundleModel>} */ (models.get(name));
+  } catch (error) {
+    models.delete(name);
+    bundles.delete(name);
+    throw error;
+  }
+}
+
+/** @type {Record<string, (args: any, step: Step) => Promise<any>>} */
+const VERBS = {
+  /** Start onnxruntime. */
+  async start(args) {
+    listing = args.listing;
+    ort = await import(new URL(`${listing.engine}ort.wasm.min.mjs`, location.href).href);
+    ort.env.wasm.numThreads = args.threads;
+    ort.env.wasm.wasmPaths = new URL(listing.engine, location.href).href;
+    ort.env.logLevel = "error";
+    return { threads: args.threads };
+  },
+
+  /** Open the model of a codec, so that the first photo does not wait for it. */
+  async warm({ name }) {
+    const codec = await model(name);
+    return { bitDepth: codec.bitDepth, channels: codec.channels };
+  },
+
+  async compress({ name, file, quality, mostBytes, tile }, step) {
+    const started = performance.now();
+    const { photo, note } = await readPicture(file);
+    const codec = await model(name);
+    let data = await compress(codec, photo, quality, { tile, progress: (done, total) => step(done, total) });
+    while (mostBytes && data.length > mostBytes && quality > 0) {
+      // Bytes grow by about 6 % from one quality to the next.
+      quality -= Math.max(1, Math.min(quality, Math.ceil(Math.log(data.length / mostBytes) / 0.07)));
+      data = await compress(codec, photo, quality, { tile, progress: (done, total) => step(done, total) });
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const back = await decompress(codec, data, { progress: (done, total) => step(done, total) });
+    const pixels = photo.width * photo.height;
+    const rivals = [];
+    for (const type of ["image/jpeg", "image/webp"]) {
+      const other = await rival(photo, type, data.length);
+      if (!other) continue;
+      const seen = (await readPicture(other)).photo;
+      rivals.push({ type, bytes: other.size, psnr: seen.channels === photo.channels ? psnr(seen.image, photo.image) : null });
+    }
+    return {
+      data, note, quality, seconds, rivals, width: photo.width, height: photo.height, bpp: (8 * data.length) / pixels,
+      psnr: psnr(back.photo.image, photo.image), before: toRgba(photo), after: toRgba(back.photo),
+    };
+  },
+
+  async open({ data, keepGoing }, step) {
+    const { header } = readHeader(data);
+    const entry = listing.bundles.find((one) => one.model_id.startsWith(header.modelId));
+    if (!entry) {
+      const known = listing.bundles.filter((one) => one.graphs.includes("prior")).map((one) => one.name);
+      throw new InputError(
+        `the file was compressed with model ${header.modelId}; models here: ${known.join(", ")}. Serve the bundle ` +
+          "that compressed it: dimaging-edge app BUNDLE",
+      );
+    }
+    const codec = await model(entry.name);
+    let done = 0;
+    const stages = header.width * header.height > 1 << 21 ? [3] : [1, 2, 3]; // a preview of a large picture is no quicker
+    for (const rungs of stages) {
+      const { photo, damage, latents } = await decompress(codec, data, {
+        rungs, keepGoing,
+        progress: (part, total) => step(done + part, stages.length * total),
+      });
+      done += 2 * latents.length;
+      const shown = {
+        rungs, damage, latents, width: photo.width, height: photo.height, channels: photo.channels,
+        quality: header.quality, tile: header.tile, depth: header.depth, model: entry.name, rgba: toRgba(photo),
+        icc: photo.icc?.length ?? 0, exif: photo.exif?.length ?? 0, alpha: Boolean(photo.alpha),
+      };
+      if (rungs === 3) return { ...shown, png: await writePicture(photo) };
+      await step(done, 2 * stages.length * latents.length, shown);
+    }
+    return null;
+  },
+
+  async clean({ name, file, sigma, seed }, step) {
+    const { photo, note } = await readPicture(file, 1 << 21);
+    const picture = { ...photo, image: /** @type {Uint8Array} */ (photo.image) };
+    const noisy = sigma ? withNoise(picture, sigma, seed) : picture.image;
+    const found = await clean(await bundle(name), { ...picture, image: noisy }, step);
+    return {
+      note, width: photo.width, height: photo.height, before: toRgba({ ...photo, image: noisy }),
+      after: toRgba({ ...photo, image: found }), png: await writePicture({ ...photo, image: found }),
+      psnr: sigma ? [psnr(noisy, picture.image), psnr(found, picture.image)] : null,
+    };
+  },
+
+  async size({ name }) {
+    return sizeOf(await bundle(name));
+  },
+
+  async draw({ name, seed, known }, step) {
+    const opened = await bundle(name);
+    const { height } = sizeOf(opened);
+    return draw(opened, seed, known, (rows, image) => step(rows, height, image.slice()));
+  },
+
+  /** Run a graph once on float32 values: the sliders of a decoder. */
+  async run({ name, graph, inputs }) {
+    return (await bundle(name)).run(graph, inputs);
+  },
+
+  async graph({ name, graph }) {
+    return (await bundle(name)).graph(graph);
+  },
+
+  async bench({ name, seconds, environment }, step) {
+    const reference = await ort.InferenceSession.create(await fetched("reference.onnx"), {
+      executionProviders: ["wasm"],
+    });
+    const opened = await bundle(name);
+    const report = await bench(opened, reference, ort, { seconds, environment, progress: step });
+    await reference.release();
+    await opened.release();
+    return report;
+  },
+};
+
+/** Let messages in, a cancel among them. */
+const breathe = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(0);
+  });
+
+let last = Promise.resolve();
+
+addEventListener("message", ({ data }) => {
+  if (data.cancel) cancelled.add(data.cancel);
+  else last = last.then(() => answer(data)); // one task at a time: onnxruntime has one heap
+});
+
+/** @param {{id: number, verb: string, args: any}} task */
+async function answer({ id, verb, args }) {
+  /** @type {Step} */
+  const step = async (done, total, more) => {
+    postMessage({ id, progress: { done, total, more } });
+    await breathe();
+    if (cancelled.has(id)) throw new InputError("cancelled");
+  };
+  try {
+    if (cancelled.has(id)) throw new InputError("cancelled");
+    postMessage({ id, result: await VERBS[verb](args, step) });
+  } catch (error) {
+    const words = error instanceof Error ? error.message : `onnxruntime ended with ${error}`;
+    postMessage({ id, error: words });
+  }
+}
