@@ -11,7 +11,7 @@ import typer
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.stopping import Terminated, orderly_end
 
-from dimaging_tf import __version__
+from dimaging_tf import __version__, registry
 from dimaging_tf.commands.attack import attack, gradient, robustness
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.train import Seed, Size, train

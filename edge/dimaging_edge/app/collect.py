@@ -108,4 +108,6 @@ def _fields(place: str, found: dict[str, Any], expected: dict[str, type]) -> Non
     for key, kind in expected.items():
         value = found.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"{place}.{key}: expected {kind.__name__}, received {type(value).__name__}")
+            raise ValueError(
+                f"{place}.{key}: expected {kind.__name__}, received {type(value).__name__}"
+            )

@@ -68,7 +68,9 @@ class Server(ThreadingHTTPServer):
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise InputError(f"--cert {certificate} --key {key}: {error}") from None
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -106,12 +108,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take a result, where results are collected."""
-        self.close_connection = True  # what of the body was not read must not be taken for a request
+        self.close_connection = (
+            True  # what of the body was not read must not be taken for a request
+        )
         if not self._welcome():
             return
         collector = self.server.collector
         if collector is None:
-            self._say(405, "this server takes no results; start it with --collect DIR", {"Allow": "GET, HEAD"})
+            self._say(
+                405,
+                "this server takes no results; start it with --collect DIR",
+                {"Allow": "GET, HEAD"},
+            )
             return
         path = urlsplit(self.path).path
         status, words = collector.take(path, dict(self.headers.items()), self.rfile)

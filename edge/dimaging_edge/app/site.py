@@ -1,9 +1,9 @@
 """The files of the page: from the wheel, onnxruntime-web, and bundles.
 
-    index.html, app.mjs, ...                 the page, read first from its cache, replaced when the wheel is updated
-    sw.js, files.json                        written here: the list of all files, and the page's version
-    keep/engine-1.30.0/...                   never change: their folder's name changes with them
-    keep/unet_codec-80393979d031/...
+index.html, app.mjs, ...                 the page, read first from its cache, replaced when the wheel is updated
+sw.js, files.json                        written here: the list of all files, and the page's version
+keep/engine-1.30.0/...                   never change: their folder's name changes with them
+keep/unet_codec-80393979d031/...
 """
 
 import gzip
@@ -82,7 +82,9 @@ class Site:
         self._add_engine()
         for folder in folders:
             self._add_bundle(folder, core=folder in chosen)
-        codecs = [one for one in self.bundles if {"encoder", "prior", "decoder"} <= set(one["graphs"])]
+        codecs = [
+            one for one in self.bundles if {"encoder", "prior", "decoder"} <= set(one["graphs"])
+        ]
         first = codecs[0]["folder"] if codecs else ""
         for name, file in self.files.items():
             if name.startswith(first):
@@ -136,9 +138,13 @@ class Site:
         return json.dumps(value, indent=1).encode()
 
     def _worker(self) -> bytes:
-        core = sorted(name for name, file in self.files.items() if file.core and name != "index.html")
+        core = sorted(
+            name for name, file in self.files.items() if file.core and name != "index.html"
+        )
         values = {"VERSION": self.version, "CORE": ["./", *core]}
-        values["KEPT"] = sorted({name[: name.index("/", len(KEEP)) + 1] for name in self.files if KEEP in name})
+        values["KEPT"] = sorted(
+            {name[: name.index("/", len(KEEP)) + 1] for name in self.files if KEEP in name}
+        )
         head = "".join(f"const {key} = {json.dumps(value)};\n" for key, value in values.items())
         return head.encode() + (WEB / "sw.js").read_bytes()
 

@@ -48,7 +48,9 @@ def add_verb(verbs: Any) -> None:
         help="lead a plugged-in Android's localhost here: the whole page, and offline after that",
     )
     place.add_argument("--out", metavar="DIR", help="write the page as a folder for any https host")
-    one.add_argument("--cert", metavar="FILE", help="certificate (PEM) for https, which the phone trusts")
+    one.add_argument(
+        "--cert", metavar="FILE", help="certificate (PEM) for https, which the phone trusts"
+    )
     one.add_argument("--key", metavar="FILE", help="key (PEM) of that certificate")
     one.add_argument(
         "--name", action="append", default=[], metavar="HOST",
@@ -77,7 +79,9 @@ def app(options: argparse.Namespace) -> int:
     collector = Collector(Path(options.collect)) if options.collect else None
     address = _lan_address() if options.lan else "127.0.0.1"
     names = [name.lower() for name in (*options.name, address)]
-    server = Server(site, ("0.0.0.0" if options.lan else "127.0.0.1", options.port), names, collector)
+    server = Server(
+        site, ("0.0.0.0" if options.lan else "127.0.0.1", options.port), names, collector
+    )
     with server:
         if options.cert:
             server.encrypt(Path(options.cert), Path(options.key))
@@ -116,7 +120,9 @@ def _reverse(port: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         words = " ".join((done.stderr or done.stdout).split())
-        raise InputError(f"adb reverse failed ({words}); is the phone plugged in, and USB debugging on?")
+        raise InputError(
+            f"adb reverse failed ({words}); is the phone plugged in, and USB debugging on?"
+        )
 
 
 def _lan_address() -> str:

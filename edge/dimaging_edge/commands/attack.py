@@ -234,11 +234,9 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
     """One image as the oracle takes it: float32 [1, ...] in the bundle's range."""
     import numpy as np
 
-    from dimaging_edge.attacks.oracle import classifier_graphs
     from dimaging_edge.commands.array_files import read_array
     from dimaging_edge.commands.attack_pictures import fit_picture
 
-    (tensor,) = bundle.graph(classifier_graphs(bundle)[0]).inputs
     tensor = _tensor(bundle)
     image = read_array(path, tensor)
     image = image[None] if image.ndim == len(tensor.shape) - 1 else image
@@ -257,9 +255,9 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
 
 def _tensor(bundle: "Bundle") -> Any:
     """The image that the classifier takes."""
-    from dimaging_edge.attacks.oracle import GRAPH
+    from dimaging_edge.attacks.oracle import classifier_graphs
 
-    (tensor,) = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs
+    (tensor,) = bundle.graph(classifier_graphs(bundle)[0]).inputs
     return tensor
 
 

@@ -67,7 +67,6 @@ class Builder:
         array = np.asarray(array)
         kinds = {"f": np.float32, "u": np.uint8 if array.dtype == np.uint8 else np.int64}
         array = np.asarray(array, kinds.get(array.dtype.kind, np.int64), order="C")
-        array = np.asarray(array, np.float32 if array.dtype.kind == "f" else np.int64, order="C")
         return self.exact_constant(array, hint)
 
     def exact_constant(self, array: np.ndarray, hint: str = "constant") -> str:

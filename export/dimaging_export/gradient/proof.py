@@ -62,8 +62,6 @@ def in_float64(graph: keras.Model) -> keras.Model:
     return clone
 
 
-def prove_gradient(found: np.ndarray, expected: np.ndarray, precision: str) -> None:
-    """Raise ParityError with the figures where gradients [N, ...] of the file are not those expected."""
 def prove_gradient(
     found: np.ndarray,
     expected: np.ndarray,
