@@ -62,7 +62,7 @@ def rivals() -> list[Codec]:
         _pillow("jpeg", "JPEG", (5, 10, 20, 30, 45, 60, 75, 85, 92), **quality,
                 subsampling="4:2:0", optimize=True),
         _pillow("webp", "WEBP", (1, 5, 15, 30, 45, 60, 75, 85, 92), **quality, method=6),
-        _pillow("jpeg2000", "JPEG2000", (160, 100, 64, 40, 25, 16, 10), irreversible=True,
+        _pillow("jpeg2000", "JPEG2000", (160, 100, 64, 40, 25, 16, 10), irreversible=True, mct=1,
                 quality_mode="rates", quality_layers=lambda ratio: [ratio]),
     ]  # fmt: skip
     if features.check("avif"):

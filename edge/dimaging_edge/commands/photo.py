@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,10 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
         help="number of the rungs of detail to use (default: all three)",
     )
     one.add_argument(
+        "--save-quality", type=int, default=95, metavar="Q",
+        help="quality of a JPEG or WebP that is written, from 1 to 100 (default: 95)",
+    )  # fmt: skip
+    one.add_argument(
         "--max-pixels", type=int, default=1 << 27, metavar="N",
         help="most pixels of a picture; larger ones are refused (default: 134217728, 134 megapixels)",
     )  # fmt: skip
@@ -70,10 +75,15 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
     one = verbs.add_parser(function.__name__, help=text, description=text)
     one.set_defaults(verb=function)
     one.epilog = "exit code: 0 ok, 1 a file failed or came back damaged, 2 usage"
-    one.add_argument("inputs", nargs="+", metavar="FILE", help="files, or folders of files")
+    one.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="FILE",
+        help="files, or folders of files; - for standard input",
+    )
     one.add_argument(
         "-o", "--out", metavar="OUT",
-        help=f"file to write, or folder for several files (default: beside each, as {out})",
+        help=f"file to write, folder for several files, or - for standard output (default: beside each, as {out})",
     )  # fmt: skip
     one.add_argument(
         "--model",
@@ -111,7 +121,9 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     photo = read_picture(source)
     height, width, channels = photo.image.shape
     model = _model(options, None, channels=channels, depth=8 * photo.image.itemsize)
-    notes = "" if 8 * photo.image.itemsize == model.bit_depth else f", as {model.bit_depth} bits"
+    notes = list(photo.notes)
+    if 8 * photo.image.itemsize != model.bit_depth:
+        notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)
     quality, target = options.quality, (options.target_bpp, options.target_psnr)
     if target == (None, None):
@@ -125,7 +137,10 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
         )  # fmt: skip
     write_bytes(out, data)
     rate = 8 * len(data) / (height * width)
-    return f"{out}: {len(data)} bytes, {rate:.3f} bits a pixel, quality {quality}{notes}", 0
+    if len(data) > source.stat().st_size:
+        notes.append(f"larger than {source.name}, which has {source.stat().st_size} bytes")
+    facts = [f"{len(data)} bytes", f"{rate:.3f} bits a pixel", f"quality {quality}", *notes]
+    return f"{out}: {', '.join(facts)}", 0
 
 
 def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
@@ -141,7 +156,7 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
         model, data, keep_going=options.keep_going, rungs=options.preview or 3,
         most_pixels=options.max_pixels, workers=options.tiles,
     )  # fmt: skip
-    write_picture(photo, out)
+    write_picture(photo, out, options.save_quality)
     lines = [f"{out}: {header.width} x {header.height}"]
     lines += [f"damaged: {words}" for words in damage]
     return "\n".join(lines), int(bool(damage))
@@ -197,6 +212,8 @@ def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleMode
 
 def _each(options: argparse.Namespace, work: Any, suffixes: tuple[str, ...], suffix: str) -> int:
     """Do the work on every file; print a line for each, errors to stderr, a bar on a terminal."""
+    if "-" in (*options.inputs, options.out):
+        return _stream(options, work, suffix)
     jobs = _jobs(options, suffixes, suffix)
     options.tiles = (options.workers or 1) if len(jobs) == 1 else 1
     worst = 0
@@ -208,6 +225,27 @@ def _each(options: argparse.Namespace, work: Any, suffixes: tuple[str, ...], suf
         worst = max(worst, code)
         _bar(done, len(jobs))
     return worst
+
+
+def _stream(options: argparse.Namespace, work: Any, suffix: str) -> int:
+    """Do the work on one file, from standard input or to standard output; all words go to stderr."""
+    if len(options.inputs) > 1 or options.out is None:
+        raise InputError(
+            "- takes one file in and one -o out, such as: compress - -o - < a.png > a.dimg"
+        )
+    options.tiles, options.force = options.workers or 1, options.force or options.out == "-"
+    with tempfile.TemporaryDirectory(prefix="dimaging-") as folder:
+        source, out = Path(options.inputs[0]), Path(options.out)
+        if options.inputs[0] == "-":
+            source = Path(folder, "standard-input")
+            source.write_bytes(sys.stdin.buffer.read())
+        if options.out == "-":
+            out = Path(folder, f"standard-output{suffix}")
+        words, code = _attempt(work, options, source, out)
+        if options.out == "-" and out.exists():
+            sys.stdout.buffer.write(out.read_bytes())
+    print(words.replace(f"{folder}/", ""), file=sys.stderr)
+    return code
 
 
 def _results(

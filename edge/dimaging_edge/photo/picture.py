@@ -1,7 +1,8 @@
 """Pictures in files become a `Photo` and go back. Pillow is imported inside; .npy needs none.
 
 A photo is turned upright as its EXIF orientation says, and that entry is dropped; ICC profile and the rest of
-EXIF are kept. Only grey pictures and .npy have 16 bits (Pillow reads 16-bit colour as 8 bits).
+EXIF are kept; what is not (further frames, XMP, texts, dots an inch) is said. Only grey pictures and .npy
+have 16 bits: Pillow would read 16-bit colour as 8 bits, so that is refused.
 """
 
 import warnings
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
 """The suffixes of the pictures that are taken from a folder."""
+_LOST = {"xmp": "XMP", "XML:com.adobe.xmp": "XMP", "dpi": "dots an inch"}
+"""What Pillow finds in a file and a `Photo` does not hold: its name there, and in words."""
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
@@ -41,6 +44,8 @@ def read_picture(path: Path) -> Photo:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is our own photo
             with Image.open(path) as stored:
                 check_size(stored.size)
+                _check_bits(stored)
+                notes = _left_out(stored)
                 # The profile of CMYK or L*a*b* says nothing about the RGB that they become.
                 foreign = stored.mode in ("CMYK", "LAB", "YCbCr", "HSV")
                 profile = None if foreign else stored.info.get("icc_profile")
@@ -51,7 +56,9 @@ def read_picture(path: Path) -> Photo:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"{path} is no readable picture: {error}") from None
-    return replace(photo, icc=profile or None, exif=exif.tobytes() if len(exif) else None)
+    return replace(
+        photo, icc=profile or None, exif=exif.tobytes() if len(exif) else None, notes=notes
+    )
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -60,6 +67,26 @@ def check_size(size: tuple[int, int]) -> None:
         raise InputError(
             f"it has {size[0]} x {size[1]} pixels, at most {MOST_PIXELS} are read; scale it down or cut it"
         )
+
+
+def _check_bits(stored: "Image.Image") -> None:
+    """Raise InputError for colour of 16 bits, which Pillow would read as 8 bits without a word."""
+    tiles = getattr(stored, "tile", [])
+    if stored.mode in ("RGB", "RGBA") and any("16" in str(tile[3]) for tile in tiles):
+        raise InputError(
+            "it has colour of 16 bits a sample, which cannot be read; convert it to 8 bits, or give a .npy "
+            "of uint16 [H, W, 3]"
+        )
+
+
+def _left_out(stored: "Image.Image") -> tuple[str, ...]:
+    """Return what a file holds that a `Photo` does not, in words."""
+    frames = getattr(stored, "n_frames", 1)
+    notes = [f"the first of {frames} frames"] if frames > 1 else []
+    lost = sorted({name for key, name in _LOST.items() if stored.info.get(key)})
+    if texts := sorted(set(getattr(stored, "text", None) or {}) - set(_LOST)):
+        lost.append(f"the texts {', '.join(texts)}")
+    return (*notes, f"without {' and '.join(lost)}") if lost else tuple(notes)
 
 
 def _from_picture(picture: "Image.Image") -> Photo:
@@ -105,8 +132,11 @@ def to_depth(photo: Photo, depth: int) -> Photo:
     return replace(photo, image=((wide * 255 + 32767) // 65535).astype(np.uint8))
 
 
-def write_picture(photo: Photo, path: Path) -> None:
-    """Write a picture, whole or not at all; InputError for what its format cannot hold."""
+def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
+    """Write a picture, whole or not at all; InputError for what its format cannot hold.
+
+    quality: 1 to 100, of a format that loses some, such as JPEG and WebP.
+    """
     values = photo.image
     if photo.alpha is not None:
         alpha = photo.alpha[..., None]
@@ -117,6 +147,8 @@ def write_picture(photo: Photo, path: Path) -> None:
         with whole_file(path) as temporary:
             np.save(temporary, values, allow_pickle=False)
         return
+    if not 1 <= quality <= 100:
+        raise InputError(f"the quality of a picture is 1 to 100, received {quality}")
     try:
         from PIL import Image
     except ImportError:
@@ -125,7 +157,7 @@ def write_picture(photo: Photo, path: Path) -> None:
         raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
     if values.dtype == np.uint16 and values.shape[2] > 1:
         raise InputError(f"{path}: 16-bit colour or alpha cannot be written so; choose a .npy")
-    kept: dict[str, Any] = {"icc_profile": photo.icc, "exif": photo.exif}
+    kept: dict[str, Any] = {"icc_profile": photo.icc, "exif": photo.exif, "quality": quality}
     kept = {key: value for key, value in kept.items() if value}
     try:
         picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)

@@ -61,3 +61,4 @@ class Photo:
     alpha: np.ndarray | None = None  # uint8 or uint16 [H, W]
     icc: bytes | None = None
     exif: bytes | None = None
+    notes: tuple[str, ...] = ()  # what the file held and this has not, in words

@@ -1,15 +1,17 @@
 """compress, decompress and info, end to end, with a codec that needs no network."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands.main import main
 from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo.picture import read_picture, write_picture
 from helpers.codec_dct import Dct, picture, psnr
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 
 @pytest.fixture(autouse=True)
@@ -195,3 +197,54 @@ def test_nothing_is_replaced_unasked(photo: Path, capsys: pytest.CaptureFixture[
     picture = photo.read_bytes()
     assert run("decompress", str(out)) == 1  # photo.png, which it was made from, is there
     assert photo.read_bytes() == picture
+
+
+def test_standard_input_and_output(
+    photo: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def piped(verb: str, stdin: bytes) -> bytes:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        assert run(verb, "-", "-o", "-", "--model", "m") == 0
+        found = capsysbinary.readouterr()
+        assert found.err.startswith(b"standard-output.")
+        return found.out
+
+    packed = piped("compress", photo.read_bytes())
+    assert packed.startswith(b"DIMG")
+    assert piped("decompress", packed).startswith(b"\x89PNG")
+
+
+def test_standard_input_needs_a_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compress", "-") == 1
+    assert "- takes one file in and one -o out" in capsys.readouterr().err
+
+
+def test_quality_of_a_jpeg(photo: Path, tmp_path: Path) -> None:
+    assert run("compress", str(photo), "-o", str(tmp_path / "p.dimg"), "--model", "m") == 0
+    for quality, name in (("95", "a.jpg"), ("30", "b.jpg")):
+        words = ("decompress", str(tmp_path / "p.dimg"), "-o", str(tmp_path / name))
+        assert run(*words, "--save-quality", quality, "--model", "m") == 0
+    assert (tmp_path / "b.jpg").stat().st_size < (tmp_path / "a.jpg").stat().st_size / 2
+
+
+def test_what_is_left_out_is_said(photo: Path, tmp_path: Path, capsys) -> None:
+    with Image.open(photo) as picture:
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text("Author", "somebody")
+        picture.save(tmp_path / "a.png", pnginfo=texts, dpi=(300, 300))
+        small = picture.convert("1")
+        small.save(tmp_path / "b.png")
+        picture.save(tmp_path / "c.tif", save_all=True, append_images=[picture, picture])
+    for name in "a.png", "b.png", "c.tif":
+        assert run("compress", str(tmp_path / name), "-q", "50") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith("without dots an inch and the texts Author")
+    assert "larger than b.png, which has " in said[1]
+    assert ", the first of 3 frames" in said[2]
+
+
+def test_colour_of_16_bits_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "deep.tif"
+    tifffile.imwrite(path, np.zeros((64, 64, 3), np.uint16), photometric="rgb")
+    assert run("compress", str(path)) == 1
+    assert "it has colour of 16 bits a sample" in capsys.readouterr().err
