@@ -83,7 +83,7 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
     )
     one.add_argument(
         "-o", "--out", metavar="OUT",
-        help=f"file to write, folder for several files, or - for standard output (default: beside each, as {out})",
+        help=f"file to write, folder for several, or - for standard output (default: beside each, as {out})",
     )  # fmt: skip
     one.add_argument(
         "--model",
