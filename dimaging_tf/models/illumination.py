@@ -151,7 +151,10 @@ class Illumination(Captioner):
         return tf.cast(self.optimizer.iterations, tf.int64) < self.config.search_steps
 
     def look(self, x, training):
-        """Return exposures of phases: in a training step under a pattern each, otherwise under X."""
+        """Return exposures of phases: in a training step under a pattern each, otherwise under X.
+
+        x may also be `microscope.images` of phases, which are then not simulated anew in every epoch.
+        """
         rows = tf.shape(x)[0]
         powers = tf.tile(tf.convert_to_tensor(self.chosen)[None], [rows, 1])
         step: Any = 0
@@ -160,9 +163,10 @@ class Illumination(Captioner):
             powers, step = tf.where(self.searching, tried, powers), self.optimizer.iterations
         shape = tf.stack([rows, *self.config.shape[:2]])
         noise = step_normal(shape, self.config.seed if training else -1, step)
-        lit = self._lit
-        light = self.microscope.images(tf.convert_to_tensor(x), lit)
-        powers = tf.gather(limited(powers), lit, axis=1)
+        powers, light = limited(powers), tf.convert_to_tensor(x)
+        if x.shape[1:] == self.config.shape:
+            light = self.microscope.images(light, self._lit)
+            powers = tf.gather(powers, self._lit, axis=1)
         return expose(light, powers, self.config.photons, self.config.read, noise)
 
     @cached_property
