@@ -82,7 +82,7 @@ def speed(out: figures.Figures, quick: bool) -> None:
 
     keras.utils.set_random_seed(0)
     words = tuple(f"w{k}" for k in range(1199))
-    model = Captioning(Config((16, 16, 1), words, 20, (4,), 512, 128, 128))
+    model = Captioning(Config((16, 16, 1), words, 20, filters=(4,), features=512, embedding=128))
     rng = np.random.default_rng(0)
     for weight in model.reader.weights:  # sentences that differ, of 20 words
         weight.assign(3 * np.asarray(weight))

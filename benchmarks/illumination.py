@@ -48,28 +48,39 @@ def main() -> int:
         best = max(shares, key=lambda name: shares[name])
         out.facts[f"{light}: fixed patterns, one network"] = shares
         out.facts[f"{light}: best fixed"] = best
-        fixed = np.mean([bench.share(best, photons, s)[0] for s in range(controls)])
-        bright = np.mean([bench.share("all", photons, s)[0] for s in range(controls)])
+        fixed = mean([bench.share(best, photons, s)[0] for s in range(controls)])
+        bright = mean([bench.share("all", photons, s)[0] for s in range(controls)])
         learned = [bench.share("learned", photons, s) for s in range(seeds)]
         found = np.array([share for share, _ in learned])
         out.facts[f"{light}: learned powers"] = [powers.round(2).tolist() for _, powers in learned]
         out.facts[f"{light}: learned, each seed"] = found.tolist()
         out.add(f"{light}: exact captions, all LEDs on", bright)
         out.add(f"{light}: exact captions, best fixed pattern ({best})", fixed)
-        out.add(f"{light}: exact captions, learned X, mean of {seeds} seeds", found.mean())
+        out.add(f"{light}: exact captions, learned X, mean of {seeds} seeds", float(found.mean()))
         need = f">= {np.ceil(0.8 * seeds):.0f}"
         if light == "full light":
             out.add(
-                "seeds at least 50 points above all LEDs on", (found >= bright + 0.5).sum(), need
+                "seeds at least 50 points above all LEDs on",
+                int((found >= bright + 0.5).sum()),
+                need,
             )
             out.add(
-                "seeds at most 2 points below the best fixed", (found >= fixed - 0.02).sum(), need
+                "seeds at most 2 points below the best fixed",
+                int((found >= fixed - 0.02).sum()),
+                need,
             )
         else:
-            out.add("low light: points above the best fixed", 100 * (found.mean() - fixed), ">= 3")
+            out.add(
+                "low light: points above the best fixed", 100 * float(found.mean() - fixed), ">= 3"
+            )
         out.add(f"{light}: processor time", (time.process_time() - began) / 60, "", "min")
         out.finish()  # what there is so far
     return out.finish()
+
+
+def mean(shares: list[float]) -> float:
+    """Return the mean over seeds."""
+    return sum(shares) / len(shares)
 
 
 class Bench:
@@ -80,7 +91,7 @@ class Bench:
         from dimaging_tf.physics.illumination import Microscope
 
         self.captioned, self.epochs = CAPTIONED, epochs
-        self.data = CAPTIONED.load(train=train, valid=judge, seed=5)
+        self.data: Any = CAPTIONED.load(train=train, valid=judge, seed=5)
         scope = Microscope()
         self.train_x, self.judge_x = (
             np.concatenate(

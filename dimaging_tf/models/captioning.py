@@ -1,4 +1,4 @@
-"""Image captioning: a convolutional network looks, an LSTM speaks (lecture: "image captioning").
+r"""Image captioning: a convolutional network looks, an LSTM speaks (lecture: "image captioning").
 
     image ──[conv 3x3/2, ReLU] x 4──flatten──dense──> features
     features + word before ──LSTM──> the next word, until it says that there is none
@@ -7,17 +7,28 @@ Show and Tell (Vinyals et al. 2015, arXiv 1411.4555) at the size of drawn pictur
 for captions of shapes. The LSTM is told the image at every word. A beam search finds the likeliest sentence;
 exported, it is a loop in one file (`dimaging-edge caption`).
 
+A few thousand photographs are too few to learn to see from. `eyes="efficientnet_lite0"` looks with a network
+that knows ImageNet and does not learn: dimaging train captioning --data photos/ --size 224 \
+--set eyes=efficientnet_lite0
+
 image: float32 [B, H, W, C] in [0, 1]; captions: int32 [B, length], or several each [B, K, length].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from dimaging_tf.deployable import check_strides
+from dimaging_tf.models import efficientnet_lite
 from dimaging_tf.sequence.captioner import Captioner
+
+OWN, PRETRAINED = "convolutions", "efficientnet_lite0"
+SEEN = 1280
+"""Numbers that EfficientNet-Lite0 sees in a photograph: means of ReLU6, so each is in [0, 6]."""
+_MOST = 6.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,10 @@ class Config:
     shape: tuple[int, int, int] = (64, 64, 3)  # height, width, channels
     words: tuple[str, ...] = ()  # the vocabulary; `dimaging train` takes that of the data
     length: int = 12  # words of the longest caption
-    filters: tuple[int, ...] = (24, 48, 64, 64)  # channels of each stride-2 convolution
+    eyes: str = (
+        OWN  # "convolutions", or "efficientnet_lite0", which knows ImageNet and does not learn
+    )
+    filters: tuple[int, ...] = (24, 48, 64, 64)  # channels of each of its stride-2 convolutions
     features: int = 128  # length of what the LSTM is told of an image
     embedding: int = 64  # length of a word's vector
     units: int = 128  # of the LSTM
@@ -41,7 +55,16 @@ class Config:
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"captioning: dropout is in [0, 1). Received: {self.dropout}")
-        check_strides("captioning", self.shape, len(self.filters))
+        if self.eyes not in (OWN, PRETRAINED):
+            raise ValueError(
+                f"captioning: eyes are {OWN!r} or {PRETRAINED!r}. Received: {self.eyes!r}"
+            )
+        if self.eyes == PRETRAINED and (min(self.shape[:2]) < 32 or self.shape[2] != 3):
+            raise ValueError(
+                "captioning: EfficientNet-Lite0 looks at coloured images of 32 x 32 pixels or more (--size "
+                f"224). Received: {list(self.shape)}"
+            )
+        check_strides("captioning", self.shape, len(self.filters) if self.eyes == OWN else 0)
 
 
 def build_encoder(config: Config) -> keras.Model:
@@ -55,6 +78,20 @@ def build_encoder(config: Config) -> keras.Model:
     return keras.Model(image, {"features": features}, name="encoder")
 
 
+def build_pretrained(config: Config) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Build (encoder, eyes, mind) of shared layers: image -> {"features"}, image -> seen -> {"features"}."""
+    network = efficientnet_lite.build_network(efficientnet_lite.Config(config.shape))
+    for layer in network.layers:
+        layer.trainable = False
+    image, mean = network.input, network.get_layer("mean").output
+    seen = keras.Input((SEEN,), name="seen")
+    drop = layers.Dropout(config.dropout)
+    dense = layers.Dense(config.features, activation="relu", name="features")
+    mind = keras.Model(seen, {"features": dense(drop(seen))}, name="mind")
+    encoder = keras.Model(image, {"features": dense(drop(mean))}, name="encoder")
+    return encoder, keras.Model(image, {"seen": mean}, name="eyes"), mind
+
+
 @keras.saving.register_keras_serializable("dimaging")
 class Captioning(Captioner):
     """`compile(optimizer)`, `fit(images, captions)`; `caption(images, beam=3)` returns sentences."""
@@ -64,5 +101,33 @@ class Captioning(Captioner):
 
     def __init__(self, config: Config | None = None, **kwargs: Any):
         super().__init__(config, **kwargs)
-        self.encoder = build_encoder(self.config)
+        if self.config.eyes == OWN:
+            self.encoder = build_encoder(self.config)
+        else:
+            self.encoder, self.eyes, self.mind = build_pretrained(self.config)
         self.set_speaker()
+
+    def call(self, x, training=False):
+        """Return the features of images, or of what the pretrained eyes saw in them (`prepared`)."""
+        if self.config.eyes == PRETRAINED and tuple(x.shape[1:]) == (1, 1, SEEN):
+            return self.mind(x[:, 0, 0] * _MOST, training=training)["features"]
+        return super().call(x, training)
+
+    def load_eyes(self) -> None:
+        """Give the pretrained eyes their weights; DataError where their package is not installed."""
+        known = efficientnet_lite.pretrained().network
+        for layer in self.eyes.layers:
+            layer.set_weights(known.get_layer(layer.name).get_weights())
+
+    def prepared(self, dataset):
+        """Return the data with what the pretrained eyes see in each image: [N, 1, 1, 1280] in [0, 1]."""
+        if self.config.eyes == OWN:
+            return dataset
+        self.load_eyes()
+
+        def seen(split: Any) -> Any:
+            parts = np.array_split(np.arange(len(split)), max(1, len(split) // 16))
+            found = [np.asarray(self.eyes(split.inputs(part))["seen"]) for part in parts]
+            return replace(split, x=np.concatenate(found)[:, None, None] / np.float32(_MOST))
+
+        return replace(dataset, train=seen(dataset.train), valid=seen(dataset.valid))

@@ -156,7 +156,7 @@ class Illumination(Captioner):
         x may also be `microscope.images` of phases, which are then not simulated anew in every epoch.
         """
         rows = tf.shape(x)[0]
-        powers = tf.tile(tf.convert_to_tensor(self.chosen)[None], [rows, 1])
+        powers = tf.repeat(tf.convert_to_tensor(self.chosen)[None], rows, 0)
         step: Any = 0
         if training:
             tried = tf.gather(self._powers(), self._pattern_of(rows))

@@ -107,4 +107,4 @@ def expose(images: Any, powers: Any, photons: float, read: float, noise: Any) ->
 
     light = tf.einsum("blyx,bl->byx", images, powers)
     light = light + noise * tf.sqrt(tf.maximum(light, 0) / photons + read**2)
-    return tf.clip_by_value(light / 2, 0.0, 1.0)[..., None]
+    return tf.expand_dims(tf.clip_by_value(light / 2, 0.0, 1.0), -1)

@@ -165,12 +165,13 @@ def _train(
     model.check_data(dataset)
     model.check_batch(dataset, settings.batch)
     augmented = _augmented(settings, model)
+    learned = model.prepared(dataset)
     train_batches = pipeline.batches(
-        dataset.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented,
+        learned.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented,
         streams=model.reads_streams,
     )  # fmt: skip
     valid_batches = pipeline.valid_batches(
-        dataset.valid, settings.batch, seed=settings.seed, transform=model.transform,
+        learned.valid, settings.batch, seed=settings.seed, transform=model.transform,
         streams=model.reads_streams,
     )  # fmt: skip
     x, label = examples(dataset)
