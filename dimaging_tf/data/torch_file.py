@@ -1,9 +1,9 @@
 """Tensors of a .pth file, read without PyTorch and without running anything that the file says.
 
 A .pth of the years before zip archives is a row of pickles (a magic number, a version, facts about the
-machine, names and shapes of the tensors, names of their memory), and then that memory itself. Pickles may call any
-function; the unpickler here knows two names, of which one is a dictionary and the other notes a tensor's
-shape, and refuses every other.
+machine, names and shapes of the tensors, names of their memory), and then that memory itself. Pickles may
+call any function; the unpickler here knows two names, of which one is a dictionary and the other notes a
+tensor's shape, and refuses every other.
 """
 
 import io
@@ -61,21 +61,22 @@ class _Unpickler(pickle.Unpickler):
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """Return every tensor of a .pth file, float32 or int64, by name; DataError for any other file."""
-    file = io.BytesIO(path.read_bytes())
     try:
-        magic, version, _ = (_Unpickler(file).load() for _ in range(3))
-        if (magic, version) != (_MAGIC, _VERSION):
-            raise DataError(f"{path.name} is of another format; expected a .pth of version {_VERSION}")
-        reader = _Unpickler(file)
-        placed = reader.load()
-        memory = {key: _memory(file, reader.types[key]) for key in _Unpickler(file).load()}
-        return {name: _view(memory[at.memory], at) for name, at in placed.items()}
-    except DataError:
-        raise
+        return _read(io.BytesIO(path.read_bytes()))
     except Exception as error:  # pickle raises whatever the damage leads to
         raise DataError(
             f"{path.name} is no .pth file of tensors alone: {error}. Nothing of it was run"
         ) from None
+
+
+def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
+    magic, version, _ = (_Unpickler(file).load() for _ in range(3))
+    if (magic, version) != (_MAGIC, _VERSION):
+        raise ValueError(f"expected the format {_MAGIC:#x} of version {_VERSION}")
+    reader = _Unpickler(file)
+    placed = reader.load()
+    memory = {key: _memory(file, reader.types[key]) for key in _Unpickler(file).load()}
+    return {name: _view(memory[at.memory], at) for name, at in placed.items()}
 
 
 def _memory(file: io.BytesIO, kind: np.dtype) -> np.ndarray:

@@ -3,9 +3,9 @@
     image ──conv 3x3/2, 32──16 inverted residuals: expand 1x1, depthwise, project 1x1──conv 1x1, 1280──
           ──mean over the picture──dense 1000── logits         batch norm everywhere, ReLU6 between them
 
-Tan and Le 2019 (arXiv 1905.11946) in the variant for edge devices: no squeeze-and-excite, ReLU6 for swish. The
-weights are those of an installed package (`dimaging_tf.data.imagenet`), so it is not trained here: 4.7 million,
-and .75 of ImageNet's photographs get the right class. Preprocessing is in the graph.
+Tan and Le 2019 (arXiv 1905.11946) in the variant for edge devices: no squeeze-and-excite, ReLU6 for swish.
+It is not trained here: its 4.7 million weights are in an installed package (`dimaging_tf.data.imagenet`).
+Preprocessing is in the graph.
 
 image: float32 [B, 224, 224, 3], RGB in [0, 1]; logits: float32 [B, 1000], unbounded.
 """
@@ -133,12 +133,12 @@ def pretrained() -> EfficientNetLite0:
     return model
 
 
-def _weights_of(
-    layer: keras.Layer, name: str, weights: dict[str, np.ndarray]
-) -> list[np.ndarray]:
+def _weights_of(layer: keras.Layer, name: str, weights: dict[str, np.ndarray]) -> list[np.ndarray]:
     """Return the arrays of a layer in Keras' order and layout."""
     if isinstance(layer, layers.BatchNormalization):
-        return [weights[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+        return [
+            weights[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+        ]
     weight = weights[f"{name}.weight"]
     if isinstance(layer, layers.Dense):
         return [weight.T, weights[f"{name}.bias"]]

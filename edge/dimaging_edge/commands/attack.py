@@ -255,9 +255,9 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
 
 def _tensor(bundle: "Bundle") -> Any:
     """The image that the classifier takes."""
-    from dimaging_edge.attacks.oracle import classifier_graphs
+    from dimaging_edge.attacks.oracle import GRAPH
 
-    (tensor,) = bundle.graph(classifier_graphs(bundle)[0]).inputs
+    (tensor,) = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs
     return tensor
 
 
