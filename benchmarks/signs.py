@@ -53,7 +53,7 @@ def main() -> int:
 
     train, valid, classes = read(args.data, args.quick)
     model = sign_network.new_network(classes)
-    learn(model, *train, args, out)
+    learn(model, train[0], train[1], args, out)
     logits = np.concatenate(
         [
             model.run("classifier", image=valid[0][i : i + 200])["logits"]

@@ -56,7 +56,7 @@ def train(
     def step(
         image: Any, label: Any, corners: Any, light: Any, blur: Any, noise: Any, width: Any
     ) -> None:
-        square = tf.tile(CORNERS[None], [BATCH, 1, 1])
+        square = tf.tile(tf.constant(CORNERS[None]), [BATCH, 1, 1])
         image = ops.image.perspective_transform(image, square, corners, "bilinear", fill_value=0.5)
         if views:
             small = tf.image.resize(image, (width, width), antialias=True)

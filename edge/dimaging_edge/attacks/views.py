@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dimaging_edge.attacks.wrapped import Draw, View, chain, light, noise, shifts
-from dimaging_edge.common.camera import Codec, resize_matrix
+from dimaging_edge.attacks.wrapped import Draw, chain, light, noise, shifts
+from dimaging_edge.common.camera import Codec, View, resize_matrix
 
 
 def resampled(least: float) -> Draw:

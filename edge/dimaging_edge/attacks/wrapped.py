@@ -4,19 +4,12 @@ Any attack takes one of these in place of the plain oracle.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from dimaging_edge.common.camera import View
 from dimaging_edge.common.errors import InputError
-
-
-class View(NamedTuple):
-    """One random transformation of images: how it looks, and how a gradient goes back through it."""
-
-    apply: Callable[[np.ndarray], np.ndarray]
-    back: Callable[[np.ndarray], np.ndarray]
-
 
 Draw = Callable[[np.random.Generator], View]
 """draw(rng) -> View: a family of transformations, such as all small shifts."""

@@ -4,10 +4,10 @@
             linear  linear  linear         straight  straight  straight           linear
 
 Gradients go through the transposes of the linear steps, and straight through noise, rounding and the codec
-(Athalye et al. 2018, arXiv 1707.07397 and 1802.00420). A Camera is a distribution: calling it draws a Shot,
+(Athalye et al. 2018, arXiv 1707.07397 and 1802.00420). A Camera is a distribution: calling it draws a View,
 which an attack (`dimaging_edge.attacks.robust`, `Eot`) takes as one view; training draws from it too.
 
-images: float32 [N, H, W, C] in [0, 1], of any size; a Shot returns [N, side, side, C].
+images: float32 [N, H, W, C] in [0, 1], of any size; a View returns [N, side, side, C].
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ Codec = Callable[[np.ndarray, int], np.ndarray]
 """codec(images [N, H, W, C] in [0, 1], quality) -> images: encoded and decoded again."""
 
 
-class Shot(NamedTuple):
-    """One picture: how images look in it, and how a gradient goes back through it."""
+class View(NamedTuple):
+    """One random transformation of images: how it looks, and how a gradient goes back through it."""
 
     apply: Callable[[np.ndarray], np.ndarray]
     back: Callable[[np.ndarray], np.ndarray]
@@ -64,7 +64,7 @@ class Camera:
         """The same camera at one distance and one angle: a cell of a map."""
         return replace(self, distance=(distance, distance), yaw=(yaw, yaw))
 
-    def __call__(self, rng: np.random.Generator) -> Shot:
+    def __call__(self, rng: np.random.Generator) -> View:
         """Draw a picture."""
         distance = rng.uniform(*self.distance)
         pose = Pose(
@@ -77,7 +77,7 @@ class Camera:
             zoom=distance,
         )
         light = np.float32(rng.uniform(*self.exposure))
-        behind = np.float32(rng.uniform(*self.background))
+        behind = float(rng.uniform(*self.background))
         width = max(2, round(self.side / distance))
         lens = blur_matrix(width, rng.uniform(0, self.blur))
         seed, quality = (
@@ -97,7 +97,7 @@ class Camera:
 
         def apply(x: np.ndarray) -> np.ndarray:
             sizes[:] = [(x.shape[1], x.shape[2])]
-            seen = projection(sizes[0]).apply(x * light, behind * light)
+            seen = projection(sizes[0]).apply(x * light, behind * float(light))
             seen = _both(lens, seen)
             seen = self._sensor(seen, np.random.default_rng(seed))
             if self.codec is not None:
@@ -108,7 +108,7 @@ class Camera:
             size = sizes[0] if sizes else (self.side, self.side)
             return projection(size).back(_both(whole.T, gradient)) * light
 
-        return Shot(apply, back)
+        return View(apply, back)
 
     def _sensor(self, seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Noise and 8 bits."""

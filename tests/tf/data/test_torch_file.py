@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,13 +27,17 @@ class Named:
         self.module, self.name = module, name
 
 
-class Writer(pickle._Pickler):
+PICKLER: Any = pickle.__dict__["_Pickler"]
+"""Pickle in Python, whose opcodes can be written one by one."""
+
+
+class Writer(PICKLER):
     """The pickles that PyTorch would write."""
 
     def save_named(self, one):
         self.write(pickle.GLOBAL + f"{one.module}\n{one.name}\n".encode())
 
-    dispatch = {**pickle._Pickler.dispatch, Named: save_named}
+    dispatch = {**PICKLER.dispatch, Named: save_named}
 
     def persistent_id(self, obj):
         return obj[1:] if isinstance(obj, tuple) and obj[:1] == ("persist",) else None
