@@ -75,7 +75,7 @@ _SOURCES = {
         ("size", "seed"),
     ),
     "signs": _Source(
-        "3,000 pictures of eight drawn traffic signs, 32 x 32", "signs:load_signs", ("size", "seed")
+        "2,200 pictures of eight drawn traffic signs, 32 x 32", "signs:load_signs", ("size", "seed")
     ),
     "shapes": _Source(
         "6,540 synthetic coloured shapes with captions, 64 x 64",

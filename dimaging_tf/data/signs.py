@@ -25,7 +25,7 @@ CLASSES = (
 )
 _PICTURES = 5
 """Pictures of a track."""
-_TRACKS = {"train": 60, "valid": 15}
+_TRACKS = {"train": 40, "valid": 15}
 """Tracks of a class."""
 _SIDE = 64
 """Side in pixels of the drawing."""
@@ -35,7 +35,7 @@ _RED, _BLUE, _WHITE, _BLACK, _YELLOW = (
 
 
 def load_signs(size: int | None = None, seed: int = 0) -> Dataset:
-    """Return pictures of `size` pixels a side (default 32): 2,400 to train on, 600 of other tracks."""
+    """Return pictures of `size` pixels a side (default 32): 1,600 to train on, 600 of other tracks."""
     size, rng = 32 if size is None else size, np.random.default_rng(seed)
     camera = Camera(
         size, distance=(1.0, 2.5), yaw=(0.0, 50.0), exposure=(0.5, 1.3), background=(0.1, 0.9)

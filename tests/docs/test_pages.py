@@ -53,6 +53,7 @@ SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's fol
     "format": _photo,
     "attacks": _classifier,
     "captions": _captioner,
+    "physical": _classifier,
 }
 PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]

@@ -40,7 +40,7 @@ def test_a_camera_with_jpeg_differs_only_by_it():
 
 def test_signs_are_labelled_and_tracks_of_five():
     assert SIGNS.classes[0] == "stop"
-    assert np.bincount(np.asarray(SIGNS.train.label)).tolist() == [300] * 8
+    assert np.bincount(np.asarray(SIGNS.train.label)).tolist() == [200] * 8
     assert np.bincount(np.asarray(SIGNS.valid.label)).tolist() == [75] * 8
     red = SIGNS.train.x[SIGNS.train.label == 0].astype(int).mean((0, 1, 2))
     blue = SIGNS.train.x[SIGNS.train.label == 5].astype(int).mean((0, 1, 2))
