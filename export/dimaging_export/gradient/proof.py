@@ -50,6 +50,18 @@ def keras_gradient(graph: keras.Model) -> Callable[[np.ndarray, np.ndarray], Arr
     return run
 
 
+def in_float64(graph: keras.Model) -> keras.Model:
+    """Return a functional model with the same weights that computes in float64."""
+
+    def wide(layer: keras.Layer) -> keras.Layer:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
+
+    bare = plain(graph)
+    clone = keras.models.clone_model(bare, clone_function=wide)
+    clone.set_weights(bare.get_weights())
+    return clone
+
+
 def prove_gradient(
     found: np.ndarray,
     expected: np.ndarray,
