@@ -114,6 +114,13 @@ _ENTRIES = (
         optimizer={"global_clipnorm": 5.0},
     ),
     Entry(
+        "lineage", "lineage:Lineage",
+        "what a cell will become, generations before it shows: CNN and recurrent layer",
+        lecture="prospective identification of lineage choice", paper="Buggenthin et al. 2017",
+        data="lineage_cells", learning_rate=4e-3, batch=64, epochs=8,
+        optimizer={"global_clipnorm": 1.0},
+    ),
+    Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
         lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
         learning_rate=3e-3, batch=32, epochs=20,

@@ -65,6 +65,16 @@ def filmed(shape: tuple, count: int) -> Data:
     return image[:, None] * np.linspace(0.5, 1, steps, dtype=np.float32)[:, None, None, None], label
 
 
+def fated(shape: tuple, count: int) -> Data:
+    """The same movies with one of two classes each."""
+    return filmed(shape, count)[0], np.arange(count, dtype=np.int32) % 2
+
+
+def tracked(shape: tuple, count: int) -> Data:
+    """Noise [count, T, C] with one of two classes each."""
+    return stepped(shape, count)[0], np.arange(count, dtype=np.int32) % 2
+
+
 def large(shape: tuple, count: int) -> Data:
     """The same enlarged to 64 x 64 pixels."""
     return images(shape, count)[0].repeat(8, 1).repeat(8, 2), None
@@ -213,6 +223,11 @@ TABLE = (
         {"labels": ({"series"}, {"logits"})}, stepped),
     Row("labels_joint", "sequence_labels", {"shape": (7, 2), "classes": 3, "units": 5},
         {"labels": ({"series", "past"}, {"logits"})}, stepped, precisions=ALL),
+    Row("lineage", "lineage",
+        {"shape": (4, 8, 8, 1), "filters": (2, 3), "features": 3, "units": 4},
+        {"lineage": ({"movie"}, {"probability"})}, fated, precisions=ALL),
+    Row("lineage_tracks", "lineage", {"shape": (7, 2), "units": 4, "direction": "causal"},
+        {"lineage": ({"series"}, {"probability"})}, tracked, precisions=ALL),
     Row("stackgan", "stackgan",
         {"shape": (8, 8, 3), "words": WORDS, "length": 3, "factor": 2, "embedding": 3,
          "recurrent": 4, "text_dim": 3, "condition_dim": 2, "noise_dim": 2, "encoder": 2,

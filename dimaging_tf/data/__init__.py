@@ -94,6 +94,18 @@ _SOURCES = {
         ("seed",),
         "series",
     ),
+    "lineage_cells": _Source(
+        "9,000 simulated movies of cells before their lineage shows, 8 frames of 27 x 27",
+        "lineage_cells:load_lineage_cells",
+        ("seed",),
+        "movie",
+    ),
+    "cell_tracks": _Source(
+        "windows of 336 tracked cells, 30 frames: does it divide within 20? (file)",
+        "cell_tracks:load_cell_tracks",
+        ("data_dir", "seed"),
+        "series",
+    ),
     "python_docs": _Source(
         "500,000 characters of prose about Python, in rows of 64 (pydoc_data)",
         "python_docs:load_python_docs",

@@ -18,6 +18,20 @@ def accuracy(score: np.ndarray, label: np.ndarray) -> float:
     return float(100 * np.mean(score.argmax(-1) == label))
 
 
+def auc(score: np.ndarray, label: np.ndarray) -> float:
+    """Return the area under the ROC curve: how often a score [N] of label 1 is above one of label 0.
+
+    A tie counts a half. ValueError where one of both labels does not occur.
+    """
+    positive = int(np.count_nonzero(label))
+    if not 0 < positive < len(label):
+        raise ValueError(f"an AUC needs labels 0 and 1; received {positive} ones of {len(label)}")
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]  # ties share their mean rank
+    above = rank[label != 0].sum() - positive * (positive + 1) / 2
+    return float(above / (positive * (len(label) - positive)))
+
+
 def mean_iou(found: np.ndarray, truth: np.ndarray, classes: int) -> float:
     """Return the intersection over union in [0, 1], averaged over the classes that occur in either array."""
     scores = []

@@ -106,12 +106,13 @@ def rate_distortion(rows: Sequence[dict[str, Any]], metric: str = "psnr") -> Any
 
 
 def curves(
-    lines: Mapping[str, np.ndarray], title: str = "", *, x: str = "", y: str = "", log: bool = False
-) -> Any:
-    """Plot each line [N] over 1 ... N, under its name; log: on a logarithmic axis."""
+    lines: Mapping[str, np.ndarray], title: str = "", *, x: str = "", y: str = "", log: bool = False,
+    first: int = 1,
+) -> Any:  # fmt: skip
+    """Plot each line [N] over `first`, `first` + 1, ..., under its name; log: on a logarithmic axis."""
     figure, axes = _figure(title)
     for name, values in lines.items():
-        axes.plot(np.arange(1, len(values) + 1), values, label=name)
+        axes.plot(first + np.arange(len(values)), values, label=name)
     if log:
         axes.set_yscale("log")
     axes.set(xlabel=x, ylabel=y)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from dimaging_tf.models.gan import Config as GANConfig
     from dimaging_tf.models.illumination import Config as IlluminationConfig
     from dimaging_tf.models.illumination import Illumination
+    from dimaging_tf.models.lineage import Config as LineageConfig
+    from dimaging_tf.models.lineage import Lineage
     from dimaging_tf.models.pixelcnn import Config as PixelCNNConfig
     from dimaging_tf.models.pixelcnn import PixelCNN
     from dimaging_tf.models.pixelrnn import Config as PixelRNNConfig
@@ -79,6 +81,8 @@ __all__ = [
     "GANConfig",
     "Illumination",
     "IlluminationConfig",
+    "Lineage",
+    "LineageConfig",
     "PixelCNN",
     "PixelCNNConfig",
     "PixelRNN",
@@ -108,6 +112,7 @@ _FILES = {
     "FrameSelection": "frame_selection",
     "GAN": "gan",
     "Illumination": "illumination",
+    "Lineage": "lineage",
     "PixelCNN": "pixelcnn",
     "PixelRNN": "pixelrnn",
     "SequenceLabels": "sequence_labels",

@@ -14,6 +14,7 @@ EXAMPLES = {
     "char_lm": ["--epochs", "1", "--units", "16"],
     "dcgan": ["--epochs", "1"],
     "frame_selection": ["--epochs", "2"],
+    "lineage": ["--epochs", "1", "--cells", "100"],
     "memory": ["--units", "8", "--steps", "120"],
     "pixelcnn": ["--epochs", "1"],
     "sequence_labels": ["--epochs", "1", "--train", "200", "--units", "4"],

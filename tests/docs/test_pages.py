@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dimaging_edge.benchmark import read_budget
+from dimaging_export import export
 from dimaging_export.gradient.build import gradient_model
 from helpers.pages import ROOT, blocks, run
 from helpers.small_classifiers import convolutional, write_bundle
 from PIL import Image
+
+from dimaging_tf import models
 
 OLDER = ROOT / "tests" / "golden" / "older"
 
@@ -47,6 +50,20 @@ def _captioner(folder: Path) -> None:
     Image.fromarray(image[0]).save(folder / "photo.png")
 
 
+def _movies(folder: Path) -> None:
+    """Two networks that have learned nothing, in the sizes of their default data."""
+    export(
+        models.Lineage(),
+        folder / "bundle" / "lineage",
+        data=np.zeros((1, 8, 27, 27, 1), np.float32),
+    )
+    export(
+        models.FrameSelection(),
+        folder / "bundle" / "frames",
+        data=np.zeros((1, 16, 8, 8, 1), np.float32),
+    )
+
+
 SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's folder
     "sampling": _bundle("pixelcnn-fp32"),
     "lossless": _bundle("pixelcnn-integer"),
@@ -54,6 +71,7 @@ SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's fol
     "attacks": _classifier,
     "captions": _captioner,
     "physical": _classifier,
+    "movies": _movies,
 }
 PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]

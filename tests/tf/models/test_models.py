@@ -80,7 +80,9 @@ def test_config_is_frozen(row):
 def test_registry_entry(entry):
     model = entry.model_class()
     assert model.registry_name == entry.name
-    shape = {"tokens": (16,), "series": (16, 1), "image": (16, 16, 1)}[model.kinds[0]]
+    shape = {"tokens": (16,), "series": (16, 1), "image": (16, 16, 1), "movie": (16, 16, 16, 1)}[
+        model.kinds[0]
+    ]
     config = model.config_for(shape, entry.changes)
     judged = {ExplicitDensity: {"integer"}, LearnedCodec: {"fp32"}, LanguageModel: {"fp32"}}
     kind = next((kind for kind in judged if issubclass(model, kind)), None)
