@@ -97,7 +97,11 @@ def certified(
     session = whole.session("certificate")
     begin = time.process_time()
     for i in range(0, len(x), 500):
-        feed = {"image": x[i : i + 500], "label": y[i : i + 500], "eps": np.float32([EPS])}
+        feed = {
+            "image": x[i : i + 500],
+            "label": y[i : i + 500],
+            "eps": np.array([EPS], np.float32),
+        }
         session.run(None, feed)
     spent = time.process_time() - begin
     found = certify(whole, x, y, EPS)

@@ -121,6 +121,12 @@ _ENTRIES = (
         optimizer={"global_clipnorm": 1.0},
     ),
     Entry(
+        "logit_pairing", "defenses.logit_pairing:LogitPairing",
+        "adversarial training whose logits are paired: a defence that was broken",
+        lecture="adversarial examples, logit pairing", paper="arXiv 1803.06373, 1807.10272",
+        data="mnist5k", learning_rate=3e-3, epochs=40,
+    ),
+    Entry(
         "pixelcnn", "pixelcnn:PixelCNN", "explicit density: likelihoods, samples, completions",
         lecture="PixelCNN", paper="arXiv 1601.06759, 1606.05328", data="mnist5k",
         learning_rate=3e-3, batch=32, epochs=20,
@@ -146,6 +152,12 @@ _ENTRIES = (
         "super_resolution", "super_resolution:SuperResolution", "8x8 in, several possible 32x32 out",
         lecture="zoom, enhance!", paper="arXiv 1702.00783", data="faces",
         learning_rate=3e-3, batch=16, epochs=20,
+    ),
+    Entry(
+        "trades", "defenses.trades:Trades",
+        "a classifier that is asked to answer alike all around an image",
+        lecture="adversarial examples, solution 3", paper="arXiv 1901.08573", data="mnist5k",
+        learning_rate=3e-3, epochs=40,
     ),
     Entry(
         "unet", "unet:UNet", "segmentation or regression; the paper's network or any size",

@@ -32,6 +32,7 @@ def attacked(
     eps: float,
     step: float,
     steps: int = 1,
+    objective: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Return images within eps (linf) of `image` and in [0, 1] that the classifier finds harder.
 
@@ -39,6 +40,7 @@ def attacked(
     image       float32 in [0, 1]; label int [B]
     noise       uniform in [0, 1), like image: the random start
     step        length of one step, in the unit of the image
+    objective   logits -> what the attack makes large [B]; by default the margin
 
     No gradient flows through the result.
     """
@@ -47,7 +49,8 @@ def attacked(
     for _ in range(steps):
         with tf.GradientTape() as tape:
             tape.watch(moved)
-            loss = margin(logits_of(moved), label)
+            logits = logits_of(moved)
+            loss = margin(logits, label) if objective is None else objective(logits)
         gradient: Any = tape.gradient(loss, moved)
         moved = tf.clip_by_value(moved + step * tf.sign(gradient), low, high)
     return tf.stop_gradient(moved)

@@ -73,30 +73,34 @@ class AdversarialTraining(classifier.Classifier):
     def train_step(self, data):
         """Attack the batch, then take one step on both losses."""
         image, label = data
-        config = self.config
-        noise = step_uniform(tf.shape(image), config.seed, self.optimizer.iterations.value)
-        moved = attacked(
-            self.call,
-            image,
-            label,
-            noise,
-            eps=config.eps,
-            step=config.step * config.eps,
-            steps=config.steps,
-        )
+        noise = step_uniform(tf.shape(image), self.config.seed, self.optimizer.iterations.value)
+        moved = self.attack(image, label, noise)
 
         def loss_of():
-            clean = self.call(image, training=True) if config.clean else None
-            hard = self.call(moved, training=True)
-            loss = config.adversarial * _cross_entropy(label, hard)
-            if clean is not None:
-                loss = loss + config.clean * _cross_entropy(label, clean)
-            return tf.reduce_mean(loss) / (config.clean + config.adversarial), (loss, clean, hard)
+            found = self.losses(image, label, moved)
+            return tf.reduce_mean(found[0]), found
 
         loss, clean, hard = descend(self, loss_of)
         right = _right(hard if clean is None else clean, label)
-        weight = config.clean + config.adversarial
-        return self.track({"loss": loss / weight, "accuracy": right, "robust": _right(hard, label)})
+        return self.track({"loss": loss, "accuracy": right, "robust": _right(hard, label)})
+
+    def attack(self, image, label, noise, objective=None):
+        """Return the images to learn from; `objective` as in `attacks.training.attacked`."""
+        config = self.config
+        return attacked(
+            self.call, image, label, noise, eps=config.eps, step=config.step * config.eps,
+            steps=config.steps, objective=objective,
+        )  # fmt: skip
+
+    def losses(self, image, label, moved):
+        """Return the loss of each image [B], the logits of the clean one or None, those of the attacked."""
+        config = self.config
+        clean = self.call(image, training=True) if config.clean else None
+        hard = self.call(moved, training=True)
+        loss = config.adversarial * cross_entropy(label, hard)
+        if clean is not None:
+            loss = loss + config.clean * cross_entropy(label, clean)
+        return loss / (config.clean + config.adversarial), clean, hard
 
     def test_step(self, data):
         """Report loss and accuracy under PGD from a start that is always the same, and the clean accuracy."""
@@ -108,7 +112,7 @@ class AdversarialTraining(classifier.Classifier):
         )  # fmt: skip
         hard = self.call(moved)
         return self.track({
-            "loss": _cross_entropy(label, hard), "accuracy": _right(self.call(image), label),
+            "loss": cross_entropy(label, hard), "accuracy": _right(self.call(image), label),
             "robust": _right(hard, label),
         })  # fmt: skip
 
@@ -121,7 +125,8 @@ class AdversarialTraining(classifier.Classifier):
         return [CollapseGuard(folder)]
 
 
-def _cross_entropy(label, logits):
+def cross_entropy(label, logits):
+    """Return the cross-entropy of each image, [B]."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
 
 

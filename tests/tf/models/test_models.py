@@ -10,6 +10,7 @@ from table import TABLE
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
+from dimaging_tf.models.classifier import Classifier
 from dimaging_tf.models.classifier import Config as ClassifierConfig
 from dimaging_tf.models.denoiser import Config as DenoiserConfig
 from dimaging_tf.models.denoiser import Denoiser
@@ -85,6 +86,7 @@ def test_registry_entry(entry):
     ]
     config = model.config_for(shape, entry.changes)
     judged = {ExplicitDensity: {"integer"}, LearnedCodec: {"fp32"}, LanguageModel: {"fp32"}}
+    judged[Classifier] = {"fp16", "int8", "integer"}
     kind = next((kind for kind in judged if issubclass(model, kind)), None)
     assert set(model(config).figure_of_merit.allowed_loss) == judged.get(kind, {"fp16", "int8"})
     assert config.shape[-1] == shape[-1]
