@@ -38,11 +38,12 @@ TYPES = {
     ".png": "image/png",
     ".md": "text/markdown; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
+    "": "text/plain; charset=utf-8",  # LICENSE
 }
 """Suffix -> type; a system's own table cannot be trusted (Windows keeps it in the registry)."""
 _LEFT_OUT = {"prior.npz"}
 """The files of a bundle that only numpy needs."""
-_HIDDEN = {"sw.js"}
+_HIDDEN = {"sw.js", "tsconfig.json"}
 
 
 @dataclass(frozen=True)
