@@ -44,7 +44,11 @@ def _captioner(folder: Path) -> None:
 
     from dimaging_tf.models.captioning import Captioning, Config
 
-    model = Captioning(Config((16, 16, 3), ("a", "red", "square"), 3, (4,), 5, 4, 6))
+    model = Captioning(
+        Config(
+            (16, 16, 3), ("a", "red", "square"), 3, filters=(4,), features=5, embedding=4, units=6
+        )
+    )
     image = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     export(model, folder / "bundle" / "captioning", data=image)
     Image.fromarray(image[0]).save(folder / "photo.png")

@@ -36,7 +36,9 @@ def a_browser(*arguments: str) -> Iterator[Any]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("playwright is not installed: pip install playwright")
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    program = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    )
     if program is None:
         missing("there is no chromium: apt-get install chromium, or CHROMIUM=PATH")
     options = [*arguments] + (["--no-sandbox"] if os.geteuid() == 0 else [])

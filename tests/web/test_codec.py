@@ -67,9 +67,14 @@ WRITE = """async ([name, image, alpha, height, width, channels, quality, tile]) 
 @pytest.mark.parametrize(
     ("name", "size", "kind", "tile"),
     [pytest.param(*one, id="-".join(map(str, one))) for one in FEW]
-    + [pytest.param(*one, id=f"all-{'-'.join(map(str, one))}", marks=pytest.mark.slow) for one in ALL],
+    + [
+        pytest.param(*one, id=f"all-{'-'.join(map(str, one))}", marks=pytest.mark.slow)
+        for one in ALL
+    ],
 )
-def test_files_go_both_ways(kit: Any, name: str, size: tuple[int, int], kind: str, tile: int) -> None:
+def test_files_go_both_ways(
+    kit: Any, name: str, size: tuple[int, int], kind: str, tile: int
+) -> None:
     source, quality = photo(name, size, kind), 40
     ours = compress(model(name), source, quality, tile=tile)
     found = kit.evaluate(OPEN, [name, packed(ours)])
@@ -108,7 +113,9 @@ def test_equal_latents_give_equal_bytes(kit: Any, name: str, quality: int) -> No
     one = model(name)
     image = photo(name, (192, 256), "colour").image[None]
     z, y = one.encode(image, quality)
-    y = y + (np.arange(y.size).reshape(y.shape) % 977 == 0) * 60_000  # far beyond the tables: escapes
+    y = (
+        y + (np.arange(y.size).reshape(y.shape) % 977 == 0) * 60_000
+    )  # far beyond the tables: escapes
     coded = tile_codec.encode_tile(one, scale_tables(one.counts, widest(one)), z, y, quality)
     given = [name, packed(z.astype("<i4")), packed(y.astype("<i4")), quality, *y.shape[1:3]]
     found = kit.evaluate(ENCODE, given)
@@ -125,7 +132,11 @@ def test_previews_and_what_is_left_of_a_cut_file(kit: Any) -> None:
       const found = await kit.decompress(await kit.model(name), kit.bytes(data), options);
       return {image: kit.text(found.photo.image), damage: found.damage};
     }"""
-    for cut, options in [(len(data), {"rungs": 1}), (len(data), {"rungs": 2}), (len(data) * 2 // 3, {})]:
+    for cut, options in [
+        (len(data), {"rungs": 1}),
+        (len(data), {"rungs": 2}),
+        (len(data) * 2 // 3, {}),
+    ]:
         part = data[:cut]
         found = kit.evaluate(script, [name, packed(part), {"keepGoing": True, **options}])
         back, damage = decompress(model(name), part, keep_going=True, **options)
@@ -133,8 +144,6 @@ def test_previews_and_what_is_left_of_a_cut_file(kit: Any) -> None:
         assert np.abs(seen.astype(int) - back.image).max() <= 1
         assert len(found["damage"]) == len(damage)
         assert bool(damage) == (cut < len(data))
-
-
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ def test_a_million_values_of_the_prior(threads: Any) -> None:
         z = rng.integers(-40, 41, (1, height // 4, width // 4, model.z_channels), np.int32)
         y = rng.integers(-900, 901, (1, height, width, model.y_channels), np.int32)
         for pass_ in (0, 1):
-            found = threads.evaluate(PRIOR, ["unet_codec", packed(z), packed(y), pass_, quality, height, width])
+            found = threads.evaluate(
+                PRIOR, ["unet_codec", packed(z), packed(y), pass_, quality, height, width]
+            )
             for text, expected in zip(found, model.prior(z, y, pass_, quality), strict=True):
                 np.testing.assert_array_equal(unpacked(text, "<i4"), expected.ravel())
                 seen += expected.size
@@ -47,8 +49,12 @@ def test_random_numbers(kit: Any, seed: int) -> None:
     words, numbers = kit.evaluate(script, [seed, count, 5])
     np.testing.assert_array_equal(unpacked(words, "<u4"), bits(seed, count, 5))
     np.testing.assert_array_equal(unpacked(numbers, "<f4"), uniform(seed, (count,), 5))
-    found = unpacked(kit.evaluate("([seed, n]) => kit.text(kit.normal(seed, n).slice())", [seed, 1001]), "<f4")
-    np.testing.assert_allclose(found, normal(seed, (1001,)), atol=1e-6)  # a logarithm may differ in its last bit
+    found = unpacked(
+        kit.evaluate("([seed, n]) => kit.text(kit.normal(seed, n).slice())", [seed, 1001]), "<f4"
+    )
+    np.testing.assert_allclose(
+        found, normal(seed, (1001,)), atol=1e-6
+    )  # a logarithm may differ in its last bit
 
 
 def test_an_image_drawn_pixel_by_pixel(kit: Any) -> None:

@@ -33,7 +33,9 @@ def decode(kit: Any, count: int, seed: int) -> None:
     y, x = np.mgrid[:33, :34]
     image = (((x * 9 + y * 5) % 200) * 257).astype(np.uint16)[..., None]
     alpha = (x % 256).astype(np.uint8)
-    damage = Damage(compress(open_model(NAME, "cpu", 1), Photo(image, alpha, b"profile"), 20, tile=32))
+    damage = Damage(
+        compress(open_model(NAME, "cpu", 1), Photo(image, alpha, b"profile"), 20, tile=32)
+    )
     rng, refused, flagged, slowest = np.random.default_rng(seed), 0, 0, 0.0
     for start in range(0, count, 250):
         files = [damage.one(rng) for _ in range(min(250, count - start))]

@@ -27,7 +27,9 @@ def begin(page: Any, tab: str) -> None:
     """Show a tab without what it showed before."""
     page.evaluate("tab => location.hash = `#/${tab}`", tab)
     page.wait_for_function("tab => document.title.startsWith(tab)", arg=tab)
-    page.evaluate("document.querySelectorAll('main section').forEach((one) => one.replaceChildren())")
+    page.evaluate(
+        "document.querySelectorAll('main section').forEach((one) => one.replaceChildren())"
+    )
 
 
 def compressed(page: Any, source: Path, out: Path) -> Path:
@@ -106,7 +108,9 @@ def test_no_picture_is_told_in_a_sentence(page: Any, tmp_path: Path) -> None:
 def test_a_cancelled_task_ends_and_the_next_one_runs(page: Any, tmp_path: Path) -> None:
     begin(page, "compress")
     page.select_option("#tile", "256")
-    page.set_input_files("main input[type=file] >> nth=0", picture(tmp_path / "large.png", (1400, 1400)))
+    page.set_input_files(
+        "main input[type=file] >> nth=0", picture(tmp_path / "large.png", (1400, 1400))
+    )
     page.click("text=Cancel", timeout=60_000)
     page.wait_for_selector("text=Cancelled.", timeout=120_000)
     page.select_option("#tile", "512")
@@ -122,7 +126,9 @@ def test_drawing_grows_row_by_row_and_completes(page: Any) -> None:
     page.wait_for_selector("text=Rub over the picture", timeout=60_000)
     page.click("text=Open vae-fp32")
     slider = page.wait_for_selector("#vae-fp32-0", timeout=60_000)
-    before = page.evaluate("document.querySelector('[aria-label=\"what vae-fp32 decodes\"]').toDataURL()")
+    before = page.evaluate(
+        "document.querySelector('[aria-label=\"what vae-fp32 decodes\"]').toDataURL()"
+    )
     slider.evaluate("input => { input.value = 3; input.dispatchEvent(new Event('input')); }")
     page.wait_for_function(
         "before => document.querySelector('[aria-label=\"what vae-fp32 decodes\"]').toDataURL() !== before",
@@ -146,7 +152,9 @@ def test_keys_alone_reach_every_tab(page: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda s: f"{s[0]}x{s[1]}")
-def test_tabs_fit_the_screen_and_axe_finds_nothing(page: Any, screen: tuple[int, int], scheme: str) -> None:
+def test_tabs_fit_the_screen_and_axe_finds_nothing(
+    page: Any, screen: tuple[int, int], scheme: str
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": screen[0], "height": screen[1]})
@@ -206,7 +214,9 @@ def test_flight_mode(browser: Any, tmp_path: Path) -> None:
             visit(page, url)
         finally:
             del server.RequestHandlerClass.log_request
-        assert set(asked) <= {"/sw.js"}  # the browser itself asks whether the service worker changed
+        assert set(asked) <= {
+            "/sw.js"
+        }  # the browser itself asks whether the service worker changed
     # The server is gone.
     visit(page, url)
     assert page.inner_text("#state") == "ready, also in flight mode"
@@ -217,7 +227,9 @@ def test_flight_mode(browser: Any, tmp_path: Path) -> None:
     context.close()
 
 
-def test_an_update_of_the_wheel_updates_the_page(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_update_of_the_wheel_updates_the_page(
+    browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = browser.new_context()
     page = context.new_page()
     with serving() as server:
@@ -232,7 +244,8 @@ def test_an_update_of_the_wheel_updates_the_page(browser: Any, monkeypatch: pyte
         server._packed.clear()
         page.reload()
         page.wait_for_function(
-            "(async () => (await (await fetch('app.css')).text()).includes('newer'))()", timeout=60_000
+            "(async () => (await (await fetch('app.css')).text()).includes('newer'))()",
+            timeout=60_000,
         )
     context.close()
 

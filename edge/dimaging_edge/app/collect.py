@@ -1,7 +1,7 @@
 """The results of benchmarks that phones send: checked, and each kept as a file of its own.
 
-Whoever knows the token, which is in the URL that the server prints, may send one JSON document of at most 1 MB
-that is built like the report of `dimaging-edge bench`. Nothing that is sent becomes part of a path but
+Whoever knows the token, which is in the URL that the server prints, may send one JSON document of at most
+1 MB that is built like the report of `dimaging-edge bench`. Nothing that is sent becomes part of a path but
 letters, digits and dashes, and no file is overwritten.
 """
 
@@ -11,8 +11,9 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from dimaging_edge.bundle.strict_json import read_json
 
@@ -42,7 +43,7 @@ class Collector:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.token = folder, token or secrets.token_urlsafe(12)
 
-    def take(self, path: str, headers: Mapping[str, str], body: BinaryIO) -> tuple[int, str]:
+    def take(self, path: str, headers: Mapping[str, str], body: BufferedIOBase) -> tuple[int, str]:
         """Keep a result; returns (status of HTTP, a sentence)."""
         given = {key.lower(): value for key, value in headers.items()}
         token = path.removeprefix("/collect/")
@@ -56,9 +57,9 @@ class Collector:
         if int(length[:12]) > LARGEST:
             return 413, f"a result may have up to {LARGEST} bytes, this one has {length[:12]}"
         data = body.read(int(length))
+        if len(data) != int(length):
+            return 400, f"{len(data)} of {length} bytes arrived"
         try:
-            if len(data) != int(length):
-                raise ValueError(f"{len(data)} of {length} bytes arrived")
             found = read_json(data.decode())
             check_report(found)
         except ValueError as error:  # UnicodeDecodeError is one, too
@@ -108,6 +109,6 @@ def _fields(place: str, found: dict[str, Any], expected: dict[str, type]) -> Non
     for key, kind in expected.items():
         value = found.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(
+            raise ValueError(  # noqa: TRY004
                 f"{place}.{key}: expected {kind.__name__}, received {type(value).__name__}"
             )

@@ -82,7 +82,7 @@ def refresh(folder: Path = FOLDER) -> dict[str, str]:
                 packed = gzip.compress(data, 9, mtime=0) if large else data
                 write_bytes(folder / (name + _STORED if large else name), packed)
     for name in NOTICES:
-        shutil.copyfile(Path(onnxruntime.__file__).parent / name, folder / name)
+        shutil.copyfile(Path(str(onnxruntime.__file__)).parent / name, folder / name)
     return found
 
 

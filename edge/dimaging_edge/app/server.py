@@ -36,7 +36,7 @@ HEADERS = {
 
 
 class Server(ThreadingHTTPServer):
-    """A server of one site; `hosts` are the names, with port where it is not the usual one, that it answers to."""
+    """A server of one site; `hosts` are the names that it answers to, with the port."""
 
     daemon_threads = True
 

@@ -1,6 +1,6 @@
 """The files of the page: from the wheel, onnxruntime-web, and bundles.
 
-index.html, app.mjs, ...                 the page, read first from its cache, replaced when the wheel is updated
+index.html, app.mjs, ...                 the page, replaced when the wheel is updated
 sw.js, files.json                        written here: the list of all files, and the page's version
 keep/engine-1.30.0/...                   never change: their folder's name changes with them
 keep/unet_codec-80393979d031/...

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 PORT = 8737
 """The usual port."""
 _LOST = (
-    "over plain http a browser calls this page insecure: it computes with one thread, keeps nothing for flight "
-    "mode, shows no live camera and cannot check files by SHA-256. For all of it: --adb with a plugged-in "
-    "Android, or --cert and --key, or --out for an https host"
+    "over plain http a browser calls this page insecure: it computes with one thread, keeps nothing for "
+    "flight mode, shows no live camera and cannot check files by SHA-256. For all of it: --adb with a "
+    "plugged-in Android, or --cert and --key, or --out for an https host"
 )
 
 

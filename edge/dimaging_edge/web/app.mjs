@@ -104,7 +104,8 @@ async function start() {
     Object.assign(globalThis, { page });
     addEventListener("hashchange", () => {
       page.show();
-      main.focus();
+      scrollTo(0, 0);
+      main.focus({ preventScroll: true });
     });
     page.show();
     const [codec] = page.bundles("prior");

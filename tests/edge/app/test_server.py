@@ -91,7 +91,9 @@ def test_what_never_changes_is_kept_and_the_rest_is_asked_for_again(server: Serv
         ("POST", "/collect/x", {}, 405, "takes no results; start it with --collect"),
     ],
 )
-def test_refusals(server: Server, method: str, path: str, headers: dict, status: int, words: str) -> None:
+def test_refusals(
+    server: Server, method: str, path: str, headers: dict, status: int, words: str
+) -> None:
     found, _, body = ask(server, method, path, **headers)
     assert found == status
     assert words in body.decode()
@@ -155,7 +157,13 @@ JSON = {"Content_Type": "application/json"}
         ("/collect/secret", graph(samples_ns=[]), JSON, 422, "samples_ns"),
         ("/collect/secret", graph(samples_ns=[0]), JSON, 422, "samples_ns"),
         ("/collect/secret", graph(latency_ms={"p50": "x"}), JSON, 422, "latency_ms.p50"),
-        ("/collect/secret", graph(samples_ns=[float("nan")]), JSON, 422, "no result of a benchmark"),
+        (
+            "/collect/secret",
+            graph(samples_ns=[float("nan")]),
+            JSON,
+            422,
+            "no result of a benchmark",
+        ),
     ],
 )
 def test_hostile_results_are_refused(

@@ -23,7 +23,9 @@ def test_the_engine_is_the_one_that_was_pinned(name: str) -> None:
 
 def test_a_damaged_engine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "FOLDER", tmp_path)
-    with pytest.raises(BundleError, match=r"cannot be read .* pip install --force-reinstall dimaging"):
+    with pytest.raises(
+        BundleError, match=r"cannot be read .* pip install --force-reinstall dimaging"
+    ):
         engine.read_engine("ort.wasm.min.mjs")
     (tmp_path / "ort.wasm.min.mjs").write_text("other")
     with pytest.raises(BundleError, match="is damaged: expected SHA-256 219e6a"):
@@ -66,7 +68,7 @@ def test_a_codec_given_first_is_the_page_s_own(tmp_path: Path) -> None:
     bundle = tmp_path / "mine"
     shutil.copytree(SHIPPED / "unet_codec_grey16", bundle)
     site = Site([bundle])
-    assert [one["name"] for one in site.bundles][0] == "mine"
+    assert next(one["name"] for one in site.bundles) == "mine"
     core = [name for name, file in site.files.items() if file.core and "keep/mine-" in name]
     assert len(core) > 5
     with pytest.raises(InputError, match="two bundles are called mine; rename the folder of one"):
@@ -97,7 +99,9 @@ def test_words_of_errors(options: list[str], words: str, capsys: pytest.CaptureF
     assert words in capsys.readouterr().err
 
 
-def test_adb_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_adb_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert main(["app", "--adb", "--port", "0"]) == 1
     assert "--adb needs the command adb" in capsys.readouterr().err

@@ -17,7 +17,7 @@ export function cleanTab(page) {
     const args = { name: model.value, file, sigma: Number(sigma.value), seed: 0 };
     const done = await working(result, "Cleaning", (options) => page.client.call("clean", args, options));
     if (!done) return;
-    const gain = done.psnr && `${figureOf(done.psnr[0])} dB with noise, ${figureOf(done.psnr[1])} dB without it`;
+    const gain = done.psnr && `${figureOf(done.psnr[0])} dB with noise, ${figureOf(done.psnr[1])} dB cleaned`;
     result.replaceChildren(
       ...[
         make("h2", {}, gain || "Cleaned"),

@@ -6,9 +6,11 @@ import { alarm, figure, make, outlets, picker, size, table, working } from "./do
 export function openTab(page) {
   const damaged = make("input", { type: "checkbox", id: "damaged" });
   const result = make("section", { "aria-label": "Result" });
+  const facts = make("section", { "aria-label": "Facts" });
   const preview = make("section", { "aria-label": "Picture" });
   const take = async (/** @type {File} */ file) => {
     preview.replaceChildren();
+    facts.replaceChildren();
     const data = new Uint8Array(await file.arrayBuffer());
     const done = await working(result, "Opening", ({ signal, progress }) =>
       page.client.call("open", { data, keepGoing: damaged.checked }, {
@@ -21,7 +23,8 @@ export function openTab(page) {
     );
     if (!done) return;
     show(preview, done);
-    result.replaceChildren(...describe(done, file));
+    result.replaceChildren(...headed(done, file));
+    facts.replaceChildren(...describe(done));
   };
   return [
     make("h1", {}, "Open a .dimg file"),
@@ -29,6 +32,7 @@ export function openTab(page) {
     make("label", { className: "check" }, damaged, "Show what is left of a damaged file"),
     result,
     preview,
+    facts,
   ];
 }
 
@@ -46,13 +50,19 @@ function show(place, picture) {
  * @param {any} done
  * @param {File} file
  */
-function describe(done, file) {
-  const sums = done.latents.map((/** @type {number} */ sum) => sum.toString(16).padStart(8, "0"));
-  const also = [done.alpha && "transparency", done.icc && "colour profile", done.exif && "EXIF"].filter(Boolean);
+function headed(done, file) {
   return [
     make("h2", {}, `${file.name}, ${size(file.size)}`),
     ...done.damage.map((/** @type {string} */ words) => alarm(words)),
     outlets(done.png, file.name.replace(/\.dimg$/, ".png")),
+  ];
+}
+
+/** @param {any} done */
+function describe(done) {
+  const sums = done.latents.map((/** @type {number} */ sum) => sum.toString(16).padStart(8, "0"));
+  const also = [done.alpha && "transparency", done.icc && "colour profile", done.exif && "EXIF"].filter(Boolean);
+  return [
     table(
       [
         ["fact", ""],
@@ -65,6 +75,6 @@ function describe(done, file) {
       ],
       "What the file says",
     ),
-    make("p", { className: "soft" }, "The latents are those that were encoded: their check sums agree."),
-  ];
+    !done.damage.length && make("p", { className: "soft" }, "The latents are those that were encoded: their check sums agree."),
+  ].filter(Boolean);
 }
