@@ -7,6 +7,7 @@
     model = models.VAE(models.VAEConfig(latent_dim=2))        # a keras.Model: compile, fit, save
     callbacks = [training.RunRecord("runs/mine")]
 
+Behind this import `keras.saving.load_model` opens the package's `.keras` files, with no custom_objects.
 `evaluation` measures and draws, `physics` spoils images as cameras do; each package's docstring says what it
 hands out.
 """
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 from dimaging_edge.common.lazy import lazy_names
 from dimaging_edge.common.version import __version__
 
+from dimaging_tf.registry import know_files
+
 if TYPE_CHECKING:
     from dimaging_tf import data, evaluation, models, physics, training
 
@@ -24,3 +27,5 @@ __all__ = ["__version__", "data", "evaluation", "models", "physics", "training"]
 __getattr__ = lazy_names(
     __name__, {name: name for name in ("data", "evaluation", "models", "physics", "training")}
 )
+
+know_files()

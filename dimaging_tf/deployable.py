@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 import keras
 import numpy as np
 
+from dimaging_tf.data.given import check_policy, checked
 from dimaging_tf.data.kinds import Kind
 from dimaging_tf.errors import near
 
@@ -57,10 +58,13 @@ class TrackedModel(keras.Model):
         """The running means, which Keras resets at the start of each epoch."""
         return list(self.trackers.values()) or super().metrics
 
-    def track(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Add values ([B], or scalars) to the trackers of these names, and return all means so far."""
+    def track(self, values: Mapping[str, Any], weight: Any = None) -> dict[str, Any]:
+        """Add values ([B], or scalars) to the trackers of these names, and return all means so far.
+
+        weight: [B], the weight of each example in the mean; None: all alike.
+        """
         for name, value in values.items():
-            self.trackers[name].update_state(value)
+            self.trackers[name].update_state(value, weight)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
 
@@ -86,12 +90,55 @@ class DeployableModel(TrackedModel, ABC):
     figure_of_merit: FigureOfMerit
     draws: ClassVar[bool] = False
     """Whether `sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
+    mixed_precision: ClassVar[bool] = False
+    """Whether it trains under a policy such as mixed_bfloat16; otherwise such a policy is refused."""
+    targets_are_images: ClassVar[bool] = False
+    """Whether `fit`'s y holds images in [0, 1]."""
 
     def __init__(self, config: Any = None, **kwargs):
         super().__init__(**kwargs)
+        check_policy(self.registry_name, self.mixed_precision)
         self.config = config if config is not None else self.config_class()
         # Sub-models are functional, so all weights exist by now. Keras restores an optimizer only if they do.
         self.built = True
+
+    @property
+    def takes(self) -> tuple[float, float] | None:
+        """The range in which `fit`'s images lie; None where its x is no image."""
+        return (0.0, 1.0) if "image" in self.kinds else None
+
+    @property
+    def weighs_examples(self) -> bool:
+        """Whether sample_weight and class_weight count; otherwise they are refused."""
+        return type(self).train_step is keras.Model.train_step
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train as Keras does. ValueError for images outside [0, 1], and weights that would not count."""
+        call = checked(self, super().fit, args, kwargs)
+        return super().fit(*call.args, **call.kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as Keras does. ValueError as for `fit`."""
+        call = checked(self, super().evaluate, args, kwargs)
+        return super().evaluate(*call.args, **call.kwargs)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Take one step as Keras does. ValueError as for `fit`."""
+        call = checked(self, super().train_on_batch, args, kwargs)
+        return super().train_on_batch(*call.args, **call.kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate one batch as Keras does. ValueError as for `fit`."""
+        call = checked(self, super().test_on_batch, args, kwargs)
+        return super().test_on_batch(*call.args, **call.kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Compute the loss as Keras does; weights [B] count for all pixels or steps of their example."""
+        if sample_weight is not None and len(sample_weight.shape) == 1:
+            values = len(y.shape) - (not keras.backend.is_int_dtype(y.dtype))
+            shape = (-1, *[1] * (values - 1))
+            sample_weight = keras.ops.reshape(sample_weight, shape)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     @classmethod
     def config_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> Any:
@@ -194,7 +241,7 @@ class DeployableModel(TrackedModel, ABC):
         # Keras warns about a dictionary where a functional model has a single input.
         single = len(inputs) == 1 and not isinstance(model.input, dict)
         outputs = model(next(iter(inputs.values())) if single else inputs, training=False)
-        return {name: np.asarray(value) for name, value in outputs.items()}
+        return {name: _full(np.asarray(value)) for name, value in outputs.items()}
 
     def save_own_variables(self, store: Any) -> None:
         """Write the weights, and the states of dropout, which Keras leaves out and a resumed run needs."""
@@ -229,6 +276,15 @@ def check_strides(model: str, shape: tuple[int, ...], convolutions: int) -> None
             f"{model}: {convolutions} stride-2 convolutions need height and width divisible by "
             f"{step}. Received: {shape[0]}x{shape[1]}"
         )
+
+
+def _full(array: np.ndarray) -> np.ndarray:
+    """Return float32 for what a mixed policy computed in float16 or bfloat16, otherwise the array itself."""
+    return (
+        array.astype(np.float32)
+        if array.dtype.itemsize == 2 and array.dtype.kind not in "iu"
+        else array
+    )
 
 
 def _fits(value: Any, kind: Any) -> bool:

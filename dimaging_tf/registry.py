@@ -1,10 +1,14 @@
 """The registry of models: name -> class, data and training defaults, and the place in lecture and literature.
 
-It needs no TensorFlow, so that `dimaging list` and `--help` start fast.
+It needs no TensorFlow, so that `dimaging list` and `--help` start fast. `know_files` lets Keras find the
+classes that a `.keras` file names, each only when a file names it.
 """
 
+import sys
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.util import find_spec
 from typing import Any
 
 from dimaging_tf.errors import UserError, near
@@ -198,3 +202,108 @@ def find(name: str) -> Entry:
     if name in REGISTRY:
         return REGISTRY[name]
     raise UserError(f"no model {name!r}; {near(name, REGISTRY)} (see dimaging list)")
+
+
+REGISTERED = {
+    "defenses.adversarial_training": "AdversarialTraining",
+    "density.layers": "Encode LogLikelihood Weights",
+    "layers.codec": "Chosen Dequantise Gain Known Predict QualityBias Quantise Stabilise",
+    "layers.integer": "IntegerGate",
+    "layers.lstm": "SlideLSTM",
+    "layers.masked": "Gate MaskedConv2D PositionBias",
+    "layers.masked_dense": "MaskedDense",
+    "layers.padding": "CropLike PadToMultiple",
+    "layers.recurrent2d": "DiagonalLSTM RowLSTM",
+    "layers.spectral": "SpectralConv2D SpectralDense",
+    "models.autoencoder": "Autoencoder",
+    "models.char_lm": "CharLM",
+    "models.classifier": "Classifier",
+    "models.compressive_autoencoder": "CompressiveAutoencoder",
+    "models.dcgan": "DCGAN",
+    "models.denoiser": "Denoiser",
+    "models.fvbn": "FVBN",
+    "models.gan": "GAN",
+    "models.pixelcnn": "PixelCNN",
+    "models.pixelrnn": "PixelRNN",
+    "models.sequence_labels": "SequenceLabels",
+    "models.stackgan": "StackGAN",
+    "models.super_resolution": "SuperResolution",
+    "models.unet": "UNet",
+    "models.unet_codec": "UNetCodec",
+    "models.vae": "VAE",
+    "models.vae_faces": "FaceVAE",
+    "training.segmentation": "SegmentationLoss",
+}
+"""Module -> names under which Keras knows its classes, as `dimaging>NAME`; `.keras` files hold them."""
+
+
+def know_files() -> None:
+    """Let `keras.saving.load_model` find the classes of REGISTERED; nothing of Keras is imported for it.
+
+    Keras asks a table of classes by name. So every name gets a stand-in there, which imports the module of
+    the class when a file names it. Where Keras is not imported yet, this waits until it is.
+    """
+    if "keras" in sys.modules:
+        _register()
+    elif not any(isinstance(finder, _WhenKerasComes) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _WhenKerasComes())
+
+
+class _WhenKerasComes(MetaPathFinder):
+    """Finds nothing itself: it lets the others find Keras, and registers the stand-ins behind its import."""
+
+    asking = False
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        """Return the spec of Keras that the other finders have, with a loader that registers afterwards."""
+        if fullname != "keras" or self.asking:
+            return None
+        self.asking = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self.asking = False
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RegisterBehind(spec.loader)
+        return spec
+
+
+class _RegisterBehind(Loader):
+    """Loads Keras as its own loader does, then registers the stand-ins."""
+
+    def __init__(self, loader: Any):
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: Any) -> Any:
+        """Create the module as the loader does."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        """Run the module as the loader does, and register."""
+        self.loader.exec_module(module)
+        _register()
+
+
+def _register() -> None:
+    import keras
+
+    known = keras.saving.get_custom_objects()
+    for home, names in REGISTERED.items():
+        for name in names.split():
+            known.setdefault(f"dimaging>{name}", _stand_in(name, home))
+
+
+def _stand_in(name: str, home: str) -> type:
+    """Return a class that Keras can rebuild objects by: it imports `home`, whose own class does the work."""
+
+    def from_config(config: dict[str, Any], **more: Any) -> Any:
+        import keras
+
+        import_module(f"dimaging_tf.{home}")  # it registers the class in the place of this one
+        # Not get_registered_object: while a file is read, it answers from a copy with this stand-in.
+        return keras.saving.get_custom_objects()[f"dimaging>{name}"].from_config(config, **more)
+
+    return type(name, (), {"from_config": staticmethod(from_config)})

@@ -19,6 +19,7 @@ from keras import ops
 from dimaging_tf.compression import steps
 from dimaging_tf.compression.monitor import RateDistortionPlot
 from dimaging_tf.compression.similarity import ms_ssim
+from dimaging_tf.data.given import checked
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers.codec import QUALITIES, Stabilise, logistic_bits, table_scale, vary_exposure
@@ -139,8 +140,10 @@ class LearnedCodec(DeployableModel):
 
     def fit(self, x: Any = None, *args, **kwargs):
         """Train as Keras does; a new model first looks at one batch (see `adapt`)."""
+        checked(self, super().fit, (x, *args), kwargs)
         if not float(self.adapted):
             first = x[:64] if hasattr(x, "shape") else next(iter(x))
+            first = first[0] if isinstance(first, tuple) else first
             self.adapt(self.varied(first, 0))
             self.adapted.assign(1.0)
         return super().fit(x, *args, **kwargs)

@@ -21,9 +21,10 @@ def train_step(model: Any, *args: Any) -> Any:
 
 def test_step(model: Any, *args: Any) -> Any:
     """Means over images [B, H, W, C] so far: (images) -> logs; JAX: (state, images)."""
+    image, _, _ = keras.utils.unpack_x_y_sample_weight(args[-1])
     if not _jax():
-        return model.validate(*args)
-    (trainable, other, metrics), image = args
+        return model.validate(image)
+    trainable, other, metrics = args[0]
     with keras.StatelessScope(state_mapping=_pairs(model, trainable, other, metrics)) as scope:
         logs = model.validate(image)
     return logs, (trainable, other, _found(scope, model.metrics_variables))
@@ -49,9 +50,10 @@ def uniform(shape: Any, seed: int, step: Any) -> Any:
     return step_uniform(tf.stack(shape), seed, step)
 
 
-def _tensorflow_train_step(model: Any, image: Any) -> dict[str, Any]:
+def _tensorflow_train_step(model: Any, data: Any) -> dict[str, Any]:
     from dimaging_tf.training.steps import descend
 
+    image, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     step = model.optimizer.iterations.value
     return model.track(descend(model, lambda: model.batch_loss(image, step)))
 
@@ -60,6 +62,7 @@ def _jax_train_step(model: Any, state: State, image: Any) -> tuple[dict[str, Any
     import jax  # pyright: ignore[reportMissingImports]
 
     trainable, other, optimizer, metrics = state
+    image, _, _ = keras.utils.unpack_x_y_sample_weight(image)
     (step,) = (
         value
         for variable, value in zip(model.optimizer.variables, optimizer, strict=True)

@@ -72,7 +72,7 @@ class AdversarialTraining(classifier.Classifier):
 
     def train_step(self, data):
         """Attack the batch, then take one step on both losses."""
-        image, label = data
+        image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         noise = step_uniform(tf.shape(image), self.config.seed, self.optimizer.iterations.value)
         moved = self.attack(image, label, noise)
 

@@ -22,7 +22,7 @@ from dimaging_tf.density.layers import Encode, LogLikelihood, Weights
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
-from dimaging_tf.training.steps import descend
+from dimaging_tf.training.steps import descend, weighted_mean
 
 
 def likelihood_of(config: Any) -> Likelihood:
@@ -51,6 +51,8 @@ class ExplicitDensity(DeployableModel):
     loss_names = ("loss",)
     """Names in the logs of the terms that `losses_of` returns."""
     draws = True
+    weighs_examples = True
+    mixed_precision = True
     ranges = {
         "image": (0.0, 1.0), "label": (0.0, 1.0), "canvas": (0.0, 1.0), "mask": (0.0, 1.0),
         "noise": (0.0, 1.0), "log_likelihood": None,
@@ -85,8 +87,21 @@ class ExplicitDensity(DeployableModel):
         """Return the parameters of all pixels' conditionals, [B, H, W, likelihood.count]."""
         inputs = image = self.likelihood.encode(tf.convert_to_tensor(image))
         if self.condition:
-            inputs = {"image": image, self.condition: tf.convert_to_tensor(condition)}
-        return self.network(inputs, training=training)["parameters"]
+            inputs = {"image": image, self.condition: self._as_condition(condition)}
+        # A mixed policy computes the network in 16 bits; a likelihood needs 32.
+        return tf.cast(self.network(inputs, training=training)["parameters"], tf.float32)
+
+    def _as_condition(self, given: Any):
+        """Return the network's condition; whole numbers [B] where it takes classes become one-hot."""
+        if given is None:
+            raise ValueError(
+                f"{self.registry_name} is conditioned on {self.condition!r}: fit(images, {self.condition}s). "
+                "Received: images alone"
+            )
+        given = tf.convert_to_tensor(given)
+        if self.condition == "label" and given.dtype.is_integer:
+            return tf.one_hot(tf.reshape(given, [-1]), self.config.classes)
+        return given
 
     def call(self, image, condition=None, training=False):
         """Return the log-likelihood of each pixel in nats, [B, H, W, 1]."""
@@ -97,25 +112,26 @@ class ExplicitDensity(DeployableModel):
         return (self._negative(self.parameters(image, condition, training), image),)
 
     def _negative(self, parameters, image):
+        image, parameters = tf.cast(image, tf.float32), tf.cast(parameters, tf.float32)
         return -self.scale * tf.reduce_sum(self.likelihood.log_prob(parameters, image), [1, 2, 3])
 
     def train_step(self, data):
         """Take one step on the sum of the losses. data: images [B, H, W, C], or (images, conditions)."""
-        image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
+        image, condition, weight = keras.utils.unpack_x_y_sample_weight(data)
 
         def loss_of():
             losses = self.losses_of(image, condition, training=True)
-            return tf.reduce_mean(sum(losses)), losses
+            return weighted_mean(sum(losses), weight), losses
 
-        return self._track(descend(self, loss_of))
+        return self._track(descend(self, loss_of), weight)
 
     def test_step(self, data):
         """Evaluate the losses; "loss" is the negative log-likelihood alone."""
-        image, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self._track(self.losses_of(image, condition))
+        image, condition, weight = keras.utils.unpack_x_y_sample_weight(data)
+        return self._track(self.losses_of(image, condition), weight)
 
-    def _track(self, losses):
-        return self.track(dict(zip(self.loss_names, losses, strict=True)))
+    def _track(self, losses, weight=None):
+        return self.track(dict(zip(self.loss_names, losses, strict=True)), weight)
 
     def transform(self, image, label, seed):
         """Return images on the alphabet, and their condition where the network has one.

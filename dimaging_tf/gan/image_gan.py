@@ -40,6 +40,7 @@ class ImageGAN(GANBase, DeployableModel):
     """
 
     draws = True
+    mixed_precision = True
     ranges = {"image": (0.0, 1.0), "z": None, "label": (0.0, 1.0), "logit": None}
     figure_of_merit = FigureOfMerit(
         "sample score: Frechet distance of fixed random features", "", False,

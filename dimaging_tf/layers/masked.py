@@ -63,7 +63,8 @@ class MaskedConv2D(keras.layers.Layer):
     def masked_kernel(self):
         """Return the kernel with zeros where the mask forbids to look, [rows, columns, C, filters]."""
         mask = self._mask(tuple(self.kernel.shape))
-        return self.kernel if mask.all() else self.kernel * mask
+        kernel = keras.ops.convert_to_tensor(self.kernel)  # of 16 bits under a mixed policy
+        return kernel if mask.all() else kernel * keras.ops.cast(mask, kernel.dtype)
 
     def call(self, x):
         """Convolve; the mask is a factor of the kernel, so its gradient is masked too."""

@@ -72,7 +72,8 @@ class MaskedDense(keras.layers.Layer):
 
     def masked_kernel(self):
         """Return the kernel with zeros where there is no edge, [inputs, units]."""
-        return self.kernel * self.mask(self.kernel.shape[0])
+        kernel = keras.ops.convert_to_tensor(self.kernel)  # of 16 bits under a mixed policy
+        return kernel * keras.ops.cast(self.mask(kernel.shape[0]), kernel.dtype)
 
     def call(self, x):
         """Multiply by the masked kernel, and add the bias."""

@@ -64,6 +64,8 @@ class Autoencoder(DeployableModel):
 
     config_class = Config
     registry_name = "autoencoder"
+    mixed_precision = True
+    targets_are_images = True
     ranges = {"image": (0.0, 1.0), "code": None}
     figure_of_merit = FigureOfMerit("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.2})
 

@@ -78,6 +78,7 @@ class Classifier(DeployableModel):
     registry_name = "classifier"
     builder = staticmethod(build_classifier)
     """config -> the network, image -> {"logits"}; a subclass may have another."""
+    mixed_precision = True
     ranges = {"image": (0.0, 1.0), "logits": None}
     # An export is judged on up to 256 images, of which one is 0.4 %.
     figure_of_merit = FigureOfMerit(

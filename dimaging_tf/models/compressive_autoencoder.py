@@ -141,8 +141,9 @@ class CompressiveAutoencoder(DeployableModel):
         psnr = -10 / np.log(10) * tf.math.log(mse + 1e-10)
         return {"loss": self.config.tradeoff * 255.0**2 * mse + bpp, "bpp": bpp, "psnr": psnr}
 
-    def train_step(self, image):
-        """Take one step on the loss of images [B, H, W, C]."""
+    def train_step(self, data):
+        """Take one step on the loss of images [B, H, W, C]; labels beside them are left out."""
+        image, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         size = tf.shape(image)
         shape = tf.stack([size[0], size[1] // SCALE, size[2] // SCALE, self.config.code])
         noise = step_uniform(shape, self.config.seed, self.optimizer.iterations.value)
@@ -153,8 +154,9 @@ class CompressiveAutoencoder(DeployableModel):
 
         return self.track(descend(self, loss_of))
 
-    def test_step(self, image):
+    def test_step(self, data):
         """Evaluate the loss with rounded symbols."""
+        image, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.track(self.losses_of(image))
 
     def graphs(self):

@@ -76,6 +76,7 @@ class SequenceLabels(DeployableModel):
 
     config_class = Config
     registry_name = "sequence_labels"
+    mixed_precision = True
     kinds: tuple[Kind, ...] = ("series",)
     figure_of_merit = FigureOfMerit("nats a sequence", "nats", False, {"fp16": 0.1, "int8": 1.0})
 

@@ -25,6 +25,7 @@ from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
+from dimaging_tf.training.segmentation import LOSSES, SegmentationLoss
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Config:
     head: str = "segmentation"  # "segmentation" | "regression"
     dropout: float = 0.5  # share left out at the end of the contracting path (paper, section 3.1)
     stem: int = 1  # stride of a first and a last convolution; 2 makes the network 4 times cheaper
+    loss: str = "cross-entropy"  # of a segmentation: "cross-entropy" | "dice" | "both"
+    class_weights: tuple[float, ...] = ()  # weight of each class in the cross-entropy; (): 1 each
 
     def __post_init__(self):
         for name, legal in _LEGAL.items():
@@ -51,6 +54,15 @@ class Config:
             raise ValueError(
                 "unet: segmentation needs outputs of at least 2, the background and a class. "
                 f"Received: {self.outputs}"
+            )
+        if self.class_weights and len(self.class_weights) != self.outputs:
+            raise ValueError(
+                f"unet: class_weights must be one for each of the {self.outputs} classes, or none. "
+                f"Received: {self.class_weights}"
+            )
+        if min(self.class_weights, default=0.0) < 0:
+            raise ValueError(
+                f"unet: class_weights must be 0 or more. Received: {self.class_weights}"
             )
         if self.padding == "valid":
             self._check_size()
@@ -69,7 +81,7 @@ class Config:
                 )
 
 
-_LEGAL = {"padding": ("valid", "same"), "head": ("segmentation", "regression")}
+_LEGAL = {"padding": ("valid", "same"), "head": ("segmentation", "regression"), "loss": LOSSES}
 
 
 def padded(**changes) -> Config:
@@ -144,6 +156,7 @@ class UNet(DeployableModel):
 
     config_class = Config
     registry_name = "unet"
+    mixed_precision = True
     ranges = {"image": (0.0, 1.0), "probabilities": (0.0, 1.0), "estimate": None}
 
     def __init__(self, config: Config | None = None, **kwargs):
@@ -196,10 +209,13 @@ class UNet(DeployableModel):
         return {"unet": keras.Model(image, outputs, name="unet")}
 
     def objective(self):
-        """Return the cross-entropy per pixel with the accuracy as metric, or the mean squared error."""
+        """Return the loss of `config.loss` with the accuracy as metric, or the mean squared error."""
+        config = self.config
         if not self.segments:
             return {"loss": "mse"}
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if config.loss != "cross-entropy" or config.class_weights:
+            loss = SegmentationLoss(config.loss, config.class_weights)
         return {"loss": loss, "metrics": ["accuracy"]}
 
     def output_crop(self, array):

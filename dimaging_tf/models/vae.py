@@ -15,6 +15,7 @@ image: float32 [B, H, W, C] in [0, 1]; z, mean, log_variance: float32 [B, latent
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ from keras import layers
 
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit, check_strides
 from dimaging_tf.evaluation import metrics
-from dimaging_tf.training.steps import descend, step_normal
+from dimaging_tf.training.steps import descend, step_normal, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,16 @@ def build_decoder(config: Config) -> keras.Model:
 
 @keras.saving.register_keras_serializable("dimaging")
 class VAE(DeployableModel):
-    """The VAE: `compile(optimizer)` and `fit(images)`; it brings its own loss."""
+    """The VAE: `compile(optimizer)` and `fit(images)`; it brings its own loss.
+
+    Labels of `fit(images, labels)` are left out, sample weights count.
+    """
 
     config_class = Config
     registry_name = "vae"
     draws = True
+    mixed_precision = True
+    weighs_examples = True
     ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None}
     figure_of_merit = FigureOfMerit("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
 
@@ -102,14 +108,19 @@ class VAE(DeployableModel):
 
     def losses_of(self, image, noise):
         """Return (reconstruction, kl) in nats, each [B]; `noise` is unit Gaussian [B, latent_dim]."""
-        code = self.encoder(image)
-        mean, log_variance = code["mean"], code["log_variance"]
+        mean, log_variance = self._posterior(image)
         z = mean + tf.exp(0.5 * log_variance) * noise
         kl = 0.5 * tf.reduce_sum(mean**2 + tf.exp(log_variance) - 1 - log_variance, -1)
         return self._reconstruction(image, z), kl
 
-    def train_step(self, image):
-        """Take one step on -ELBO for images [B, H, W, C]."""
+    def _posterior(self, image) -> tuple[Any, Any]:
+        """Return mean and log variance, float32 [B, latent_dim], whatever the policy computes in."""
+        code = self.encoder(image)
+        return tuple(tf.cast(code[name], tf.float32) for name in ("mean", "log_variance"))
+
+    def train_step(self, data):
+        """Take one step on -ELBO. data: images [B, H, W, C], or (images, labels[, sample weights])."""
+        image, _, example_weight = keras.utils.unpack_x_y_sample_weight(data)
         step = self.optimizer.iterations.value
         noise = step_normal(self._noise_shape(image), self.config.seed, step)
         # A full KL from the start shuts latents off before the decoder has a use for them.
@@ -117,21 +128,22 @@ class VAE(DeployableModel):
 
         def loss_of():
             reconstruction, kl = terms = self.losses_of(image, noise)
-            return tf.reduce_mean(reconstruction + weight * kl), terms
+            return weighted_mean(reconstruction + weight * kl, example_weight), terms
 
-        return self._track(*descend(self, loss_of))
+        return self._track(*descend(self, loss_of), example_weight)
 
-    def test_step(self, image):
+    def test_step(self, data):
         """Evaluate both terms, on the same noise every time, so that epochs can be compared."""
-        return self._track(*self.losses_of(image, step_normal(self._noise_shape(image), -1, 0)))
+        image, _, example_weight = keras.utils.unpack_x_y_sample_weight(data)
+        noise = step_normal(self._noise_shape(image), -1, 0)
+        return self._track(*self.losses_of(image, noise), example_weight)
 
     def importance_weighted_bound(self, image, samples: int = 64, seed: int = 0) -> tf.Tensor:
         """Return log mean_k p(image, z_k) / q(z_k | image), a lower bound of log p(image) in nats, [B].
 
         It tightens to the likelihood as `samples` grows (Burda et al. 2016, arXiv 1509.00519).
         """
-        code = self.encoder(image)
-        mean, log_variance = code["mean"], code["log_variance"]
+        mean, log_variance = self._posterior(image)
         log_weights = []
         for k in range(samples):
             noise = tf.random.stateless_normal(tf.shape(mean), (seed, k))
@@ -141,7 +153,7 @@ class VAE(DeployableModel):
         return tf.reduce_logsumexp(tf.stack(log_weights), 0) - math.log(samples)
 
     def _reconstruction(self, image, z):
-        logits = self.decoder(z)["logits"]
+        logits = tf.cast(self.decoder(z)["logits"], tf.float32)
         if self.config.likelihood == "bernoulli":
             nll = tf.nn.sigmoid_cross_entropy_with_logits(labels=image, logits=logits)
         else:
@@ -152,8 +164,9 @@ class VAE(DeployableModel):
     def _noise_shape(self, image):
         return tf.stack([tf.shape(image)[0], self.config.latent_dim])
 
-    def _track(self, reconstruction, kl):
-        return self.track({"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl})
+    def _track(self, reconstruction, kl, weight=None):
+        terms = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+        return self.track(terms, weight)
 
     def _mean(self, logits):
         return tf.sigmoid(logits) if self.config.likelihood == "bernoulli" else logits

@@ -116,8 +116,9 @@ class LanguageModel(DeployableModel):
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=logits)
         return tf.reduce_mean(nats)
 
-    def train_step(self, tokens):
+    def train_step(self, data):
         """One step on the mean nats a token; the gradient ends at the beginning of the rows."""
+        tokens, _, _ = keras.utils.unpack_x_y_sample_weight(data)
 
         def loss_of():
             loss = self._read(tokens, self.training_state, True)
@@ -125,8 +126,9 @@ class LanguageModel(DeployableModel):
 
         return self._report(descend(self, loss_of))
 
-    def test_step(self, tokens):
+    def test_step(self, data):
         """The same loss, without dropout."""
+        tokens, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self._report(self._read(tokens, self.validation_state, False))
 
     def _report(self, loss: Any) -> dict[str, Any]:

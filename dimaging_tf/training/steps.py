@@ -31,6 +31,13 @@ def descend(
     return found
 
 
+def weighted_mean(values: Any, weight: Any = None) -> Any:
+    """Return the mean of values [B], each times its weight [B] (Keras's sample_weight); None: all 1."""
+    if weight is None:
+        return tf.reduce_mean(values)
+    return tf.reduce_mean(values * tf.reshape(tf.cast(weight, values.dtype), [-1]))
+
+
 def step_normal(shape: tf.Tensor, seed: int, step: tf.Tensor | int) -> tf.Tensor:
     """Draw unit Gaussian float32 of `shape` [B, ...], a pure function of (seed, step, row of the batch).
 

@@ -4,6 +4,7 @@ Pillow is used if it is there and needed by nothing else; arrays travel as .npy 
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,14 @@ def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
         values = np.rint(values * 255)
     values = np.moveaxis(values, -1, axis - 1)
     return np.ascontiguousarray(values[None].astype(tensor.dtype))
+
+
+def _coloured(picture: "Image.Image") -> bool:
+    """Return whether a picture has a pixel that is not grey."""
+    if picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I"):
+        return False
+    colours = np.asarray(picture.convert("RGB"))
+    return bool((colours != colours[..., :1]).any())
 
 
 def _over_white(picture: "Image.Image") -> "Image.Image":
@@ -169,7 +178,14 @@ def read_array(path: Path, tensor: Tensor) -> np.ndarray:
         raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
     if path.suffix not in (".npy", ".npz"):
         _channel_axis(tensor)  # refuse before a picture is decoded
-        return from_picture(_open_picture(path, tensor), tensor)
+        picture = _open_picture(path, tensor)
+        if tensor.shape[_channel_axis(tensor)] == 1 and _coloured(picture):
+            print(
+                f"note: {path.name} is in colour, and {tensor.name!r} is grey: its brightness is taken "
+                "(Rec. 601)",
+                file=sys.stderr,
+            )
+        return from_picture(picture, tensor)
     try:
         if path.suffix == ".npz":
             arrays = read_npz(path.read_bytes(), str(path), most=MOST_INPUT, mend="write it again")

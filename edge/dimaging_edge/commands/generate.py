@@ -109,12 +109,13 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.commands.array_files import write_images
     from dimaging_edge.generate import density
 
+    height, width = density.density_size(bundle)  # says so where the bundle completes nothing
     top = density.levels(bundle) - 1
     image = (np.rint(_read(bundle, options.image, "image") * top) / top).astype(np.float32)
     if options.mask:
         mask = np.rint(_read(bundle, options.mask, "mask"))
     else:
-        mask = _half_mask(options.keep, *density.density_size(bundle))
+        mask = _half_mask(options.keep, height, width)
     found = density.complete(
         bundle, image, mask, options.n, options.seed,
         condition=_condition(bundle, options.label, options.n), progress=_progress("images"),
@@ -144,7 +145,7 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.commands.array_files import write_images
     from dimaging_edge.generate import density
 
-    if density.condition_of(bundle) != "low":
+    if "density" not in bundle.graphs or density.condition_of(bundle) != "low":
         raise InputError(
             f"{bundle.path.name} does not enlarge images; train one: dimaging train super_resolution"
         )

@@ -7,6 +7,7 @@ from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.models.unet import Config, UNet, build_unet, padded
+from dimaging_tf.training.segmentation import SegmentationLoss
 
 # Blue boxes of the figure, left to right: layer -> (height = width, channels).
 FIGURE = {
@@ -104,3 +105,48 @@ def test_padding_repeats_the_edge_and_is_cropped_back():
     np.testing.assert_array_equal(CropLike()(wide, image), image)
     with pytest.raises(ValueError, match="multiple must be at least 1. Received: 0"):
         PadToMultiple(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "expected"),
+    [
+        ("cross-entropy", (), np.log(2)),  # logits of a fair coin
+        (
+            "cross-entropy",
+            (1.0, 3.0),
+            np.log(2) * (3 * 1 + 1 * 3) / 4,
+        ),  # one pixel of four is of class 1
+        # p = 1/2 everywhere: 2 * 1.5 + 1 over 2 + 3 + 1 for class 0, 2 * 0.5 + 1 over 2 + 1 + 1 for class 1.
+        ("dice", (), 1 - (4 / 6 + 2 / 4) / 2),
+        ("both", (), np.log(2) + 1 - (4 / 6 + 2 / 4) / 2),
+    ],
+)
+def test_the_losses_of_a_segmentation_by_hand(kind, weights, expected):
+    mask = np.array([[[0, 0], [0, 1]]], np.int32)
+    found = SegmentationLoss(kind, weights)(mask, np.zeros((1, 2, 2, 2), np.float32))
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_perfect_mask_has_no_dice_loss_left():
+    mask = np.array([[[0, 0], [0, 1]]], np.int32)
+    logits = 50.0 * (np.eye(2, dtype=np.float32)[mask] - 0.5)
+    assert float(SegmentationLoss("dice")(mask, logits)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loss": "focal"}, "loss must be one of cross-entropy, dice, both. Received: 'focal'"),
+        ({"class_weights": (1.0,)}, "class_weights must be one for each of the 2 classes"),
+        ({"class_weights": (1.0, -1.0)}, "class_weights must be 0 or more"),
+    ],
+)
+def test_a_wrong_loss_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        padded(**changes)
+
+
+def test_a_segmentation_loss_comes_back_from_its_config():
+    loss = SegmentationLoss("both", (1.0, 2.0))
+    again = SegmentationLoss.from_config(loss.get_config())
+    assert (again.kind, again.weights) == ("both", (1.0, 2.0))
