@@ -92,6 +92,10 @@ class DeployableModel(TrackedModel, ABC):
     """Whether `sample(n, seed=0)` draws images [n, H, W, C] from nothing but noise."""
     mixed_precision: ClassVar[bool] = False
     """Whether it trains under a policy such as mixed_bfloat16; otherwise such a policy is refused."""
+    takes: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    """The range in which `fit`'s images lie."""
+    weighs_examples: ClassVar[bool | None] = None
+    """Whether sample_weight and class_weight count, otherwise they are refused; None: by Keras's own step."""
     targets_are_images: ClassVar[bool] = False
     """Whether `fit`'s y holds images in [0, 1]."""
 
@@ -101,16 +105,6 @@ class DeployableModel(TrackedModel, ABC):
         self.config = config if config is not None else self.config_class()
         # Sub-models are functional, so all weights exist by now. Keras restores an optimizer only if they do.
         self.built = True
-
-    @property
-    def takes(self) -> tuple[float, float] | None:
-        """The range in which `fit`'s images lie; None where its x is no image."""
-        return (0.0, 1.0) if "image" in self.kinds else None
-
-    @property
-    def weighs_examples(self) -> bool:
-        """Whether sample_weight and class_weight count; otherwise they are refused."""
-        return type(self).train_step is keras.Model.train_step
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train as Keras does. ValueError for images outside [0, 1], and weights that would not count."""
@@ -134,7 +128,7 @@ class DeployableModel(TrackedModel, ABC):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Compute the loss as Keras does; weights [B] count for all pixels or steps of their example."""
-        if sample_weight is not None and len(sample_weight.shape) == 1:
+        if sample_weight is not None and y is not None and len(sample_weight.shape) == 1:
             values = len(y.shape) - (not keras.backend.is_int_dtype(y.dtype))
             shape = (-1, *[1] * (values - 1))
             sample_weight = keras.ops.reshape(sample_weight, shape)

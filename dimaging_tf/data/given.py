@@ -22,28 +22,37 @@ def checked(
 ) -> inspect.BoundArguments:
     """Return the arguments of `method(*args, **more)`, checked. ValueError for what the model cannot take.
 
-    model: has registry_name, takes, targets_are_images and weighs_examples (see DeployableModel).
+    model: a DeployableModel.
     """
     call = inspect.signature(method).bind(*args, **more)
     given = call.arguments
     if _CACHED in more:
         return call
+    takes = model.takes if "image" in model.kinds else None
     weighted = any(given.get(name) is not None for name in ("sample_weight", "class_weight"))
     for data in (given.get("x"), given.get("validation_data")):
         x, y, weight = _parts(data)
         y = given.get("y") if y is None else y
-        if (weighted or weight is not None) and not model.weighs_examples:
+        if (weighted or weight is not None) and not weighs_examples(model):
             raise ValueError(
                 f"{model.registry_name} does not weigh examples: its loss has no place for sample_weight "
                 "or class_weight. Leave it out; an example that shall count twice may stand in the data twice"
             )
-        _check_range(model.registry_name, "images", x, model.takes)
+        _check_range(model.registry_name, "images", x, takes)
         if model.targets_are_images:
             _check_range(model.registry_name, "target images", y, (0.0, 1.0))
     if given.get("sample_weight") is not None and given.get("y") is None and "x" in given:
         # Keras drops the weights of examples without a y; a model that needs none leaves this one out.
         given["y"] = np.zeros(len(given["sample_weight"]), np.float32)
     return call
+
+
+def weighs_examples(model: Any) -> bool:
+    """Return whether sample_weight counts in a model's step: in Keras's own, and where its class says so."""
+    import keras
+
+    said = model.weighs_examples
+    return type(model).train_step is keras.Model.train_step if said is None else said
 
 
 def check_policy(name: str, honoured: bool) -> None:

@@ -10,6 +10,9 @@ Training maximises a lower bound of the likelihood, the ELBO. Its two terms are 
     reconstruction   -E_q log p(image | z), Bernoulli or Gaussian with a known sigma
     kl               KL(q(z | image) || N(0, 1)) = 1/2 sum(mean^2 + variance - 1 - log variance)
 
+The gradient takes beta times the KL (Higgins et al. 2017); "loss" is -ELBO whatever beta is. Samples come
+from a Gaussian fitted to the codes of real images (`fit_sampler`, see `latent.sampler`), or from N(0, I).
+
 image: float32 [B, H, W, C] in [0, 1]; z, mean, log_variance: float32 [B, latent_dim].
 """
 
@@ -24,6 +27,7 @@ from keras import layers
 
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit, check_strides
 from dimaging_tf.evaluation import metrics
+from dimaging_tf.latent.sampler import MOST, FitSampler, fit_gaussian
 from dimaging_tf.training.steps import descend, step_normal, weighted_mean
 
 
@@ -36,13 +40,18 @@ class Config:
     hidden: tuple[int, ...] = (400, 400)  # units of the encoder's layers; the decoder mirrors them
     likelihood: str = "bernoulli"  # "bernoulli" | "gaussian"
     sigma: float = 0.1  # standard deviation of the Gaussian likelihood, full scale = 1
-    kl_warmup: int = 1000  # steps in which the KL's weight in the gradient grows from 0 to 1
+    kl_warmup: int = 1000  # steps in which the KL's weight in the gradient grows from 0 to beta
     seed: int = 0  # seed of the training noise
     # Channels of each stride-2 convolution, which `hidden` then follows; () is the dense network.
     channels: tuple[int, ...] = ()
+    beta: float = (
+        1.0  # the KL's weight in the gradient; less is sharper, more is simpler codes (beta-VAE)
+    )
 
     def __post_init__(self):
         check_strides("vae", self.shape, len(self.channels))
+        if self.beta <= 0:
+            raise ValueError(f"vae: beta must be more than 0. Received: {self.beta!r}")
         if self.likelihood not in ("bernoulli", "gaussian"):
             raise ValueError(
                 f"vae: likelihood must be bernoulli or gaussian. Received: {self.likelihood!r}"
@@ -93,7 +102,7 @@ class VAE(DeployableModel):
     draws = True
     mixed_precision = True
     weighs_examples = True
-    ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None}
+    ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None, "noise": None}
     figure_of_merit = FigureOfMerit("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
 
     def __init__(self, config: Config | None = None, **kwargs):
@@ -101,6 +110,7 @@ class VAE(DeployableModel):
         self.encoder = build_encoder(self.config)
         self.decoder = build_decoder(self.config)
         self.trackers = {n: keras.metrics.Mean(n) for n in ("loss", "reconstruction", "kl")}
+        self.sampler: tuple[np.ndarray, np.ndarray] | None = None
 
     def call(self, image):
         """Reconstruct images [B, H, W, C] from the posterior mean; in [0, 1] for a Bernoulli likelihood."""
@@ -116,7 +126,8 @@ class VAE(DeployableModel):
     def _posterior(self, image) -> tuple[Any, Any]:
         """Return mean and log variance, float32 [B, latent_dim], whatever the policy computes in."""
         code = self.encoder(image)
-        return tuple(tf.cast(code[name], tf.float32) for name in ("mean", "log_variance"))
+        mean, log_variance = (tf.cast(code[n], tf.float32) for n in ("mean", "log_variance"))
+        return mean, log_variance
 
     def train_step(self, data):
         """Take one step on -ELBO. data: images [B, H, W, C], or (images, labels[, sample weights])."""
@@ -124,19 +135,21 @@ class VAE(DeployableModel):
         step = self.optimizer.iterations.value
         noise = step_normal(self._noise_shape(image), self.config.seed, step)
         # A full KL from the start shuts latents off before the decoder has a use for them.
-        weight = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
+        share = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
+        weight = self.config.beta * share
 
         def loss_of():
             reconstruction, kl = terms = self.losses_of(image, noise)
             return weighted_mean(reconstruction + weight * kl, example_weight), terms
 
-        return self._track(*descend(self, loss_of), example_weight)
+        terms = descend(self, loss_of)
+        return self._track(*terms, weight=example_weight)
 
     def test_step(self, data):
         """Evaluate both terms, on the same noise every time, so that epochs can be compared."""
         image, _, example_weight = keras.utils.unpack_x_y_sample_weight(data)
         noise = step_normal(self._noise_shape(image), -1, 0)
-        return self._track(*self.losses_of(image, noise), example_weight)
+        return self._track(*self.losses_of(image, noise), weight=example_weight)
 
     def importance_weighted_bound(self, image, samples: int = 64, seed: int = 0) -> tf.Tensor:
         """Return log mean_k p(image, z_k) / q(z_k | image), a lower bound of log p(image) in nats, [B].
@@ -172,21 +185,59 @@ class VAE(DeployableModel):
         return tf.sigmoid(logits) if self.config.likelihood == "bernoulli" else logits
 
     def graphs(self):
-        """Return {"encoder": image -> mean, log_variance, "decoder": z -> image}.
+        """Return {"encoder": image -> mean, log_variance, "decoder": z -> image, "sampler": noise -> z}.
 
-        The mean of a Gaussian likelihood is clipped to [0, 1].
+        The mean of a Gaussian likelihood is clipped to [0, 1]. The sampler is there once it is fitted.
         """
         logits = self.decoder.output["logits"]
         bernoulli = self.config.likelihood == "bernoulli"
         to_image = layers.Activation("sigmoid") if bernoulli else layers.ReLU(max_value=1.0)
         image = to_image(logits)
         decoder = keras.Model(self.decoder.input, {"image": image}, name="decoder")
-        return {"encoder": self.encoder, "decoder": decoder}
+        graphs = {"encoder": self.encoder, "decoder": decoder}
+        return graphs | ({} if self.sampler is None else {"sampler": self._sampler_graph()})
+
+    def _sampler_graph(self) -> keras.Model:
+        mean, factor = self.sampler or (None, None)
+        noise = keras.Input((self.config.latent_dim,), name="noise")
+        affine = layers.Dense(self.config.latent_dim, name="z")
+        graph = keras.Model(noise, {"z": affine(noise)}, name="sampler")
+        affine.set_weights([np.transpose(factor), mean])
+        return graph
+
+    def fit_sampler(self, image: np.ndarray) -> None:
+        """Fit the sampler to images [N, H, W, C] in [0, 1]; it is saved and exported with the model."""
+        parts = [self.run("encoder", image=image[i : i + 500]) for i in range(0, len(image), 500)]
+        mean, log_variance = (
+            np.concatenate([part[name] for part in parts]) for name in ("mean", "log_variance")
+        )
+        self.sampler = fit_gaussian(mean, log_variance)
+
+    def callbacks(self, dataset, folder):
+        """Fit the sampler after each epoch."""
+        return [FitSampler(dataset.train.inputs(slice(MOST)))]
+
+    def save_own_variables(self, store):
+        """Write what every model here writes, and the sampler."""
+        super().save_own_variables(store)
+        if self.sampler is not None:
+            store["sampler_mean"], store["sampler_factor"] = self.sampler
+
+    def load_own_variables(self, store):
+        """Read what `save_own_variables` wrote; files of before hold no sampler."""
+        own = {k: store[k] for k in store.keys() if not k.startswith("sampler_")}
+        super().load_own_variables(own)
+        if "sampler_mean" in store.keys():
+            mean, factor = (np.asarray(store[f"sampler_{n}"]) for n in ("mean", "factor"))
+            self.sampler = mean, factor
 
     def examples(self, image, label=None, seed=0):
         """Return images for the encoder, and for the decoder codes drawn from their posteriors."""
         code = self.run("encoder", image=image)
-        return {"encoder": {"image": image}, "decoder": {"z": self._sample(code, seed)}}
+        found = {"encoder": {"image": image}, "decoder": {"z": self._sample(code, seed)}}
+        if self.sampler is not None:
+            found["sampler"] = {"noise": self._noise(len(image), seed)}
+        return found
 
     def score(self, run, image, label=None, seed=0):
         """Return the mean of -ELBO in nats, with one sample of z per image."""
@@ -202,13 +253,18 @@ class VAE(DeployableModel):
         noise = np.random.default_rng(seed).standard_normal(code["mean"].shape, np.float32)
         return code["mean"] + np.exp(0.5 * code["log_variance"]) * noise
 
-    def sample(self, n: int, seed: int = 0) -> np.ndarray:
-        """Draw z from the prior and decode: [n, H, W, C] in [0, 1]."""
-        noise = np.random.default_rng(seed).standard_normal((n, self.config.latent_dim), np.float32)
-        return self.run("decoder", z=noise)["image"]
+    def _noise(self, n: int, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).standard_normal((n, self.config.latent_dim), np.float32)
+
+    def sample(self, n: int, seed: int = 0, *, prior: bool = False) -> np.ndarray:
+        """Draw images [n, H, W, C] in [0, 1] from the fitted sampler; prior=True: from N(0, I)."""
+        z = self._noise(n, seed)
+        if self.sampler is not None and not prior:
+            z = self.run("sampler", noise=z)["z"]
+        return self.run("decoder", z=z)["image"]
 
     def picture(self, image, label=None, seed=0):
-        """Return rows of images, of their reconstructions, and two of samples of the prior."""
+        """Return rows of images, of their reconstructions, and two of samples."""
         image = image[:8]
         found = self.run("decoder", z=self.run("encoder", image=image)["mean"])["image"]
         drawn = self.sample(2 * len(image), seed).reshape(2, *image.shape)

@@ -33,6 +33,10 @@ def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser]
         "--label", type=int, metavar="CLASS",
         help="number of the class to draw, for a model of classes (default: each in turn)",
     )  # fmt: skip
+    drawing.add_argument(
+        "--prior", action="store_true",
+        help="draw codes from N(0, I), also where a sampler fitted to real images came along (VAE)",
+    )  # fmt: skip
     captioned.add_argument(
         "caption", metavar="CAPTION", help="what to draw: a small red circle at the top left"
     )
@@ -89,7 +93,9 @@ def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
         condition = _condition(bundle, options.label, options.n)
         images = density.sample(bundle, options.n, options.seed, condition=condition, progress=show)
     else:
-        images = latent.draw(bundle, options.n, options.seed, label=options.label, progress=show)
+        images = latent.draw(
+            bundle, options.n, options.seed, label=options.label, prior=options.prior, progress=show
+        )
     return write_images(images, options.out)
 
 

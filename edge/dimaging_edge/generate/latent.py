@@ -18,6 +18,8 @@ from dimaging_edge.common.random import normal
 
 GRAPHS = ("generator", "decoder")
 """The names of graphs that make images from noise z."""
+SAMPLER = "sampler"
+"""The name of the graph that turns noise of N(0, I) into codes like those of real images."""
 AT_ONCE = 64
 """The most images in one run of the graph."""
 
@@ -37,12 +39,15 @@ def draw(
     *,
     label: int | None = None,
     z: np.ndarray | None = None,
+    prior: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> np.ndarray:
     """Draw `n` images, float32 [n, H, W, C] in [0, 1].
 
     label: the class of all images, for a model of classes; by default one class after the other.
-    z: your own noise, float32 [n, latent size]. progress(done, total) is called with numbers of images.
+    z: your own codes, float32 [n, latent size]. prior: codes of N(0, I), also where the bundle has a graph
+    `sampler`, noise -> z, fitted to the codes of real images. progress(done, total) is called with numbers
+    of images.
     InputError for a bundle of another kind, a label out of range, or noise of another size.
     """
     name = graph_of(bundle)
@@ -64,6 +69,11 @@ def draw(
     if z is not None and np.shape(z) != size:
         raise InputError(f"z: expected shape {size}, received {np.shape(z)}")
     feed = {"z": normal(seed, size) if z is None else np.asarray(z, np.float32)}
+    if SAMPLER in bundle.graphs and z is None and not prior:
+        bundle.tensor(SAMPLER, "noise", 2), bundle.tensor(SAMPLER, "z", 2)
+        rows = range(n) if bundle.graph(SAMPLER).inputs[0].shape[0] == 1 else (slice(None),)
+        parts = [np.atleast_2d(feed["z"][row]) for row in rows]
+        feed["z"] = np.concatenate([bundle.run(SAMPLER, noise=part)["z"] for part in parts])
     if "label" in inputs:
         feed["label"] = _one_hot(bundle.tensor(name, "label", 2), n, label)
     elif label is not None:

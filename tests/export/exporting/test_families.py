@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import dimaging_export.exporting
 import keras
+import numpy as np
 import pytest
 from dimaging_edge import open_bundle
+from dimaging_edge.commands.main import main
 from dimaging_export import ExportError, export
 from dimaging_export.bundle.build import build_graphs, build_plain, real_inputs
 from dimaging_export.bundle.subject import Subject
@@ -18,7 +20,7 @@ from dimaging_export.samplers.build_text import build_text
 from dimaging_tf import registry
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models import fvbn
-from dimaging_tf.models.vae import VAE
+from dimaging_tf.models.vae import VAE, Config
 
 BUILDS = {
     "fvbn": build_density, "pixelcnn": build_density, "pixelrnn": build_density,
@@ -82,3 +84,23 @@ def test_an_integer_density_needs_images_to_calibrate_on(tmp_path):
     model = AnotherNetwork(fvbn.Config((8, 8, 1), hidden=20))
     with pytest.raises(ExportError, match=r"needs images to calibrate another on.*Pass data="):
         export(model, tmp_path / "b", precision="integer")
+
+
+def test_the_fitted_sampler_of_a_vae_comes_along(digits, tmp_path):
+    """Codes like those of real images: the graph `sampler`, which `dimaging-edge sample` goes through."""
+    image = digits.astype(np.float32) / 255
+    model = VAE(Config(image.shape[1:], 3, (8,)))
+    model.encoder.get_layer("mean").bias.assign([3.0, 0.0, -2.0])
+    model.fit_sampler(image)
+    out = export(model, tmp_path / "vae", data=image)
+    bundle = open_bundle(out)
+    assert set(bundle.graphs) == {"encoder", "decoder", "sampler"}
+    noise = np.random.default_rng(0).standard_normal((7, 3), np.float32)
+    z = bundle.run("sampler", noise=noise)["z"]
+    np.testing.assert_allclose(z, model.run("sampler", noise=noise)["z"], atol=1e-5)
+    drawn = {}
+    for name, more in (("fitted", []), ("prior", ["--prior"])):
+        path = tmp_path / f"{name}.npy"
+        assert main(["sample", str(out), "--n", "3", "--out", str(path), *more]) == 0
+        drawn[name] = np.load(path)
+    assert not np.allclose(drawn["fitted"], drawn["prior"])

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from dimaging_tf.evaluation import metrics
+from dimaging_tf.latent.sampler import fit_gaussian
 from dimaging_tf.models.vae import VAE, Config
 from dimaging_tf.models.vae_faces import Config as FaceConfig
 from dimaging_tf.models.vae_faces import FaceVAE
@@ -112,3 +113,69 @@ def test_samples_are_images_and_reproducible():
     assert drawn.shape == (5, 4, 4, 1)
     np.testing.assert_array_equal(drawn, model.sample(5, seed=1))
     assert not np.array_equal(drawn, model.sample(5, seed=2))
+
+
+def test_the_gaussian_of_the_aggregate_posterior():
+    """Posteriors N(m_i, v_i) of two images: the mixture's mean and covariance, by hand."""
+    mean = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    log_variance = np.log(np.array([[0.5, 2.0], [1.5, 4.0]]))
+    centre, factor = fit_gaussian(mean, log_variance)
+    np.testing.assert_allclose(centre, [0, 0], atol=1e-7)
+    np.testing.assert_allclose(factor @ factor.T, [[1 + 1, 0], [0, 3]], rtol=1e-6)
+
+
+def fitted() -> tuple[VAE, np.ndarray]:
+    keras.utils.set_random_seed(0)
+    model = VAE(Config((4, 4, 1), 3, (8,)))
+    image = np.random.default_rng(0).random((50, 4, 4, 1), np.float32)
+    model.encoder.get_layer("mean").bias.assign([3.0, 0.0, -2.0])
+    model.fit_sampler(image)
+    return model, image
+
+
+def test_samples_come_from_the_fitted_sampler_or_from_the_prior():
+    model, image = fitted()
+    z = model.run("sampler", noise=np.random.default_rng(1).standard_normal((4000, 3), np.float32))[
+        "z"
+    ]
+    code = model.run("encoder", image=image)
+    np.testing.assert_allclose(z.mean(0), code["mean"].mean(0), atol=0.1)
+    expected = np.cov(code["mean"], rowvar=False, ddof=0) + np.diag(
+        np.exp(code["log_variance"]).mean(0)
+    )
+    np.testing.assert_allclose(np.cov(z, rowvar=False), expected, atol=0.15)
+    assert not np.allclose(model.sample(5), model.sample(5, prior=True))
+    assert set(model.graphs()) == {"encoder", "decoder", "sampler"} == set(model.examples(image))
+
+
+def test_the_sampler_travels_in_the_file(tmp_path):
+    model, _ = fitted()
+    model.save(tmp_path / "vae.keras")
+    again = keras.saving.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(again.sample(5), model.sample(5))
+    model.sampler = None
+    model.save(tmp_path / "without.keras")
+    assert keras.saving.load_model(tmp_path / "without.keras").sampler is None
+
+
+@pytest.mark.parametrize("beta", [0.25, 4.0])
+def test_beta_weighs_the_kl_in_the_gradient_and_not_in_the_loss(beta: float):
+    image = np.random.default_rng(0).random((5, 4, 4, 1), np.float32)
+    moved, losses = [], []
+    for value in (1.0, beta):
+        keras.utils.set_random_seed(0)
+        model = VAE(Config((4, 4, 1), 3, (), kl_warmup=0, beta=value))
+        model.compile(keras.optimizers.SGD(1.0))
+        start = model.encoder.get_layer("mean").bias.numpy().copy()
+        losses.append(model.train_on_batch(image, return_dict=True)["loss"])
+        moved.append(model.encoder.get_layer("mean").bias.numpy() - start)
+    assert losses[0] == pytest.approx(losses[1])
+    keras.utils.set_random_seed(0)
+    # The gradient of the KL at a mean is the mean itself.
+    code = VAE(Config((4, 4, 1), 3, ())).run("encoder", image=image)["mean"]
+    np.testing.assert_allclose(moved[0] - moved[1], (beta - 1) * code.mean(0), atol=1e-5)
+
+
+def test_a_beta_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="vae: beta must be more than 0. Received: 0"):
+        Config(beta=0.0)
