@@ -2,8 +2,8 @@
 
     python benchmarks/char_lm.py --data DIR      DIR holds tinyshakespeare_train.txt (or set DIMAGING_DATA)
 
-Trained with the settings of `dimaging train char_lm` on the first nine tenths of the file, judged on its last
-tenth, every character of it, with the state carried over 32 streams. Minutes are minutes of processor time of
+Trained with the settings of `dimaging train char_lm --set compute=mixed_bfloat16` (products in bfloat16, 1.3 times
+as fast where the processor has AVX512-BF16) on the first nine tenths of the file, judged on its last every character of it, with the state carried over 32 streams. Minutes are minutes of processor time of
 one thread, everything in them included, because other programs share the machine. The vocabulary is that of
 the whole file.
 
@@ -30,6 +30,7 @@ def main() -> int:
     p = figures.parser("char_lm", __doc__, FILE)
     p.add_argument("--minutes", type=float, default=5.0)
     p.add_argument("--units", type=int, default=256)
+    p.add_argument("--dropout", type=float, default=0.1)
     p.add_argument("--run", type=Path, help="keep the run folder here")
     args = p.parse_args()
 
@@ -53,8 +54,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.run or Path(temporary) / "run"
         settings = runs.default_settings(
-            "char_lm", data=source, minutes=minutes, changes={"units": units}
-        )
+            "char_lm", data=source, minutes=minutes, changes={
+                "units": units, "dropout": args.dropout, "compute": "mixed_bfloat16",
+            },
+        )  # fmt: skip
         began = time.monotonic()
         model = runs.train(settings, folder, clock=time.process_time)
         out.facts["steps"] = int(model.optimizer.iterations)

@@ -188,6 +188,12 @@ class DeployableModel(TrackedModel, ABC):
         """
         return dataset
 
+    def adapt(self, x: np.ndarray, label: np.ndarray | None) -> None:
+        """Measure on the training split what the model keeps fixed, such as the noise.
+
+        `dimaging train` calls it once, before the first step.
+        """
+
     def callbacks(self, dataset: Any, folder: Path) -> list[keras.callbacks.Callback]:
         """Return the model's own callbacks of `dimaging train`, for the run in `folder`.
 

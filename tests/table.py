@@ -53,6 +53,12 @@ def stepped(shape: tuple, count: int) -> Data:
     return series, rng.integers(0, 3, series.shape[:2], np.int32)
 
 
+def trials(shape: tuple, count: int) -> Data:
+    """Noise [count, T, C] with one of three classes each: int32 [count]."""
+    series = np.random.default_rng(0).normal(size=(count, *shape)).astype(np.float32)
+    return series, np.arange(count, dtype=np.int32) % 3
+
+
 def labelled(shape: tuple, count: int) -> Data:
     """The same with one of three classes each: int32 [count]."""
     return images(shape, count)[0], np.arange(count, dtype=np.int32) % 3
@@ -234,6 +240,10 @@ TABLE = (
         {"lineage": ({"movie"}, {"probability"})}, fated, precisions=ALL),
     Row("lineage_tracks", "lineage", {"shape": (7, 2), "units": 4, "direction": "causal"},
         {"lineage": ({"series"}, {"probability"})}, tracked, precisions=ALL),
+    Row("eeg", "eeg",
+        {"shape": (12, 3), "classes": 3, "window": 2, "baseline": 2, "late": 2, "members": 2,
+         "units": 3},
+        {"eeg": ({"series"}, {"logits"})}, trials, precisions=ALL),
     Row("stackgan", "stackgan",
         {"shape": (8, 8, 3), "words": WORDS, "length": 3, "factor": 2, "embedding": 3,
          "recurrent": 4, "text_dim": 3, "condition_dim": 2, "noise_dim": 2, "encoder": 2,

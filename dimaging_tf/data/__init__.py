@@ -106,6 +106,12 @@ _SOURCES = {
         ("data_dir", "seed"),
         "series",
     ),
+    "eeg_trials": _Source(
+        "600 simulated EEG trials before a key press, 28 channels, 50 steps",
+        "eeg_trials:load_eeg_trials",
+        ("seed",),
+        "series",
+    ),
     "python_docs": _Source(
         "500,000 characters of prose about Python, in rows of 64 (pydoc_data)",
         "python_docs:load_python_docs",

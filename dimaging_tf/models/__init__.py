@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dimaging_tf.models.denoiser import Denoiser
     from dimaging_tf.models.frame_selection import Config as FrameSelectionConfig
     from dimaging_tf.models.frame_selection import FrameSelection
+    from dimaging_tf.models.eeg import EEG
+    from dimaging_tf.models.eeg import Config as EEGConfig
     from dimaging_tf.models.fvbn import FVBN
     from dimaging_tf.models.fvbn import Config as FVBNConfig
     from dimaging_tf.models.gan import GAN
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DCGAN",
+    "EEG",
     "FVBN",
     "GAN",
     "VAE",
@@ -73,6 +76,7 @@ __all__ = [
     "DCGANConfig",
     "Denoiser",
     "DenoiserConfig",
+    "EEGConfig",
     "FVBNConfig",
     "FaceVAE",
     "FaceVAEConfig",
@@ -108,6 +112,7 @@ _FILES = {
     "CompressiveAutoencoder": "compressive_autoencoder",
     "DCGAN": "dcgan",
     "Denoiser": "denoiser",
+    "EEG": "eeg",
     "FVBN": "fvbn",
     "FrameSelection": "frame_selection",
     "GAN": "gan",

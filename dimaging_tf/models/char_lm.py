@@ -31,6 +31,9 @@ class Config:
     layers: int = 1
     dropout: float = 0.1  # share of the outputs of each recurrent layer
     candidate: str = "tanh"  # "tanh", or "sigmoid" as on the slide
+    compute: str = (
+        "float32"  # "mixed_bfloat16": faster training where the processor has AVX512-BF16
+    )
 
     def __post_init__(self):
         if min(self.units, self.layers) < 1 or not 0 <= self.dropout < 1:
@@ -51,6 +54,7 @@ def build_layers(config: Config) -> list[layers.Layer]:
         lstm = SlideLSTM(
             config.units,
             candidate=config.candidate,
+            compute=config.compute,
             tokens=None if i else len(config.vocabulary),
             return_state=True,
             name=f"lstm{i + 1}",

@@ -276,6 +276,8 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
             0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
         )
     model.compile(optimizer=keras.optimizers.Adam(rate, **settings.optimizer), **model.objective())
+    model.check_data(dataset)
+    model.adapt(dataset.train.x, dataset.train.label)
     if settings.init:
         _take_weights(model, settings.init)
     return model
