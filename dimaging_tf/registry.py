@@ -98,9 +98,9 @@ _ENTRIES = (
         "eeg", "eeg:EEG", "says which class a series shows: left or right hand, from EEG",
         lecture="many to one", paper="Blankertz et al. 2011; arXiv 1710.09412", data="eeg_trials",
         batch=64, epochs=40,
-        # So large an epsilon makes Adam plain gradient descent with momentum 0.9 at a rate of 1: a direction
+        # Such settings make Adam plain gradient descent with momentum 0.9 at a rate of 1: a direction
         # in whitened channels means something, and scaling every weight's step by itself would turn it.
-        learning_rate=100.0, optimizer={"epsilon": 100.0},
+        learning_rate=100.0, optimizer={"epsilon": 100.0, "beta_2": 0.0},
     ),
     Entry(
         "fvbn", "fvbn:FVBN", "fully visible belief network: a masked dense network",

@@ -62,7 +62,7 @@ def test_whitening_does_not_train_and_members_stay_apart():
     model = model_of()
     model.adapt(x, label)
     fixed = model.members.get_layer("whitening").get_weights()[0]
-    model.compile(keras.optimizers.Adam(100.0, epsilon=100.0))
+    model.compile(keras.optimizers.Adam(100.0, epsilon=100.0, beta_2=0.0))
     model.fit(x, label, batch_size=20, epochs=3, verbose=0)
     np.testing.assert_array_equal(model.members.get_layer("whitening").get_weights()[0], fixed)
     kernel, recurrent, _ = model.members.get_layer("members").get_weights()
@@ -92,7 +92,7 @@ def test_it_finds_the_hand():
     keras.utils.set_random_seed(0)
     model = EEG(Config())
     model.adapt(trials.train.x, trials.train.label)
-    model.compile(keras.optimizers.Adam(100.0, epsilon=100.0))
+    model.compile(keras.optimizers.Adam(100.0, epsilon=100.0, beta_2=0.0))
     model.fit(trials.train.x, np.asarray(trials.train.label), batch_size=100, epochs=20, verbose=0)
     assert model.score(model.run, trials.valid.x, trials.valid.label) > 75
 
