@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf2onnx import tf_loader
 from tf2onnx.convert import _convert_common
 
+from dimaging_export.convert.tensorflow_ops import write_in_onnx
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import Interface
 
@@ -49,4 +50,5 @@ def convert_function(function: Any, ins: list[str], outs: list[str], opset: int)
             frozen, opset=opset, continue_on_error=True, input_names=inputs, output_names=outputs,
             tensors_to_rename=dict(zip(inputs + outputs, ins + outs, strict=True)),
         )  # fmt: skip
+    write_in_onnx(model)
     return model

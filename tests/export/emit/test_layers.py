@@ -164,7 +164,6 @@ ROWS = {
 ORACLE_FAILS = {
     "conv_groups": "tf2onnx writes StatefulPartitionedCall (tensorflow-onnx#2099)",
     "conv1d_groups": "tf2onnx writes StatefulPartitionedCall (tensorflow-onnx#2099)",
-    "activation_gelu": "tf2onnx writes Erfc (tensorflow-onnx#2347)",
     "convt_k2s3": "tf2onnx writes negative pads for a kernel below the stride",
     "convt_k2s3_same": "tf2onnx writes negative pads for a kernel below the stride",
 }
