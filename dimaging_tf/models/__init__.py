@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from dimaging_tf.models.dcgan import Config as DCGANConfig
     from dimaging_tf.models.denoiser import Config as DenoiserConfig
     from dimaging_tf.models.denoiser import Denoiser
-    from dimaging_tf.models.frame_selection import Config as FrameSelectionConfig
-    from dimaging_tf.models.frame_selection import FrameSelection
     from dimaging_tf.models.eeg import EEG
     from dimaging_tf.models.eeg import Config as EEGConfig
+    from dimaging_tf.models.frame_selection import Config as FrameSelectionConfig
+    from dimaging_tf.models.frame_selection import FrameSelection
     from dimaging_tf.models.fvbn import FVBN
     from dimaging_tf.models.fvbn import Config as FVBNConfig
     from dimaging_tf.models.gan import GAN
