@@ -9,6 +9,7 @@ from pathlib import Path
 import dimaging_edge as edge
 import keras
 import matplotlib.pyplot as plt
+import numpy as np
 from dimaging_edge.generate.captioning import caption
 from dimaging_export import export
 
@@ -38,7 +39,7 @@ model.fit(
 bundle = edge.open_bundle(export(model, args.out / "bundle", data=shapes, force=True))
 images = shapes.valid.inputs(slice(0, 540, 45))
 said = [str(caption(bundle, image, beam=3)[0]) for image in images]
-right = CAPTIONED.exact(said, shapes.valid.label[::45])
+right = CAPTIONED.exact(said, np.asarray(shapes.valid.label)[::45])
 print(f"{right.sum()} of {len(right)} captions of combinations that it never saw are exact")
 
 figure, axes = plt.subplots(3, 4, figsize=(12, 10), layout="constrained")

@@ -35,7 +35,7 @@ for row, pattern in zip(axes, ("all", "learned"), strict=True):
         objects.train.inputs(), objects.train.label, batch_size=48, epochs=args.epochs, verbose=2
     )
     said = model.caption(objects.valid.inputs())
-    share = CAPTIONED.exact(said, objects.valid.label).mean()
+    share = CAPTIONED.exact(said, np.asarray(objects.valid.label)).mean()
     print(f"{pattern}: {100 * share:.1f} % of the captions are exact")
     row[0].imshow(led_image(model.microscope, model.powers))
     row[0].set_title(f"{pattern}: {100 * share:.1f} % exact")

@@ -198,7 +198,9 @@ class VAE(DeployableModel):
         return graphs | ({} if self.sampler is None else {"sampler": self._sampler_graph()})
 
     def _sampler_graph(self) -> keras.Model:
-        mean, factor = self.sampler or (None, None)
+        if self.sampler is None:
+            raise ValueError("the sampler's graph needs a fitted sampler")
+        mean, factor = self.sampler
         noise = keras.Input((self.config.latent_dim,), name="noise")
         affine = layers.Dense(self.config.latent_dim, name="z")
         graph = keras.Model(noise, {"z": affine(noise)}, name="sampler")

@@ -76,7 +76,7 @@ def thermometer(b: Builder, layer: Thermometer, x: Value) -> Value:
     It rounds as the layer does, and its gradient, like that of every quantiser, passes straight through. The
     zero point of 1 keeps both numbers, 0 and 1, away from the ends of a byte, where a quantiser saturates.
     """
-    offsets = np.repeat(np.float32(layer.offsets()), x.shape[-1])
+    offsets = np.repeat(np.asarray(layer.offsets(), np.float32), np.asarray(x.shape[-1]))
     source = b.first(x)
     if len(layer.thresholds) > 1:
         source = b.node("Concat", *[source] * len(layer.thresholds), axis=1)

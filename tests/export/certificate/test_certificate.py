@@ -93,13 +93,13 @@ RULES = {
     "Transpose": (
         [("Reshape", ["flat", "s"], ["q"], {}), ("Transpose", ["q"], ["t"], {"perm": [0, 2, 1]}),
          ("Flatten", ["t"], ["hidden"], {})],
-        {**last(FLAT), "s": np.int64([-1, 4, 9])},
+        {**last(FLAT), "s": np.array([-1, 4, 9])},
     ),
     "MaxPool": (
         [("Reshape", ["flat", "s"], ["q"], {}),
          ("MaxPool", ["q"], ["p"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
          ("Flatten", ["p"], ["hidden"], {})],
-        {**last(9), "s": np.int64([-1, 1, 6, 6])},
+        {**last(9), "s": np.array([-1, 1, 6, 6])},
     ),
     "thresholds": (
         [("QuantizeLinear", ["flat", "one", "unit"], ["q"], {}),
@@ -222,7 +222,7 @@ def whole(seed):
         ("Clip", ["f", "lo", "hi"], ["hidden"], {}),
     ]
     values = {
-        "w": weights, "b": np.float32([1, 0, -1, 0.5]), "k": kernel, "h": np.full(6, 0.5, np.float32), "one": ONE,
+        "w": weights, "b": np.array([1, 0, -1, 0.5], np.float32), "k": kernel, "h": np.full(6, 0.5, np.float32), "one": ONE,
         "unit": UNIT, "lo": np.float32(0), "hi": np.float32(31),
     }  # fmt: skip
     return classifier(nodes, values), values

@@ -141,10 +141,8 @@ def atrous(x):
 
 
 def pooled_pyramid(x):
-    y = [x]
-    for size in (2, 4):
-        y.append(L.Resizing(*x.shape[1:3])(conv(1, 1)(L.AveragePooling2D(size)(x))))
-    return L.Concatenate()(y)
+    pooled = [conv(1, 1)(L.AveragePooling2D(size)(x)) for size in (2, 4)]
+    return L.Concatenate()([x, *(L.Resizing(*x.shape[1:3])(y) for y in pooled)])
 
 
 def unet(x):

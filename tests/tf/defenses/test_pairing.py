@@ -33,7 +33,7 @@ def model_of(module, **changes):
 
 def parts(model, batch):
     image, label = batch
-    moved = model.attack(image, label, tf.random.stateless_uniform(image.shape, [0, 0]))
+    moved = model.attack(image, label, tf.random.stateless_uniform(image.shape, (0, 0)))
     loss, clean, hard = model.losses(image, label, moved)
     assert np.abs(moved - image).max() <= 0.1 + 1e-6 or model.config_class is logit_pairing.Config
     return loss.numpy(), clean, hard.numpy().astype(np.float64), label.numpy()
@@ -41,7 +41,7 @@ def parts(model, batch):
 
 def test_trades_by_hand(batch):
     loss, clean, hard, y = parts(model_of(trades, pull=2.5), batch)
-    p, q = soft(clean.numpy().astype(np.float64)), soft(hard)
+    p, q = soft(np.asarray(clean, np.float64)), soft(hard)
     expected = -np.log(p[range(30), y]) + 2.5 * (p * np.log(p / q)).sum(-1)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)
 
@@ -51,11 +51,11 @@ def test_the_attack_of_trades_moves_the_answer(batch):
     image, label = batch
     noise = tf.fill(image.shape, 0.5)
     moved = model.attack(
-        image, label, noise + 1e-3 * tf.random.stateless_normal(image.shape, [1, 2])
+        image, label, noise + 1e-3 * tf.random.stateless_normal(image.shape, (1, 2))
     )
     clean = model.call(image)
     drawn = tf.clip_by_value(
-        image + tf.random.stateless_uniform(image.shape, [3, 4], -0.1, 0.1), 0, 1
+        image + tf.random.stateless_uniform(image.shape, (3, 4), -0.1, 0.1), 0, 1
     )
     far, near = (
         float(tf.reduce_mean(trades.divergence(clean, model.call(x)))) for x in (moved, drawn)
@@ -67,7 +67,7 @@ def test_pairing_by_hand(batch):
     loss, clean, hard, y = parts(
         model_of(logit_pairing, pairing=0.7, clean=1, adversarial=3), batch
     )
-    clean = clean.numpy().astype(np.float64)
+    clean = np.asarray(clean, np.float64)
     entropies = [-np.log(soft(z)[range(30), y]) for z in (clean, hard)]
     expected = (entropies[0] + 3 * entropies[1]) / 4 + 0.7 * ((clean - hard) ** 2).mean(-1)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)

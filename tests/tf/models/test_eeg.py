@@ -113,7 +113,10 @@ def test_trials_are_a_function_of_the_seed():
         (lambda: Config(names=("left",)), "as many as the 2 classes, or none. Received: 1"),
         (lambda: block_mask((4, 6), 2, 2), "4 x 6 cannot be shared out among 2 members of 2 gates"),
         (lambda: model_of().adapt(series()[0], None), "adapt needs the labels"),
-        (lambda: model_of().score(None, series()[0]), "the accuracy needs labels"),
+        (
+            lambda: model_of().score(lambda graph, inputs: {}, series()[0]),
+            "the accuracy needs labels",
+        ),
     ],
 )
 def test_wrong_settings(build, words):

@@ -40,7 +40,7 @@ def test_random_masks_take_the_largest():
 
 
 def test_straight_through_is_hard_forwards_and_soft_backwards():
-    scores = tf.Variable([0.3, 0.1, 0.0, -5.0])
+    scores = tf.Variable(tf.constant([0.3, 0.1, 0.0, -5.0]))
     noise = tf.zeros([2, 4])
     worth = tf.constant([0.0, 1.0, 5.0, 0.0])  # the frame that is left out would help most
     with tf.GradientTape() as tape:
