@@ -18,8 +18,7 @@ from dimaging_export import export
 from dimaging_tf import data
 from dimaging_tf.data import cell_kinetics
 from dimaging_tf.evaluation import plots
-from dimaging_tf.models import FrameSelection, FrameSelectionConfig
-from dimaging_tf.models.frame_selection import SelectFrames
+from dimaging_tf.models import FrameSelection, FrameSelectionConfig, frame_selection
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=6)
@@ -43,7 +42,7 @@ rate = keras.optimizers.schedules.CosineDecay(3e-3, args.epochs * steps)
 model.compile(keras.optimizers.Adam(rate))
 model.fit(
     batches, epochs=args.epochs, steps_per_epoch=steps, shuffle=False, verbose=0,
-    callbacks=[SelectFrames(movies, label)],
+    callbacks=[frame_selection.SelectFrames(movies, label)],
 )  # fmt: skip
 
 folder = export(model, args.out / "bundle", data=cells, force=True)

@@ -16,7 +16,7 @@ from skimage import data as photographs
 
 from dimaging_tf.data import imagenet
 from dimaging_tf.evaluation import plots
-from dimaging_tf.physics.jpeg import jpeg
+from dimaging_tf.physics import jpeg
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--eps", default="8/255", help="largest change; black to white is 1")
@@ -37,7 +37,9 @@ fooled = attacks.pgd(oracle, cat, label, threat, steps=8, confident=True).x
 noise, _ = attacks.synthesise(
     oracle, np.random.default_rng(0).random(cat.shape, np.float32), iguana
 )
-robust = attacks.robust(oracle, cat, label, threat, views.photographed(jpeg), steps=args.steps).x
+robust = attacks.robust(
+    oracle, cat, label, threat, views.photographed(jpeg.jpeg), steps=args.steps
+).x
 
 
 def photographed_again(image):
@@ -47,7 +49,7 @@ def photographed_again(image):
     turned = Image.fromarray(np.rint(image[0] * 255).astype(np.uint8)).rotate(
         5, Image.Resampling.BICUBIC
     )
-    return jpeg(np.asarray(turned)[None] * np.float32(0.8 / 255), 75)
+    return jpeg.jpeg(np.asarray(turned)[None] * np.float32(0.8 / 255), 75)
 
 
 shown = {

@@ -11,9 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from dimaging_export import export
 
-from dimaging_tf.data.phase_objects import CAPTIONED
+from dimaging_tf.data import phase_objects
 from dimaging_tf.models import illumination
-from dimaging_tf.physics.led_picture import led_image
+from dimaging_tf.physics import led_picture
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=14)
@@ -21,7 +21,7 @@ parser.add_argument("--pictures", type=int, default=3600)
 parser.add_argument("--out", type=Path, default=Path("runs/example-illumination"))
 args = parser.parse_args()
 
-objects = CAPTIONED.load(train=args.pictures, valid=480)
+objects = phase_objects.CAPTIONED.load(train=args.pictures, valid=480)
 shown = objects.valid.inputs(slice(0, 8))
 figure, axes = plt.subplots(2, 2, figsize=(11, 5), width_ratios=(1, 3), layout="constrained")
 for row, pattern in zip(axes, ("all", "learned"), strict=True):
@@ -35,9 +35,9 @@ for row, pattern in zip(axes, ("all", "learned"), strict=True):
         objects.train.inputs(), objects.train.label, batch_size=48, epochs=args.epochs, verbose=2
     )
     said = model.caption(objects.valid.inputs())
-    share = CAPTIONED.exact(said, np.asarray(objects.valid.label)).mean()
+    share = phase_objects.CAPTIONED.exact(said, np.asarray(objects.valid.label)).mean()
     print(f"{pattern}: {100 * share:.1f} % of the captions are exact")
-    row[0].imshow(led_image(model.microscope, model.powers))
+    row[0].imshow(led_picture.led_image(model.microscope, model.powers))
     row[0].set_title(f"{pattern}: {100 * share:.1f} % exact")
     exposures = model.picture(shown)[2]
     row[1].imshow(np.concatenate(list(exposures), 1), cmap="gray", vmin=0, vmax=1)

@@ -16,10 +16,8 @@ from dimaging_export import export
 
 from dimaging_tf import data
 from dimaging_tf.data import lineage_cells
-from dimaging_tf.evaluation import plots
-from dimaging_tf.evaluation.metrics import auc
-from dimaging_tf.models import Lineage, LineageConfig
-from dimaging_tf.models.lineage import log_odds
+from dimaging_tf.evaluation import metrics, plots
+from dimaging_tf.models import Lineage, LineageConfig, lineage
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=16)
@@ -44,8 +42,8 @@ for early in range(len(lineage_cells.TRACE)):
     label = rng.integers(0, 2, args.cells)
     lives = lineage_cells.draw(label, early, rng)
     said = bundle.run("lineage", movie=lives.astype(np.float32) / 255)["probability"]
-    network.append(auc(log_odds(said).mean(1), label))
-    optimum.append(auc(lineage_cells.log_odds(lives), label))
+    network.append(metrics.auc(lineage.log_odds(said).mean(1), label))
+    optimum.append(metrics.auc(lineage_cells.log_odds(lives), label))
     print(f"{early:17}{network[-1]:10.3f}{optimum[-1]:16.3f}", flush=True)
 
 figure = plots.curves(

@@ -10,13 +10,13 @@ import dimaging_edge as edge
 import keras
 import numpy as np
 from dimaging_edge import attacks
-from dimaging_edge.robustness.view_map import view_map
+from dimaging_edge.robustness import view_map
 from dimaging_export import export
 
 from dimaging_tf import data
 from dimaging_tf.evaluation import plots
 from dimaging_tf.models import classifier
-from dimaging_tf.physics.camera import Camera
+from dimaging_tf.physics import camera
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=15)
@@ -45,18 +45,19 @@ labels = np.asarray(signs.valid.label)
 right = oracle.score(valid).argmax(1) == labels
 shown = [int(np.flatnonzero(right & (labels == k))[0]) for k in np.unique(labels[right])]
 x, y = valid[shown], labels[shown]
-threat, camera = attacks.Threat("linf", args.eps), Camera(32)
+threat, lens = attacks.Threat("linf", args.eps), camera.Camera(32)
 found = {
     "clean": x,
     "one view": attacks.pgd(oracle, x, y, threat, steps=args.steps, confident=True).x,
-    "over views": attacks.robust(oracle, x, y, threat, [camera] * 6, steps=args.steps).x,
+    "over views": attacks.robust(oracle, x, y, threat, [lens] * 6, steps=args.steps).x,
 }
-maps = {name: view_map(oracle.score, image, y, camera, draws=5) for name, image in found.items()}
+maps = {
+    name: view_map.view_map(oracle.score, image, y, lens, draws=5) for name, image in found.items()
+}
 for name, one in maps.items():
     print(f"{name}: misread {one.mean:.0%} of the photographs\n{one.table()}")
 seen = {
-    name: camera.at(2.0, 40.0)(np.random.default_rng(1)).apply(image)
-    for name, image in found.items()
+    name: lens.at(2.0, 40.0)(np.random.default_rng(1)).apply(image) for name, image in found.items()
 }
 plots.save_grid(np.stack([*found.values(), *seen.values()]), args.out / "signs.png")
 plots.save_figure(plots.view_maps(maps), args.out / "maps.png")

@@ -38,8 +38,13 @@ def test_no_dependency_of_training_runs_a_setup_script() -> None:
 
 
 def test_the_licences_of_what_is_shipped_are_in_the_metadata() -> None:
-    assert PROJECT["license"] == "Apache-2.0 AND LicenseRef-dimaging-weights"
-    assert set(PROJECT["license-files"]) == {"LICENSE", "NOTICE"}
+    assert (
+        PROJECT["license"] == "Apache-2.0 AND MIT AND LicenseRef-dimaging-weights"
+    )  # MIT: onnxruntime-web
+    engine = "edge/dimaging_edge/web/engine"
+    files = {"LICENSE", "NOTICE", f"{engine}/LICENSE", f"{engine}/ThirdPartyNotices.txt"}
+    assert set(PROJECT["license-files"]) == files
+    assert all((ROOT / file).is_file() for file in files)
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     assert "LicenseRef-dimaging-weights" in notice
     for name in (path.parent.name for path in SHIPPED.glob("*/bundle.json")):
