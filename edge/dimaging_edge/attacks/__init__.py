@@ -12,6 +12,7 @@ Result.
 from dimaging_edge.attacks.apgd import apgd
 from dimaging_edge.attacks.ddn import ddn
 from dimaging_edge.attacks.deepfool import deepfool
+from dimaging_edge.attacks.evasion import evade
 from dimaging_edge.attacks.fgsm import fgsm
 from dimaging_edge.attacks.oracle import OnnxOracle, Scores, bounds_of, of_bundle, of_file
 from dimaging_edge.attacks.pgd import bim, momentum, pgd
@@ -25,6 +26,6 @@ from dimaging_edge.attacks.wrapped import Bpda, Eot, Transfer
 
 __all__ = [
     "ATTACKS", "Bpda", "Eot", "OnnxOracle", "Result", "Scores", "Threat", "Transfer", "apgd", "bim",
-    "bounds_of", "ddn", "deepfool", "fgsm", "momentum", "of_bundle", "of_file", "pgd", "rays", "read_eps",
-    "robust", "square", "survival", "synthesise",
+    "bounds_of", "ddn", "deepfool", "evade", "fgsm", "momentum", "of_bundle", "of_file", "pgd", "rays",
+    "read_eps", "robust", "square", "survival", "synthesise",
 ]  # fmt: skip

@@ -10,9 +10,10 @@ from dimaging_export.emit.linear import conv, dense
 from dimaging_export.emit.sequence import recurrent
 from dimaging_export.emit.shape import crop
 from dimaging_export.emit.table import emits
-from dimaging_export.emit.values import TIME, Value, axis_of, first_value
+from dimaging_export.emit.values import TIME, Value, axis_of, first_value, last_value
 from dimaging_tf.layers.lstm import SlideLSTM
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
+from dimaging_tf.layers.rejection import UP, Rejection
 from dimaging_tf.layers.spectral import SpectralConv2D, SpectralDense
 from dimaging_tf.layers.thermometer import Thermometer
 
@@ -76,7 +77,7 @@ def thermometer(b: Builder, layer: Thermometer, x: Value) -> Value:
     It rounds as the layer does, and its gradient, like that of every quantiser, passes straight through. The
     zero point of 1 keeps both numbers, 0 and 1, away from the ends of a byte, where a quantiser saturates.
     """
-    offsets = np.repeat(np.asarray(layer.offsets(), np.float32), np.asarray(x.shape[-1]))
+    offsets = np.repeat(np.array(layer.offsets(), np.float32), x.shape[-1] or 1)
     source = b.first(x)
     if len(layer.thresholds) > 1:
         source = b.node("Concat", *[source] * len(layer.thresholds), axis=1)
@@ -84,3 +85,26 @@ def thermometer(b: Builder, layer: Thermometer, x: Value) -> Value:
     one, zero = b.constant(1.0), b.constant(np.uint8(1))
     whole = b.node("DequantizeLinear", b.node("QuantizeLinear", moved, one, zero), one, zero)
     return first_value(whole, tuple(layer.compute_output_shape(x.shape)))
+
+
+@emits(Rejection)
+def rejection(b: Builder, layer: Rejection, h: Value, logits: Value) -> Value:
+    """Write a support vector machine over codes; the codes are a quantiser, as thresholds are."""
+    vectors = np.asarray(layer.vectors, np.float64)
+    scaled = b.node("Mul", b.last(h), b.constant(np.float32(layer.scale)))
+    cut = b.node("Clip", scaled, b.constant(0.0), b.constant(float(layer.levels - 1)))
+    cut = b.node("Add", cut, b.constant(UP))
+    one, zero = b.constant(1.0), b.constant(np.uint8(1))
+    code = b.node("DequantizeLinear", b.node("QuantizeLinear", cut, one, zero), one, zero)
+    kernel = b.constant(2 * layer.gamma * vectors.T)
+    inner = b.node("Gemm", code, kernel, b.constant(-layer.gamma * (vectors**2).sum(-1)))
+    ones = b.constant(np.full((vectors.shape[1], 1), -layer.gamma))
+    length = b.node("MatMul", b.node("Mul", code, code), ones)
+    near = b.node("Exp", b.node("Add", inner, length))
+    decision = b.node(
+        "Gemm", near, b.constant(np.asarray(layer.coefficients)), b.constant(np.asarray(layer.offset))
+    )  # fmt: skip
+    z = b.last(logits)
+    largest = b.node("ReduceMax", z, b.constant(np.array([1])), keepdims=1)
+    joined = b.node("Concat", z, b.node("Add", largest, decision), axis=1)
+    return last_value(joined, tuple(layer.compute_output_shape(h.shape, logits.shape)))
