@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from dimaging_edge.benchmark import read_budget
 from dimaging_export import export
+from dimaging_export.certificate.build import certificate_model
 from dimaging_export.gradient.build import gradient_model
 from helpers.pages import ROOT, blocks, run
 from helpers.small_classifiers import convolutional, write_bundle
@@ -68,6 +69,16 @@ def _movies(folder: Path) -> None:
     )
 
 
+def _certified(folder: Path) -> None:
+    """The same with its certificate."""
+    certificate, _ = certificate_model(convolutional(), (0.0, 1.0))
+    write_bundle(
+        folder / "bundle" / "proven", {"classifier": convolutional(), "certificate": certificate}
+    )
+    x = np.random.default_rng(0).random((8, 6, 6, 1), np.float32)
+    np.savez(folder / "digits.npz", x=x, y=np.arange(8) % 4)
+
+
 SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's folder
     "sampling": _bundle("pixelcnn-fp32"),
     "lossless": _bundle("pixelcnn-integer"),
@@ -76,6 +87,7 @@ SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's fol
     "captions": _captioner,
     "physical": _classifier,
     "movies": _movies,
+    "defenses": _certified,
 }
 PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]
