@@ -154,7 +154,7 @@ def learn(model: Any, x: np.ndarray, y: np.ndarray, args: Any, out: figures.Figu
         with np.load(args.weights) as stored:
             model.network.set_weights([stored[f"arr_{i}"] for i in range(len(stored.files))])
         return
-    epochs = (1, 1) if args.quick else (60, 30)
+    epochs = (1, 1) if args.quick else (60, 10)
     spent = [
         sign_network.train(model, x, y, n, views)
         for n, views in zip(epochs, (False, True), strict=True)

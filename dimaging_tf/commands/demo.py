@@ -4,6 +4,7 @@ photographs -> denoiser -------------+
 digits      -> PixelCNN, DCGAN, VAE -+--> bundles --> onnxruntime alone --> demo/report.html
 drawn faces -> VAE ------------------+
 photograph  -> .dimg -> photograph    with the shipped weights of the codec
+photograph  -> iguana                 where the weights of EfficientNet-Lite0 are installed
 
 Two models train at a time, each in a process of its own with half of the cores, because steps as small as
 these leave a second core idle half of the time. Latencies are measured at the end, when nothing else runs.
@@ -20,7 +21,7 @@ from typing import Any
 
 from dimaging_edge.common.stopping import begin_worker
 
-from dimaging_tf.commands.demo_pictures import SHOWN, Figure, run_edge, show_codec
+from dimaging_tf.commands.demo_pictures import SHOWN, Figure, run_edge, show_codec, show_iguana
 from dimaging_tf.commands.report import write_report
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
@@ -99,6 +100,8 @@ def _make_all(made: dict[str, dict[str, Any]], out: Path, seed: int) -> dict[str
     pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), get_context("spawn"), use_half_of_cores)
     try:
         tasks = {name: pool.submit(make, name, recipe, out, seed) for name, recipe in made.items()}
+        if _iguana_is_possible():
+            tasks["iguana"] = pool.submit(show_iguana, out, seed)
         shown = {"codec": [show_codec(out / "pictures")]}
         for task in as_completed(tasks.values()):
             task.result()
@@ -133,6 +136,18 @@ def make(name: str, recipe: dict[str, Any], out: Path, seed: int) -> list[Figure
     for precision in PRECISIONS[name]:
         _export(run, out / "bundle" / f"{name}-{precision}", precision)
     return SHOWN[name](out, seed)
+
+
+def _iguana_is_possible() -> bool:
+    """Return whether the weights are installed, and say so where they are not."""
+    from dimaging_tf.data import imagenet
+
+    try:
+        imagenet.weights_file()
+    except DataError as error:
+        _say(f"the iguana is left out: {error}", markup=False)
+        return False
+    return True
 
 
 def _train(name: str, recipe: dict[str, Any], folder: Path, seed: int) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _IMAGES = 64
 """Number of images on which a gradient graph is proven."""
-_PIXELS = 2**18
+_PIXELS = 2**17
 """Number of their pixels at most: float64 of a deep network takes a third of a gigabyte for 2^16."""
 
 
@@ -92,7 +92,7 @@ def classifier_of(subject: Subject, built: dict[str, Built], asked: str) -> tupl
 def images_and_labels(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.ndarray]:
     """Return images as Keras takes them, and labels; without data, seeded images and Keras' own answers."""
     (tensor,) = classifier.entry.inputs
-    count = min(_IMAGES, max(4, _PIXELS // int(np.prod(tensor.example[1:-1]))))
+    count = min(_IMAGES, max(2, _PIXELS // int(np.prod(tensor.example[1:-1]))))
     if real is not None:
         image = real.judging.x[:count]
     else:

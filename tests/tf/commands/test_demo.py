@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dimaging_tf.commands import demo, demo_pictures
-from dimaging_tf.data import avatars
+from dimaging_tf.data import avatars, imagenet
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
 
@@ -95,3 +95,41 @@ def test_half_a_real_digit_is_completed(tmp_path, monkeypatch):
         ("sample", "pixelcnn-integer", 24, (), None),
     ]
     assert "completed 7 times" in str(figure)
+
+
+def test_the_iguana_is_attacked_by_its_bundle_alone(tmp_path, monkeypatch):
+    asked = []
+
+    def edge(*words):
+        asked.append([str(word) for word in words])
+        return "\n".join(
+            (
+                "cat.png of 451 x 300 pixels: its middle, at 224 x 224",
+                "before  class 282 tiger cat (39.4%)",
+                "after   class 39 common iguana (99.8%), as a picture of 8 bits",
+            )
+        )
+
+    def export(name, folder, gradient):
+        assert (name, gradient) == ("efficientnet_lite0", True)
+        return folder
+
+    monkeypatch.setattr(demo_pictures, "run_edge", edge)
+    monkeypatch.setattr("dimaging_export.export", export)
+    ((caption, picture),) = demo_pictures.show_iguana(tmp_path, 3)
+    assert "sees tiger cat (39.4%);" in caption
+    assert "common iguana (99.8%). Right: the difference" in caption
+    assert picture == tmp_path / "pictures" / "iguana-compare.png"
+    (words,) = asked
+    assert words[0] == "attack"
+    assert words[words.index("--target") + 1] == "common iguana"
+    assert words[words.index("--seed") + 1] == "3"
+
+
+def test_without_the_weights_the_iguana_is_left_out(monkeypatch, capsys):
+    def absent():
+        raise DataError("install [them]")
+
+    monkeypatch.setattr(imagenet, "weights_file", absent)
+    assert not demo._iguana_is_possible()
+    assert "the iguana is left out: install [them]" in capsys.readouterr().out
