@@ -226,6 +226,27 @@ def test_rule_equals_central_differences_in_float64(row, run):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
+BEYOND = np.float32(np.inf)
+MASKS = {
+    # high, whether TensorFlow's gradient passes at the bound itself
+    "relu6": (6.0, False),
+    "one": (1.0, True),
+    "odd": (0.3, True),
+    "large": (1000.0, True),
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_a_ceiling_cuts_exactly_at_its_bound(name, run):
+    high, passes = np.float32(MASKS[name][0]), MASKS[name][1]
+    below, above = np.nextafter(high, -BEYOND), np.nextafter(high, BEYOND)
+    x = np.array([[-1, 0, 1e-20, high / 2, below, high, above, 2 * high, 1e30]], np.float32)
+    nodes = [("Neg", ["image"], {}), ("Clip", ["a0", "a", "b"], {})]
+    row = Row(name, nodes, (1, 9), {"a": np.float32(0), "b": np.float32(high)})
+    (found,) = run(gradient_of(model_of(row)), image=-x, seed=np.ones((1, 9), np.float32)).values()
+    np.testing.assert_array_equal(-found, [[0, 0, 1, 1, 1, passes, 0, 0, 0]])
+
+
 def test_grouped_transposed_convolution(run):
     """By the definition of a transpose, <A x, y> = <x, A^T y>: onnx's own evaluator knows no groups here."""
     model = model_of(
