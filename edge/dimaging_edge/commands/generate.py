@@ -1,4 +1,4 @@
-"""The verbs of models that make images: sample, imagine, complete, upscale; and pack, unpack of a density."""
+"""The verbs of models that make images: sample, imagine, complete, upscale; and pack, unpack."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.commands.text import pack_text, unpack_text, writes_text
 from dimaging_edge.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser]
         verb(imagine, "draw what a caption says (StackGAN)"),
         verb(complete, "fill in the unknown part of an image, several times"),
         verb(upscale, "enlarge a small image, several times (super-resolution)"),
-        verb(pack, "compress images without loss; needs a bundle of precision integer"),
-        verb(unpack, "get packed images back, exactly as they were"),
+        verb(pack, "compress images or a text without loss; needs a bundle of precision integer"),
+        verb(unpack, "get packed images or a packed text back, exactly as they were"),
     ]
     drawing, captioned, completion, enlarging, packing, unpacking = parsers
     _add_drawing_options(drawing, n=16, out="sample.png")
@@ -58,16 +59,19 @@ def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser]
     )
     _add_drawing_options(enlarging, n=4, out="upscale.png")
     packing.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="pictures, or .npy uint8 [N, H, W] of levels"
+        "images",
+        nargs="+",
+        metavar="FILE",
+        help="pictures, or .npy uint8 [N, H, W] of levels; a text file for a model of text",
     )
     packing.add_argument(
-        "--out", default="images.dpix", metavar="FILE", help="file to write (default: images.dpix)"
+        "--out", metavar="FILE", help="file to write (default: images.dpix, or text.dtxt)"
     )
     unpacking.add_argument("file", metavar="FILE", help="file that `pack` wrote")
     unpacking.add_argument(
-        "--out", default="images.npy", metavar="FILE",
+        "--out", metavar="FILE",
         help=".npy for uint8 [N, H, W] of levels, or .png for a grid of all images "
-        "(default: images.npy)",
+        "(default: images.npy, or text.txt)",
     )  # fmt: skip
     for parser in parsers:
         add_device_options(parser)
@@ -163,7 +167,7 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
 
 
 def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Compress images into one file and print how small it became."""
+    """Compress images, or a text, into one file and print how small it became."""
     import numpy as np
 
     from dimaging_edge import lossless
@@ -171,6 +175,9 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.generate.density import on_alphabet
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
+    if writes_text(bundle):
+        return pack_text(options, bundle)
+    options.out = options.out or "images.dpix"
     predictor = BundlePredictor(bundle)
     top = predictor.levels - 1
     parts = []
@@ -195,13 +202,16 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
 
 def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Write the images of a packed file."""
+    """Write the images, or the text, of a packed file."""
     import numpy as np
 
     from dimaging_edge import lossless
     from dimaging_edge.commands.array_files import write_images
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
+    if writes_text(bundle):
+        return unpack_text(options, bundle)
+    options.out = options.out or "images.npy"
     predictor = BundlePredictor(bundle)
     symbols = lossless.unpack(
         predictor, Path(options.file).read_bytes(), bundle.manifest.model_id,

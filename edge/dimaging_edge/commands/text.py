@@ -1,4 +1,4 @@
-"""The verbs of models that make text: write of a language model, and caption."""
+"""The verbs of models that make text: write, pack and unpack of a language model, and caption."""
 
 import argparse
 import sys
@@ -71,4 +71,46 @@ def caption(options: argparse.Namespace, bundle: "Bundle") -> int:
         return 0
     for sentence in found:
         print(f"{sentence.probability:.3f}  {sentence}")
+    return 0
+
+
+def writes_text(bundle: "Bundle") -> bool:
+    """Return whether the bundle is that of a language model."""
+    from dimaging_edge.generate.text import VOCABULARY
+
+    return VOCABULARY in bundle.manifest.files
+
+
+def pack_text(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Compress one text file in UTF-8 and print how small it became."""
+    from dimaging_edge.common.errors import InputError
+    from dimaging_edge.common.files import write_bytes
+    from dimaging_edge.lossless import text
+
+    if len(options.images) > 1:
+        raise InputError(
+            f"a stream holds one text, received {len(options.images)} files; pack them apart"
+        )
+    path = Path(options.images[0])
+    try:
+        # Line ends stay as they are, which read_text would change.
+        content = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: byte {error.start}") from None
+    stream = text.pack(bundle, content)
+    out = options.out or "text.dtxt"
+    write_bytes(out, stream)
+    bits = 8 * len(stream) / len(content)
+    print(f"{out}: {len(content)} characters, {len(stream)} bytes, {bits:.2f} bits a character")
+    return 0
+
+
+def unpack_text(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Write the text of a packed file, in UTF-8."""
+    from dimaging_edge.common.files import write_bytes
+    from dimaging_edge.lossless import text
+
+    out = options.out or "text.txt"
+    write_bytes(out, text.unpack(bundle, Path(options.file).read_bytes()).encode("utf-8"))
+    print(out)
     return 0

@@ -96,6 +96,20 @@ def gumbel(seed: int, shape: Sequence[int], stream: int = 0) -> np.ndarray:
     return (-np.log(-np.log(u))).astype(np.float32)
 
 
+LOGIT_STEPS = 4096
+"""Steps in a logit of 1 of an integer-valued language model, and in the noise that is added to it."""
+
+
+def whole_noise(noise: np.ndarray, temperature: float) -> np.ndarray:
+    """Return noise times temperature as float32 multiples of 1 / LOGIT_STEPS, for integer-valued logits.
+
+    Their sum is then exact, so the largest is the same token on every device.
+    """
+    scaled = noise.astype(np.float32) * np.float32(temperature)
+    steps = np.floor(scaled * np.float32(LOGIT_STEPS) + np.float32(0.5))
+    return steps / np.float32(LOGIT_STEPS)
+
+
 def _check(name: str, value: object, width: int) -> None:
     if not _is_integer(value) or not 0 <= int(value) < 1 << width:  # type: ignore[call-overload]
         raise InputError(f"{name}: expected an integer from 0 to 2^{width} - 1, received {value!r}")

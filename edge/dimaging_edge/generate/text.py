@@ -16,7 +16,7 @@ import numpy as np
 
 from dimaging_edge.bundle.open import Bundle
 from dimaging_edge.common.errors import BundleError, InputError
-from dimaging_edge.common.random import gumbel
+from dimaging_edge.common.random import gumbel, whole_noise
 
 VOCABULARY = "vocabulary.json"
 AT_ONCE = 64
@@ -100,7 +100,9 @@ def _by_steps(
     waiting = list(prime)
     for _, noise in _noise(seed, n, size):
         drawn: list[int] = []
-        for extra in noise[0] * np.float32(temperature):
+        whole = bundle.manifest.precision == "integer"
+        scaled = whole_noise(noise, temperature) if whole else noise * np.float32(temperature)
+        for extra in scaled[0]:
             for token in waiting:
                 found = bundle.run("step", tokens=np.array([[token]], np.int32), **states)
                 states = {name: found[f"{name}_out"] for name in states}

@@ -104,7 +104,9 @@ def macs(model: onnx.ModelProto) -> int | None:
     for node in nodes_of(model.graph):
         if node.op_type in _WORK:
             x, w, y = (shapes.get(name, [0]) for name in (*node.input[:2], node.output[0]))
-            if not all([*x, *w, *y]):
+            if not all(
+                shape and all(shape) for shape in (x, w, y)
+            ):  # [] where not even the rank is known
                 return None
             total += _WORK[node.op_type](x, w, y)
     return total

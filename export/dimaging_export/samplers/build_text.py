@@ -5,14 +5,17 @@ step      one token: the host draws and feeds back, where Loop is forbidden
 writer    prime and noise in, text out (see `text.py`)
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from dimaging_edge.common.random import whole_noise
 
 from dimaging_export.bundle.build import BuildSpec, Built, build_graphs, real_inputs
 from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.integer.text_twin import integer_text_twin
 from dimaging_export.prove.inputs import BATCHES
 from dimaging_export.prove.runners import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.build import describe_sampler
@@ -46,13 +49,26 @@ def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict
 
 
 def prepare_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> Subject:
-    """Return the subject as it is; ExportError for another precision than fp32."""
-    if spec.precision != "fp32":
+    """Return the subject in this precision, which for "integer" is its integer-valued twin.
+
+    ExportError for another precision than fp32 and integer.
+    """
+    if spec.precision not in ("fp32", "integer"):
         raise ExportError(
             f"precision {spec.precision!r}: a writer reads its own tokens again, so {subject.name} is "
-            "exported as fp32"
+            "exported as fp32, or as integer: the same text on every device"
         )
-    return subject
+    if spec.precision == "fp32":
+        return subject
+    if "Scan" in spec.target.forbidden:
+        raise ExportError(
+            f"precision 'integer': its reader is a loop over time, which target {spec.target.name!r} does "
+            "not run; choose target cpu or web, or fp32"
+        )
+    twin = integer_text_twin(subject.model)
+    return replace(
+        subject, model=twin, graphs=twin.graphs(), ranges=twin.ranges, original=subject.model
+    )
 
 
 def prove_writer(
@@ -64,6 +80,7 @@ def prove_writer(
     tokens: real rows to take a prime from. Raises ParityError where a token or a state differs.
     """
     worst = {"text": 0.0, **{f"{name}_out": 0.0 for name in model.states}}
+    allowed = dict.fromkeys(worst, 0.0 if model.largest_weight else STATES) | {"text": 0.0}
     for batch in BATCHES:
         for temperature, length in ((1.0, 1), (0.7, 5), (0.0, 3)):
             feed = _feed(model, tokens, batch, temperature, length, seed=batch)
@@ -71,21 +88,23 @@ def prove_writer(
             scores, states = _scores(model, feed, found["text"])
             chosen = np.take_along_axis(scores, found["text"][..., None], -1)[..., 0]
             behind = float((scores.max(-1) - chosen).max())
-            if behind > CLOSE:
-                wrong = int((scores.max(-1) - chosen > CLOSE).sum())
+            close = (
+                0.0 if model.largest_weight else CLOSE
+            )  # whole numbers leave nothing to rounding
+            if behind > close:
+                wrong = int((scores.max(-1) - chosen > close).sum())
                 raise ParityError(
                     f"graph 'writer': {wrong} of {chosen.size} tokens are not what Keras draws from the same "
                     "past and noise. Nothing was written"
                 )
             for name, expected in states.items():
                 difference = float(np.abs(found[name] - expected).max())
-                if not difference <= STATES:
+                if not difference <= allowed[name]:
                     raise ParityError(
-                        f"graph 'writer', output {name!r} differs by {difference:.3g}, allowed {STATES:g}. "
-                        "Nothing was written"
+                        f"graph 'writer', output {name!r} differs by {difference:.3g}, allowed "
+                        f"{allowed[name]:g}. Nothing was written"
                     )
                 worst[name] = max(worst[name], difference)
-    allowed = {"text": 0.0, **dict.fromkeys(states, STATES)}
     return {name: {"max_abs": worst[name], "allowed": allowed[name]} for name in worst}
 
 
@@ -105,7 +124,10 @@ def _scores(model: LanguageModel, feed: Arrays, text: np.ndarray) -> tuple[np.nd
     given = {name: feed[name] for name in model.states}
     told = np.concatenate([feed["prime"], text[:, :-1]], 1)
     found = model.run("reader", tokens=told, **given)
+    found.pop("weights", None)
     logits = found.pop("logits")[:, feed["prime"].shape[1] - 1 :]
+    if model.largest_weight:
+        return logits + whole_noise(feed["noise"], feed["temperature"][0]), found
     return logits + feed["temperature"] * feed["noise"], found
 
 
@@ -121,7 +143,7 @@ def _feed(
     else:
         prime = tokens[np.arange(batch) % len(tokens), :length]
     states = {
-        name: rng.uniform(-0.5, 0.5, zeros.shape).astype(np.float32)
+        name: _state(rng, zeros.shape, model.largest_output)
         for name, zeros in model.zeros(batch).items()
     }
     return {
@@ -130,3 +152,9 @@ def _feed(
         "temperature": np.array([temperature], np.float32),
         **states,
     }
+
+
+def _state(rng: np.random.Generator, shape: tuple[int, ...], top: float) -> np.ndarray:
+    """Draw a state of half the range of outputs; of whole numbers where 1 is more than one step."""
+    drawn = rng.uniform(-0.5 * top, 0.5 * top, shape)
+    return (np.floor(drawn) if top > 1 else drawn).astype(np.float32)

@@ -14,17 +14,21 @@ The cells are written out instead of one LSTM operator a step: a runtime then mu
 product with a token is a row of a table. That is 1.2 times as fast at batch 1.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import onnx
+from dimaging_edge.common.random import LOGIT_STEPS
 from onnx import TensorProto
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.integer_lstm import logit_nodes, step_nodes, whole_state
 from dimaging_export.errors import ExportError
 from dimaging_export.samplers.file import loop_body, whole_model
+from dimaging_tf.layers.integer_lstm import IntegerLogits, IntegerLSTM, TokenWeights
 from dimaging_tf.layers.lstm import SlideLSTM
 
 TOKENS = ("prime", "text")
@@ -43,6 +47,44 @@ class Cell:
     squash: str
     units: int
 
+    def step(self, b: Builder, x: str, h: str, c: str) -> tuple[str, str]:
+        """Write one step: a token or the output of the layer below -> the next h and c."""
+        if self.table is not None:
+            told = b.node("Gather", b.constant(self.table, "table"), x)
+        else:
+            bias = b.constant(self.bias, "bias")
+            told = b.node("Gemm", x, b.constant(self.kernel, "kernel"), bias)
+        return advance(b, self, told, h, c)
+
+
+@dataclass(frozen=True)
+class WholeCell:
+    """A recurrent layer of whole numbers."""
+
+    layer: IntegerLSTM
+
+    @property
+    def units(self) -> int:
+        """Numbers in its output."""
+        return self.layer.units
+
+    def step(self, b: Builder, x: str, h: str, c: str) -> tuple[str, str]:
+        """Write one step, as `Cell.step`."""
+        return step_nodes(b, self.layer, x, h, c)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a writer is made of."""
+
+    cells: Sequence[Cell | WholeCell]
+    tokens: int
+    """Size of the vocabulary."""
+    logits: Callable[[Builder, str], str]
+    """Writes the logits [B, V] of the last output [B, H]."""
+    whole: bool
+    """Whether all of it is integer-valued."""
+
 
 def writer(reader: keras.Model) -> onnx.ModelProto:
     """Write the graph "writer" of a chain of SlideLSTMs and a Dense layer.
@@ -51,26 +93,34 @@ def writer(reader: keras.Model) -> onnx.ModelProto:
     [B, T], h1_out, c1_out, ...: the state after all but the last token of the text. ExportError for a layer
     that no cell is written for.
     """
-    cells, (head, bias) = _parts(reader)
+    chain = _chain(reader)
+    cells = chain.cells
     b = Builder()
     names = [f"{kind}{i + 1}" for i in range(len(cells)) for kind in "hc"]
+    before = names
     with b.named("prepare"):
         noise = b.node("Transpose", "noise", perm=[1, 0, 2])
         noise = b.node("Mul", noise, "temperature")
+        if chain.whole:  # the sum of logits and noise is exact then
+            steps = b.node("Mul", noise, b.constant(float(LOGIT_STEPS)))
+            steps = b.node("Floor", b.node("Add", steps, b.constant(0.5)))
+            noise = b.node("Mul", steps, b.constant(1 / LOGIT_STEPS))
+            pairs = [whole_state(b, *names[i : i + 2]) for i in range(0, len(names), 2)]
+            before = [name for pair in pairs for name in pair]
         steps_first = b.node("Transpose", "prime", perm=[1, 0])
         prime = b.node("Cast", steps_first, to=TensorProto.INT64)
         read = b.node("Sub", b.node("Shape", prime, start=0, end=1), b.constant([1]))
         steps = b.node("Squeeze", b.node("Shape", "noise", start=1, end=2), b.constant([0]))
         last = b.node("Gather", prime, b.constant(-1), axis=0)
-    states = _reading(b, cells, prime, b.node("Squeeze", read, b.constant([0])), names)
-    text, states = _writing(b, cells, (head, bias), noise, steps, last, states)
+    states = _reading(b, cells, prime, b.node("Squeeze", read, b.constant([0])), before)
+    text, states = _writing(b, chain, noise, steps, last, states)
     text = b.node("Cast", b.node("Transpose", text, perm=[1, 0]), to=TensorProto.INT32)
     sizes = {name: ("batch", cells[i // 2].units) for i, name in enumerate(names)}
     return whole_model(
         b, "writer",
         {
             "prime": ("batch", "prime_tokens"),
-            "noise": ("batch", "steps", head.shape[1]),
+            "noise": ("batch", "steps", chain.tokens),
             "temperature": (1,),
             **sizes,
         },
@@ -80,27 +130,28 @@ def writer(reader: keras.Model) -> onnx.ModelProto:
     )  # fmt: skip
 
 
-def _reading(b: Builder, cells: list[Cell], prime: str, times: str, names: list[str]) -> list[str]:
+def _reading(
+    b: Builder, cells: Sequence[Cell | WholeCell], prime: str, times: str, states: list[str]
+) -> list[str]:
     """Write the states after all of the prime but its last token."""
     body = b.child()
     index, going = body.name("index"), body.name("going")
-    carried = [body.name(name) for name in names]
+    carried = [body.name("state") for _ in states]
     token = body.node("Gather", prime, index, axis=0)
     after, _ = _step(body, cells, token, carried)
     graph = loop_body(body, "read", (index, going), carried, [going, *after])
-    return b.nodes_of("Loop", [times, "", *names], len(names), body=graph)
+    return b.nodes_of("Loop", [times, "", *states], len(states), body=graph)
 
 
 def _writing(
-    b: Builder, cells: list[Cell], head: Any, noise: str, times: str, token: str, states: list[str]
+    b: Builder, chain: Chain, noise: str, times: str, token: str, states: list[str]
 ) -> tuple[str, list[str]]:
     """Write the text [T, B], int64, and the states after it."""
     body = b.child()
     index, going, past = (body.name(name) for name in ("index", "going", "token"))
     carried = [body.name("state") for _ in states]
-    after, h = _step(body, cells, past, carried)
-    weights, bias = (body.constant(x, "head") for x in head)
-    logits = body.node("Gemm", h, weights, bias)
+    after, h = _step(body, chain.cells, past, carried)
+    logits = chain.logits(body, h)
     scores = body.node("Add", logits, body.node("Gather", noise, index, axis=0))
     drawn = body.node("ArgMax", scores, axis=1, keepdims=0)
     graph = loop_body(
@@ -111,19 +162,15 @@ def _writing(
     return found[-1], found[:-1]
 
 
-def _step(b: Builder, cells: list[Cell], token: str, states: list[str]) -> tuple[list[str], str]:
+def _step(
+    b: Builder, cells: Sequence[Cell | WholeCell], token: str, states: list[str]
+) -> tuple[list[str], str]:
     """Write one step of every layer; returns the states after it, and the output of the last layer."""
     after: list[str] = []
     x = token
     for i, cell in enumerate(cells):
-        h, c = states[2 * i : 2 * i + 2]
         with b.named(f"layer{i + 1}"):
-            if cell.table is not None:
-                told = b.node("Gather", b.constant(cell.table, "table"), x)
-            else:
-                bias = b.constant(cell.bias, "bias")
-                told = b.node("Gemm", x, b.constant(cell.kernel, "kernel"), bias)
-            x, c = advance(b, cell, told, h, c)
+            x, c = cell.step(b, x, *states[2 * i : 2 * i + 2])
         after += [x, c]
     return after, x
 
@@ -140,19 +187,27 @@ def advance(b: Builder, cell: Cell, told: str, h: str, c: str) -> tuple[str, str
     return b.node("Mul", o, b.node("Tanh", c)), c
 
 
-def _parts(reader: keras.Model) -> tuple[list[Cell], tuple[np.ndarray, np.ndarray]]:
+def _chain(reader: keras.Model) -> Chain:
     """Read the weights of the cells and of the layer of logits; raises ExportError for any other layer."""
-    skipped = keras.layers.InputLayer | keras.layers.Dropout
-    *recurrent, head = [layer for layer in reader.layers if not isinstance(layer, skipped)]
-    if (
-        not all(isinstance(layer, SlideLSTM) for layer in recurrent)
-        or type(head) is not keras.layers.Dense
-    ):
-        kinds = ", ".join(type(layer).__name__ for layer in (*recurrent, head))
+    skipped = keras.layers.InputLayer | keras.layers.Dropout | TokenWeights
+    *cells, head = [layer for layer in reader.layers if not isinstance(layer, skipped)]
+    if isinstance(head, IntegerLogits) and all(isinstance(x, IntegerLSTM) for x in cells):
+
+        def whole(b: Builder, h: str) -> str:
+            return logit_nodes(b, head, h)
+
+        return Chain([WholeCell(layer) for layer in cells], head.units, whole, True)
+    if type(head) is not keras.layers.Dense or not all(isinstance(x, SlideLSTM) for x in cells):
+        kinds = ", ".join(type(layer).__name__ for layer in (*cells, head))
         raise ExportError(
             f"a writer is a chain of SlideLSTM layers and a Dense layer of logits; received {kinds}"
         )
-    return [cell_of(layer) for layer in recurrent], (np.asarray(head.kernel), np.asarray(head.bias))
+
+    def dense(b: Builder, h: str) -> str:
+        kernel, bias = (b.constant(np.asarray(x), "head") for x in head.get_weights())
+        return b.node("Gemm", h, kernel, bias)
+
+    return Chain([cell_of(layer) for layer in cells], head.units, dense, False)
 
 
 def cell_of(layer: SlideLSTM) -> Cell:
