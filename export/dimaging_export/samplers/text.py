@@ -16,7 +16,6 @@ product with a token is a row of a table. That is 1.2 times as fast at batch 1.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
