@@ -38,14 +38,12 @@ class Config:
     shape: tuple[int, int, int] = (64, 64, 3)  # height, width, channels
     words: tuple[str, ...] = ()  # the vocabulary; `dimaging train` takes that of the data
     length: int = 12  # words of the longest caption
-    eyes: str = (
-        OWN  # "convolutions", or "efficientnet_lite0", which knows ImageNet and does not learn
-    )
-    filters: tuple[int, ...] = (24, 48, 64, 64)  # channels of each of its stride-2 convolutions
+    filters: tuple[int, ...] = (24, 48, 64, 64)  # channels of each stride-2 convolution
     features: int = 128  # length of what the LSTM is told of an image
     embedding: int = 64  # length of a word's vector
     units: int = 128  # of the LSTM
     dropout: float = 0.2  # share of values left out before and behind the LSTM
+    eyes: str = OWN  # or "efficientnet_lite0", which knows ImageNet and does not learn
 
     def __post_init__(self):
         if min(self.features, self.embedding, self.units, self.length) < 1:

@@ -51,7 +51,7 @@ def _captioner(folder: Path) -> None:
         )
     )
     image = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
-    export(model, folder / "bundle" / "captioning", data=image)
+    export(model, folder / "bundle" / "captioning", data=(image, np.ones((4, 3), np.int32)))
     Image.fromarray(image[0]).save(folder / "photo.png")
 
 
