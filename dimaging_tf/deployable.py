@@ -96,6 +96,10 @@ class DeployableModel(TrackedModel, ABC):
     """The range in which `fit`'s images lie."""
     weighs_examples: ClassVar[bool | None] = None
     """Whether sample_weight and class_weight count, otherwise they are refused; None: by Keras's own step."""
+    loss_units: Mapping[str, str] = {}
+    """Name in the logs -> unit, such as nats, for people; what has no unit is left out."""
+    together: ClassVar[tuple[str, ...]] = ()
+    """Settings of which none follows from the data where one of them is given."""
     targets_are_images: ClassVar[bool] = False
     """Whether `fit`'s y holds images in [0, 1]."""
 

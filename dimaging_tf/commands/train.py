@@ -64,6 +64,9 @@ def train(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out the images that cannot be read.")
     ] = False,
+    skip_small: Annotated[
+        bool, typer.Option("--skip-small", help="Leave out the images smaller than --size.")
+    ] = False,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the data.  [default: the model's]")
     ] = None,
@@ -132,6 +135,7 @@ def train(
             "cut": cut,
             "white": white,
             "skip_bad": skip_bad or None,
+            "skip_small": skip_small or None,
             "kind": kind,
             "length": length,
         }

@@ -72,6 +72,7 @@ class LearnedCodec(DeployableModel):
         "y": (-PARTS * WIDEST, PARTS * WIDEST), "index": (0, QUALITIES - 1), "mean": (-FINEST, FINEST),
     }  # fmt: skip
     figure_of_merit = FigureOfMerit("rate-distortion loss", "bits/pixel", False, {"fp32": 0.02})
+    loss_units = {"loss": "log bits/pixel", "bpp": "bits/pixel", "psnr": "dB"}
     example_size = 128
     latents: dict[str, tuple[int, int]]
 

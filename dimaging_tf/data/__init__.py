@@ -174,6 +174,7 @@ def load(
     channels: int | None = None,
     seed: int = 0,
     skip_bad: bool = False,
+    skip_small: bool = False,
     cut: Literal["patches", "resize"] = "patches",
     white: int | None = None,
     download: bool = False,
@@ -190,6 +191,7 @@ def load(
     channels    1 grey, 3 RGB; None as it is (photos: 1)
     seed        draws the cells, faces, avatars and shapes; chooses patches and the valid split of a path
     skip_bad    folder of images: leave out unreadable files, with a warning that lists them
+    skip_small  folder of images: leave out images smaller than a patch, with a warning that lists them
     cut         folder of images: "patches" of the size, or "resize" the central square to it
     white       images and movies: the value that is full scale in 16-bit files of fewer bits, such as 4095
     download    fetch a missing file into data_dir or Keras's cache
@@ -203,8 +205,8 @@ def load(
         raise DataError(f"seed is a whole number of at least 0; received {seed}")
     options = {
         "data_dir": data_dir, "size": size, "channels": channels, "seed": seed,
-        "skip_bad": skip_bad, "cut": cut, "white": white, "download": download, "kind": kind,
-        "length": length, "vocabulary": vocabulary,
+        "skip_bad": skip_bad, "skip_small": skip_small, "cut": cut, "white": white, "download": download,
+        "kind": kind, "length": length, "vocabulary": vocabulary,
     }  # fmt: skip
     if isinstance(name_or_path, str) and name_or_path in _SOURCES:
         source = _SOURCES[name_or_path]

@@ -9,6 +9,9 @@ order in which a disk lists its files.
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
+
+from dimaging_tf.errors import DataError
 
 
 def class_names(files: Collection[Path]) -> tuple[str, ...]:
@@ -25,3 +28,17 @@ def class_names(files: Collection[Path]) -> tuple[str, ...]:
 def class_of(file: Path, names: tuple[str, ...]) -> int:
     """Return the number of the class that a file of `class_names` belongs to."""
     return names.index(file.parts[0])
+
+
+def check_classes(model: str, name: str, label: Any, classes: int) -> None:
+    """DataError unless labels [N] of the data called `name` are there, from 0 to classes - 1."""
+    if label is None or label.ndim != 1:
+        raise DataError(
+            f"{name} has no class labels, and {model} with classes={classes} "
+            "needs one for each image; take --set classes=0, or a folder with one folder a class"
+        )
+    if not 0 <= label.min() <= label.max() < classes:
+        raise DataError(
+            f"{name} has labels {label.min()} to {label.max()}; expected 0 to "
+            f"{classes - 1}: --set classes={label.max() + 1}"
+        )

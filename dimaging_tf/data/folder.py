@@ -33,6 +33,25 @@ from dimaging_tf.errors import DataError
 
 MASK = "_mask"
 Cut = Literal["patches", "resize"]
+PICTURES = (
+    ".gif",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jxl",
+    ".jp2",
+    ".svg",
+    ".psd",
+    ".dng",
+    ".nef",
+    ".cr2",
+    ".arw",
+)
+"""Suffixes of pictures that are not read; files that have one are said to be left out."""
+
+
+class TooSmallError(DataError):
+    """A picture is smaller than a patch."""
 
 
 class Piece(NamedTuple):
@@ -50,6 +69,7 @@ def load_folder(
     channels: int | None = None,
     seed: int = 0,
     skip_bad: bool = False,
+    skip_small: bool = False,
     cut: Cut = "patches",
     white: int | None = None,
     max_patches: int = 20_000,
@@ -59,7 +79,8 @@ def load_folder(
     The labels are masks [N, size, size] or the numbers of the class folders [N], int32.
 
     About a tenth of the files, but at least one, is the valid split: `seed` and the names choose it.
-    Files that cannot be used raise DataError with their names; skip_bad leaves them out and warns.
+    Files that cannot be used raise DataError with their names; skip_bad leaves them out and warns, skip_small
+    does so with those that are smaller than a patch. Pictures of other formats are left out with a warning.
     """
     folder = Path(folder).expanduser()
     size = 64 if size is None else size
@@ -74,6 +95,10 @@ def load_folder(
     pieces = _read_all(files, read)
     good = {file: piece for file, piece in pieces.items() if isinstance(piece, Piece)}
     bad = [piece for piece in pieces.values() if isinstance(piece, DataError)]
+    small: list[DataError] = [error for error in bad if isinstance(error, TooSmallError)]
+    if skip_small and small:
+        _report(small, len(files), True)
+        bad = [error for error in bad if not isinstance(error, TooSmallError)]
     if bad:
         _report(bad, len(files), skip_bad)
     if len(good) < 2:
@@ -116,6 +141,7 @@ def _find(folder: Path) -> list[Path]:
         raise DataError(f"{folder} {what}; expected a folder of images")
     found = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     found = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    others = [path for path in found if path.suffix.lower() in PICTURES]
     files = [
         path for path in found if path.suffix.lower() in SUFFIXES and not path.stem.endswith(MASK)
     ]
@@ -123,6 +149,13 @@ def _find(folder: Path) -> list[Path]:
         raise DataError(
             f"{folder} holds no images; expected files that end in "
             f"{' '.join(SUFFIXES)}, found {len(found)} other file(s)"
+        )
+    if others:
+        shown = ", ".join(map(str, others[:5])) + (", ..." if len(others) > 5 else "")
+        warnings.warn(
+            f"left out {len(others)} picture(s) of formats that are not read: {shown} (save them as PNG; "
+            "animations are read as movies: --kind movie)",
+            stacklevel=3,
         )
     return files
 
@@ -171,9 +204,9 @@ def _read(
     ]
     if not windows:
         height, width = pages[0].shape[:2]
-        return DataError(
-            f"{path} is {height} x {width}, smaller than a patch of {size} x {size}; "
-            "expected a larger image, a smaller size= or cut='resize'"
+        return TooSmallError(
+            f"{path} is {height} x {width}, smaller than a patch of {size} x {size}; expected a larger "
+            "image, a smaller size= (--size), cut='resize' (--cut resize), or skip_small=True (--skip-small)"
         )
     chosen = np.random.default_rng(own.number_of(seed, file)).permutation(len(windows))[:quota]
     windows = [windows[index] for index in sorted(chosen)]

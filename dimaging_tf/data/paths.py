@@ -26,7 +26,7 @@ OPTIONS: dict[Loader, tuple[str, ...]] = {
     "recordings": ("length", "seed"),
     "movies": ("length", "size", "channels", "white", "seed"),
     "text_file": ("length", "vocabulary"),
-    "folder": ("size", "channels", "seed", "skip_bad", "cut", "white"),
+    "folder": ("size", "channels", "seed", "skip_bad", "skip_small", "cut", "white"),
     "captioned_folder": ("size", "channels", "seed", "skip_bad"),
 }
 """Loader -> the options of `dimaging_tf.data.load` that it takes."""
@@ -39,7 +39,7 @@ _WHAT: dict[Loader, str] = {
     "text_file": "a text file", "folder": "a folder of images",
     "captioned_folder": "a folder of images with captions",
 }  # fmt: skip
-DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "cut": "patches", "seed": 0}
+DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "skip_small": False, "cut": "patches", "seed": 0}
 """The values of options, None where not named here, with which nothing was asked for."""
 
 

@@ -12,12 +12,15 @@ image: float32 [B, H, W, C] in [0, 1], on the `levels` values of the alphabet.
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from dimaging_tf.data.class_folders import check_classes
+from dimaging_tf.data.dataset import to_float
 from dimaging_tf.density.layers import Encode, LogLikelihood, Weights
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
@@ -63,6 +66,33 @@ class ExplicitDensity(DeployableModel):
         self.network = type(self).build_network(self.config)
         self.likelihood: Any = likelihood_of(self.config)  # or its integer-valued form
         self.trackers = {name: keras.metrics.Mean(name) for name in self.loss_names}
+
+    together = ("levels", "components")
+
+    @classmethod
+    def settings_for(cls, dataset):
+        """Return a mixture over 256 levels for photographs, in colour or grey; {} for what is nearly binary.
+
+        Photographs are data in colour, or grey whose pixels are mostly neither black nor white. A mixture
+        draws the colours of a pixel together, so its widths need not be multiples of 3.
+        """
+        names = {field.name for field in fields(cls.config_class)}
+        value = to_float(dataset.train.x[:500])
+        between = np.mean((value > 0.1) & (value < 0.9))
+        if "components" not in names or (dataset.shape[-1] == 1 and between < 0.5):
+            return {}
+        return {"levels": 256, "components": 5}
+
+    def check_data(self, dataset):
+        """DataError where `config.classes` needs labels and they are missing, or beyond the classes."""
+        classes, label = getattr(self.config, "classes", 0), dataset.train.label
+        if classes:
+            check_classes(self.registry_name, dataset.name, label, classes)
+
+    @property
+    def loss_units(self):
+        """Every loss is in the unit of the figure of merit."""
+        return dict.fromkeys(self.loss_names, self.figure_of_merit.unit)
 
     @property
     def figure_of_merit(self) -> FigureOfMerit:

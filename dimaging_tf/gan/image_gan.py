@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dimaging_tf.data.class_folders import check_classes
 from dimaging_tf.data.dataset import to_float
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
@@ -41,6 +42,7 @@ class ImageGAN(GANBase, DeployableModel):
 
     draws = True
     mixed_precision = True
+    loss_units = {"d_loss": "nats", "g_loss": "nats"}
     ranges = {"image": (0.0, 1.0), "z": None, "label": (0.0, 1.0), "logit": None}
     figure_of_merit = FigureOfMerit(
         "sample score: Frechet distance of fixed random features", "", False,
@@ -74,17 +76,8 @@ class ImageGAN(GANBase, DeployableModel):
 
     def check_data(self, dataset):
         """DataError where `config.classes` needs labels and they are missing, or beyond the classes."""
-        classes, label = self.config.classes, dataset.train.label
-        if classes and (label is None or label.ndim != 1):
-            raise DataError(
-                f"{dataset.name} has no class labels, and {self.registry_name} with classes={classes} "
-                "needs one for each image; take --set classes=0, or a folder with one folder a class"
-            )
-        if classes and not 0 <= label.min() <= label.max() < classes:
-            raise DataError(
-                f"{dataset.name} has labels {label.min()} to {label.max()}; expected 0 to "
-                f"{classes - 1}: --set classes={label.max() + 1}"
-            )
+        if classes := self.config.classes:
+            check_classes(self.registry_name, dataset.name, dataset.train.label, classes)
 
     def check_batch(self, dataset: Any, batch: int) -> None:
         """DataError where the training split is smaller than one batch."""

@@ -66,6 +66,7 @@ class Autoencoder(DeployableModel):
     registry_name = "autoencoder"
     mixed_precision = True
     targets_are_images = True
+    loss_units = {"loss": "nats/value"}
     ranges = {"image": (0.0, 1.0), "code": None}
     figure_of_merit = FigureOfMerit("PSNR", "dB", True, {"fp16": 0.02, "int8": 0.2})
 

@@ -79,6 +79,7 @@ class Classifier(DeployableModel):
     builder = staticmethod(build_classifier)
     """config -> the network, image -> {"logits"}; a subclass may have another."""
     mixed_precision = True
+    loss_units = {"loss": "nats"}
     ranges = {"image": (0.0, 1.0), "logits": None}
     # An export is judged on up to 256 images, of which one is 0.4 %.
     figure_of_merit = FigureOfMerit(

@@ -82,6 +82,7 @@ class CompressiveAutoencoder(DeployableModel):
 
     config_class = Config
     registry_name = "compressive_autoencoder"
+    loss_units = {"loss": "bits/pixel", "bpp": "bits/pixel", "psnr": "dB"}
     ranges = {"image": (0.0, 1.0), "code": None, "symbols": (-SYMBOL, SYMBOL)}
     figure_of_merit = FigureOfMerit(
         "rate-distortion loss", "bits/pixel", False, {"fp16": 0.01, "int8": 0.2}

@@ -62,6 +62,7 @@ class Denoiser(DeployableModel):
     registry_name = "denoiser"
     mixed_precision = True
     targets_are_images = True
+    loss_units = {"loss": "of full scale"}
     takes = (-9.0, 10.0)  # the strongest noise around [0, 1], but no image of 0..255
     # Read noise leaves [0, 1]; values further out were not scaled by the sensor's full scale.
     ranges = {"noisy": (-1.0, 2.0), "image": (0.0, 1.0)}

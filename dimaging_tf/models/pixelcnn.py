@@ -46,6 +46,14 @@ class Raster:
             )
 
 
+def fitted_widths(config_class: type, shape: tuple, changes: dict, *names: str) -> dict:
+    """Return the changes, with default widths rounded up to multiples of the colours drawn in turn."""
+    alone = not changes.get("components", getattr(config_class, "components", 0))
+    colours = shape[-1] if alone else 1
+    defaults = {name: getattr(config_class, name) for name in names}
+    return {name: -(-width // colours) * colours for name, width in defaults.items()} | changes
+
+
 @dataclass(frozen=True)
 class Config(Raster):
     """A small network that is quick to draw from, for binary digits on two cores."""
@@ -147,3 +155,9 @@ class PixelCNN(ExplicitDensity):
     config_class = Config
     registry_name = "pixelcnn"
     build_network = staticmethod(build_network)
+
+    @classmethod
+    def config_for(cls, shape, changes):
+        """Return the Config for images of `shape`; widths that are not given fit the colours."""
+        changes = fitted_widths(Config, shape, dict(changes), "filters", "middle", "head")
+        return super().config_for(shape, changes)

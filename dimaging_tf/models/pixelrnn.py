@@ -19,7 +19,14 @@ from keras import layers
 
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.layers.recurrent2d import DiagonalLSTM, RowLSTM
-from dimaging_tf.models.pixelcnn import Raster, add_condition, add_position, conv, network
+from dimaging_tf.models.pixelcnn import (
+    Raster,
+    add_condition,
+    add_position,
+    conv,
+    fitted_widths,
+    network,
+)
 
 
 @dataclass(frozen=True)
@@ -75,3 +82,9 @@ class PixelRNN(ExplicitDensity):
     config_class = Config
     registry_name = "pixelrnn"
     build_network = staticmethod(build_network)
+
+    @classmethod
+    def config_for(cls, shape, changes):
+        """Return the Config for images of `shape`; widths that are not given fit the colours."""
+        changes = fitted_widths(Config, shape, dict(changes), "filters", "head")
+        return super().config_for(shape, changes)

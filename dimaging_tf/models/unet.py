@@ -162,6 +162,8 @@ class UNet(DeployableModel):
     def __init__(self, config: Config | None = None, **kwargs):
         super().__init__(config, **kwargs)
         self.network = build_unet(self.config)
+        plain = self.config.head == "segmentation" and self.config.loss == "cross-entropy"
+        self.loss_units = {"loss": "nats/pixel"} if plain else {}
         self.segments = self.config.head == "segmentation"
         self.figure_of_merit = (
             FigureOfMerit("mean IoU", "", True, {"fp16": 0.002, "int8": 0.02})

@@ -102,6 +102,7 @@ class VAE(DeployableModel):
     draws = True
     mixed_precision = True
     weighs_examples = True
+    loss_units = {"loss": "nats", "reconstruction": "nats", "kl": "nats"}
     ranges = {"image": (0.0, 1.0), "mean": None, "log_variance": None, "z": None, "noise": None}
     figure_of_merit = FigureOfMerit("-ELBO", "nats", False, {"fp16": 0.1, "int8": 1.0})
 
@@ -195,16 +196,15 @@ class VAE(DeployableModel):
         image = to_image(logits)
         decoder = keras.Model(self.decoder.input, {"image": image}, name="decoder")
         graphs = {"encoder": self.encoder, "decoder": decoder}
-        return graphs | ({} if self.sampler is None else {"sampler": self._sampler_graph()})
+        return graphs | (
+            {} if self.sampler is None else {"sampler": self._sampler_graph(*self.sampler)}
+        )
 
-    def _sampler_graph(self) -> keras.Model:
-        if self.sampler is None:
-            raise ValueError("the sampler's graph needs a fitted sampler")
-        mean, factor = self.sampler
+    def _sampler_graph(self, mean: np.ndarray, factor: np.ndarray) -> keras.Model:
         noise = keras.Input((self.config.latent_dim,), name="noise")
         affine = layers.Dense(self.config.latent_dim, name="z")
         graph = keras.Model(noise, {"z": affine(noise)}, name="sampler")
-        affine.set_weights([np.transpose(factor), mean])
+        affine.set_weights([factor.T, mean])
         return graph
 
     def fit_sampler(self, image: np.ndarray) -> None:

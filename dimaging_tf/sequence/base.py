@@ -41,6 +41,7 @@ class LanguageModel(DeployableModel):
 
     kinds: ClassVar[tuple[Kind, ...]] = ("tokens",)
     reads_streams = True
+    loss_units = {"loss": "nats/token", "bits": "bits/token"}
     figure_of_merit = FigureOfMerit(
         "bits a character", "bits", False, {"fp32": 1e-3, "integer": 0.02}
     )

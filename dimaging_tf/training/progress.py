@@ -47,12 +47,12 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Advance the bar by one step."""
-        self.bars.update(self.task, completed=batch + 1, losses=_words(logs))
+        self.bars.update(self.task, completed=batch + 1, losses=self._words(logs))
 
     def on_epoch_end(self, epoch, logs=None):
         """Replace the bar by the epoch's line."""
         self.bars.remove_task(self.task)
-        self.console.print(f"{self.title} epoch {epoch + 1}  {_words(logs)}", soft_wrap=True)
+        self.console.print(f"{self.title} epoch {epoch + 1}  {self._words(logs)}", soft_wrap=True)
 
     def on_train_end(self, logs=None):
         """Give the terminal back."""
@@ -60,7 +60,10 @@ class Progress(keras.callbacks.Callback):
             self.bars.stop()
         self.bars = None
 
-
-def _words(logs) -> str:
-    named = sorted((logs or {}).items(), key=lambda item: item[0].removeprefix("val_") != "loss")
-    return "  ".join(f"{name} {value:.4g}" for name, value in named)
+    def _words(self, logs) -> str:
+        named = sorted(
+            (logs or {}).items(), key=lambda item: item[0].removeprefix("val_") != "loss"
+        )
+        units = getattr(self.model, "loss_units", {})
+        said = ((name, value, units.get(name.removeprefix("val_"), "")) for name, value in named)
+        return "  ".join(f"{name} {value:.4g} {unit}".rstrip() for name, value, unit in said)

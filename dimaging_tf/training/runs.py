@@ -268,7 +268,10 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         told |= {"words": dataset.words, "length": dataset.train.label.shape[-1]}
     names = {f.name for f in fields(model_class.config_class)}
     told = {n: value for n, value in told.items() if n in names}
-    changes = {**told, **model_class.settings_for(dataset), **settings.changes}
+    follow = model_class.settings_for(dataset)
+    if set(model_class.together) & set(settings.changes):
+        follow = {k: v for k, v in follow.items() if k not in model_class.together}
+    changes = {**told, **follow, **settings.changes}
     model = model_class(model_class.config_for(dataset.shape, changes))
     rate = settings.learning_rate
     if settings.minutes is None:

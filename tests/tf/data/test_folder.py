@@ -298,3 +298,31 @@ def test_folders_that_are_no_classes_give_no_labels(tmp_path, names):
     dataset = load(tmp_path, size=8)
     assert dataset.classes == ()
     assert dataset.train.label is None
+
+
+def test_small_images_are_left_out_where_that_is_asked_for(tmp_path):
+    for name, side in (("a", 20), ("b", 24), ("tiny", 8)):
+        Image.fromarray(np.zeros((side, side), np.uint8)).save(tmp_path / f"{name}.png")
+    with pytest.raises(DataError, match=r"--cut resize\), or skip_small=True \(--skip-small\)"):
+        load(tmp_path, size=16)
+    with pytest.warns(UserWarning, match=r"left out 1 of 3 files:\n.*tiny.png is 8 x 8"):
+        found = load(tmp_path, size=16, skip_small=True)
+    assert len(found.train) + len(found.valid) == 1 + 4  # patches, 8 pixels apart
+
+
+def test_a_broken_file_is_not_small(tmp_path):
+    for name in "ab":
+        Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="broken.png cannot be read"):
+        load(tmp_path, size=16, skip_small=True)
+
+
+def test_pictures_of_other_formats_are_said(tmp_path):
+    for name in ("a.png", "b.png", "c.gif"):
+        Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture, so nothing is said")
+    with pytest.warns(
+        UserWarning, match=r"left out 1 picture\(s\) of formats that are not read: c.gif"
+    ):
+        load(tmp_path, size=16)
