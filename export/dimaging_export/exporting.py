@@ -58,10 +58,12 @@ class Family:
     """Returns the subject to build in this precision, or raises ExportError where it has none."""
     facts: Callable[[Subject], dict[str, Any]] | None = None
     """Returns what bundle.json says under `config` beside the model's own settings."""
+    windows: bool = False
+    """True where a static target's size is that of windows which cover a picture; data are not cut to it."""
 
 
 FAMILIES = (
-    Family(LearnedCodec, build_codec, facts=codec_facts),
+    Family(LearnedCodec, build_codec, facts=codec_facts, windows=True),
     Family(ExplicitDensity, build_density, prepare=prepare_density),
     Family(LanguageModel, build_text, prepare=prepare_text),
     Family(Captioner, build_captions),
@@ -121,7 +123,8 @@ def export(
     if size is not None and not subject.free_size:
         raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
     size = (size, size) if isinstance(size, int) else size
-    wanted = size or ((row.size, row.size) if row.static else None)
+    family = family_of(subject)
+    wanted = size or ((row.size, row.size) if row.static and not family.windows else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
     subject = judged_by_agreement(subject, real)
     spec = BuildSpec(
@@ -132,7 +135,6 @@ def export(
         converter=converter,
         by_score=subject.quality is not None and real is not None,
     )
-    family = family_of(subject)
     subject = _prepared(family, subject, spec, real)
     built, quality = _build_within_quality(family, subject, spec, real)
     if uint8 and all(x.dtype != np.uint8 for b in built.values() for x in b.examples.values()):
@@ -207,11 +209,14 @@ def _quality(
     if subject.quality is None or real is None:
         return None
     x, label = real.judging.x, real.judging.label
+    runs = {name: (b.reference, b.floats) for name, b in built.items()}
+    for b in built.values():
+        runs |= b.stands_for
     if subject.original is not None:
         keras = subject.original.score(subject.original.run, x, label)
     else:
-        keras = subject.score(lambda graph, **given: built[graph].reference(given), x, label)
-    onnx = subject.score(lambda graph, **given: built[graph].floats(given), x, label)
+        keras = subject.score(lambda graph, **given: runs[graph][0](given), x, label)
+    onnx = subject.score(lambda graph, **given: runs[graph][1](given), x, label)
     return parity.judge_quality(subject.quality, spec.precision, keras, onnx)
 
 

@@ -83,9 +83,7 @@ class Site:
         self._add_engine()
         for folder in folders:
             self._add_bundle(folder, core=folder in chosen)
-        codecs = [
-            one for one in self.bundles if {"encoder", "prior", "decoder"} <= set(one["graphs"])
-        ]
+        codecs = [one for one in self.bundles if one["codec"]]
         first = codecs[0]["folder"] if codecs else ""
         for name, file in self.files.items():
             if name.startswith(first):
@@ -128,8 +126,10 @@ class Site:
         for name in ("bundle.json", "CARD.md", *manifest.files):
             if name not in _LEFT_OUT and (folder / name).is_file():
                 self.files[place + name] = File((folder / name).read_bytes, core=core)
-        entry = {"name": folder.name, "folder": place, "model": manifest.model}
-        entry |= {"model_id": manifest.model_id, "graphs": list(manifest.graphs)}
+        graphs = list(manifest.graphs)
+        codec = {"encoder", "decoder"} <= set(graphs) and bool({"prior", "prior_0"} & set(graphs))
+        entry = {"name": folder.name, "folder": place, "model": manifest.model, "codec": codec}
+        entry |= {"model_id": manifest.model_id, "graphs": graphs}
         self.bundles.append(entry)
 
     def _listing(self) -> bytes:

@@ -14,18 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.bundle.providers import TABLE, known, short
 from dimaging_edge.common.errors import BundleError, InputError, ProviderError, near
 
 if TYPE_CHECKING:
     import onnxruntime
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-}
-EXTRAS = {"cpu": "cpu", "cuda": "gpu", "openvino": "openvino"}
-"""The extra of the dimaging distribution that brings each provider."""
+PROVIDERS = {name: provider.execution for name, provider in TABLE.items()}
+"""Our name of a provider -> its name in onnxruntime."""
 
 # These install the same `onnxruntime` folder: the last one written wins, silently.
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
@@ -110,10 +106,11 @@ def make_session(
     Raises ProviderError if the provider is unknown or is not what the session runs on (with
     `allow_fallback` the CPU takes its place), BundleError if onnxruntime refuses the model.
     """
-    if provider not in PROVIDERS:
-        raise ProviderError(f"unknown provider {provider!r}; {near(provider, tuple(PROVIDERS))}")
     threads = resolve_threads(threads)
     ort = runtime(allow_fallback=allow_fallback)
+    names = known(ort.get_available_providers())
+    if provider not in names:
+        raise ProviderError(f"unknown provider {provider!r}; {near(provider, tuple(names))}")
     reason, mend = _unavailable(ort, provider)
     if reason and not allow_fallback:
         raise _refusal(provider, reason, mend)
@@ -151,9 +148,8 @@ def make_session(
 
 
 def used_provider(session: "onnxruntime.InferenceSession") -> str:
-    """Return our name of the provider a session runs on: "cpu", "cuda" or "openvino"."""
-    first: str = session.get_providers()[0]
-    return next((name for name, execution in PROVIDERS.items() if execution == first), first)
+    """Return our name of the provider that a session runs on, such as "cpu"."""
+    return short(session.get_providers()[0])
 
 
 @cache
@@ -179,7 +175,7 @@ def _create(
         extra = {"device_type": "CPU", "num_of_threads": str(threads)}
     if provider == "cuda":  # its default rounds what a convolution multiplies to 11 bits
         extra = {"use_tf32": "0"} | ({"cudnn_conv_algo_search": "DEFAULT"} if exact else {})
-    providers = [(PROVIDERS[provider], extra)]
+    providers = [(_execution(ort, provider), extra)]
     try:
         # enable_fallback: without it a failing provider is replaced by the CPU in mid-flight.
         return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
@@ -191,11 +187,16 @@ def _create(
         raise BundleError(f"onnxruntime cannot load {name}: {text}") from None
 
 
+def _execution(ort: Any, provider: str) -> str:
+    """Return onnxruntime's name of a provider."""
+    return known(ort.get_available_providers())[provider]
+
+
 def _unavailable(ort: Any, provider: str) -> tuple[str, str]:
     """Return why the provider cannot start and what mends it, as far as shows without a session."""
-    if PROVIDERS[provider] not in ort.get_available_providers():
+    if _execution(ort, provider) not in ort.get_available_providers():
         name = getattr(ort, "package_name", "onnxruntime")
-        mend = f"pip install 'dimaging[{EXTRAS[provider]}]' (in place of any other onnxruntime)"
+        mend = TABLE[provider].brought_by
         return f"the installed {name} {ort.__version__} was built without it", mend
     if provider == "cuda" and hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
@@ -205,7 +206,8 @@ def _unavailable(ort: Any, provider: str) -> tuple[str, str]:
 
 def _unused(ort: Any, session: Any, provider: str) -> tuple[str, str]:
     """Return why a finished session does not count as running on the provider and what mends it, or ""."""
-    if session.get_providers()[0] != PROVIDERS[provider]:
+    execution = _execution(ort, provider)
+    if session.get_providers()[0] != execution:
         reason, mend = _missing_library(ort) if provider == "cuda" else ("", "")
         if reason:
             return reason, mend
@@ -216,7 +218,7 @@ def _unused(ort: Any, session: Any, provider: str) -> tuple[str, str]:
     if provider == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
         return "", ""
     parts = session.get_provider_graph_assignment_info()
-    if parts and all(part.ep_name != PROVIDERS[provider] for part in parts):
+    if parts and all(part.ep_name != execution for part in parts):
         return "it took no node of this graph; all of them would run on the CPU", ""
     return "", ""
 
@@ -246,7 +248,7 @@ def _missing_library(ort: Any) -> tuple[str, str]:
 
 def _refusal(provider: str, reason: str, mend: str = "") -> ProviderError:
     return ProviderError(
-        f"provider {provider!r} ({PROVIDERS[provider]}) was asked for and cannot be used: "
+        f"provider {provider!r} ({PROVIDERS.get(provider, provider)}) was asked for and cannot be used: "
         f"{reason}. Try: {mend + ', or ' if mend else ''}provider 'cpu' (--provider cpu), or "
         "allow_fallback=True (--allow-fallback)"
     )

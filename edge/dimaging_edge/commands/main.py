@@ -222,8 +222,10 @@ def _device(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
             help="longest time of one run of a graph, in s (default: none)",
         )  # fmt: skip
     parser.add_argument(
-        "--provider", metavar="NAME", help="where graphs run: cpu, cuda or openvino (default: cpu)"
-    )
+        "--provider", metavar="NAME",
+        help="where graphs run: cpu, cuda, openvino, or another provider that the installed onnxruntime has "
+        "(default: cpu)",
+    )  # fmt: skip
     parser.add_argument(
         "--threads", type=_positive, metavar="N",
         help="number of threads of one operator (default: every core of this process)",

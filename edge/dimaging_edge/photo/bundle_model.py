@@ -6,6 +6,7 @@ bundle's own example; where it answers otherwise, numpy takes its place (`prior.
 """
 
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from dimaging_edge.photo.container import QUALITIES, Header
 from dimaging_edge.photo.neighbours import NEIGHBOURS, read_tables
 from dimaging_edge.photo.prior import PROGRAM, NumpyPrior
 from dimaging_edge.photo.symbols import WIDEST
+from dimaging_edge.photo.windows import Box, boxes
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
 """The folder of the bundles that come with the package."""
@@ -27,10 +29,19 @@ _INTERFACE = {
     "decoder": (("z", "y", "quality"), ("image",)),
 }
 """The inputs and outputs of each graph."""
+_PARTS = ("prior_0", "prior_1")
+_INTERFACE_PARTS = {
+    "prior_0": (("z", "quality"), ("index", "mean")),
+    "prior_1": (("z", "y", "quality"), ("index", "mean")),
+}
+"""The prior of a bundle for a browser or a phone: a graph for each pass."""
 _TENSORS = {name: ("int32", 4) for name in ("z", "y", "index", "mean")}
 _TENSORS |= {name: ("int64", 1) for name in ("pass", "quality")} | {"image": ("uint8", 4)}
 """The type and number of dimensions of each; images may be uint16, too."""
 _COUNTS, _Z_INDEX = "scale_counts.bin", "z_index.bin"
+
+Run = Callable[[str, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+"""A function of a graph's name and its inputs that returns its outputs."""
 
 
 class BundleModel:
@@ -38,13 +49,16 @@ class BundleModel:
 
     def __init__(self, bundle: Bundle):
         """Take an open bundle; InputError for one of another kind, BundleError for one that is not whole."""
-        missing = [name for name in _GRAPHS if name not in bundle.graphs]
+        parts = set(_PARTS) <= set(bundle.graphs)
+        known = {*bundle.graphs, "prior"} if parts else set(bundle.graphs)
+        missing = [name for name in _GRAPHS if name not in known]
         if missing:
             raise InputError(
                 f"{bundle.path.name} ({bundle.manifest.model}) is no image codec: it has no graph "
                 f"{', '.join(missing)}; train and export one: dimaging train unet_codec"
             )
         self.bundle = bundle
+        self._parts = _PARTS if parts else ("prior",)
         self.model_id = bytes.fromhex(bundle.manifest.model_id[:32])
         picture = _check_interface(bundle)
         z, y = (bundle.tensor("decoder", name, 4).example[-1] for name in "zy")
@@ -56,6 +70,15 @@ class BundleModel:
             raise BundleError(
                 f"bundle.json: config.codec.halo: expected a multiple of 32 up to 512, found {self.halo}"
             )
+        sides = picture.shape[1:3]
+        self._window = sides[0] if isinstance(sides[0], int) else None
+        if self._window is not None and (sides[0] != sides[1] or self._window < 2 * self.halo + 32):
+            raise BundleError(
+                f"bundle.json: windows of {sides[0]} x {sides[1]} pixels: expected squares of at least "
+                f"{2 * self.halo + 32}; export the bundle again"
+            )
+        self.least = self._window or 0
+        self._level = np.dtype(bundle.tensor("encoder", "quality", 1).dtype)
         self.widest = 127 if self.bit_depth == 8 else WIDEST
         self.counts = _table(bundle, _COUNTS, "<u2", 64)
         self._z_index = _table(bundle, _Z_INDEX, "u1", QUALITIES)
@@ -66,8 +89,16 @@ class BundleModel:
 
     def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
         """Run the graph `encoder`."""
-        found = self.bundle.run("encoder", image=image, quality=np.array([quality], np.int64))
-        return found["z"], found["y"]
+        shape = image.shape[1:3]
+        z = np.empty((1, shape[0] // 32, shape[1] // 32, self.z_channels), np.int32)
+        y = np.empty((1, shape[0] // 8, shape[1] // 8, self.y_channels), np.int32)
+        for box in self._boxes(shape):
+            found = self.bundle.run(
+                "encoder", image=box.window(image), quality=np.array([quality], self._level)
+            )
+            box.keep(z, found["z"], 32)
+            box.keep(y, found["y"], 8)
+        return z, y
 
     def z_index(self, quality: int) -> np.ndarray:
         """Return a row of the table of z, uint8 [Cz]."""
@@ -77,19 +108,43 @@ class BundleModel:
         self, z: np.ndarray, y: np.ndarray, pass_: int, quality: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Run the graph `prior`, or numpy in its place."""
-        number, level = np.array([pass_], np.int64), np.array([quality], np.int64)
+        number, level = np.array([pass_], np.int64), np.array([quality], self._level)
         feeds = {"z": z, "y": y, "pass": number, "quality": level}
-        found = self._numpy(feeds) if self._numpy else self.bundle.run("prior", **feeds)
+        if self._numpy:
+            found = self._numpy(feeds)
+        elif len(self._parts) == 1:
+            found = self.bundle.run("prior", **feeds)
+        else:
+            name = self._parts[pass_]
+            wanted = _INTERFACE_PARTS[name][0]
+            found = self.bundle.run(name, **{key: feeds[key] for key in wanted})
         return found["index"], found["mean"]
 
     def decode(self, z: np.ndarray, y: np.ndarray, quality: int) -> np.ndarray:
         """Run the graph `decoder`."""
-        return self.bundle.run("decoder", z=z, y=y, quality=np.array([quality], np.int64))["image"]
+        shape = 8 * y.shape[1], 8 * y.shape[2]
+        image = np.empty((1, *shape, self.channels), f"u{self.bit_depth // 8}")
+        level = np.array([quality], self._level)
+        for box in self._boxes(shape):
+            found = self.bundle.run(
+                "decoder", z=box.window(z, 32), y=box.window(y, 8), quality=level
+            )
+            box.keep(image, found["image"], 1)
+        return image
+
+    def _boxes(self, shape: tuple[int, int]) -> list[Box]:
+        """Return what the graphs compute at once: everything, or windows of the one size that they take."""
+        return boxes(shape, self._window, self.halo)
 
     def _prior_agrees(self) -> bool:
-        feeds, expected = self.bundle.examples("prior")
-        found = self.bundle.run("prior", **feeds)
-        return all(np.array_equal(found[name], want) for name, want in expected.items())
+        return all(
+            self._agrees(name, lambda name, x: self.bundle.run(name, **x)) for name in self._parts
+        )
+
+    def _agrees(self, name: str, run: Run) -> bool:
+        feeds, expected = self.bundle.examples(name)
+        found = run(name, feeds)
+        return all(np.array_equal(found[key], want) for key, want in expected.items())
 
     def _replacement(self) -> NumpyPrior:
         words = (
@@ -101,9 +156,15 @@ class BundleModel:
                 f"{words}, so files would not be the same elsewhere: use --provider cpu"
             )
         prior = NumpyPrior(self.bundle.read(PROGRAM))
-        feeds, expected = self.bundle.examples("prior")
-        found = prior(feeds)
-        if not all(np.array_equal(found[name], want) for name, want in expected.items()):
+
+        def in_numpy(name: str, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+            if name in _PARTS:
+                height, width = (4 * side for side in feeds["z"].shape[1:3])
+                nothing = np.zeros((1, height, width, self.y_channels), np.int32)
+                feeds = {"y": nothing, "pass": np.array([_PARTS.index(name)]), **feeds}
+            return prior(feeds)
+
+        if not all(self._agrees(name, in_numpy) for name in self._parts):
             raise BundleError(f"{words}, and so does numpy; export the bundle again")
         warnings.warn(f"{words}; numpy computes it instead, which takes longer", stacklevel=4)
         return prior
@@ -111,7 +172,10 @@ class BundleModel:
 
 def _check_interface(bundle: Bundle) -> Tensor:
     """Return the encoder's picture; BundleError where a graph has another interface than the codec needs."""
-    for graph, (inputs, outputs) in _INTERFACE.items():
+    parts = set(_PARTS) <= set(bundle.graphs)
+    interface = {k: v for k, v in _INTERFACE.items() if not parts or k != "prior"}
+    interface |= _INTERFACE_PARTS if parts else {}
+    for graph, (inputs, outputs) in interface.items():
         spec = bundle.graph(graph)
         for side, tensors, wanted in (
             ("inputs", spec.inputs, inputs),
@@ -122,7 +186,8 @@ def _check_interface(bundle: Bundle) -> Tensor:
             expected |= {
                 name: (kind, rank)
                 for name, (kind, rank) in found.items()
-                if name == "image" in wanted and kind in ("uint8", "uint16") and rank == 4
+                if (name == "image" in wanted and kind in ("uint8", "uint16") and rank == 4)
+                or (name == "quality" in wanted and kind == "int32" and rank == 1)
             }
             if found != expected:
                 raise BundleError(
@@ -131,7 +196,7 @@ def _check_interface(bundle: Bundle) -> Tensor:
                 )
     channels = {
         (name, tensor.example[-1])
-        for graph in _GRAPHS
+        for graph in interface
         for tensor in (*bundle.graph(graph).inputs, *bundle.graph(graph).outputs)
         for name in [{"index": "y", "mean": "y"}.get(tensor.name, tensor.name)]
         if len(tensor.shape) == 4

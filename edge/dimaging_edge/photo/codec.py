@@ -59,7 +59,7 @@ def compress(
     choose = choice(effort)
     height, width, channels = photo.image.shape
     scale = scale_tables(model.counts, widest(model))
-    grid = tiles(height, width, tile, min(model.halo, tile))
+    grid = _grid(model, height, width, tile)
 
     def one(part: Tile) -> tile_codec.Coded:
         image = cut(photo.image, part.window)
@@ -108,7 +108,7 @@ def decompress(
     header = found.header
     _check_model(model, header)
     image = np.zeros((header.height, header.width, header.channels), f"u{header.depth // 8}")
-    grid = tiles(header.height, header.width, header.tile, min(model.halo, header.tile))
+    grid = _grid(model, header.height, header.width, header.tile)
     alpha = _alpha(found, keep_going)
     with _workers(workers) as each:
         shown = _decode(model, found, grid, rungs, keep_going, each)
@@ -169,6 +169,10 @@ def _decode(
 
         yield from each(show, line)
         above, middle = middle, below
+
+
+def _grid(model: SymbolModel, height: int, width: int, tile: int) -> list[Tile]:
+    return tiles(height, width, tile, min(model.halo, tile), getattr(model, "least", 0))
 
 
 @contextmanager

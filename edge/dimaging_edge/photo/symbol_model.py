@@ -11,8 +11,8 @@ class SymbolModel(Protocol):
 
     `prior` must give the same integers for the same integers on every machine; `encode` and `decode`
     may be floats. All arrays have batch 1; H and W are multiples of 32, h = H / 8, w = W / 8. A model may
-    also have `neighbours`: (tables of z, tables of y), see `neighbours.Tables`; and `widest`, the largest
-    symbol of y where that is not 127.
+    also have `neighbours`: (tables of z, tables of y), see `neighbours.Tables`; `widest`, the largest
+    symbol of y where that is not 127; and `least`, the smallest side of a window that it takes, in pixels.
     """
 
     model_id: bytes  # 16

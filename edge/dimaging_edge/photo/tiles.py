@@ -45,17 +45,22 @@ def padded(size: int) -> int:
     return -(-size // STEP) * STEP
 
 
-def tiles(height: int, width: int, edge: int, halo: int) -> list[Tile]:
-    """Return the tiles of a picture, in raster order."""
+def tiles(height: int, width: int, edge: int, halo: int, least: int = 0) -> list[Tile]:
+    """Return the tiles of a picture, in raster order.
+
+    least: the smallest side of a window, in pixels; that of a small last tile reaches further back, if the
+    picture is large enough, into the tile before it and no further.
+    """
     height, width = padded(height), padded(width)
     found = []
     for top in range(0, height, edge):
         bottom = min(top + edge, height)
         for left in range(0, width, edge):
             right = min(left + edge, width)
+            below, beyond = min(bottom + halo, height), min(right + halo, width)
             window = (
-                max(top - halo, 0), min(bottom + halo, height),
-                max(left - halo, 0), min(right + halo, width),
+                max(0, top - edge, min(top - halo, below - least)), below,
+                max(0, left - edge, min(left - halo, beyond - least)), beyond,
             )  # fmt: skip
             found.append(Tile(len(found), top, bottom, left, right, window))
     return found

@@ -39,6 +39,11 @@ export class Page {
     return this.listing.bundles.filter((/** @type {any} */ one) => one.graphs.includes(graph));
   }
 
+  /** @returns {import("./worker.mjs").Entry[]} */
+  codecs() {
+    return this.listing.bundles.filter((/** @type {any} */ one) => one.codec);
+  }
+
   /** Return what this origin or browser lacks, in sentences. */
   missing() {
     const found = [];
@@ -108,7 +113,7 @@ async function start() {
       main.focus({ preventScroll: true });
     });
     page.show();
-    const [codec] = page.bundles("prior");
+    const [codec] = page.codecs();
     if (codec) await client.call("warm", { name: codec.name });
     navigator.storage?.persist?.();
     say(kept ? "ready, also in flight mode" : "ready");

@@ -13,9 +13,12 @@ import { compress, decompress } from "./photo/codec.mjs";
 import { readHeader } from "./photo/container.mjs";
 import { readPicture, rival, toRgba, writePicture } from "./picture.mjs";
 
-/** @typedef {{name: string, folder: string, model: string, model_id: string, graphs: string[]}} Entry */
+/** @typedef {{name: string, folder: string, model: string, model_id: string, graphs: string[], codec: boolean}} Entry */
 /** @typedef {{engine: string, bundles: Entry[], dimaging: string, onnxruntime_web: string}} Listing */
 /** @typedef {(done: number, total: number, more?: any) => Promise<void>} Step */
+
+/** The most pixels of a photo that is shown beside its file: copies of a larger one would fill a phone's memory. */
+const COMPARED = 1 << 22;
 
 /** @type {Listing} */
 let listing;
@@ -86,8 +89,12 @@ const VERBS = {
       data = await compress(codec, photo, quality, { tile, progress: (done, total) => step(done, total) });
     }
     const seconds = (performance.now() - started) / 1000;
-    const back = await decompress(codec, data, { progress: (done, total) => step(done, total) });
     const pixels = photo.width * photo.height;
+    const done = {
+      data, note, quality, seconds, width: photo.width, height: photo.height, bpp: (8 * data.length) / pixels,
+    };
+    if (pixels > COMPARED) return { ...done, rivals: [], psnr: null };
+    const back = await decompress(codec, data, { progress: (part, total) => step(part, total) });
     const rivals = [];
     for (const type of ["image/jpeg", "image/webp"]) {
       const other = await rival(photo, type, data.length);
@@ -96,8 +103,7 @@ const VERBS = {
       rivals.push({ type, bytes: other.size, psnr: seen.channels === photo.channels ? psnr(seen.image, photo.image) : null });
     }
     return {
-      data, note, quality, seconds, rivals, width: photo.width, height: photo.height, bpp: (8 * data.length) / pixels,
-      psnr: psnr(back.photo.image, photo.image), before: toRgba(photo), after: toRgba(back.photo),
+      ...done, rivals, psnr: psnr(back.photo.image, photo.image), before: toRgba(photo), after: toRgba(back.photo),
     };
   },
 
@@ -105,7 +111,7 @@ const VERBS = {
     const { header } = readHeader(data);
     const entry = listing.bundles.find((one) => one.model_id.startsWith(header.modelId));
     if (!entry) {
-      const known = listing.bundles.filter((one) => one.graphs.includes("prior")).map((one) => one.name);
+      const known = listing.bundles.filter((one) => one.codec).map((one) => one.name);
       throw new InputError(
         `the file was compressed with model ${header.modelId}; models here: ${known.join(", ")}. Serve the bundle ` +
           "that compressed it: dimaging-edge app BUNDLE",
@@ -202,7 +208,9 @@ async function answer({ id, verb, args }) {
   };
   try {
     if (cancelled.has(id)) throw new InputError("cancelled");
-    postMessage({ id, result: await VERBS[verb](args, step) });
+    const result = await VERBS[verb](args, step);
+    const buffers = Object.values(result ?? {}).flatMap((value) => (value?.buffer instanceof ArrayBuffer ? [value.buffer] : []));
+    postMessage({ id, result }, { transfer: [...new Set(buffers)] });
   } catch (error) {
     const words = error instanceof Error ? error.message : `onnxruntime ended with ${error}`;
     postMessage({ id, error: words });

@@ -75,6 +75,8 @@ class Built:
     """Sizes it was proven at, where they are free: (height, width) of images, (steps,) of anything else."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Name -> content of raw tables that lie beside the graph in the bundle."""
+    stands_for: dict[str, tuple[Graph, Graph]] = field(default_factory=dict)
+    """Graph of the model that this bundle has in parts -> (run in Keras, run of the parts), for the score."""
 
 
 def build_plain(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:

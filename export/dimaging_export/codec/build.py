@@ -22,6 +22,13 @@ from dimaging_export.bundle.build import BuildSpec, Built, describe
 from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.codec import neighbours
+from dimaging_export.codec.devices import (
+    DEVICES,
+    DeviceGraph,
+    as_the_file_takes,
+    device_graphs,
+    window,
+)
 from dimaging_export.codec.file import prior_file
 from dimaging_export.codec.integer_io import TYPES, whole_ends
 from dimaging_export.codec.prior import prior_program
@@ -56,11 +63,18 @@ def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
     Raises ExportError for a precision or target that a codec cannot have, and where the prior's sums could
     reach 2^24; ParityError where a file does not compute what Keras computes.
     """
-    if spec.precision != "fp32" or spec.target.static or real is None:
+    if spec.precision != "fp32" or real is None:
         raise ExportError(
-            f"{subject.name}: a codec is exported as fp32 (its prior in whole numbers), for a target that "
-            f"takes any size, with images to count symbols on; received precision {spec.precision!r}, "
-            f"target {spec.target.name!r}, {'images' if real else 'no images: pass data='}"
+            f"{subject.name}: a codec is exported as fp32 (its prior in whole numbers), with images to count "
+            f"symbols on; received precision {spec.precision!r}, "
+            f"{'images' if real else 'no images: pass data='}"
+        )
+    halo = codec_facts(subject)["codec"]["halo"]
+    if spec.target.static and any(side % 32 or side < 2 * halo + 32 for side in spec.size):
+        raise ExportError(
+            f"{subject.name}: windows of {spec.size[0]} x {spec.size[1]} pixels for target "
+            f"{spec.target.name!r}: expected multiples of 32 of at least {2 * halo + 32}, which leave a core "
+            f"between halos of {halo}; give --size"
         )
     model: LearnedCodec = subject.model
     calibration, judging = real.calibration.x, real.judging.x
@@ -87,6 +101,9 @@ def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
         "decoder": prove_decoder(runs["decoder"], reference["decoder"], example["decoder"]),
     }
     extra = {**_tables(model, runs, calibration), PROGRAM: stored}
+    if spec.target.name in DEVICES:
+        found = device_graphs(model, subject.graphs, program, spec.target, spec.size)
+        return _for_device(model, found, spec, runs, reference, judging, extra)
     built = {}
     example = _examples(model, runs, judging[:1, :SHOWN, :SHOWN])
     for name, file in files.items():
@@ -105,6 +122,49 @@ def build_codec(subject: Subject, spec: BuildSpec, real: RealData | None) -> dic
         built[name] = Built(
             file, entry, arrays, reference[name], in_floats(runs[name]), verdict, DIRECT,
             sizes=(judging.shape[1:3],), files=extra if name == "prior" else {},
+        )  # fmt: skip
+    return built
+
+
+def _for_device(
+    model: LearnedCodec, graphs: dict[str, DeviceGraph], spec: BuildSpec, runs: dict[str, Graph],
+    reference: dict[str, Graph], judging: np.ndarray, extra: dict[str, bytes],
+) -> dict[str, Built]:  # fmt: skip
+    """Prove the graphs of a device, by name; the tables lie beside the first."""
+    built = {}
+    size = spec.size if spec.target.static else (SHOWN, SHOWN)
+    examples = {
+        graph: _examples(
+            model, runs, window(judging, size if graph != "prior" else (SHOWN, SHOWN))
+        )[graph]
+        for graph in runs
+    }
+    for name, graph in graphs.items():
+        verify(graph.file)
+        run, whole = runner(graph.file), graph.part_of
+        feed = {
+            **examples[whole],
+            **({} if graph.number is None else {"pass": np.array([graph.number])}),
+        }
+        if whole == "prior":
+            report = prove_prior(graph.file, extra[PROGRAM], feed, graph.number)
+        else:
+            prove = prove_encoder if whole == "encoder" else prove_decoder
+            report = prove(run, reference[whole], feed)
+        given = as_the_file_takes(graph.file, feed)
+        answers = run(given) if whole == "prior" else reference[whole](feed)
+        arrays = given | {k: _as_stored(k, v, model.config.bits) for k, v in answers.items()}
+        ins, outs = (
+            tuple(describe(info, arrays, _ranges(model)) for info in side)
+            for side in (graph.file.graph.input, graph.file.graph.output)
+        )
+        nodes = passes.count(graph.file)
+        entry = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, None, nodes, report)
+        verdict = targets.check(graph.file, graph.target)
+        built[name] = Built(
+            graph.file, entry, arrays, reference[whole], in_floats(runs[whole]), verdict, DIRECT,
+            sizes=() if graph.target.static else (judging.shape[1:3],), files=extra if not built else {},
+            stands_for={whole: (reference[whole], in_floats(runs[whole]))},
         )  # fmt: skip
     return built
 

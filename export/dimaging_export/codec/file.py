@@ -1,6 +1,7 @@
 """A program of whole numbers as an ONNX file, channels first inside.
 
-The branch of an If that `pass` does not choose is not computed.
+The branch of an If that `pass` does not choose is not computed. For devices that compile no If there is a
+file for each pass.
 """
 
 from typing import Any
@@ -19,34 +20,66 @@ _FLOAT, _INT32, _INT64, _BOOL = (
 )  # fmt: skip
 
 
-def prior_file(program: Program, z_channels: int, y_channels: int) -> onnx.ModelProto:
-    """Write the prior's file.
+def prior_file(
+    program: Program, z_channels: int, y_channels: int, number: int | None = None
+) -> onnx.ModelProto:
+    """Write the prior's file, or with `number` that of one pass.
 
     Inputs: z and y, int32 [1, h, w, C]; pass and quality, int64 [1]. Outputs: index and mean, shaped like y.
+    A file of one pass has no input `pass`, that of pass 0 no `y`, and quality is int32.
     """
     b = Builder()
-    names = {"quality": "quality", "pass": b.node("Cast", "pass", to=_BOOL)}
-    for name in ("z", "y"):
+    names = {"quality": "quality"}
+    if number is None:
+        names["pass"] = b.node("Cast", "pass", to=_BOOL)
+    for name in ("z", "y") if number != 0 else ("z",):
         first = b.node("Transpose", b.node("Cast", name, to=_FLOAT), perm=[0, 3, 1, 2])
         names[name] = first
-    _write(b, program, program.steps, names)
+    if number is None:
+        _write(b, program, program.steps, names)
+    else:
+        _write_pass(b, program, number, names)
     for name in ("index", "mean"):
         last = b.node("Transpose", names[name], perm=[0, 2, 3, 1])
         b.node("Cast", last, to=_INT32)
         b.nodes[-1].output[0] = name
     y, z = ([1, f"{name}_height", f"{name}_width"] for name in ("y", "z"))
     info = helper.make_tensor_value_info
-    inputs = [
-        info("z", _INT32, [*z, z_channels]), info("y", _INT32, [*y, y_channels]),
-        info("pass", _INT64, [1]), info("quality", _INT64, [1]),
-    ]  # fmt: skip
+    inputs = [info("z", _INT32, [*z, z_channels])]
+    if number != 0:
+        inputs.append(info("y", _INT32, [*y, y_channels]))
+    if number is None:
+        inputs.append(info("pass", _INT64, [1]))
+    inputs.append(info("quality", _INT64 if number is None else _INT32, [1]))
     outputs = [info(name, _INT32, [*y, y_channels]) for name in ("index", "mean")]
-    graph = helper.make_graph(b.nodes, "prior", inputs, outputs, b.initializers)
+    name = "prior" if number is None else f"prior_{number}"
+    graph = helper.make_graph(b.nodes, name, inputs, outputs, b.initializers)
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(graph, opset_imports=[opset], producer_name=DIRECT)
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
     clean(model)
     return model
+
+
+def _write_pass(b: Builder, program: Program, number: int, names: dict[str, str]) -> None:
+    """Write the steps that one pass needs, in their order."""
+    makes = {step[1]: step for step in program.steps}
+    needed, open_ = set(), ["index", "mean"]
+    while open_:
+        name = open_.pop()
+        if name not in makes or name in needed:
+            continue
+        needed.add(name)
+        op, _, sources, _ = makes[name]
+        # `where` takes its second source in pass 1 and its third in pass 0.
+        open_ += [sources[2 - number]] if op == "where" else sources
+    for op, output, sources, parameters in program.steps:
+        if output not in needed:
+            continue
+        if op == "where":
+            names[output] = names[sources[2 - number]]
+        else:
+            names[output] = _node(b, program, op, [names[x] for x in sources], parameters)
 
 
 def _write(b: Builder, program: Program, steps: list[Step], names: dict[str, str]) -> None:

@@ -11,18 +11,22 @@ TYPES = {
 """Name of a tensor -> its type in the file; the image, uint8 or uint16 by its bits, is not among them."""
 
 
-def whole_ends(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
+def whole_ends(
+    model: onnx.ModelProto, bits: int, scalar: int = TensorProto.INT64
+) -> onnx.ModelProto:
     """Give the graph integer inputs and outputs, batch 1, and each free size a name of its own; in place.
 
-    bits: those of a pixel; an image of more than 8 is uint16.
+    bits: those of a pixel; an image of more than 8 is uint16. scalar: the type of quality; a browser takes
+    int64 as BigInt only.
     """
     graph, levels = model.graph, float(2**bits - 1)
+    types = {**TYPES, "quality": scalar}
     image = TensorProto.UINT16 if bits > 8 else TensorProto.UINT8
     before, after = [], []
     constants = {"levels": levels, "scale": 1 / levels, "half": 0.5}
     for side, nodes in ((graph.input, before), (graph.output, after)):
         for tensor in side:
-            name, kind = tensor.name, TYPES.get(tensor.name, image)
+            name, kind = tensor.name, types.get(tensor.name, image)
             inner = f"{name}/float"
             for node in graph.node:
                 node.input[:] = [inner if x == name else x for x in node.input]
@@ -45,7 +49,7 @@ def whole_ends(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
             shape = tensor.type.tensor_type
             shape.elem_type = kind
             shape.shape.dim[0].dim_value = 1
-            if name in ("z", "y"):
+            if name in ("z", "y") and not shape.shape.dim[1].HasField("dim_value"):
                 for axis, size in ((1, "height"), (2, "width")):
                     shape.shape.dim[axis].dim_param = f"{name}_{size}"
     nodes = [*before, *graph.node, *after]

@@ -11,6 +11,7 @@ import pytest
 from dimaging_edge import ProviderError, open_bundle
 from dimaging_edge.bundle import session
 from dimaging_edge.bundle.open import REFERENCE
+from dimaging_edge.bundle.providers import known, short
 from dimaging_edge.bundle.session import PROVIDERS, make_session, used_provider
 from dimaging_edge.photo.bundle_model import SHIPPED
 
@@ -29,6 +30,36 @@ def _forget():
 def test_unknown_provider(toy: Path) -> None:
     with pytest.raises(ProviderError, match="'cdua'; did you mean 'cuda'. known: cpu, cuda, openv"):
         open_bundle(toy, provider="cdua")
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("coreml", "onnxruntime's own wheel for macOS"),
+        ("directml", "pip install onnxruntime-directml"),
+        ("nnapi", "no wheel on PyPI has it"),
+        ("qnn", "pip install onnxruntime-qnn"),
+        ("tensorrt", "pip install tensorrt"),
+        ("xnnpack", "build onnxruntime with --use_xnnpack"),
+    ],
+)
+def test_every_provider_says_what_brings_it(toy: Path, provider: str, words: str) -> None:
+    if PROVIDERS[provider] in onnxruntime.get_available_providers():
+        pytest.skip("in the installed onnxruntime")
+    with pytest.raises(ProviderError, match=f"was built without it.*{words}"):
+        open_bundle(toy, provider=provider)
+
+
+def test_whatever_the_installed_onnxruntime_offers_is_known() -> None:
+    names = known(["AzureExecutionProvider", "CPUExecutionProvider"])
+    assert names["azure"] == "AzureExecutionProvider"
+    assert list(names)[:3] == ["cpu", "cuda", "openvino"]
+    assert short("MIGraphXExecutionProvider") == "migraphx"
+    if "AzureExecutionProvider" in onnxruntime.get_available_providers():
+        with pytest.raises(
+            ProviderError, match="took no node of this graph"
+        ):  # the same strict check
+            make_session(REFERENCE, "azure")
 
 
 @pytest.mark.skipif(not CPU_ONLY, reason="this onnxruntime has more than the CPU")

@@ -5,7 +5,7 @@ import { figureOf, make, outlets, picker, size, table, working } from "./dom.mjs
 
 /** @param {import("../app.mjs").Page} page */
 export function compressTab(page) {
-  const codecs = page.bundles("prior").filter((one) => !one.name.includes("grey16"));
+  const codecs = page.codecs().filter((one) => !one.name.includes("grey16"));
   const quality = make("input", { type: "range", min: 0, max: 63, value: 30, id: "quality" });
   const shown = make("output", { htmlFor: "quality" }, "30");
   quality.oninput = () => (shown.textContent = quality.value);
@@ -62,13 +62,15 @@ function describe(done, source) {
       `${kinds[one.type]}, by this browser`, size(one.bytes), figureOf((8 * one.bytes) / (width * height), 3), figureOf(one.psnr),
     ]),
   ];
-  const picture = { width, height, before: done.before, after: done.after };
+  const picture = done.after && { width, height, before: done.before, after: done.after };
   return [
     make("h2", {}, `${size(data.length)} at quality ${done.quality}`),
     done.note && make("p", { className: "note" }, done.note),
     make("p", { className: "soft" }, `${width} x ${height} pixels, compressed in ${done.seconds.toFixed(1)} s`),
     outlets(new Blob([data], { type: "application/octet-stream" }), name),
-    table(rows, "Sizes beside JPEG and WebP"),
-    compare(picture, ["the photo", "the .dimg file, opened again"]),
+    table(rows, rivals.length ? "Sizes beside JPEG and WebP" : "Size"),
+    picture
+      ? compare(picture, ["the photo", "the .dimg file, opened again"])
+      : make("p", { className: "soft" }, "Photos above 4 megapixels are not shown beside their file, to spare memory; the tab Open shows the file."),
   ].filter(Boolean);
 }

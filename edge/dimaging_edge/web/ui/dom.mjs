@@ -35,7 +35,7 @@ export function figure({ rgba, width, height }, words, kind = "") {
  * @param {Uint8ClampedArray} rgba
  */
 export function paint(canvas, rgba) {
-  canvas.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(rgba), canvas.width, canvas.height), 0, 0);
+  canvas.getContext("2d")?.putImageData(new ImageData(/** @type {any} */ (rgba), canvas.width, canvas.height), 0, 0);
 }
 
 /**

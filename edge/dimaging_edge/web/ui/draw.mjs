@@ -6,7 +6,7 @@ import { alarm, greyToRgba, make, paint, working } from "./dom.mjs";
 /** @param {import("../app.mjs").Page} page */
 export function drawTab(page) {
   const densities = page.bundles("density");
-  const decoders = page.bundles("decoder").filter((one) => !one.graphs.includes("prior"));
+  const decoders = page.bundles("decoder").filter((one) => !one.codec);
   if (!densities.length && !decoders.length) return absent("Draw", "pixelcnn", "dimaging train pixelcnn");
   return [
     make("h1", {}, "Draw"),
