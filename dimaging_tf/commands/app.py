@@ -269,7 +269,9 @@ def bench(context: typer.Context) -> None:
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders and bundles.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Run folders, bundles, folders of what phones sent.")
+    ],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
 ) -> None:
     """Make one page of runs and bundles."""

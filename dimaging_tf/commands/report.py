@@ -10,6 +10,7 @@ from typing import Any
 
 from dimaging_edge.common.files import read_json_lines, write_text
 
+from dimaging_tf.commands import phones
 from dimaging_tf.errors import UserError
 from dimaging_tf.evaluation import plots
 
@@ -35,7 +36,7 @@ figcaption, .facts {{ color: #555; font-size: .9rem }} figure {{ margin: 1rem 0 
 def write_report(
     folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]] = ()
 ) -> Path:
-    """Write the page about run folders and bundles to `out`, and return `out`.
+    """Write the page about run folders, bundles and what phones sent to `out`, and return `out`.
 
     figures: (caption, picture file) of what comes first. UserError for a folder that is neither a run nor a
     bundle, or is damaged.
@@ -44,9 +45,15 @@ def write_report(
     for folder in folders:
         kinds = {"run.json": _run, "bundle.json": _bundle}
         file = next((name for name in kinds if (folder / name).exists()), None)
+        sent = phones.measurements(folder) if file is None else []
+        if sent:
+            title = f"<h2>{escape(folder.name)}: {len(sent)} measurements</h2>"
+            parts.append(title + _table(phones.HEAD, phones.rows(sent)))
+            continue
         if file is None:
             raise UserError(
-                f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json)."
+                f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json), and holds nothing that "
+                "phones sent (dimaging-edge app --collect)."
             )
         try:
             parts.append(kinds[file](folder))
