@@ -23,7 +23,7 @@ def a_page() -> Iterator[tuple[Any, Any, str]]:
         browser = playwright.chromium.launch(executable_path=program, args=options)
         try:
             page = browser.new_page()
-            page.server = server
+            vars(page)["server"] = server
             yield page, browser, f"http://localhost:{server.server_address[1]}/"
         finally:
             browser.close()

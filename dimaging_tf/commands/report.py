@@ -52,8 +52,8 @@ def write_report(
             continue
         if file is None:
             raise UserError(
-                f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json), and holds nothing that "
-                "phones sent (dimaging-edge app --collect)."
+                f"{folder} is neither a run folder (run.json) nor a bundle (bundle.json), and holds nothing "
+                "that phones sent (dimaging-edge app --collect)."
             )
         try:
             parts.append(kinds[file](folder))
