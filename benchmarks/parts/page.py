@@ -9,8 +9,8 @@ from typing import Any
 
 
 @contextmanager
-def a_page() -> Iterator[tuple[Any, Any, str]]:
-    """(page, browser, address) of a new chromium, and a server of the page."""
+def a_page() -> Iterator[tuple[Any, Any, Any]]:
+    """(page, browser) of a new chromium, and a server of the page, whose address is `address(server)`."""
     from dimaging_edge.app.server import Server
     from dimaging_edge.app.site import Site
     from playwright.sync_api import sync_playwright
@@ -23,8 +23,7 @@ def a_page() -> Iterator[tuple[Any, Any, str]]:
         browser = playwright.chromium.launch(executable_path=program, args=options)
         try:
             page = browser.new_page()
-            vars(page)["server"] = server
-            yield page, browser, f"http://localhost:{server.server_address[1]}/"
+            yield page, browser, server
         finally:
             browser.close()
             server.shutdown()
@@ -48,3 +47,8 @@ def peak_mb(browser: Any) -> float:
         with open(f"/proc/{one['id']}/status", encoding="utf-8") as status:
             peaks.append(int(status.read().split("VmHWM:")[1].split()[0]) / 1024)
     return max(peaks)
+
+
+def address(server: Any) -> str:
+    """Where a browser finds the page of a server."""
+    return f"http://localhost:{server.server_address[1]}/"

@@ -70,7 +70,8 @@ def draw(
         raise InputError(f"z: expected shape {size}, received {np.shape(z)}")
     feed = {"z": normal(seed, size) if z is None else np.asarray(z, np.float32)}
     if SAMPLER in bundle.graphs and z is None and not prior:
-        bundle.tensor(SAMPLER, "noise", 2), bundle.tensor(SAMPLER, "z", 2)
+        bundle.tensor(SAMPLER, "noise", 2)
+        bundle.tensor(SAMPLER, "z", 2)
         rows = range(n) if bundle.graph(SAMPLER).inputs[0].shape[0] == 1 else (slice(None),)
         parts = [np.atleast_2d(feed["z"][row]) for row in rows]
         feed["z"] = np.concatenate([bundle.run(SAMPLER, noise=part)["z"] for part in parts])
