@@ -104,6 +104,10 @@ class Illumination(Captioner):
 
     config_class = Config
     registry_name = "illumination"
+    takes = (
+        0.0,
+        16.0,
+    )  # phases to 1; under one LED an object may be several times as bright as no object
 
     def __init__(self, config: Config | None = None, **kwargs: Any):
         super().__init__(config, **kwargs)

@@ -25,7 +25,21 @@ def make(folder: Path) -> Path:
     for kind, draw in (("photos", _photos), ("nuclei16", _nuclei)):
         (folder / kind).mkdir(exist_ok=True)
         draw(folder / kind, rng)
+    _captions(folder / "flickr8k", rng)
     return folder
+
+
+def _captions(folder: Path, rng: np.random.Generator) -> None:
+    """Draw twenty photographs of one colour with two captions each."""
+    folder.mkdir(exist_ok=True)
+    rows = ["image,caption"]
+    for k in range(20):
+        colour = ("red", "green", "blue")[k % 3]
+        pixels = rng.integers(0, 80, (70, 90, 3), np.uint8)
+        pixels[..., k % 3] += 150
+        Image.fromarray(pixels).save(folder / f"{k}.jpg")
+        rows += [f"{k}.jpg,A {colour} wall .", f"{k}.jpg,this wall is {colour} and number {k % 5}"]
+    (folder / "captions.csv").write_text("\n".join(rows), "utf-8")
 
 
 def _digits(folder: Path) -> None:

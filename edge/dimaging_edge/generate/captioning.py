@@ -72,12 +72,10 @@ def caption(bundle: Bundle, image: np.ndarray, beam: int = 3) -> list[Sentence]:
             f"expected one image {list(wanted.example[1:])} ({wanted.layout[1:]}), received "
             f"{list(image.shape)}; scale and cut it first, as `dimaging-edge caption` does"
         )
+    bundle.tensor("encoder", "features", 2)
     features = bundle.run("encoder", image=image)["features"]
-    if "captioner" in bundle.graphs:
-        found = bundle.run("captioner", features=features, beam=np.array([beam], np.int32))
-        captions, scores = found["captions"][0], found["scores"][0]
-    else:
-        captions, scores = _search(bundle, features, words, beam)
+    search = _by_file if "captioner" in bundle.graphs else _by_steps
+    captions, scores = search(bundle, features, words, beam)
     odds = np.exp(np.minimum(scores.astype(np.float64), 0))
     return [
         Sentence(_text(row, words), float(share))
@@ -86,7 +84,23 @@ def caption(bundle: Bundle, image: np.ndarray, beam: int = 3) -> list[Sentence]:
     ]
 
 
-def _search(
+def _by_file(
+    bundle: Bundle, features: np.ndarray, words: tuple[str, ...], beam: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Search inside of the graph `captioner`."""
+    for name, rank in (("captions", 3), ("scores", 2)):
+        bundle.tensor("captioner", name, rank)
+    found = bundle.run("captioner", features=features, beam=np.array([beam], np.int32))
+    captions, scores = found["captions"], found["scores"]
+    if captions.shape[:2] != scores.shape or len(captions) != 1 or not captions.size:
+        raise BundleError(
+            f"the graph says {list(captions.shape)} words with {list(scores.shape)} scores about one image; "
+            "export it again"
+        )
+    return captions[0], scores[0]
+
+
+def _by_steps(
     bundle: Bundle, features: np.ndarray, words: tuple[str, ...], beam: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Search here: each step runs the graph once a beginning, for a phone's graphs take batches of 1."""
@@ -103,9 +117,10 @@ def _search(
         return logits[:, 0].astype(np.float32), {"h": h, "c": c}
 
     length = bundle.setting("length", 1, _LONGEST)
-    units = bundle.tensor("step", "h", 2).example[1]
-    dtype = bundle.tensor("step", "h", 2).dtype
-    zeros = np.zeros((beam, units), dtype)
+    kept = bundle.tensor("step", "h", 2)
+    for name in ("c", "h_out", "c_out"):
+        bundle.tensor("step", name, 2)
+    zeros = np.zeros((beam, kept.example[1]), kept.dtype)
     never = [k for k, word in enumerate(words, 1) if word == UNKNOWN]
     return beam_search(step, {"h": zeros, "c": zeros}, beam, length, never)
 

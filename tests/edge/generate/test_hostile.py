@@ -12,7 +12,7 @@ import pytest
 from dimaging_edge import open_bundle
 from dimaging_edge.bundle.schema import Graph, Manifest, Tensor
 from dimaging_edge.common.errors import DimagingError
-from dimaging_edge.generate import captions, density, latent
+from dimaging_edge.generate import captioning, captions, density, latent
 from dimaging_edge.lossless import pack, unpack
 from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +37,12 @@ GRAPHS: dict[str, tuple[dict[str, tuple], dict[str, tuple]]] = {
         {"image": (None, 1), "weights": (None, 1, 4)},
     ),
     "decoder": ({"z": (None, 5)}, {"image": (None, *SIZE, 1)}),
+    "encoder": ({"image": (1, *SIZE, 1)}, {"features": (1, 5)}),
+    "captioner": ({"features": (1, 5), "beam": (1,)}, {"captions": (1, 3, 2), "scores": (1, 3)}),
+    "step": (
+        {"features": (1, 5), "past": (1, 1), "h": (1, 2), "c": (1, 2)},
+        {"logits": (1, 1, 4), "h_out": (1, 2), "c_out": (1, 2)},
+    ),
     "text_encoder": ({"tokens": (1, 6)}, {"text": (1, 2)}),
     "stage1": (
         {"text": (1, 2), "condition_noise": (1, 2), "noise": (1, 3)},
@@ -50,7 +56,8 @@ GRAPHS: dict[str, tuple[dict[str, tuple], dict[str, tuple]]] = {
 
 
 def _kind(name: str) -> int:
-    return I64 if name == "row" else I32 if name in ("tokens", "weights") else F
+    whole = ("tokens", "weights", "past", "beam", "captions")
+    return I64 if name == "row" else I32 if name in whole else F
 
 
 def _model(inputs: dict[str, tuple], outputs: dict[str, tuple]) -> onnx.ModelProto:
@@ -104,7 +111,7 @@ def drawing(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> 
         graphs[name] = Graph(name, f"{name}.onnx", ins, outs, 17, None, {}, {})
     (folder / captions.WORDS).write_text("a\nred\ncircle\n")
     manifest = Manifest(
-        1, "toy", "ab" * 32, "integer", "cpu", "0.1.0", "", "", "", {"levels": 4}, graphs, {}, None, {}
+        1, "toy", "ab" * 32, "integer", "cpu", "0.1.0", "", "", "", {"levels": 4, "length": 2}, graphs, {}, None, {}
     )  # fmt: skip
     make.manifest(folder, manifest)
     return folder
@@ -119,6 +126,10 @@ def draw_everything(folder: Path) -> list[str]:
         lambda: density.complete(bundle, np.zeros((*SIZE, 1)), np.ones((*SIZE, 1)), 2),
         lambda: latent.draw(bundle, 2),
         lambda: captions.imagine(bundle, "a red circle", 2),
+        lambda: captioning.caption(bundle, np.zeros((*SIZE, 1), np.float32), 3),
+        lambda: captioning._by_steps(
+            bundle, np.zeros((1, 5), np.float32), captioning.read_vocabulary(bundle), 2
+        ),
         lambda: _round_trip(BundlePredictor(bundle)),
     ]
     errors = []
@@ -142,12 +153,15 @@ def test_the_bundle_itself_draws(drawing: Path) -> None:
     assert draw_everything(drawing) == []
 
 
-WORDS = [(b"\xff\xfe", "words.txt is no UTF-8 text"), (b"", "unknown words 'a', 'red', 'circle'")]
+WORDS = [
+    (b"\xff\xfe", ["words.txt is no UTF-8 text"] * 3),
+    (b"", ["unknown words 'a', 'red', 'circle'", *["expected 3 words, a line each; found 0"] * 2]),
+]
 
 
 @pytest.mark.parametrize(("words", "says"), WORDS)
 def test_words_of_another_kind(
-    drawing: Path, make: SimpleNamespace, words: bytes, says: str
+    drawing: Path, make: SimpleNamespace, words: bytes, says: list[str]
 ) -> None:
     path, manifest = drawing / captions.WORDS, (drawing / "bundle.json").read_text()
     before = path.read_bytes()
@@ -156,8 +170,8 @@ def test_words_of_another_kind(
     errors = draw_everything(drawing)
     path.write_bytes(before)
     (drawing / "bundle.json").write_text(manifest)
-    assert len(errors) == 1
-    assert says in errors[0]
+    assert len(errors) == len(says)
+    assert all(one in error for one, error in zip(says, errors, strict=True))
 
 
 def _ways(value: Any, way: tuple = ()) -> list[tuple]:

@@ -88,8 +88,7 @@ def test_rare_words_are_never_said():
 
 
 def test_exact_captions_are_those_of_the_combination():
-    drawn = CAPTIONED.load(size=16, train=4, valid=4)
-    label = np.asarray(drawn.train.label)
+    label = np.asarray(CAPTIONED.load(size=16, train=4, valid=4).train.label)
     ways = [CAPTIONED.captions(tuple(a)) for a in CAPTIONED.attributes_of(label)]
     for k in (0, -1):
         assert CAPTIONED.exact([texts[k] for texts in ways], label).all()
@@ -121,7 +120,7 @@ def test_data_that_it_cannot_learn_from(dataset, words):
 
 def test_no_score_without_captions():
     with pytest.raises(ValueError, match="nats need captions"):
-        model_of().score(lambda graph, inputs: {}, brightness(2)[0])
+        model_of().score(model_of().run, brightness(2)[0])
 
 
 @pytest.mark.parametrize(

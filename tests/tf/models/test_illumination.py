@@ -54,7 +54,8 @@ def test_it_finds_oblique_light(learned):
 
 def test_the_chosen_pattern_stays(learned, objects):
     chosen, mean = learned.powers.copy(), np.asarray(learned.mean_loss).copy()
-    learned.fit(objects.train.inputs(slice(0, 48)), objects.train.label[:48], verbose=0)
+    images = learned.microscope.images(objects.train.inputs(slice(0, 48)))
+    learned.fit(np.asarray(images), objects.train.label[:48], batch_size=24, verbose=0)
     np.testing.assert_array_equal(learned.powers, chosen)
     np.testing.assert_array_equal(np.asarray(learned.mean_loss), mean)
     assert (mean > 0).all()
@@ -110,7 +111,8 @@ def test_the_bundle_is_told_what_the_microscope_has_to_do(learned, tmp_path):
     middle = said["leds"][12]
     assert (middle["row"], middle["column"], middle["x"], middle["y"]) == (3, 3, 0, 0)
     (tmp_path / "x.png").write_bytes(files["illumination.png"])
-    assert Image.open(tmp_path / "x.png").size == (320, 320)
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (320, 320)
 
 
 def test_its_pictures(learned, objects):
