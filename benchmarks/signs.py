@@ -114,7 +114,7 @@ def main() -> int:
         for other in ("int8", "JPEG 75"):
             gap = 100 * (seen["fp32"].mean - seen[other].mean)
             out.add(f"{name}: the same, {other}", seen[other].mean)
-            if name == "EOT":
+            if name.startswith("EOT"):
                 out.add(f"{name}: fp32 over {other}", gap, "<= 3", "points")
         if name in costs:
             out.add(f"{name}: cost of a sign", costs[name], "", "CPU s")

@@ -51,11 +51,6 @@ _SOURCES = {
         "photos:load_photos",
         ("size", "channels"),
     ),
-    "photo_crops": _Source(
-        "208 crops of 8 photographs, scaled to 224 x 224 (scikit-image, scikit-learn)",
-        "photo_crops:load_photo_crops",
-        ("size", "seed"),
-    ),
     "cells": _Source(
         "450 synthetic fluorescence images with masks, 128 x 128",
         "cells:load_cells",
@@ -72,6 +67,11 @@ _SOURCES = {
     "avatar_captions": _Source(
         "7,128 cartoon faces with captions, 64 x 64 (python-avatars)",
         "avatar_captions:load_avatar_captions",
+        ("size", "seed"),
+    ),
+    "photo_crops": _Source(
+        "208 crops of 8 photographs, scaled to 224 x 224 (scikit-image, scikit-learn)",
+        "photo_crops:load_photo_crops",
         ("size", "seed"),
     ),
     "signs": _Source(
