@@ -92,11 +92,12 @@ export function toRgba({ image, height, width, channels, alpha }) {
  * @param {Photo} photo
  * @param {string} type
  * @param {number} [quality] 0 to 1
+ * @param {Uint8ClampedArray} rgba its pixels for a canvas, where they are at hand
  */
-export async function writePicture(photo, type = "image/png", quality = undefined) {
+export async function writePicture(photo, type = "image/png", quality = undefined, rgba = toRgba(photo)) {
   const canvas = new OffscreenCanvas(photo.width, photo.height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.putImageData(new ImageData(toRgba(photo), photo.width, photo.height), 0, 0);
+  context.putImageData(new ImageData(/** @type {any} */ (rgba), photo.width, photo.height), 0, 0);
   return canvas.convertToBlob({ type, quality });
 }
 

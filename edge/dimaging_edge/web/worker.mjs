@@ -118,6 +118,7 @@ const VERBS = {
       );
     }
     const codec = await model(entry.name);
+    if (header.width * header.height > COMPARED) await codec.bundle.release("encoder");
     let done = 0;
     const stages = header.width * header.height > 1 << 21 ? [3] : [1, 2, 3]; // a preview of a large picture is no quicker
     for (const rungs of stages) {
@@ -131,7 +132,7 @@ const VERBS = {
         quality: header.quality, tile: header.tile, depth: header.depth, model: entry.name, rgba: toRgba(photo),
         icc: photo.icc?.length ?? 0, exif: photo.exif?.length ?? 0, alpha: Boolean(photo.alpha),
       };
-      if (rungs === 3) return { ...shown, png: await writePicture(photo) };
+      if (rungs === 3) return { ...shown, png: await writePicture(bare(photo), "image/png", undefined, shown.rgba) };
       await step(done, 2 * stages.length * latents.length, shown);
     }
     return null;
@@ -179,6 +180,16 @@ const VERBS = {
     return report;
   },
 };
+
+/**
+ * Return a photo without its pixels, which take memory.
+ * @param {import("./photo/codec.mjs").Photo} photo
+ */
+function bare(photo) {
+  photo.image = new Uint8Array();
+  photo.alpha = null;
+  return photo;
+}
 
 /** Let messages in, a cancel among them. */
 const breathe = () =>
