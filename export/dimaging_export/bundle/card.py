@@ -136,8 +136,8 @@ def _limits(m: schema.Manifest, built: dict[str, Built]) -> str:
             lines += [f"Any {what}; proven at {', '.join(proven)}."] if proven else []
     if {"row", "pixel"} <= set(m.graphs) and "sampler" not in m.graphs:
         lines.append(
-            "It draws with the graphs row and pixel, a call for each row and each pixel: this target takes no loop "
-            "in a graph. For whole images in one call export for the target cpu or web."
+            "It draws with the graphs row and pixel, a call for each row and each pixel: this target takes "
+            "no loop in a graph. For whole images in one call export for the target cpu or web."
         )
     if m.precision == "int8":
         tail = max(b.float_tail for b in built.values())

@@ -232,6 +232,9 @@ def test_bundles_hold_what_their_targets_allow(bundles):
     assert bundles["fp32"].graphs == ("density", "sampler", "sampler_rows")
     assert bundles["integer"].graphs == ("density", "sampler", "sampler_rows", "row", "pixel")
     assert bundles["phone"].graphs == ("density", "row", "pixel")
+    assert "It draws with the graphs row and pixel" in (
+        bundles["phone"].path / "CARD.md"
+    ).read_text("utf-8")
     for bundle in bundles.values():
         assert all(one.ok for graph in bundle.check().values() for one in graph.values())
     quality = bundles["integer"].manifest.quality
