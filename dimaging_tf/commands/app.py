@@ -194,6 +194,9 @@ def export(
             "--import", help="Module of your own layers that a .keras file names; repeat."
         ),
     ] = None,
+    tflite: Annotated[
+        bool, typer.Option("--tflite", help="Write LiteRT files (.tflite) instead of a bundle.")
+    ] = False,
 ) -> None:
     """Write a bundle, proven equal to the Keras model.
 
@@ -205,6 +208,9 @@ def export(
     name = model_name(run)
     load_tensorflow()
     import_modules(import_ or [])
+    if tflite:
+        write_tflite(run, out or Path("tflite") / name, size)
+        return
     suffix = "" if target == "cpu" else f"-{target}"
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
@@ -212,6 +218,15 @@ def export(
         gradient=gradient, certificate=certificate, ranges=given,
     )  # fmt: skip
     show_bundle(bundle)
+
+
+def write_tflite(run: Path, out: Path, size: int | None) -> None:
+    """Write LiteRT files of batch 1 and float32, and print how far each lies from Keras."""
+    from dimaging_export.bundle.tflite import export_tflite
+
+    for graph, outputs in export_tflite(run, out, size or 256).items():
+        worst = max(figures["max_abs"] for figures in outputs.values())
+        typer.echo(f"{out / graph}.tflite    max |diff| to Keras {worst:.3g}")
 
 
 def parse_ranges(pairs: list[str]) -> dict[str, tuple[float, float]]:
