@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from parts import figures
-from parts.page import a_page, address, cpu_seconds, peak_mb
+from parts.page import a_page, cpu_seconds, peak_mb
 
 QUALITY = 30
 NATIVE = """
@@ -67,35 +67,34 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         picture = mosaic(height, width)
-        with a_page() as (page, browser, server):
-            visits(page, server, out)
+        with a_page() as (page, browser, site, url):
+            visits(page, site, url, out)
             warm(page, browser, out, 3 if args.quick else 40)
         native = in_python(place, picture)
-        with a_page() as (page, browser, server):
-            page.goto(f"{address(server)}?threads=1")
+        with a_page() as (page, browser, _, url):
+            page.goto(f"{url}?threads=1")
             page.wait_for_selector("html[data-ready=true]", timeout=120_000)
             large(page, browser, place, picture, native, out)
     return out.finish()
 
 
-def visits(page: Any, server: Any, out: figures.Figures) -> None:
+def visits(page: Any, site: Any, url: str, out: figures.Figures) -> None:
     """Bytes of the first visit, and requests of a later one but for the browser's question about sw.js."""
     sizes, asked = [], []
     client = page.context.new_cdp_session(page)
     client.send("Network.enable")
     client.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-    page.goto(address(server))
+    page.goto(url)
     page.wait_for_selector("html[data-ready=true]", timeout=120_000)
     page.context.on(
         "response", lambda one: asked.append(one) if not one.from_service_worker else None
     )
     listing = page.evaluate("(async () => (await fetch('files.json')).json())()")
-    site = server.site
     core = [name for name, core in listing["files"].items() if core]
     sent = sum(len(site.files[name].packed()) for name in core)
     out.add("first visit: every file that is kept, compressed", sent / 1e6, "<= 6.5", "MB")
     asked.clear()
-    page.goto(address(server))
+    page.goto(url)
     page.wait_for_selector("html[data-ready=true]", timeout=120_000)
     later = [one.url for one in asked if not one.url.endswith("/sw.js")]
     out.add("later visits: requests that reach the server", len(later), "<= 0")

@@ -9,8 +9,8 @@ from typing import Any
 
 
 @contextmanager
-def a_page() -> Iterator[tuple[Any, Any, Any]]:
-    """(page, browser) of a new chromium, and a server of the page, whose address is `address(server)`."""
+def a_page() -> Iterator[tuple[Any, Any, Any, str]]:
+    """(page, browser, site, address) of a new chromium, and a server of the page."""
     from dimaging_edge.app.server import Server
     from dimaging_edge.app.site import Site
     from playwright.sync_api import sync_playwright
@@ -23,7 +23,7 @@ def a_page() -> Iterator[tuple[Any, Any, Any]]:
         browser = playwright.chromium.launch(executable_path=program, args=options)
         try:
             page = browser.new_page()
-            yield page, browser, server
+            yield page, browser, server.site, f"http://localhost:{server.server_address[1]}/"
         finally:
             browser.close()
             server.shutdown()
@@ -47,8 +47,3 @@ def peak_mb(browser: Any) -> float:
         with open(f"/proc/{one['id']}/status", encoding="utf-8") as status:
             peaks.append(int(status.read().split("VmHWM:")[1].split()[0]) / 1024)
     return max(peaks)
-
-
-def address(server: Any) -> str:
-    """Where a browser finds the page of a server."""
-    return f"http://localhost:{server.server_address[1]}/"

@@ -28,7 +28,7 @@ def threads(request: pytest.FixtureRequest, browser: Any, server: Any) -> Any:
 
 def test_a_million_values_of_the_prior(threads: Any) -> None:
     model, rng = open_model("unet_codec", "cpu", 1), np.random.default_rng(0)
-    height, width, seen = 64, 96, 0
+    height, width, seen = 32, 48, 0
     for quality in (0, 21, 63):
         z = rng.integers(-40, 41, (1, height // 4, width // 4, model.z_channels), np.int32)
         y = rng.integers(-900, 901, (1, height, width, model.y_channels), np.int32)

@@ -64,9 +64,15 @@ def test_a_photo_becomes_a_file_that_python_opens(page: Any, tmp_path: Path) -> 
 
 def test_bytes_at_most(page: Any, tmp_path: Path) -> None:
     begin(page, "compress")
-    page.fill("#most", "2")
-    file = compressed(page, picture(tmp_path / "photo.png", (300, 400)), tmp_path / "photo.dimg")
-    assert file.stat().st_size <= 2000
+    source = picture(tmp_path / "photo.png", (300, 400))
+    free = compressed(page, source, tmp_path / "photo.dimg").stat().st_size
+    page.fill("#most", "3")
+    assert compressed(page, source, tmp_path / "photo.dimg").stat().st_size <= 3000 < free
+    begin(page, "compress")
+    page.fill("#most", "1")
+    page.set_input_files("main input[type=file] >> nth=0", source)
+    page.wait_for_selector(".error", timeout=120_000)
+    assert "1000 bytes cannot be met: this photo has at least" in page.inner_text(".error")
     page.fill("#most", "")
 
 

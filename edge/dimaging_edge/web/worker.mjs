@@ -88,6 +88,11 @@ const VERBS = {
       quality -= Math.max(1, Math.min(quality, Math.ceil(Math.log(data.length / mostBytes) / 0.07)));
       data = await compress(codec, photo, quality, { tile, progress: (done, total) => step(done, total) });
     }
+    if (mostBytes && data.length > mostBytes) {
+      throw new InputError(
+        `${mostBytes} bytes cannot be met: this photo has at least ${data.length}; allow more, or scale it down`,
+      );
+    }
     const seconds = (performance.now() - started) / 1000;
     const pixels = photo.width * photo.height;
     const done = {
