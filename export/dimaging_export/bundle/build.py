@@ -18,7 +18,7 @@ from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, MIXED, OPSET, convert
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import passes
-from dimaging_export.graph.interface import input_shapes
+from dimaging_export.graph.interface import input_shapes, refuse_kept_states
 from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
 from dimaging_export.prove import parity
@@ -130,6 +130,7 @@ def build_graph(
         _check_ranges(name, arrays, subject.ranges)
     keras_model = subject.graphs[name]
     example = example_shapes(input_shapes(keras_model), real, spec.size)
+    refuse_kept_states(keras_model)
     static = spec.target.static
     if not static:
         _refuse_fixed_batch(name, keras_model)

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from onnx import TensorProto
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.einsum import unit
-from dimaging_export.emit.table import emits, emits_named, unsupported
+from dimaging_export.emit.table import FLOATS, WHOLE, emits, emits_named, unsupported
 from dimaging_export.emit.values import LAST, TIME, Value, axis_of, first_value, per_channel
 
 
@@ -27,13 +28,13 @@ def batch_normalization(b: Builder, layer: Any, x: Value, mask: Value | None = N
     return _scale_shift(b, x, scale, shift)
 
 
-@emits(layers.Rescaling)
+@emits(layers.Rescaling, reads=(*FLOATS, *WHOLE))
 def rescaling(b: Builder, layer: Any, x: Value) -> Value:
     """Write a product with a scale and the addition of an offset; each is one number or one a channel."""
     return _scale_shift(b, x, np.asarray(layer.scale, float), np.asarray(layer.offset, float))
 
 
-@emits(layers.Normalization)
+@emits(layers.Normalization, reads=(*FLOATS, *WHOLE))
 def normalization(b: Builder, layer: Any, x: Value) -> Value:
     """Write (y - mean) / sqrt(variance), with Keras' guard against a variance of 0; or its inverse."""
     mean, variance = (np.asarray(a, np.float64) for a in (layer.mean, layer.variance))
@@ -108,6 +109,8 @@ def layer_scale(b: Builder, layer: Any, x: Value) -> Value:
 
 
 def _scale_shift(b: Builder, x: Value, scale: np.ndarray, shift: np.ndarray) -> Value:
+    if x.dtype != "float32":  # bytes of an image, which become numbers here
+        x = Value(x.shape, {LAST: b.node("Cast", b.last(x), to=TensorProto.FLOAT)})
     if x.affine is not None and x.uses == 1:
         return x.affine.scaled(scale, shift)
     layout = x.working

@@ -94,7 +94,10 @@ def up_sampling(b: Builder, layer: Any, x: Value) -> Value:
         mode = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     elif layer.interpolation == "bilinear":
         mode = {"coordinate_transformation_mode": "half_pixel", "mode": "linear"}
+    elif layer.interpolation == "bicubic":
+        mode = {"coordinate_transformation_mode": "half_pixel", "mode": "cubic"}
+        mode |= {"cubic_coeff_a": -0.5, "exclude_outside": 1}
     else:
-        raise unsupported(layer, f"interpolates {layer.interpolation!r}, not nearest or bilinear")
+        raise unsupported(layer, f"interpolates {layer.interpolation!r}")
     name = b.node("Resize", b.first(x), "", scales, **mode)
     return first_value(name, layer.compute_output_shape(x.shape))

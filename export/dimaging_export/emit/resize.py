@@ -13,7 +13,7 @@ _MODES = {
     "bilinear": {"mode": "linear"},
     "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
 }
-"""Keras' interpolation -> attributes of Resize; both look at the centres of pixels, as TensorFlow does."""
+"""Keras' interpolation -> attributes of Resize; all look at the centres of pixels, as TensorFlow does."""
 
 
 @emits(layers.Resizing)
@@ -26,9 +26,12 @@ def resizing(b: Builder, layer: Any, x: Value) -> Value:
         raise unsupported(layer, "keeps the aspect ratio")
     if x.rank != 4 or config["data_format"] != "channels_last":
         raise unsupported(layer, "takes other than [B, H, W, C]")
+    source = b.first(x)
+    # All four sizes: onnxruntime 1.31 loses them where Resize has `axes` and a Transpose follows.
     size = b.constant([layer.height, layer.width], "size")
+    size = b.node("Concat", b.node("Shape", source, start=0, end=2), size, axis=0)
     name = b.node(
-        "Resize", b.first(x), "", "", size, axes=[2, 3],
+        "Resize", source, "", "", size,
         coordinate_transformation_mode="half_pixel", **_MODES[config["interpolation"]],
     )  # fmt: skip
     return first_value(name, (x.shape[0], layer.height, layer.width, x.shape[-1]))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import onnx
 
+from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import plain
 from dimaging_export.precision.image_bytes import from_bytes, to_bytes
@@ -42,9 +43,15 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
     options.log_severity_level = 3  # errors: its warnings are about its own optimiser
     # A thread that waits sleeps: half of the processor time of a sampler went into waiting.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        raise ExportError(
+            f"onnxruntime cannot open graph {model.graph.name!r}: {str(error).splitlines()[0]}. Nothing was "
+            "written; replace the layer that it names"
+        ) from error
     outputs = [tensor.name for tensor in session.get_outputs()]
     batch = session.get_inputs()[0].shape[0]
 

@@ -141,8 +141,9 @@ def atrous(x):
 
 
 def pooled_pyramid(x):
-    pooled = [conv(1, 1)(L.AveragePooling2D(size)(x)) for size in (2, 4)]
-    return L.Concatenate()([x, *(L.Resizing(*x.shape[1:3])(y) for y in pooled)])
+    y = [x]
+    y += [L.Resizing(*x.shape[1:3])(conv(1, 1)(L.AveragePooling2D(n)(x))) for n in (2, 4)]
+    return L.Concatenate()(y)
 
 
 def unet(x):
@@ -212,7 +213,7 @@ def small(application, **more):
 
 ROWS = [
     Row("VGG stack", lambda: chain(WIDE, conv(4, activation="relu"), conv(4, activation="relu"), L.MaxPooling2D(), L.Flatten(), L.Dense(6, activation="relu"), L.Dense(3, activation="softmax"))),
-    Row("LeNet", lambda: chain(WIDE, L.Conv2D(4, 5, activation="tanh"), L.AveragePooling2D(), L.Conv2D(6, 3, activation="tanh"), L.AveragePooling2D(), L.Flatten(), L.Dense(5, "tanh"), L.Dense(3))),
+    Row("LeNet", lambda: chain(WIDE, L.Conv2D(4, 5, activation="tanh"), L.AveragePooling2D(2), L.Conv2D(6, 3, activation="tanh"), L.AveragePooling2D(2), L.Flatten(), L.Dense(5, "tanh"), L.Dense(3))),
     Row("AlexNet stem, strides and valid padding", lambda: chain((23, 21, 3), L.Conv2D(4, 5, strides=3, activation="relu"), L.MaxPooling2D(3, 2), L.Flatten(), L.Dropout(0.5), L.Dense(3))),
     Row("ResNet basic block", lambda: chain(MAP, basic())),
     Row("ResNet block with stride and projection", lambda: chain(MAP, basic(2, 6))),
@@ -245,7 +246,7 @@ ROWS = [
     Row("attention U-Net gate", lambda: chain(MAP, gated_skip)),
     Row("super-resolution, pixel shuffle", lambda: chain(MAP, pixel_shuffle)),
     Row("SRCNN after up-sampling", lambda: chain(MAP, L.UpSampling2D(2, interpolation="bilinear"), conv(6, 5, activation="relu"), conv(4))),
-    Row("SRCNN after bicubic up-sampling", lambda: chain(MAP, L.UpSampling2D(2, interpolation="bicubic"), conv(4)), "UpSampling2D"),
+    Row("SRCNN after bicubic up-sampling", lambda: chain(MAP, L.UpSampling2D(2, interpolation="bicubic"), conv(4))),
     Row("style transfer, reflected border and instance norm", lambda: chain(MAP, style), "Pad"),
     Row("group normalisation of U-Nets of diffusion", lambda: chain(MAP, conv(8), L.GroupNormalization(4), L.Activation("swish"), conv(4))),
     Row("group normalisation without scale, any size", lambda: chain((None, None, 4), L.GroupNormalization(2, scale=False, center=False, epsilon=1e-5))),
@@ -263,6 +264,4 @@ ROWS = [
     Row("C3D dense head", lambda: chain((4, 6, 6, 2), L.Conv3D(3, 3), L.Dense(4, activation="relu"), L.AveragePooling3D(2), L.Flatten(), L.Dense(3))),
     Row("adaptive pooling", lambda: chain(MAP, L.AdaptiveAveragePooling2D((2, 2)), L.Flatten()), "AdaptiveAveragePooling2D"),
     Row("MobileNetV2 of keras.applications", small(keras.applications.MobileNetV2, alpha=0.35)),
-    Row("MobileNetV3Small of keras.applications", small(keras.applications.MobileNetV3Small, alpha=0.75, include_preprocessing=False)),
-    Row("EfficientNetB0 of keras.applications", small(keras.applications.EfficientNetB0)),
 ]  # fmt: skip

@@ -101,7 +101,7 @@ ROWS = [
     Row("masked steps", lambda: chain(SERIES, L.Masking(0.0), L.LSTM(4))),
     Row("masked words, stack", lambda: chain(WORDS, L.Embedding(10, 4, mask_zero=True), seq(L.GRU), L.GRU(4), dtype="int32")),
     Row("a mask through a model inside", lambda: chain(WORDS, L.Embedding(10, 4, mask_zero=True), keras.Sequential([keras.Input((7, 4)), L.LSTM(3)]), dtype="int32")),
-    Row("a mask through Concatenate", lambda: chain(WORDS, L.Embedding(10, 4, mask_zero=True), lambda x: L.LSTM(3)(L.Concatenate()([x, L.Dense(2)(x)])), dtype="int32"), "OnesLike LogicalAnd All"),
+    Row("a mask through Concatenate", lambda: chain(WORDS, L.Embedding(10, 4, mask_zero=True), lambda x: L.LSTM(3)(L.Concatenate()([x, L.Dense(2)(x)])), dtype="int32"), "ZerosLike LogicalOr"),
     Row("a cell of one's own", lambda: chain(SERIES, L.RNN(Cell(4))), "RNN"),
     Row("stacked cells", lambda: chain(SERIES, L.RNN([L.LSTMCell(4), L.LSTMCell(3)])), "RNN"),
     Row("a cell of Keras", lambda: chain(SERIES, L.RNN(L.GRUCell(4)))),
