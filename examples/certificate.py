@@ -1,9 +1,9 @@
-"""A certificate: digits that no attack within eps can change, proven by a file, and what attacks make of the rest.
+"""A certificate: digits that no attack within eps can change, proven by a file of the bundle.
 
 python examples/certificate.py --epochs 60
 
-Trains a classifier by interval bounds, exports it in whole numbers with its certificate, and lets random squares
-loose on it. Writes a picture: digits, the same attacked, a row certified and a row not.
+Trains a classifier by interval bounds, exports it in whole numbers with its certificate, and lets random
+squares loose on it. Writes a picture: digits and the same attacked, certified ones and others.
 """
 
 import argparse

@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from dimaging_tf import data
 from dimaging_tf.attacks.oracle import KerasOracle
 from dimaging_tf.defenses.safetynet import fit_safetynet
+from dimaging_tf.evaluation import plots
 from dimaging_tf.models import classifier
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -64,7 +65,8 @@ def suspicion(x: np.ndarray) -> np.ndarray:
     return z[:, -1] - z[:, :-1].max(1)
 
 
-x, y = valid[: args.images], np.asarray(digits.valid.label, np.int64)[: args.images]
+drawn = np.random.default_rng(1).permutation(len(valid))[: args.images]
+x, y = valid[drawn], np.asarray(digits.valid.label, np.int64)[drawn]
 right = oracle.score(x).argmax(1) == y
 x, y = x[right], y[right]
 print(f"false alarms {np.mean(suspicion(x) > 0):.1%}")
@@ -72,11 +74,15 @@ for name, found in fooled(x, y).items():
     truth = np.r_[np.zeros(len(x)), np.ones(len(found))]
     area = roc_auc_score(truth, np.r_[suspicion(x), suspicion(found)])
     print(f"{name:9} AUC {area:.3f}  caught {np.mean(suspicion(found) > 0):.1%}")
+shown = [x[:8]]
 for eps in (0.1, 0.2, 0.3):
     threat = attacks.Threat("linf", eps)
     blind = attacks.pgd(oracle, x, y, threat, steps=30)
     passed = np.mean(blind.success & (suspicion(blind.x) <= 0))
     knowing = attacks.evade(deployed, x, y, threat, classes=4, steps=60, restarts=2)
+    shown.append(knowing.x[np.argsort(~knowing.success, kind="stable")[:8]])
     print(
         f"eps {eps}: wrong and not refused {passed:.1%} by PGD, {knowing.rate:.1%} by an attack on the file"
     )
+plots.save_grid(np.stack(shown), args.out / "evaded.png")
+print(f"clean digits, and wrong ones that were not refused, by eps: {args.out / 'evaded.png'}")
