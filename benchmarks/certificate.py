@@ -71,7 +71,7 @@ def main() -> int:
         x, y = to_float(valid.x[:count]), np.asarray(valid.label[:count], np.int64)
         certified(out, bundles, x, y, GOALS.get(round(minutes), ""))
         rounding(out, model, bundles["fp32"], x[:1000], y[:1000])
-        attacked(out, bundles, x[:1000], y[:1000], 100 if args.quick else 5000)
+        attacked(out, bundles, x[:1000], y[:1000], 100 if args.quick else 1000)
     return out.finish()
 
 
