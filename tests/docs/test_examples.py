@@ -12,6 +12,7 @@ EXAMPLES = {
     "captioning": ["--epochs", "1", "--pictures", "200"],
     "illumination": ["--epochs", "1", "--pictures", "96"],
     "char_lm": ["--epochs", "1", "--units", "16"],
+    "eeg": ["--epochs", "1", "--members", "2"],
     "dcgan": ["--epochs", "1"],
     "frame_selection": ["--epochs", "2"],
     "lineage": ["--epochs", "1", "--cells", "100"],

@@ -26,6 +26,12 @@ def _bundle(name: str) -> Callable[[Path], object]:
     return lambda folder: shutil.copytree(OLDER / "pixelcnn-integer", folder / "bundle" / name)
 
 
+def _packers(folder: Path) -> None:
+    """The integer-valued models of images and of text, under the names that the page gives them."""
+    for model in ("pixelcnn-integer", "char_lm-integer"):
+        shutil.copytree(OLDER / model, folder / "bundle" / model)
+
+
 def _photo(folder: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8)
     Image.fromarray(image).save(folder / "photo.png")
@@ -81,7 +87,7 @@ def _certified(folder: Path) -> None:
 
 SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's folder
     "sampling": _bundle("pixelcnn-fp32"),
-    "lossless": _bundle("pixelcnn-integer"),
+    "lossless": _packers,
     "format": _photo,
     "attacks": _classifier,
     "captions": _captioner,
