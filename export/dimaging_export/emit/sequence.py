@@ -44,8 +44,15 @@ def recurrent(
     b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
 ) -> Value | list[Value]:
     """Write the last answer [B, H] to x [B, T, C], or all [B, T, H]; then the states, if they are wanted."""
-    cell = cell_of(layer)
     backwards = bool(getattr(layer, "go_backwards", False))
+    *lower, top = getattr(getattr(layer, "cell", None), "cells", [layer])
+    if lower and (backwards or layer.return_state or initial_state is not None):
+        raise unsupported(layer, "has stacked cells, with states in or out, or backwards")
+    for one in map(cell_of, lower):  # a stack of cells is as many layers
+        every, _ = _run(b, [one], "forward", x, [], mask)
+        shape = (*x.shape[:2], one.units)
+        x = _sequence(b, b.node("Squeeze", every, b.constant([1])), shape, layer, mask, False)
+    cell = cell_of(top)
     states = _states(layer, initial_state, cell.states)
     every, finals = _run(b, [cell], "reverse" if backwards else "forward", x, states, mask)
     shape = (*x.shape[:2], cell.units)
@@ -61,13 +68,11 @@ def recurrent(
 def bidirectional(
     b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
 ) -> Value | list[Value]:
-    """Write both directions in one operator, then merge them as the layer says; forward states come first."""
+    """Write both directions in one operator, merged as the layer says; then the states, forward first."""
     forward = layer.forward_layer
     cells = [cell_of(forward), cell_of(layer.backward_layer)]
     if forward.go_backwards or not _alike(*cells):
         raise unsupported(layer, "has two layers that one ONNX operator cannot hold")
-    if layer.merge_mode is None:
-        raise unsupported(layer, "hands out both directions unmerged")
     units, states = cells[0].units, _states(layer, initial_state, 2 * cells[0].states)
     every, finals = _run(b, cells, "bidirectional", x, states, mask)
     if layer.return_sequences:
@@ -79,9 +84,10 @@ def bidirectional(
         half = len(finals) // 2
         shape = (*x.shape[:2], units)
         parts = [_last_output(b, forward, finals[i], shape, mask) for i in (0, half)]
-    y = _merged(b, layer.merge_mode, parts)
+    merged = parts if layer.merge_mode is None else [_merged(b, layer.merge_mode, parts)]
     kept = [last_value(name, (x.shape[0], units)) for name in finals]
-    return [y, *kept] if layer.return_state else y
+    found = [*merged, *kept] if layer.return_state else merged
+    return found if len(found) > 1 else found[0]
 
 
 def _alike(one: Cell, other: Cell) -> bool:

@@ -80,6 +80,13 @@ def both_with_state():
     return keras.Model([x, *states], {"y": y, **{f"out_{i}": s for i, s in enumerate(out)}})
 
 
+def apart(layer):
+    """Both directions side by side, unmerged; then the states."""
+    x = keras.Input((T, D), name="x")
+    outputs = L.Bidirectional(layer, merge_mode=None)(x)
+    return keras.Model(x, {f"out_{i}": y for i, y in enumerate(outputs)})
+
+
 def encoder_decoder():
     x, start = keras.Input((T, D), name="x"), keras.Input((3, 2), name="start")
     _, *states = L.LSTM(H, return_state=True)(x)
@@ -142,10 +149,15 @@ ROWS = {
     "reset_before": ({"GRU": 1}, lambda: chain(L.GRU(H, reset_after=False))),
     "unrolled": ({"LSTM": 1}, lambda: chain(L.LSTM(H, unroll=True))),
     "cells": ({"GRU": 1}, lambda: chain(L.RNN(L.GRUCell(H), **every))),
+    "stacked_cells": ({"LSTM": 1, "GRU": 1, "Transpose": 1}, lambda: chain(L.RNN([L.LSTMCell(3), L.GRUCell(H)]))),
+    "stacked_cells_masked": ({"GRU": 2}, lambda: words(L.RNN([L.GRUCell(3), L.GRUCell(H)], **every))),
     "nested": ({"LSTM": 1}, lambda: series(L.LSTM(H), L.Dense(2))),
     "both_sum": ({"GRU": 1}, lambda: chain(L.Bidirectional(L.GRU(H, **every), merge_mode="sum"))),
     "both_mul": ({"LSTM": 1}, lambda: chain(L.Bidirectional(L.LSTM(H), merge_mode="mul"))),
     "both_average": ({"RNN": 1}, lambda: chain(L.Bidirectional(L.SimpleRNN(H, **every), merge_mode="ave"))),
+    "both_apart": ({"LSTM": 1}, lambda: apart(L.LSTM(H, **every))),
+    "both_apart_last": ({"GRU": 1}, lambda: apart(L.GRU(H))),
+    "both_apart_state": ({"GRU": 1}, lambda: apart(L.GRU(H, return_state=True, **every))),
     "words_sequence": ({"LSTM": 1}, lambda: words(L.LSTM(H, **every))),
     "words_zeros": ({"GRU": 1}, lambda: words(L.GRU(H, zero_output_for_mask=True, **every))),
     "words_backwards": ({"LSTM": 1}, lambda: words(L.LSTM(H, go_backwards=True, **every))),
@@ -241,7 +253,8 @@ def test_a_kept_state_inside_a_model_is_named():
     [
         (lambda: chain(L.LSTM(H, activation="gelu")), "uses 'gelu', which ONNX's LSTM does not know"),
         (lambda: chain(L.GRU(H, activation=lambda x: x)), "uses '<lambda>'"),
-        (lambda: chain(L.RNN([L.GRUCell(2), L.LSTMCell(H)])), "has a cell StackedRNNCells"),
+        (lambda: chain(L.RNN([L.GRUCell(2), L.LSTMCell(H)], go_backwards=True)), "has stacked cells, with"),
+        (lambda: chain(L.Bidirectional(L.RNN([L.GRUCell(2)]))), "has a cell StackedRNNCells"),
         (lambda: words(L.GRU(H, zero_output_for_mask=True)), "zero_output_for_mask without"),
         (lambda: words(L.LSTM(H, **every), L.Softmax()), "is masked"),
         (lambda: frames(L.ConvLSTM2D(2, 3)), "ConvLSTM2D"),
