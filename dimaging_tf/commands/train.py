@@ -103,7 +103,11 @@ def train(
         Path | None, typer.Option(help="A run folder or .keras file whose weights it starts with.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out with the settings it has.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the run in --out with its settings, or for --minutes or --epochs more.",
+        ),
     ] = False,
 ) -> None:
     """Train a model into a run folder.
@@ -119,11 +123,15 @@ def train(
         settings = runs.read_settings(out)
         if model not in ("", settings.model):
             raise UserError(f"{out} is a run of {settings.model}. Received: {model}")
-        if given := sorted(_options_given(context) - {"--out", "--resume"}):
+        if given := sorted(
+            _options_given(context) - {"--out", "--resume", "--minutes", "--epochs"}
+        ):
             raise UserError(
                 f"--resume goes on with the run in {out} as it was set up; leave out "
-                f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW"
+                f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW "
+                "(--minutes and --epochs let it go on for longer)"
             )
+        settings = runs.longer(out, minutes, epochs)
     elif not model:
         raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
     else:

@@ -23,6 +23,8 @@ from dimaging_tf.evaluation.metrics import psnr
 
 Rows = list[dict[str, Any]]
 """A row a file: codec, setting, image, bytes, bpp, psnr (dB), ms_ssim, encode_s and decode_s (seconds)."""
+SMALLEST = 176
+"""The least height and width that five scales of MS-SSIM take, pixels."""
 METRICS = ("psnr", "ms_ssim")
 """The measures of a picture's quality, as rows name them."""
 
@@ -75,22 +77,29 @@ def rivals() -> list[Codec]:
     return [*found, _pillow("jpeg-xl", "JXL", (10, 25, 40, 55, 70, 80, 88, 93), **quality)]
 
 
+def check_sides(images: Mapping[str, np.ndarray]) -> None:
+    """UserError that names the images, name -> [H, W, C], which are too small for MS-SSIM."""
+    small = {name: x.shape for name, x in images.items() if min(x.shape[:2]) < SMALLEST}
+    if small:
+        shown = [f"{name} {shape[1]} x {shape[0]}".strip() for name, shape in small.items()][:5]
+        raise UserError(
+            f"MS-SSIM looks at five scales: pictures must be at least {SMALLEST} pixels high and wide. "
+            f"Received: {', '.join(shown)}{', ...' if len(small) > 5 else ''}"
+        )
+
+
 def ms_ssim(estimate: np.ndarray, target: np.ndarray) -> float:
-    """Return the multiscale structural similarity of two uint8 [H, W, C], each side 176 pixels or more."""
+    """Return the multiscale structural similarity of two uint8 [H, W, C], sides of SMALLEST or more."""
     import tensorflow as tf
 
-    if min(target.shape[:2]) < 176:
-        raise UserError(
-            "MS-SSIM looks at five scales: pictures must be at least 176 pixels high and wide. "
-            f"Received: {target.shape[1]} x {target.shape[0]}"
-        )
+    check_sides({"": target})
     return float(tf.image.ssim_multiscale(estimate[None], target[None], 255)[0])
 
 
 def read_folder(folder: str | Path, limit: int | None = None) -> dict[str, np.ndarray]:
     """Read the first `limit` pictures of a folder in the order of names: file name -> uint8 [H, W, 3].
 
-    UserError where the folder holds none.
+    UserError where the folder holds none, and for pictures too small to be measured.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -107,6 +116,7 @@ def read_folder(folder: str | Path, limit: int | None = None) -> dict[str, np.nd
             break
     if not found:
         raise UserError(f"{folder} holds no pictures that Pillow can read.")
+    check_sides(found)
     return found
 
 

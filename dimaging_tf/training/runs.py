@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,25 @@ def read_settings(folder: str | Path) -> Settings:
             f"{folder} was not made by dimaging train: its run.json has no settings to train or load data by."
         )
     return Settings(**record["settings"])
+
+
+def longer(folder: str | Path, minutes: float | None, epochs: int | None) -> Settings:
+    """Return the settings of the run in `folder`, to go on for so many minutes or epochs more.
+
+    UserError where both are given.
+    """
+    from dimaging_edge.common.files import read_json_lines
+
+    settings = read_settings(folder)
+    if minutes is not None and epochs is not None:
+        raise UserError("--resume goes on for --minutes or for --epochs more; received both")
+    past = read_json_lines(Path(folder) / "metrics.jsonl")
+    if minutes is not None:
+        spent = past[-1]["seconds"] / 60 if past else 0.0
+        return replace(settings, minutes=spent + minutes)
+    if epochs is not None:
+        return replace(settings, minutes=None, epochs=len(past) + epochs)
+    return settings
 
 
 def has_settings(folder: str | Path) -> bool:
@@ -194,7 +213,8 @@ def _train(
         if spent >= settings.minutes * 60:
             raise UserError(
                 f"{out} has trained its {settings.minutes:g} minutes; nothing is left to do. "
-                f"Export it: dimaging export {out}"
+                f"Export it: dimaging export {out}; or go on: dimaging train --resume --minutes 10 "
+                f"--out {out}"
             )
         budget = [training.TimeBudget(settings.minutes, spent, clock)]
         epochs = 10**6
@@ -260,7 +280,9 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
     model_class = registry.find(settings.model).model_class()
     if resume and (out / "last.keras").exists():
         model = keras.saving.load_model(out / "last.keras")
-        if settings.minutes is not None:
+        if read_settings(out) != settings:  # it goes on for longer than it was set up for
+            _compile_again(model, settings, steps)
+        elif settings.minutes is not None:
             training.set_learning_rate(model, settings.learning_rate)
         return model
     told = {"seed": settings.seed, "vocabulary": dataset.vocabulary}
@@ -273,17 +295,42 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
         follow = {k: v for k, v in follow.items() if k not in model_class.together}
     changes = {**told, **follow, **settings.changes}
     model = model_class(model_class.config_for(dataset.shape, changes))
-    rate = settings.learning_rate
-    if settings.minutes is None:
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
-        )
-    model.compile(optimizer=keras.optimizers.Adam(rate, **settings.optimizer), **model.objective())
+    model.compile(optimizer=_adam(settings, steps), **model.objective())
     model.check_data(dataset)
     model.adapt(dataset.train.x, dataset.train.label)
     if settings.init:
         _take_weights(model, settings.init)
     return model
+
+
+def _adam(settings: Settings, steps: int) -> Any:
+    """Return the optimizer of a run of so many steps an epoch; the clock sets the rate of one by minutes."""
+    import keras
+
+    rate = settings.learning_rate
+    if settings.minutes is None:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, settings.epochs * steps, warmup_target=rate, warmup_steps=min(100, steps)
+        )
+    return keras.optimizers.Adam(rate, **settings.optimizer)
+
+
+def _compile_again(model: Any, settings: Settings, steps: int) -> None:
+    """Give a model optimizers whose rate falls over the longer run, with the moments of those it has."""
+    from dimaging_tf.training.callbacks import optimizers
+
+    before = [_moments(optimizer) for optimizer in optimizers(model)]
+    model.compile(optimizer=_adam(settings, steps), **model.objective())
+    for optimizer, values in zip(optimizers(model), before, strict=True):
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        for variable, value in zip(_moments(optimizer), values, strict=True):
+            variable.assign(value)
+
+
+def _moments(optimizer: Any) -> list[Any]:
+    """Return an optimizer's variables but the learning rate, which is none under a schedule."""
+    return [v for v in optimizer.variables if v.path.rpartition("/")[2] != "learning_rate"]
 
 
 def _take_weights(model: Any, source: str) -> None:

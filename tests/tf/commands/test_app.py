@@ -167,9 +167,10 @@ def test_data_of_your_own_on_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--epochs", 3], "as it was set up; leave out --epochs, or start another run"),
+        (["--batch", 3], "as it was set up; leave out --batch, or start another run"),
         (["--data", "digits", "--seed", 0], "leave out --data, --seed, or start another run"),
         (["autoencoder"], "is a run of vae. Received: autoencoder"),
+        (["--epochs", 3, "--minutes", 1], "for --minutes or for --epochs more; received both"),
     ],
 )
 def test_resume_takes_no_other_settings(trained, words, expected, capsys, monkeypatch):

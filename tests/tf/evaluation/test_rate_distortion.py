@@ -82,3 +82,12 @@ def test_small_pictures_are_refused():
     small = np.zeros((100, 300, 3), np.uint8)
     with pytest.raises(UserError, match="at least 176 pixels high and wide. Received: 300 x 100"):
         rd.ms_ssim(small, small)
+
+
+def test_small_pictures_are_said_before_anything_is_measured(tmp_path):
+    for name, size in (("a", (300, 300)), ("b", (100, 300)), ("c", (300, 120))):
+        Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    with pytest.raises(
+        UserError, match=r"at least 176 .* Received: b.png 300 x 100, c.png 120 x 300"
+    ):
+        rd.read_folder(tmp_path)

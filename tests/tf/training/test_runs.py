@@ -238,6 +238,24 @@ def test_a_run_by_the_clock_keeps_its_record_and_ends_once(tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text() == before
 
 
+@pytest.mark.parametrize("more", [{"epochs": 2}, {"minutes": 0.005}], ids=str)
+@pytest.mark.parametrize("first", [{"epochs": 1}, {"epochs": None, "minutes": 0.005}], ids=str)
+def test_a_finished_run_goes_on(first, more, tmp_path):
+    """Its epochs are kept and others follow, with the optimizer's moments and a rate above 0."""
+    once = runs.train(small("vae", **first), tmp_path)
+    epochs = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    steps, weights = int(once.optimizer.iterations), once.get_weights()
+    settings = runs.longer(tmp_path, more.get("minutes"), more.get("epochs"))
+    again = runs.train(settings, tmp_path, resume=True)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert lines[: len(epochs)] == epochs
+    if "epochs" in more:
+        assert len(lines) == len(epochs) + 2
+    assert int(again.optimizer.iterations) > steps
+    assert any((a != b).any() for a, b in zip(weights, again.get_weights(), strict=True))
+    assert runs.read_settings(tmp_path) == settings
+
+
 def test_time_budget_falls_by_a_half_cosine_and_stops():
     now = iter(np.arange(0, 100, 0.5))
     budget = TimeBudget(0.2, clock=lambda: next(now))
