@@ -85,6 +85,10 @@ def _add_drawing_options(parser: argparse.ArgumentParser, n: int, out: str) -> N
         "--out", default=out, metavar="FILE",
         help=f"file to write: .png for a grid, .npy for the array (default: {out})",
     )  # fmt: skip
+    parser.add_argument(
+        "--scale", type=int, metavar="FACTOR",
+        help="pixels of the picture for a pixel of an image (default: until an image has 96)",
+    )  # fmt: skip
 
 
 def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -92,7 +96,7 @@ def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.commands.array_files import write_images
     from dimaging_edge.generate import density, latent
 
-    show = _progress("images")
+    show = progress_line("images")
     if "density" in bundle.graphs:
         condition = _condition(bundle, options.label, options.n)
         images = density.sample(bundle, options.n, options.seed, condition=condition, progress=show)
@@ -100,7 +104,7 @@ def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
         images = latent.draw(
             bundle, options.n, options.seed, label=options.label, prior=options.prior, progress=show
         )
-    return write_images(images, options.out)
+    return write_images(images, options.out, options.scale)
 
 
 def imagine(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -109,7 +113,7 @@ def imagine(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.generate import captions
 
     images = captions.imagine(bundle, options.caption, options.n, options.seed)
-    return write_images(images, options.out)
+    return write_images(images, options.out, options.scale)
 
 
 def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -128,10 +132,10 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
         mask = _half_mask(options.keep, height, width)
     found = density.complete(
         bundle, image, mask, options.n, options.seed,
-        condition=_condition(bundle, options.label, options.n), progress=_progress("images"),
+        condition=_condition(bundle, options.label, options.n), progress=progress_line("images"),
     )  # fmt: skip
     incomplete = image * mask + np.float32(0.5) * (1 - mask)
-    return write_images(np.concatenate([incomplete[None], found]), options.out)
+    return write_images(np.concatenate([incomplete[None], found]), options.out, options.scale)
 
 
 def _half_mask(keep: str, height: int, width: int) -> "np.ndarray":
@@ -161,9 +165,9 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
         )
     low = np.repeat(_read(bundle, options.image, "low")[None], options.n, 0)
     images = density.sample(
-        bundle, options.n, options.seed, condition=low, progress=_progress("images")
+        bundle, options.n, options.seed, condition=low, progress=progress_line("images")
     )
-    return write_images(images, options.out)
+    return write_images(images, options.out, options.scale)
 
 
 def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -193,7 +197,7 @@ def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
         raise InputError(f"the images differ in size: {sorted(sizes)}; pack them apart")
     symbols = np.concatenate(parts)
     stream = lossless.pack(
-        predictor, symbols, bundle.manifest.model_id, progress=_progress("images packed")
+        predictor, symbols, bundle.manifest.model_id, progress=progress_line("images packed")
     )
     write_bytes(options.out, stream)
     each = len(stream) / len(symbols)
@@ -215,7 +219,7 @@ def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
     predictor = BundlePredictor(bundle)
     symbols = lossless.unpack(
         predictor, Path(options.file).read_bytes(), bundle.manifest.model_id,
-        progress=_progress("images unpacked"),
+        progress=progress_line("images unpacked"),
     )  # fmt: skip
     if Path(options.out).suffix == ".npy":
         return write_images(symbols, options.out)
@@ -271,7 +275,7 @@ def _condition(bundle: "Bundle", label: int | None, n: int) -> Any:
     return np.eye(classes, dtype=np.float32)[chosen]
 
 
-def _progress(what: str) -> Callable[[int, int], None] | None:
+def progress_line(what: str) -> Callable[[int, int], None] | None:
     """Return a function that shows progress in one line of a terminal; None in a pipe."""
     if not sys.stderr.isatty():
         return None

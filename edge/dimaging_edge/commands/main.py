@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge import __version__
-from dimaging_edge.commands import app, attack, generate, photo, text
+from dimaging_edge.commands import app, attack, generate, photo, run, text
+from dimaging_edge.commands.numbers import above_zero, finite, positive
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
 from dimaging_edge.common.output import show
@@ -66,25 +67,6 @@ def info(options: argparse.Namespace) -> int:
 
     manifest = read_manifest(Path(options.bundle))
     show(info_text(manifest), asdict(manifest), options.json)
-    return 0
-
-
-def run(options: argparse.Namespace) -> int:
-    """Run one graph on files; write its outputs."""
-    from dimaging_edge.commands.array_files import read_inputs, write_outputs
-
-    bundle = _open(options)
-    graph = bundle.graph(options.graph)
-    specs = {}
-    for item in options.input:
-        name, separator, spec = item.partition("=")
-        if not (name and separator and spec):
-            raise InputError(f"--input: expected NAME=FILE or NAME=normal, received {item!r}")
-        specs[name] = spec
-    inputs = read_inputs(graph, specs, n=options.n, seed=options.seed)
-    outputs = bundle.run(graph.name, **inputs)
-    for path in write_outputs(graph, outputs, Path(options.out)):
-        print(path)
     return 0
 
 
@@ -178,22 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     _json(verb(info, "print what a bundle holds, or (a file in its place) a compressed photo"))
-    one = verb(run, "run one graph on files and write its outputs")
-    one.add_argument("graph", metavar="GRAPH", help="name of the graph, as `info` prints it")
-    one.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="values of one input: a .npy, a .npz, a picture, or the word normal for unit Gaussian noise; "
-        "given once for each input",
-    )
-    one.add_argument(
-        "--out", default="out", metavar="DIR", help="folder to write to (default: out)"
-    )
-    one.add_argument("--n", type=_positive, default=1, help="number of items of noise (default: 1)")
-    one.add_argument("--seed", type=_not_negative, default=0, help="seed of the noise (default: 0)")
-    _device(one)
+    run.add_verbs(lambda function, said: verb(_opened(function), said), _device)
     one = verb(check, "compare this device with the Keras answers stored in the bundle")
     _json(one)
     _device(one)
@@ -218,7 +185,7 @@ def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:
 def _device(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
     if limit:
         parser.add_argument(
-            "--limit", type=_above_zero, metavar="S",
+            "--limit", type=above_zero, metavar="S",
             help="longest time of one run of a graph, in s (default: none)",
         )  # fmt: skip
     parser.add_argument(
@@ -227,7 +194,7 @@ def _device(parser: argparse.ArgumentParser, *, limit: bool = True) -> None:
         "(default: cpu)",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_positive, metavar="N",
+        "--threads", type=positive, metavar="N",
         help="number of threads of one operator (default: every core of this process)",
     )  # fmt: skip
     parser.add_argument(
@@ -250,9 +217,9 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         metavar="GRAPH",
         help="graph to measure; may be repeated (default: all)",
     )
-    one.add_argument("--batch", type=_positive, metavar="N", help="items in one run (default: 1)")
+    one.add_argument("--batch", type=positive, metavar="N", help="items in one run (default: 1)")
     one.add_argument(
-        "--seconds", type=_finite, default=3.0, metavar="S",
+        "--seconds", type=finite, default=3.0, metavar="S",
         help="time of the timed runs of each graph, in s (default: 3)",
     )  # fmt: skip
     _json(one, "all figures and the time of every run, in ns, ")
@@ -267,45 +234,14 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         "--write-budget", metavar="FILE", help="write such a file (default: for 1 thread)"
     )
     one.add_argument(
-        "--margin", type=_finite, default=15.0, metavar="PERCENT",
+        "--margin", type=finite, default=15.0, metavar="PERCENT",
         help="what a written budget adds to the measured ratio, in %% (default: 15)",
     )  # fmt: skip
     one.add_argument(
-        "--limit", type=_finite, default=30.0, metavar="S",
+        "--limit", type=finite, default=30.0, metavar="S",
         help="longest time to decide on one graph, in s (default: 30)",
     )  # fmt: skip
     _device(one, limit=False)
-
-
-def _positive(text: str) -> int:
-    return _at_least(1, text)
-
-
-def _not_negative(text: str) -> int:
-    return _at_least(0, text)
-
-
-def _at_least(least: int, text: str) -> int:
-    if not text.removeprefix("-").isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"expected {least} or more, received {text}")
-    return int(text)
-
-
-def _above_zero(text: str) -> float:
-    value = _finite(text)
-    if not value:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, received {text}")
-    return value
-
-
-def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):  # NaN fails too
-        raise argparse.ArgumentTypeError(f"expected a number of 0 or more, received {text}")
-    return value
 
 
 if __name__ == "__main__":

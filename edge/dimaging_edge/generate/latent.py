@@ -69,9 +69,7 @@ def draw(
     if z is not None and np.shape(z) != size:
         raise InputError(f"z: expected shape {size}, received {np.shape(z)}")
     feed = {"z": normal(seed, size) if z is None else np.asarray(z, np.float32)}
-    if SAMPLER in bundle.graphs and z is None and not prior:
-        bundle.tensor(SAMPLER, "noise", 2)
-        bundle.tensor(SAMPLER, "z", 2)
+    if z is None and not prior and _makes_codes(bundle):
         rows = range(n) if bundle.graph(SAMPLER).inputs[0].shape[0] == 1 else (slice(None),)
         parts = [np.atleast_2d(feed["z"][row]) for row in rows]
         feed["z"] = np.concatenate([bundle.run(SAMPLER, noise=part)["z"] for part in parts])
@@ -88,6 +86,15 @@ def draw(
             progress(min(start + at_once, n), n)
     image = np.concatenate(parts)
     return image / np.float32(255) if image.dtype == np.uint8 else image
+
+
+def _makes_codes(bundle: Bundle) -> bool:
+    """Return whether the bundle has a graph `sampler` of noise -> z; that of a density makes images."""
+    if SAMPLER not in bundle.graphs:
+        return False
+    graph = bundle.graph(SAMPLER)
+    inputs, outputs = ([t.name for t in tensors] for tensors in (graph.inputs, graph.outputs))
+    return inputs == ["noise"] and outputs == ["z"]
 
 
 def _one_hot(tensor: Tensor, n: int, label: int | None) -> np.ndarray:

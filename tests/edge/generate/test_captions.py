@@ -61,7 +61,9 @@ def test_a_seed_gives_the_same_pictures_whatever_their_number(tmp_path, dtype):
 
 
 def test_the_command_writes_a_grid(tmp_path, capsys):
-    options: Any = SimpleNamespace(caption="a red circle", n=4, seed=0, out=str(tmp_path / "x.png"))
+    options: Any = SimpleNamespace(
+        caption="a red circle", n=4, seed=0, out=str(tmp_path / "x.png"), scale=2
+    )
     bundle: Any = Toy(tmp_path)
     assert generate.imagine(options, bundle) == 0
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")

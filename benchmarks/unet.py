@@ -1,0 +1,129 @@
+"""U-Net on membranes of electron micrographs it never saw: pixels, and the cells that they separate.
+
+    python benchmarks/unet.py --data DIR      DIR: NN_raw.png and NN_membrane.png of consecutive slices
+
+The last three slices are held back. Training sees the others as a person's folder of images and masks does,
+NAME.png beside NAME_mask.png, for 20 minutes of two cores (the time is that of the process, on all its
+threads). The int8 bundle then goes over the held-back slices in overlapping tiles. A run that was trained
+before is judged with --run.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from parts import figures
+
+HELD_BACK = 3
+CHANGES = {"stem": 2, "width": 24, "depth": 3, "loss": "both", "dropout": 0.1}
+"""Half the resolution inside: four times as many patches in the time, and twice the context."""
+
+
+def main() -> int:
+    """Train, export, judge."""
+    p = figures.parser("unet", __doc__, "slices", "em_membranes")
+    p.add_argument("--minutes", type=float, default=20.0, help="of two cores")
+    p.add_argument("--run", type=Path, help="trained run folder to judge (default: train one)")
+    args = p.parse_args()
+
+    from dimaging_tf.quiet import load_tensorflow
+
+    load_tensorflow()
+    import dimaging_edge as edge
+    import dimaging_export
+    from dimaging_edge.generate.overlap import run_tiled
+
+    from dimaging_tf.evaluation.segmentation import membrane_scores
+    from dimaging_tf.training import runs
+
+    minutes = 0.02 if args.quick else args.minutes
+    raw = sorted(args.data.glob("*_raw.png"))
+    judged, learned = raw[-HELD_BACK:], raw[:-HELD_BACK]
+    image = np.stack([grey(file) for file in judged])[..., None]
+    mask = np.stack([grey(_mask(file)) > 0 for file in judged])
+    if args.quick:
+        image, mask = image[:1, :128, :128], mask[:1, :128, :128]
+    out = figures.Figures("unet", args.quick, args.json)
+    with tempfile.TemporaryDirectory() as folder:
+        run = args.run or Path(folder) / "run"
+        if args.run is None:
+            train(run, Path(folder) / "slices", learned, minutes)
+        model = runs.load_model(run)
+        pieces = {
+            precision: edge.open_bundle(
+                dimaging_export.export(
+                    run, Path(folder) / precision, precision=precision, data=pieces_of(image, mask)
+                )
+            )
+            for precision in ("fp32", "int8")
+        }
+        for precision, bundle in pieces.items():
+            start = time.perf_counter()
+            found = [
+                run_tiled(bundle, "unet", {"image": x[None]}, tile=512)["probabilities"][0, ..., 1]
+                for x in image
+            ]
+            seconds = (time.perf_counter() - start) / len(image)
+            scores = membrane_scores(np.stack(found), mask)
+            goal = ">= 0.9"
+            out.add(f"membrane F1, {precision}", scores.f1, goal)
+            out.add(f"membrane IoU, {precision}", scores.iou)
+            out.add(f"variation of information, cells split, {precision}", scores.split, "", "bits")
+            out.add(
+                f"variation of information, cells merged, {precision}", scores.merged, "", "bits"
+            )
+            out.add(f"adapted Rand error, {precision}", scores.rand_error)
+            out.add(f"a slice of 1024 x 1024 in tiles of 512, {precision}", seconds, "", "s")
+    out.facts = {
+        "minutes of two cores": minutes if args.run is None else None,
+        "steps": int(model.optimizer.iterations),
+        "learned from": [file.name for file in learned],
+        "held back": [file.name for file in judged],
+        "settings": {name: getattr(model.config, name) for name in CHANGES},
+    }
+    return out.finish()
+
+
+def train(run: Path, folder: Path, files: list[Path], minutes: float) -> None:
+    """`dimaging train unet --data FOLDER --size 256`, for so many minutes of two cores."""
+    from dimaging_tf.training import runs
+
+    folder.mkdir()
+    for file in files:
+        name = file.name.removesuffix("_raw.png")
+        (folder / f"{name}.png").symlink_to(file.resolve())
+        (folder / f"{name}_mask.png").symlink_to(_mask(file).resolve())
+    settings = runs.default_settings(
+        "unet", data=str(folder), minutes=2 * minutes, batch=4, learning_rate=2e-3, augment="flips",
+        data_options={"size": 256}, changes=CHANGES,
+    )  # fmt: skip
+    runs.train(settings, run, clock=time.process_time)
+
+
+def pieces_of(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return pieces of 128 pixels, on which an export is calibrated and judged, with their masks."""
+    cut = [
+        np.s_[k, y : y + 128, x : x + 128]
+        for k in range(len(image))
+        for y in (0, 384)
+        for x in (0, 512)
+    ]
+    cut = [place for place in cut if image[place].shape[:2] == (128, 128)]
+    return np.stack([image[p] for p in cut]), np.stack([mask[p] for p in cut]).astype(np.int32)
+
+
+def _mask(file: Path) -> Path:
+    return file.with_name(file.name.replace("_raw", "_membrane"))
+
+
+def grey(file: Path) -> np.ndarray:
+    """A slice or a mask [H, W], float32 in [0, 1]."""
+    from PIL import Image
+
+    return np.asarray(Image.open(file).convert("L")) / np.float32(255)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

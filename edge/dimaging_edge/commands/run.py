@@ -1,0 +1,125 @@
+"""The verb `run`: one graph on files, whole or in tiles, its outputs as arrays and pictures."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dimaging_edge.commands.numbers import not_negative, positive
+from dimaging_edge.common.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dimaging_edge.bundle.open import Bundle
+    from dimaging_edge.bundle.schema import Graph
+
+COLOURS = (
+    (230, 60, 40),
+    (40, 150, 230),
+    (60, 190, 80),
+    (240, 200, 40),
+    (170, 80, 200),
+    (60, 200, 200),
+)
+"""Colours of the classes 1, 2, ... over an image, RGB; they repeat. Class 0 is the background."""
+
+
+def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Describe the verb to the parser of `dimaging-edge`."""
+    one = verb(run, "run one graph on files and write its outputs")
+    one.add_argument("graph", metavar="GRAPH", help="name of the graph, as `info` prints it")
+    one.add_argument(
+        "--input", action="append", default=[], metavar="NAME=FILE",
+        help="values of one input: a .npy, a .npz, a picture, or the word normal for unit Gaussian noise; "
+        "given once for each input",
+    )  # fmt: skip
+    one.add_argument(
+        "--out", default="out", metavar="DIR", help="folder to write to (default: out)"
+    )
+    one.add_argument("--n", type=positive, default=1, help="number of items of noise (default: 1)")
+    one.add_argument("--seed", type=not_negative, default=0, help="seed of the noise (default: 0)")
+    one.add_argument(
+        "--tile", type=positive, nargs="?", const=256, metavar="SIDE",
+        help="cut images of any size into tiles that overlap, and put the outputs together "
+        "(default: the whole image at once; SIDE: 256 pixels)",
+    )  # fmt: skip
+    one.add_argument(
+        "--overlap", type=not_negative, metavar="PIXELS",
+        help="pixels that neighbouring tiles share (default: a quarter of SIDE)",
+    )  # fmt: skip
+    one.add_argument(
+        "--over", action="store_true",
+        help="also write OUTPUT-over.png: the likeliest class of each pixel in colour over the image",
+    )  # fmt: skip
+    add_device_options(one)
+
+
+def run(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Run one graph on files; write its outputs."""
+    from dimaging_edge.commands.array_files import read_inputs, save_picture, write_outputs
+
+    if options.n < 1 or options.seed < 0:
+        raise InputError(
+            f"--n is 1 or more, --seed 0 or more; received {options.n}, {options.seed}"
+        )
+    graph = bundle.graph(options.graph)
+    specs = {}
+    for item in options.input:
+        name, separator, spec = item.partition("=")
+        if not (name and separator and spec):
+            raise InputError(f"--input: expected NAME=FILE or NAME=normal, received {item!r}")
+        specs[name] = spec
+    inputs = read_inputs(graph, specs, n=options.n, seed=options.seed)
+    if options.tile is None:
+        if options.overlap is not None:
+            raise InputError("--overlap is of --tile; give both, or neither")
+        outputs = bundle.run(graph.name, **inputs)
+    else:
+        from dimaging_edge.commands.generate import progress_line
+        from dimaging_edge.generate.overlap import run_tiled
+
+        how = {"tile": options.tile, "overlap": options.overlap}
+        outputs = run_tiled(bundle, graph.name, inputs, progress=progress_line("tiles"), **how)
+    for path in write_outputs(graph, outputs, Path(options.out)):
+        print(path)
+    if options.over:
+        for name, picture in _over(graph, inputs, outputs).items():
+            save_picture(picture, path := Path(options.out) / f"{name}-over.png")
+            print(path)
+    return 0
+
+
+def _over(
+    graph: "Graph", inputs: "Mapping[str, np.ndarray]", outputs: "Mapping[str, np.ndarray]"
+) -> "dict[str, np.ndarray]":
+    """Return for each output of classes, [1, H, W, K], the first image with its classes in colour."""
+    import numpy as np
+
+    known = {t.name: t for t in graph.inputs if t.layout == "NHWC" and t.name in inputs}
+    images = [inputs[name][0] for name in known]
+    found = {}
+    for tensor in graph.outputs:
+        value = outputs[tensor.name]
+        fits = [x for x in images if x.shape[:2] == value.shape[1:3] and x.shape[-1] in (1, 3)]
+        if tensor.layout == "NHWC" and value.shape[-1] > 1 and fits:
+            image = fits[0] / np.float32(255) if fits[0].dtype == np.uint8 else fits[0]
+            found[tensor.name] = overlay(image.astype(np.float32), value[0])
+    if not found:
+        raise InputError(
+            f"--over: graph {graph.name!r} gives no classes a pixel of its image's size, [N, H, W, classes]"
+        )
+    return found
+
+
+def overlay(image: "np.ndarray", scores: "np.ndarray") -> "np.ndarray":
+    """Return an image [H, W, 1 or 3] in [0, 1] with the class of the largest score in colour, [H, W, 3].
+
+    scores: [H, W, classes]. Half of the image shows through; class 0 is left as it is.
+    """
+    import numpy as np
+
+    label = scores.argmax(-1)
+    colours = np.array(COLOURS, np.float32)[(np.maximum(label, 1) - 1) % len(COLOURS)] / 255
+    shown = np.broadcast_to(image, (*image.shape[:2], 3))
+    return np.where(label[..., None] > 0, 0.5 * shown + 0.5 * colours, shown).astype(np.float32)
