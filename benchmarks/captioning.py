@@ -1,6 +1,6 @@
 """Captions of drawn pictures: how many are exact, seen and held-out combinations; and how fast a sentence is found.
 
-    python benchmarks/captioning.py --runs DIR      DIR keeps the run folders; a finished one is not trained again
+    python benchmarks/captioning.py --runs DIR      DIR keeps the run folders; what lies there is not trained again
 
 A caption is exact if it is one of those of the picture's combination: any phrasing, any name of an attribute,
 and every attribute right. Pictures are new draws; seen combinations are those of training, held-out ones one in
@@ -27,6 +27,7 @@ def main() -> int:
     """Train, caption, time."""
     p = figures.parser("captioning", __doc__)
     p.add_argument("--runs", type=Path, help="keep the run folders here")
+    p.add_argument("--sets", nargs="+", default=["shapes", "avatar_captions"], help="drawn sets")
     args = p.parse_args()
 
     from dimaging_tf.quiet import load_tensorflow
@@ -38,7 +39,7 @@ def main() -> int:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     out = figures.Figures("captioning", args.quick, args.json, facts={"threads": 1})
     with tempfile.TemporaryDirectory() as temporary:
-        for name in ("shapes", "avatar_captions"):
+        for name in args.sets:
             drawn(out, name, (args.runs or Path(temporary)) / name, Path(temporary), args.quick)
         speed(out, args.quick)
     return out.finish()
@@ -60,6 +61,9 @@ def drawn(out: figures.Figures, name: str, folder: Path, temporary: Path, quick:
         "captioning", data=name, epochs=1 if quick else None, changes=changes
     )
     seconds = train_in(settings, folder)
+    done = len((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    planned = runs.read_settings(folder).epochs
+    out.facts[f"{name}: epochs"] = f"{done} of {planned}"
     bundle = dimaging_edge.open_bundle(export(folder, temporary / f"{name}-bundle"), threads=1)
     count = 10 if quick else 500
     fresh = captioned.load(train=count, valid=count, seed=1)
