@@ -54,8 +54,11 @@ def main() -> int:
             runs.train(settings(minutes, args.data), run, clock=time.process_time)
         if args.train_only:
             return 0
-        topic = "certificate" if minutes == 5 else f"certificate_{minutes:g}"
-        out = figures.Figures(topic, args.quick, args.json, facts={"eps": EPS, "minutes": minutes})
+        path = args.json
+        if path is None and minutes != 5 and not args.quick:  # each budget has a file of its own
+            path = figures.RESULTS / f"certificate_{minutes:g}.json"
+        facts = {"eps": EPS, "minutes": minutes}
+        out = figures.Figures("certificate", args.quick, path, facts=facts)
         bundles = {
             p: open_bundle(
                 export(run, Path(folder, p), precision=p, certificate=True, gradient=p == "fp32"),
