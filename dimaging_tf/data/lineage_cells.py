@@ -29,7 +29,7 @@ TRACE = (1.0, 0.7, 0.45, 0.25, 0.0)
 LINEAGES = ("lineage 0", "lineage 1")
 NOISE = 0.04
 """Standard deviation of a pixel; full scale is 1."""
-CONTRAST, SPREAD, DRIFT = 0.06, 0.015, 0.018
+CONTRAST, SPREAD, DRIFT = 0.12, 0.03, 0.036
 """Contrast of the lobes: its mean, its spread between cells, and how far the choice moves it either way."""
 STEP, HASTE = 1.0, 0.1
 """Movement in a frame: its standard deviation in pixels, and the change of its logarithm by the choice."""

@@ -5,13 +5,12 @@ So every run has such a flag, which a time limit raises, or a signal (`common.st
 """
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dimaging_edge.bundle.schema import Graph
 from dimaging_edge.bundle.session import runtime
 from dimaging_edge.common.errors import DimagingError, InputError, LimitError
 from dimaging_edge.common.stopping import RUNS
@@ -22,43 +21,51 @@ if TYPE_CHECKING:
 
 def run_session(
     session: "onnxruntime.InferenceSession",
-    graph: Graph,
+    name: str,
+    outputs: "Sequence[str] | onnxruntime.IOBinding",
     feeds: Mapping[str, np.ndarray],
     limit_s: float | None,
 ) -> list[Any]:
-    """Return what a session answers, in the order of the graph's outputs.
+    """Return what a session answers, in the order of `outputs`; nothing where that is a binding.
 
-    limit_s: the longest time in s, None for no limit; LimitError when it is over. DimagingError where
-    onnxruntime fails.
+    name: of the graph, for messages. limit_s: the longest time in s, None for no limit; LimitError when it is
+    over. DimagingError where onnxruntime fails.
     """
-    with _stoppable(limit_s) as options:
-        try:
-            return session.run([output.name for output in graph.outputs], feeds, options)
-        except Exception as error:  # onnxruntime raises a dozen unrelated types
-            if options.terminate and limit_s is not None:
-                raise LimitError(
-                    f"{graph.name}: not done after {limit_s:g} s, the limit; allow it longer with limit_s= "
-                    "(--limit), or give it less"
-                ) from None
-            shapes = ", ".join(f"{key}{array.shape}" for key, array in feeds.items())
-            text = " ".join(str(error).split())
-            raise DimagingError(f"{graph.name}: onnxruntime failed on {shapes}: {text}") from None
-
-
-@contextmanager
-def _stoppable(limit_s: float | None) -> Iterator[Any]:
-    if limit_s is not None and not 0 < limit_s < threading.TIMEOUT_MAX:
-        raise InputError(f"limit_s: expected a time above 0 s, received {limit_s!r}")
-    options = runtime(allow_fallback=True).RunOptions()
-    timer = None
-    if limit_s is not None:
-        timer = threading.Timer(limit_s, setattr, (options, "terminate", True))
-        timer.daemon = True
-        timer.start()
+    options = _run_options()()
+    timer = None if limit_s is None else _timer(limit_s, options)
     RUNS.add(options)
     try:
-        yield options
+        if isinstance(outputs, list):
+            return session.run(outputs, feeds, options)
+        session.run_with_iobinding(outputs, options)
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        if options.terminate and limit_s is not None:
+            raise LimitError(
+                f"{name}: not done after {limit_s:g} s, the limit; allow it longer with limit_s= "
+                "(--limit), or give it less"
+            ) from None
+        shapes = ", ".join(f"{key}{array.shape}" for key, array in feeds.items())
+        text = " ".join(str(error).split())
+        raise DimagingError(f"{name}: onnxruntime failed on {shapes}: {text}") from None
+    else:
+        return []
     finally:
         RUNS.discard(options)
         if timer is not None:
             timer.cancel()
+
+
+@cache
+def _run_options() -> Any:
+    """Return the class of a run's options; to look onnxruntime up in each call costs as much as a run."""
+    return runtime(allow_fallback=True).RunOptions
+
+
+def _timer(limit_s: float, options: Any) -> threading.Timer:
+    """Return a timer that runs, and stops what has these options."""
+    if not 0 < limit_s < threading.TIMEOUT_MAX:
+        raise InputError(f"limit_s: expected a time above 0 s, received {limit_s!r}")
+    timer = threading.Timer(limit_s, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    return timer
