@@ -5,8 +5,8 @@
 Both learn from the same four fifths of the trials and are judged by the last fifth; ten repetitions with other
 fifths. LDA (scikit-learn, Ledoit and Wolf's shrinkage) reads the mean of the last 8 steps minus that of the
 first 10; the ensemble reads the series. Everything is measured on the training part alone, whitening too.
-"Averaged" adds both scores, each divided by its spread on the training part. No setting is chosen by a fold.
-The intervals are those of the trials (Wilson, 95 %), each judged by the majority of the repetitions.
+"Averaged" adds both scores, each divided by its spread on the training part. Settings were chosen by folds of
+the same trials, so the figures are optimistic; trials that were never seen judge. The intervals are those of the trials (Wilson, 95 %), each judged by the majority of the repetitions.
 """
 
 import sys
