@@ -7,8 +7,8 @@ int8, convs  static QDQ: u8 activations x s8 weights per channel, ranges by min-
              stays float32: it costs little time and gives back most of the lost signal. So does a
              first convolution over up to 4 channels: int8 kernels are slower on so few.
              Transposed convolutions become sub-pixel convolutions, which have int8 kernels.
-int8, dense  dynamic: the ranges of activations are taken anew in each run. A graph of matrix
-             products alone loses less so, and is faster.
+int8, dense  a scale for each row of activations, taken when it runs (row_scales.py): a graph of matrix
+             products alone loses less so, and no answer depends on its neighbours in the batch.
 int8, LSTM   the weights of LSTM, GRU and RNN are bytes in the file and float32 when it runs: the
              standard has no recurrent operator of whole numbers.
 """
@@ -26,6 +26,7 @@ from dimaging_export.errors import ExportError
 from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean, sort_nodes
 from dimaging_export.precision.concat_scales import clipped, share_scales
+from dimaging_export.precision.row_scales import quantize_products
 from dimaging_export.precision.subpixel import rewrite
 from dimaging_export.precision.weight_storage import RECURRENT, recurrent_in_bytes
 
@@ -81,7 +82,7 @@ def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
 
 
 def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
-    """Quantise a graph with convolutions statically (QDQ), and one of matrix products dynamically."""
+    """Quantise a graph with convolutions statically (QDQ), and one of matrix products by rows."""
     ops = {node.op_type for node in model.graph.node}
     if not ops & (_PRODUCTS | set(RECURRENT)):
         raise ExportError(
@@ -91,7 +92,7 @@ def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
     if ops & _CONVOLUTIONS:
         model = _static(model, feeds, float_tail)
     elif ops & _PRODUCTS:
-        model = _dynamic(model)
+        model = _by_rows(model)
     recurrent_in_bytes(model.graph)
     return model
 
@@ -184,23 +185,26 @@ def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.Model
     return changed
 
 
-def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
+def _by_rows(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Give matrix products a scale a row, and tables of words bytes."""
     from onnxruntime import quantization as q
 
     _split_gemm(model)
-    recurrent = [node.name for node in model.graph.node if node.op_type in RECURRENT]
+    quantize_products(model)
+    weights = {t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
+    if not any(n.op_type == "Gather" and n.input[0] in weights for n in model.graph.node):
+        return model
 
     def quantize(source: str, target: str) -> None:
         q.quantize_dynamic(
-            source, target, weight_type=q.QuantType.QInt8, per_channel=True, reduce_range=True,
-            nodes_to_exclude=recurrent,  # it would write operators of onnxruntime's own
+            source, target, weight_type=q.QuantType.QInt8, op_types_to_quantize=["Gather"],
         )  # fmt: skip
 
     return _through_files(model, quantize)
 
 
 def _split_gemm(model: onnx.ModelProto) -> None:
-    """Replace each Gemm by MatMul and Add, in place: the dynamic quantiser knows MatMul alone."""
+    """Replace each Gemm by MatMul and Add, in place, so that there is one kind of product."""
     nodes = []
     for node in model.graph.node:
         if node.op_type == "Gemm" and not node.attribute and len(node.input) == 3:

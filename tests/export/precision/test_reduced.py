@@ -133,10 +133,9 @@ def test_something_becomes_int8_after_all():
     assert {name for name in kept(two) if "Conv" in name} == {"b/Conv"}
 
 
-def test_dense_graphs_are_quantised_dynamically():
+def test_dense_graphs_have_a_scale_a_row():
     nodes = count(change_precision(build("dense"), "int8", []))
-    assert nodes["MatMulInteger"] == 2
-    assert nodes["DynamicQuantizeLinear"] == 2
+    assert (nodes["QuantizeLinear"], nodes["DequantizeLinear"], nodes["ReduceMax"]) == (2, 4, 2)
 
 
 @pytest.mark.parametrize("layer", [L.LSTM, L.GRU, L.SimpleRNN])
