@@ -8,6 +8,8 @@ value: 127 would look saturated to the gradient, which passes where no byte is a
 two dequantised tensors and their MatMul as one product of whole numbers.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -80,5 +82,5 @@ def _product(
     ]
 
 
-def _node(op: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
+def _node(op: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
     return helper.make_node(op, inputs, [output], name=output, **attributes)
