@@ -101,7 +101,8 @@ def export(
     target         "cpu", "cuda", "phone" or "web"
     data           real inputs to calibrate on and judge by: a name or path for dimaging_tf.data.load,
                    a Dataset, an array of examples, such as images [N, H, W, C], or a pair of it and
-                   labels; by default what the model was trained on
+                   labels; for a plain model of several inputs a dict of arrays by their names;
+                   by default what the model was trained on
     force          replace a bundle that is there
     uint8          whether images are bytes, 0 to 255; by default as the target likes it
     size           height and width of examples where the model takes any, in pixels; the phone's

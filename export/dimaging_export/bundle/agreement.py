@@ -36,7 +36,8 @@ class Agreement:
 
 def judged_by_agreement(subject: Subject, real: RealData | None) -> Subject:
     """Return the subject, with this figure of merit if it is a plain classifier and there are images."""
-    if subject.model is not None or real is None or len(subject.graphs) != 1:
+    by_name = real is not None and isinstance(real.judging.x, dict)
+    if subject.model is not None or real is None or by_name or len(subject.graphs) != 1:
         return subject
     ((name, graph),) = subject.graphs.items()
     if not _classifies(graph, real.judging.label):

@@ -1,11 +1,13 @@
 """Real examples, images or any other kind of data: some to calibrate on, others to prove and judge with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dimaging_export.bundle.named_inputs import named_inputs
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES
@@ -23,7 +25,8 @@ _PLACES = 2**20
 class Examples:
     """Examples of data, and their labels: images and movies in [0, 1], series and tokens as they are."""
 
-    x: np.ndarray
+    x: Any
+    """An array, or for a plain model of several inputs a dict of arrays by their names."""
     label: np.ndarray | None
 
     def part(self, which: Any) -> "Examples":
@@ -47,12 +50,15 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
     """Load the real examples that `data` names; None where a plain model came without any.
 
     data: None (what the model learned from), a name or path of dimaging_tf.data, a Dataset, an
-    array of examples (integers of images and movies become [0, 1]) or a pair (array, labels). size:
+    array of examples (integers of images and movies become [0, 1]), a pair (array, labels), or a dict of
+    arrays by the names of a plain model's inputs. size:
     height and width, where the model takes any: larger images are cut, smaller ones repeated.
     ExportError where the examples do not fit the model.
     """
     if data is None and subject.data is None:
         return None
+    if isinstance(data, Mapping):
+        return _by_name(named_inputs(data, subject))
     if data is None or isinstance(data, str) or hasattr(data, "__fspath__"):
         name, options = (data, {}) if data is not None else subject.data or ("", {})
         data = _load(name, options, subject, size)
@@ -77,6 +83,17 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         judging.part(slice(min(max(_PLACES // max(places, 1), 8), 256))),
         name, licence, apart,
     )  # fmt: skip
+
+
+def _by_name(inputs: dict[str, np.ndarray]) -> RealData:
+    """Return rows of several inputs: some to calibrate on, others (of enough) to judge by."""
+    count = len(next(iter(inputs.values())))
+    half = min(CALIBRATION_IMAGES, count // 2) if count >= 16 else 0
+    parts = (slice(half or CALIBRATION_IMAGES), slice(half, half + 64))
+    calibration, judging = (
+        Examples({name: x[part] for name, x in inputs.items()}, None) for part in parts
+    )
+    return RealData(calibration, judging, "inputs of the caller", "unstated", half > 0)
 
 
 def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Dataset:

@@ -140,7 +140,7 @@ class Subject:
                 digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def examples(self, x: np.ndarray, label: np.ndarray | None) -> dict[str, Arrays]:
+    def examples(self, x: Any, label: np.ndarray | None) -> dict[str, Arrays]:
         """Make the inputs of every graph from examples of the data; returns graph -> input -> values."""
         if self.model is not None:
             found = self.model.examples(x, label)
@@ -152,6 +152,8 @@ class Subject:
         if len(self.graphs) > 1:  # nobody says which of them reads the data
             return {}
         ((name, graph),) = self.graphs.items()
+        if isinstance(x, dict):
+            return {name: x}
         inputs, _ = names_of(graph)
         return {name: {inputs[0]: x}} if len(inputs) == 1 else {}
 

@@ -1,0 +1,49 @@
+"""Real values of a plain model of several inputs, by their names: data={"content": ..., "style": ...}."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from dimaging_edge.common.errors import near
+
+from dimaging_export.bundle.subject import Subject
+from dimaging_export.errors import ExportError
+from dimaging_export.graph.interface import names_of
+
+
+def named_inputs(data: Mapping[str, object], subject: Subject) -> dict[str, np.ndarray]:
+    """Return the arrays of every input, in its type, row i of each belonging together; ExportError otherwise.
+
+    Values are taken as they are: whole numbers of a float input are not scaled.
+    """
+    if subject.model is not None or len(subject.graphs) != 1:
+        raise ExportError(
+            f"data= by the names of inputs is for a plain Keras model; {subject.name} makes the inputs of "
+            "its graphs itself: pass its examples as one array"
+        )
+    (graph,) = subject.graphs.values()
+    names, _ = names_of(graph)
+    for name in data:
+        if name not in names:
+            raise ExportError(f"data: {subject.name} has no input {name!r}; {near(name, names)}")
+    if missing := [name for name in names if name not in data]:
+        raise ExportError(
+            f"data: {', '.join(missing)} of {subject.name} is missing; give every input"
+        )
+    found = {}
+    for name, tensor in zip(names, graph.inputs, strict=True):
+        array, wanted = np.asarray(data[name]), tuple(tensor.shape)
+        fits = array.ndim == len(wanted) and all(
+            w in (None, g) for w, g in zip(wanted[1:], array.shape[1:], strict=True)
+        )
+        if not fits or array.dtype.kind not in "fiub":
+            raise ExportError(
+                f"data: input {name!r} takes numbers of the shape {list(wanted)}; received {array.dtype} "
+                f"{list(array.shape)}"
+            )
+        if not len(array) or not np.isfinite(array).all():
+            raise ExportError(f"data: {name!r} is empty, or holds NaN or infinity")
+        found[name] = np.asarray(array, tensor.dtype, order="C")
+    if len({len(array) for array in found.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(array)}" for name, array in found.items())
+        raise ExportError(f"data: every input needs as many rows as the others; received {sizes}")
+    return found
