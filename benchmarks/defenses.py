@@ -78,7 +78,7 @@ def robust(
     model_name = "adversarial_training" if name == "pgd" else name
     settings = runs.default_settings(
         model_name, data="mnist", data_options={"data_dir": str(data)}, minutes=minutes, batch=128, seed=seed,
-        learning_rate=2e-3, changes={"eps": EPS, "test_steps": 10, **RECIPES[name]},
+        learning_rate=2e-3, changes={"eps": EPS, "test_steps": 1 if quick else 4, **RECIPES[name]},
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         runs.train(settings, Path(folder) / "run", clock=time.process_time)
