@@ -129,7 +129,7 @@ _ENTRIES = (
         "lineage", "lineage:Lineage",
         "what a cell will become, generations before it shows: CNN and recurrent layer",
         lecture="prospective identification of lineage choice", paper="Buggenthin et al. 2017",
-        data="lineage_cells", learning_rate=4e-3, batch=64, epochs=8,
+        data="lineage_cells", learning_rate=3e-3, batch=64, epochs=8,
         optimizer={"global_clipnorm": 1.0},
     ),
     Entry(

@@ -1,6 +1,6 @@
 """Prospective lineage: how early can it be said what a cell will become, beside the exact optimum?
 
-python examples/lineage.py --epochs 16
+python examples/lineage.py --epochs 8
 
 Simulated cells before their lineage shows. Trains, exports, and judges fresh cells of each generation by the
 exported file. The picture shows the AUC 0 to 4 generations before the marker; 4 is before the choice.
@@ -20,7 +20,7 @@ from dimaging_tf.evaluation import metrics, plots
 from dimaging_tf.models import Lineage, LineageConfig, lineage
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--epochs", type=int, default=16)
+parser.add_argument("--epochs", type=int, default=8)
 parser.add_argument("--cells", type=int, default=1000, help="fresh cells of each generation")
 parser.add_argument("--out", type=Path, default=Path("runs/example-lineage"))
 args = parser.parse_args()

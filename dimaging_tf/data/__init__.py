@@ -95,7 +95,7 @@ _SOURCES = {
         "series",
     ),
     "lineage_cells": _Source(
-        "9,000 simulated movies of cells before their lineage shows, 8 frames of 27 x 27",
+        "17,000 simulated movies of cells before their lineage shows, 8 frames of 27 x 27",
         "lineage_cells:load_lineage_cells",
         ("seed",),
         "movie",

@@ -35,7 +35,7 @@ STEP, HASTE = 1.0, 0.1
 """Movement in a frame: its standard deviation in pixels, and the change of its logarithm by the choice."""
 REACH = 2
 """The longest movement in a frame along either axis, pixels."""
-TRAIN, VALID = 8000, 1000
+TRAIN, VALID = 16_000, 1000
 _GRID = 33
 """Points of the integral over the contrast."""
 
@@ -90,7 +90,7 @@ def _log_odds(x: np.ndarray, early: Sequence[int]) -> np.ndarray:
 
 
 def load_lineage_cells(seed: int = 0) -> Dataset:
-    """Draw 8,000 cells of 0 to 3 generations before their marker to learn from, and 1,000 to judge by."""
+    """Draw 16,000 cells of 0 to 3 generations before their marker to learn from, and 1,000 to judge by."""
     parts = []
     for stream, count in enumerate((TRAIN, VALID)):
         rng = np.random.default_rng([seed, stream])

@@ -22,6 +22,7 @@ def make(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     _digits(folder)
     _faces(folder, rng)
+    _tracks(folder, rng)
     for kind, draw in (("photos", _photos), ("nuclei16", _nuclei)):
         (folder / kind).mkdir(exist_ok=True)
         draw(folder / kind, rng)
@@ -69,6 +70,24 @@ def _faces(folder: Path, rng: np.random.Generator) -> None:
         person=np.arange(400) // 10,
         glasses=glasses,
     )
+
+
+def _tracks(folder: Path, rng: np.random.Generator) -> None:
+    """lineage_tracks.npz: 12 trees of a cell that divides after 60 frames, and a cell that is lost."""
+    parts = []
+    for tree in range(12):
+        for cell, (first, count, parent) in enumerate(
+            [(0, 60, 0), (60, 50, 0), (60, 50, 0), (0, 50, 3)]
+        ):
+            rows = np.zeros((count, 8), np.float32)
+            rows[:, 0] = rows[:, 6] = rows[:, 7] = 10 * tree + cell + 1
+            rows[:, 1] = first + np.arange(count)
+            rows[:, 2:4] = rng.uniform(0, 900, 2) + rng.normal(0, 2, (count, 2)).cumsum(0)
+            rows[:, 6:8] = 10 * tree + parent + 1
+            rows[:, 5] = cell in (1, 2)
+            parts.append(rows)
+    columns = ["track", "frame", "y", "x", "state", "generation", "root", "parent"]
+    np.savez(folder / "lineage_tracks.npz", points=np.concatenate(parts), columns=np.array(columns))
 
 
 def _photos(folder: Path, rng: np.random.Generator) -> None:
