@@ -59,6 +59,13 @@ def main() -> int:
             )
             for precision in ("fp32", "int8")
         }
+        out.facts = {
+            "minutes of two cores": (runs.read_settings(run).minutes or 0) / 2,
+            "steps": int(model.optimizer.iterations),
+            "learned from": [file.name for file in learned],
+            "held back": [file.name for file in judged],
+            "settings": {name: getattr(model.config, name) for name in CHANGES},
+        }
         for precision, bundle in pieces.items():
             start = time.perf_counter()
             found = [
@@ -76,13 +83,6 @@ def main() -> int:
             )
             out.add(f"adapted Rand error, {precision}", scores.rand_error)
             out.add(f"a slice of 1024 x 1024 in tiles of 512, {precision}", seconds, "", "s")
-    out.facts = {
-        "minutes of two cores": minutes if args.run is None else None,
-        "steps": int(model.optimizer.iterations),
-        "learned from": [file.name for file in learned],
-        "held back": [file.name for file in judged],
-        "settings": {name: getattr(model.config, name) for name in CHANGES},
-    }
     return out.finish()
 
 

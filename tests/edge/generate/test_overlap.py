@@ -48,7 +48,7 @@ def test_progress_counts_the_tiles(toy: Path) -> None:
     [
         (
             "decoder",
-            {"z": np.zeros((1, 3), np.float32)},
+            {"z": np.zeros((1, 4), np.float32)},
             {},
             "takes no image, so there is nothing to cut",
         ),
@@ -76,7 +76,7 @@ def test_the_command_runs_in_tiles(toy: Path, tmp_path: Path, capsys) -> None:
     capsys.readouterr()
     assert main([*given, "--overlap", "4"]) == 1
     assert "--overlap is of --tile; give both, or neither" in capsys.readouterr().err
-    np.save(tmp_path / "z.npy", np.zeros((1, 3), np.float32))
+    np.save(tmp_path / "z.npy", np.zeros((1, 4), np.float32))
     noise = ["run", str(toy), "decoder", "--input", f"z={tmp_path / 'z.npy'}", "--over"]
     assert main([*noise, "--out", str(tmp_path / "over")]) == 1
     assert "--over: graph 'decoder' gives no classes a pixel" in capsys.readouterr().err
