@@ -9,7 +9,6 @@ both            their sum: the cross-entropy has a gradient everywhere, Dice min
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 from keras import ops
 
 LOSSES = ("cross-entropy", "dice", "both")
@@ -35,7 +34,8 @@ class SegmentationLoss(keras.losses.Loss):
         truth = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
         loss = ops.zeros_like(y_pred[:, 0, 0, 0])
         if self.kind != "dice":
-            chosen = truth * np.asarray(self.weights, y_pred.dtype) if self.weights else truth
+            weights = self.weights or (1.0,) * y_pred.shape[-1]
+            chosen = truth * ops.convert_to_tensor(weights, y_pred.dtype)
             loss -= ops.mean(ops.sum(chosen * ops.log_softmax(y_pred), -1), (1, 2))
         if self.kind != "cross-entropy":
             found = ops.softmax(y_pred)
