@@ -55,7 +55,7 @@ def test_edge_runs_without_tensorflow(bundle, tmp_path, monkeypatch):
     assert np.load(tmp_path / "out" / "image.npy").shape == (3, 8, 8, 1)
 
     train = subprocess.run(
-        [python.parent / "dimaging", "list"], capture_output=True, text=True, check=False
+        [python.parent / "dimaging", "train", "vae"], capture_output=True, text=True, check=False
     )
     assert train.returncode == 1
     assert "pip install 'dimaging[train,export,cpu]'" in train.stderr

@@ -66,12 +66,12 @@ def _movies(folder: Path) -> None:
     export(
         models.Lineage(),
         folder / "bundle" / "lineage",
-        data=np.zeros((1, 8, 27, 27, 1), np.float32),
+        data=(np.zeros((4, 8, 27, 27, 1), np.float32), np.array([0, 1, 0, 1])),
     )
     export(
         models.FrameSelection(),
         folder / "bundle" / "frames",
-        data=np.zeros((1, 16, 8, 8, 1), np.float32),
+        data=(np.zeros((4, 16, 8, 8, 1), np.float32), np.array([0, 1, 0, 1])),
     )
 
 

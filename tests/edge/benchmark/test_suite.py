@@ -108,7 +108,7 @@ def test_nodes_by_provider() -> None:
         {"cat": "Session", "name": "model_run"},
     ]
     found = nodes_by_provider(json.dumps(events))
-    assert found == {"cpu": 2, "cuda": 1, "XnnpackExecutionProvider": 1}
+    assert found == {"cpu": 2, "cuda": 1, "xnnpack": 1}
 
 
 def test_environment() -> None:
