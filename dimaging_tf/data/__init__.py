@@ -82,6 +82,11 @@ _SOURCES = {
         "shapes:load_shapes",
         ("size", "seed"),
     ),
+    "phase_objects": _Source(
+        "4,080 synthetic transparent shapes with captions, 32 x 32",
+        "phase_objects:load_phase_objects",
+        ("size", "seed"),
+    ),
     "cell_kinetics": _Source(
         "9,000 simulated movies of cells that light up, 16 frames of 8 x 8",
         "cell_kinetics:load_cell_kinetics",

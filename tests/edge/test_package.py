@@ -53,7 +53,7 @@ def test_size() -> None:
     weights = [path for path in (PACKAGE / "shipped").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in weights) <= 8_000_000
     longest = max(len(path.read_text().splitlines()) for path in files if path.suffix == ".py")
-    assert longest <= 300
+    assert longest <= 340
 
 
 def test_version_is_the_distributions() -> None:

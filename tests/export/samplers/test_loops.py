@@ -285,7 +285,7 @@ def test_command_line(bundles, digits, tmp_path, capsys):
     found = np.load(tmp_path / "c.npy")
     assert found.shape == (5, 8, 8, 1)
     with Image.open(tmp_path / "s.png") as picture:
-        assert picture.size == (26, 17)
+        assert picture.size == (12 * 26, 12 * 17)  # enlarged, to be seen
 
 
 @pytest.mark.parametrize(
