@@ -83,7 +83,7 @@ def test_the_command_draws_a_grid(told, tmp_path, capsys):
         words = ["sample", str(told), "--n", "5", "--seed", seed, "--out", str(tmp_path / name)]
         assert cli.main(words) == 0
     a, b, c = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in "abc")
-    assert a.shape[:2] == (2 * 9 - 1, 3 * 9 - 1)
+    assert a.shape[:2] == (12 * (2 * 9 - 1), 12 * (3 * 9 - 1))  # enlarged, to be seen
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
     assert cli.main(["sample", str(told), "--label", "3"]) == 1
