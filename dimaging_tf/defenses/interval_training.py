@@ -89,6 +89,7 @@ class IntervalTraining(classifier.Classifier):
 
     config_class = Config
     registry_name = "interval_training"
+    mixed_precision = False  # bounds are sums of magnitudes, which half precision would not bound
     builder = staticmethod(build_certified)
 
     def __init__(self, config: Config | None = None, **kwargs):
@@ -103,7 +104,7 @@ class IntervalTraining(classifier.Classifier):
 
     def train_step(self, data):
         """Take one step on the cross-entropy of the worst logits."""
-        image, label = data
+        image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         clean, eps = self.config.clean, self.eps_at(self.optimizer.iterations.value)
 
         def loss_of():
@@ -123,7 +124,7 @@ class IntervalTraining(classifier.Classifier):
 
     def test_step(self, data):
         """Report loss and certified share at the full eps, and the accuracy."""
-        image, label = data
+        image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         worst = worst_logits(self.network, image, label, self.config.eps)
         return self.track({
             "loss": _cross_entropy(label, worst), "accuracy": _right(self.call(image), label),

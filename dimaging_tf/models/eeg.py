@@ -190,7 +190,7 @@ class EEG(DeployableModel):
 
     def train_step(self, data):
         """One step of every member on mixed pairs of the batch, which comes shuffled; accuracy is on them."""
-        x, label = data
+        x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         share = step_uniform(tf.shape(x)[:1], self.config.seed, self.optimizer.iterations)
         share = tf.sin(share * np.float32(np.pi / 2)) ** 2  # Beta(1/2, 1/2): mostly near 0 or 1
         other = tf.roll(tf.range(tf.shape(x)[0]), 1, 0)
@@ -215,7 +215,7 @@ class EEG(DeployableModel):
 
     def test_step(self, data):
         """Cross-entropy and accuracy of the mean of all members."""
-        x, label = data
+        x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         logits = self(x)
         loss = _cross_entropy(tf.one_hot(label, self.config.classes), logits[:, None])
         right = tf.equal(tf.argmax(logits, -1), tf.cast(label, tf.int64))

@@ -221,12 +221,12 @@ class FrameSelection(DeployableModel):
 
     def train_step(self, data):
         """One step with masks of its own for every movie, or with the chosen one."""
-        inputs, label = data
+        inputs, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.track(descend(self, lambda: self._loss(inputs, label, training=True)))
 
     def test_step(self, data):
         """The same without a step: before the choice, random masks are judged."""
-        inputs, label = data
+        inputs, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.track(self._loss(inputs, label, training=False)[1])
 
     def transform(self, x, label, seed):

@@ -42,9 +42,7 @@ def test_gru_is_one_op(settings, run, randomised):
 def test_whole_numbers_go_to_embeddings_only():
     tokens = keras.Input((4,), dtype="int32", name="tokens")
     model = keras.Model(tokens, {"y": L.Dense(2)(tokens)})
-    with pytest.raises(
-        ExportError, match="reads int32; its emitter knows float32"
-    ):
+    with pytest.raises(ExportError, match="reads int32; its emitter knows float32"):
         convert(model, converter="direct")
 
 
