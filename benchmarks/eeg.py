@@ -115,7 +115,7 @@ class _Ensemble:
         for variable in self.model.optimizer.variables:
             if "learning_rate" not in variable.path:
                 variable.assign(np.zeros(variable.shape, variable.dtype))
-        self.model.adapt(x[train], label[train])
+        self.model.measure(x[train], label[train])
         split = data.Split(x[train], label[train].astype(np.int32), "series")
         batches = data.batches(split, len(train), seed=seed)
         self.model.fit(batches, steps_per_epoch=self.steps, epochs=1, verbose=0)

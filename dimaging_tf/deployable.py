@@ -192,7 +192,7 @@ class DeployableModel(TrackedModel, ABC):
         """
         return dataset
 
-    def adapt(self, x: np.ndarray, label: np.ndarray | None) -> None:
+    def measure(self, x: np.ndarray, label: np.ndarray | None) -> None:
         """Measure on the training split what the model keeps fixed, such as the noise.
 
         `dimaging train` calls it once, before the first step.

@@ -30,7 +30,7 @@ x, label = trials.train.x, np.asarray(trials.train.label)
 config = eeg.EEG.config_for(trials.shape, {**eeg.EEG.settings_for(trials), "members": args.members})
 model = eeg.EEG(config)
 model.check_data(trials)
-model.adapt(x, label)  # measures the noise, in the training trials alone
+model.measure(x, label)  # measures the noise, in the training trials alone
 
 steps = args.epochs * -(-len(x) // 64)
 rate = keras.optimizers.schedules.CosineDecay(0.0, steps, warmup_target=0.1, warmup_steps=10)

@@ -16,7 +16,7 @@ from dimaging_edge import attacks
 from dimaging_edge.robustness import Claim, evaluate, wilson
 
 from dimaging_tf import data
-from dimaging_tf.attacks.oracle import KerasOracle
+from dimaging_tf.attacks import oracle as keras_oracle
 from dimaging_tf.defenses import adversarial_training, logit_pairing
 from dimaging_tf.evaluation import plots
 
@@ -47,7 +47,7 @@ for name, model in defences.items():
     keras.utils.set_random_seed(0)
     model.compile(keras.optimizers.Adam(2e-3))
     model.fit(train, digits.train.label, batch_size=100, epochs=args.epochs, verbose=0)
-    oracle = KerasOracle(model.network)
+    oracle = keras_oracle.KerasOracle(model.network)
     result = attacks.pgd(oracle, x, y, threat, steps=10, step=args.eps / 4)
     fooled.append(result.x[np.argsort(~result.success, kind="stable")[:8]])
     short = 1 - result.rate

@@ -18,8 +18,8 @@ from dimaging_export import export
 from sklearn.metrics import roc_auc_score
 
 from dimaging_tf import data
-from dimaging_tf.attacks.oracle import KerasOracle
-from dimaging_tf.defenses.safetynet import fit_safetynet
+from dimaging_tf.attacks import oracle as keras_oracle
+from dimaging_tf.defenses import safetynet
 from dimaging_tf.evaluation import plots
 from dimaging_tf.models import classifier
 
@@ -36,7 +36,7 @@ model = classifier.Classifier()
 model.compile(keras.optimizers.Adam(2e-3), **model.objective())
 model.fit(train, digits.train.label, batch_size=100, epochs=args.epochs, verbose=2)
 
-oracle = KerasOracle(model.network)
+oracle = keras_oracle.KerasOracle(model.network)
 weak, strong = attacks.Threat("linf", 0.1), attacks.Threat("linf", 0.2)
 known = {
     "FGSM .2": lambda x, y: attacks.fgsm(oracle, x, y, strong),
@@ -54,7 +54,7 @@ def fooled(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
 chosen = np.random.default_rng(0).permutation(len(train))[: 3 * args.images]
 y = np.asarray(digits.train.label, np.int64)[chosen]
 teach = fooled(train[chosen[: args.images]], y[: args.images])
-safe = fit_safetynet(model, train[chosen], list(teach.values()))
+safe = safetynet.fit_safetynet(model, train[chosen], list(teach.values()))
 bundle = export(safe, args.out / "bundle", gradient=True, data=digits, force=True)
 deployed = attacks.of_bundle(edge.open_bundle(bundle))
 

@@ -114,6 +114,7 @@ def train(
 
     The folder holds checkpoints, a record and sample pictures; --resume continues a run that was stopped.
     """
+    from dimaging_tf.data import check_name
     from dimaging_tf.training import runs
 
     if resume and not model and out is None:
@@ -153,6 +154,7 @@ def train(
             data_options={k: v for k, v in options.items() if v is not None},
             changes=parse_changes(set_ or []), init=init and str(init),
         )  # fmt: skip
+        check_name(settings.data)
     load_tensorflow()
     from dimaging_tf.training.phases import Phased
     from dimaging_tf.training.progress import Progress

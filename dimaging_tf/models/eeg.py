@@ -4,7 +4,7 @@
                   --> filters over channels --> GRU over windows --> logits of each member --mean--> logits
 
 An ensemble of small GRUs. EEG has many channels and few trials, and its noise is the same in most of them;
-so the first layer is fixed: it makes the noise of the training trials white (`adapt`, see
+so the first layer is fixed: it makes the noise of the training trials white (`measure`, see
 `sequence.whitening`), and leaves with the network. Each member has weights of its own, in one layer
 (`sequence.ensemble`). Training mixes pairs of trials and adds noise (Zhang et al. 2018, arXiv 1710.09412).
 
@@ -171,10 +171,10 @@ class EEG(DeployableModel):
                 f"eeg: all training series of {dataset.name} have one label; expected two classes at least"
             )
 
-    def adapt(self, x, label):
+    def measure(self, x, label):
         """Measure the noise of training series [N, T, C], label int [N], and set the whitening layer."""
         if label is None:
-            raise ValueError("eeg: adapt needs the labels of the series. Received: label=None")
+            raise ValueError("eeg: measure needs the labels of the series. Received: label=None")
         front = keras.Model(self.members.input, build_front(self.config, self.members.input))
         pooled = np.asarray(front(np.asarray(x)))
         matrix = whitening(pooled, label, pooled[:, -self.config.late :].mean(1))

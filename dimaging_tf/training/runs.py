@@ -36,15 +36,12 @@ class Settings:
 def default_settings(model: str, **given: Any) -> Settings:
     """Return the registry's settings for `model`, with what was given instead (None: not given).
 
-    UserError for a name that is no model or no setting of it, DataError for data that is not there: what can
-    be said before TensorFlow loads.
+    UserError for a name that is no model or no setting of it, which is said before TensorFlow loads.
     """
-    from dimaging_tf import data
     from dimaging_tf.training.model_settings import check_names
 
     entry = registry.find(model)
     check_names(entry, list(given.get("changes") or {}))
-    data.check_name(given.get("data") or entry.data)
     defaults = {
         k: getattr(entry, k)
         for k in ("data", "epochs", "batch", "learning_rate", "optimizer", "augment")
@@ -297,7 +294,7 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
     model = model_class(model_class.config_for(dataset.shape, changes))
     model.compile(optimizer=_adam(settings, steps), **model.objective())
     model.check_data(dataset)
-    model.adapt(dataset.train.x, dataset.train.label)
+    model.measure(dataset.train.x, dataset.train.label)
     if settings.init:
         _take_weights(model, settings.init)
     return model

@@ -42,14 +42,14 @@ def test_a_channel_that_never_changes_is_no_division_by_zero():
     x, label = series()
     x[..., 1] = 5.0
     model = model_of()
-    model.adapt(x, label)
+    model.measure(x, label)
     assert np.isfinite(model.run("eeg", series=x)["logits"]).all()
 
 
 def test_the_front_whitens_takes_means_and_subtracts_the_baseline():
     x, label = series()
     model = model_of()
-    model.adapt(x, label)
+    model.measure(x, label)
     matrix = model.members.get_layer("whitening").get_weights()[0]
     windows = (x @ matrix).reshape(len(x), 6, 2, 3).mean(2)
     expected = windows[:, 2:] - windows[:, :2].mean(1, keepdims=True)
@@ -60,7 +60,7 @@ def test_the_front_whitens_takes_means_and_subtracts_the_baseline():
 def test_whitening_does_not_train_and_members_stay_apart():
     x, label = series()
     model = model_of()
-    model.adapt(x, label)
+    model.measure(x, label)
     fixed = model.members.get_layer("whitening").get_weights()[0]
     model.compile(keras.optimizers.Adam(100.0, epsilon=100.0, beta_2=0.0))
     model.fit(x, label, batch_size=20, epochs=3, verbose=0)
@@ -91,7 +91,7 @@ def test_it_finds_the_hand():
     trials = load_eeg_trials()
     keras.utils.set_random_seed(0)
     model = EEG(Config())
-    model.adapt(trials.train.x, trials.train.label)
+    model.measure(trials.train.x, trials.train.label)
     model.compile(keras.optimizers.Adam(100.0, epsilon=100.0, beta_2=0.0))
     model.fit(trials.train.x, np.asarray(trials.train.label), batch_size=100, epochs=20, verbose=0)
     assert model.score(model.run, trials.valid.x, trials.valid.label) > 75
@@ -112,7 +112,7 @@ def test_trials_are_a_function_of_the_seed():
         (lambda: Config((12, 3), window=5), "need 45 steps, in windows of 5. Received: 12"),
         (lambda: Config(names=("left",)), "as many as the 2 classes, or none. Received: 1"),
         (lambda: block_mask((4, 6), 2, 2), "4 x 6 cannot be shared out among 2 members of 2 gates"),
-        (lambda: model_of().adapt(series()[0], None), "adapt needs the labels"),
+        (lambda: model_of().measure(series()[0], None), "measure needs the labels"),
         (
             lambda: model_of().score(lambda graph, inputs: {}, series()[0]),
             "the accuracy needs labels",
