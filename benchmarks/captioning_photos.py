@@ -104,7 +104,7 @@ def nearest(model: Any, dataset: Any) -> np.ndarray:
     seen = [
         split.x[:, 0, 0]
         for part in ("train", "valid")
-        for split in [getattr(model.prepared(dataset), part)]
+        for split in [getattr(model.precomputed(dataset), part)]
     ]
     train, valid = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in seen)
     return (valid @ train.T).argmax(1)

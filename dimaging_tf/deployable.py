@@ -185,7 +185,7 @@ class DeployableModel(TrackedModel, ABC):
     def check_batch(self, dataset: Any, batch: int) -> None:
         """DataError where the model cannot learn from batches of that many examples."""
 
-    def prepared(self, dataset: Any) -> Any:
+    def precomputed(self, dataset: Any) -> Any:
         """Return the `Dataset` that batches are made of, after all that has to be done to it only once.
 
         That is, for instance, what a network that does not learn computes of its images.

@@ -106,7 +106,7 @@ class Captioning(Captioner):
         self.set_speaker()
 
     def call(self, x, training=False):
-        """Return the features of images, or of what the pretrained eyes saw in them (`prepared`)."""
+        """Return the features of images, or of what the pretrained eyes saw in them (`precomputed`)."""
         if self.config.eyes == PRETRAINED and tuple(x.shape[1:]) == (1, 1, SEEN):
             return self.mind(x[:, 0, 0] * _MOST, training=training)["features"]
         return super().call(x, training)
@@ -117,7 +117,7 @@ class Captioning(Captioner):
         for layer in self.eyes.layers:
             layer.set_weights(known.get_layer(layer.name).get_weights())
 
-    def prepared(self, dataset):
+    def precomputed(self, dataset):
         """Return the data with what the pretrained eyes see in each image: [N, 1, 1, 1280] in [0, 1]."""
         if self.config.eyes == OWN:
             return dataset

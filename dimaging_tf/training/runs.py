@@ -181,7 +181,7 @@ def _train(
     model.check_data(dataset)
     model.check_batch(dataset, settings.batch)
     augmented = _augmented(settings, model)
-    learned = model.prepared(dataset)
+    learned = model.precomputed(dataset)
     train_batches = pipeline.batches(
         learned.train, settings.batch, seed=settings.seed, start_step=done, transform=augmented,
         streams=model.reads_streams,

@@ -58,7 +58,7 @@ class Camera:
     codec: Codec | None = None
     """A real JPEG, such as dimaging_tf.physics.jpeg; None: no compression."""
     quality: tuple[int, int] = (50, 95)
-    """Of the codec."""
+    """Least and largest quality of the JPEG, 1 to 100."""
 
     def at(self, distance: float, yaw: float) -> "Camera":
         """The same camera at one distance and one angle: a cell of a map."""

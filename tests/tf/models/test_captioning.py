@@ -143,7 +143,7 @@ def test_pretrained_eyes_look_once_and_do_not_learn():
     keras.utils.set_random_seed(0)
     drawn = CAPTIONED.load(size=32, train=4, valid=2)
     model = Captioning(Config((32, 32, 3), drawn.words, 12, eyes="efficientnet_lite0", dropout=0.0))
-    seen = model.prepared(drawn)
+    seen = model.precomputed(drawn)
     assert seen.train.x.shape == (4, 1, 1, SEEN)
     assert 0 <= seen.train.x.min() < seen.train.x.max() <= 1
     slow, quick = (np.asarray(model(x)) for x in (drawn.train.inputs(), seen.train.x))

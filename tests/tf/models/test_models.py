@@ -1,7 +1,9 @@
 """Every row of the table of models: names, ranges, score, picture, and the words of a wrong setting."""
 
 from dataclasses import FrozenInstanceError
+from inspect import isfunction, signature
 
+import keras
 import numpy as np
 import pytest
 from helpers.fitting import rows
@@ -9,6 +11,7 @@ from table import TABLE
 
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
+from dimaging_tf.deployable import DeployableModel
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
 from dimaging_tf.models.classifier import Classifier
 from dimaging_tf.models.classifier import Config as ClassifierConfig
@@ -19,6 +22,20 @@ from dimaging_tf.models.vae import VAE
 from dimaging_tf.models.vae import Config as VAEConfig
 from dimaging_tf.registry import REGISTRY
 from dimaging_tf.sequence.base import LanguageModel
+
+HOOKS = {
+    name: len(signature(hook).parameters)
+    for name, hook in vars(DeployableModel).items()
+    if isfunction(hook) and not name.startswith("_") and not hasattr(keras.Model, name)
+}
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_what_training_calls_takes_what_training_gives(name):
+    """A method of a system that has the name of a hook, and means something else, would be called by training."""
+    model = REGISTRY[name].model_class()
+    found = {hook: len(signature(getattr(model, hook)).parameters) for hook in HOOKS}
+    assert found == HOOKS
 
 
 def test_every_system_has_a_row_that_trains_and_one_that_is_exported():
