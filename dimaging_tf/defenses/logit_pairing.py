@@ -61,13 +61,11 @@ class LogitPairing(adversarial_training.AdversarialTraining):
     def losses(self, image, label, moved):
         """Return the losses with the squared distance of paired logits [B], and the logits of both images."""
         config = self.config
-        hard = self.call(moved, training=True)
         if config.noise:  # each noisy image with its neighbour in the batch, of whatever class
+            hard = self.call(moved, training=True)
             apart = tf.reduce_mean((hard - tf.roll(hard, 1, 0)) ** 2, -1)
             return cross_entropy(label, hard) + config.pairing * apart, None, hard
-        clean = self.call(image, training=True)
-        loss = config.clean * cross_entropy(label, clean)
-        loss = (loss + config.adversarial * cross_entropy(label, hard)) / (
-            config.clean + config.adversarial
-        )
+        loss, clean, hard = super().losses(image, label, moved)
+        if clean is None:  # its weight in the loss is 0, but its logits are paired
+            clean = self.call(image, training=True)
         return loss + config.pairing * tf.reduce_mean((clean - hard) ** 2, -1), clean, hard

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from dimaging_tf.data.labels import check_classes, class_settings
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
-from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
 
 
@@ -93,29 +93,12 @@ class Classifier(DeployableModel):
     @classmethod
     def settings_for(cls, dataset):
         """Return the number of the data's classes, and their names where it has any."""
-        label, names = dataset.train.label, dataset.classes
-        if names:
-            return {"classes": len(names), "names": names}
-        if label is None or label.ndim != 1:
-            return {}  # check_data says what is missing
-        return {"classes": max(int(label.max()) + 1, 2)}
+        return class_settings(dataset)
 
     def check_data(self, dataset):
         """DataError unless every image has one label, 0 to classes - 1."""
-        for split in (dataset.train, dataset.valid):
-            if split.label is None or split.label.ndim != 1:
-                found = "no labels" if split.label is None else "a label for every pixel or word"
-                raise DataError(
-                    f"classifier: it learns from one label an image; {dataset.name} has {found}. "
-                    "Put the images of each class into a folder of their own: DATA/CLASS/NAME.png"
-                )
-            top = self.config.classes - 1
-            if split.label.min() < 0 or split.label.max() > top:
-                raise DataError(
-                    f"classifier: the labels of {dataset.name} reach from {split.label.min()} to "
-                    f"{split.label.max()}; expected 0 to {top}. Number the classes 0, 1, 2, ..., or "
-                    f"--set classes={split.label.max() + 1}"
-                )
+        mend = "Put the images of each class into a folder of their own: DATA/CLASS/NAME.png"
+        check_classes("classifier", dataset, self.config.classes, "an image", mend)
 
     def call(self, image, training=False):
         """Compute the logits [B, classes] of images [B, H, W, C]."""

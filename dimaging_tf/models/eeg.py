@@ -21,6 +21,7 @@ import tensorflow as tf
 from keras import layers
 
 from dimaging_tf.data.kinds import Kind
+from dimaging_tf.data.labels import check_classes, class_settings
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
@@ -143,29 +144,15 @@ class EEG(DeployableModel):
     @classmethod
     def settings_for(cls, dataset):
         """As many classes as the data names or numbers, and their names."""
-        label, names = dataset.train.label, dataset.classes
-        if names:
-            return {"classes": len(names), "names": names}
-        if label is None or label.ndim != 1:
-            return {}  # check_data says what is missing
-        return {"classes": max(int(label.max()) + 1, 2)}
+        return class_settings(dataset)
 
     def check_data(self, dataset):
         """DataError unless every series has one label, 0 to classes - 1, and each class two trials."""
-        for split in (dataset.train, dataset.valid):
-            if split.label_kind != "example":
-                found = "no labels" if split.label is None else f"one a {split.label_kind}"
-                raise DataError(
-                    f"eeg: it learns from one label a series; {dataset.name} has {found}. Put the "
-                    "recordings of each class into a folder of their own: DATA/CLASS/NAME.csv, or give an "
-                    ".npz: x float32 [N, T, C], label [N]"
-                )
-            top = self.config.classes - 1
-            if split.label.min() < 0 or split.label.max() > top:
-                raise DataError(
-                    f"eeg: the labels of {dataset.name} reach from {split.label.min()} to "
-                    f"{split.label.max()}; expected 0 to {top}. Number the classes 0, 1, 2, ..."
-                )
+        mend = (
+            "Put the recordings of each class into a folder of their own: DATA/CLASS/NAME.csv, or give an "
+            ".npz: x float32 [N, T, C], label [N]"
+        )
+        check_classes("eeg", dataset, self.config.classes, "a series", mend)
         if len(np.unique(dataset.train.label)) < 2:
             raise DataError(
                 f"eeg: all training series of {dataset.name} have one label; expected two classes at least"

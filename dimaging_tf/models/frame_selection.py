@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras import layers
 
 from dimaging_tf.data.kinds import Kind
+from dimaging_tf.data.labels import check_classes, class_settings
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.physics import frame_selection as selection
@@ -128,11 +129,8 @@ class FrameSelection(DeployableModel):
     @classmethod
     def settings_for(cls, dataset):
         """The classes that the data names or numbers, and its rate."""
-        label, names = dataset.train.label, dataset.classes
-        found: dict[str, Any] = {"rate": float(dataset.rate)} if dataset.rate else {}
-        if names:
-            return found | {"classes": len(names), "names": names}
-        return found if label is None else found | {"classes": max(int(label.max()) + 1, 2)}
+        rate = {"rate": float(dataset.rate)} if dataset.rate else {}
+        return {**rate, **class_settings(dataset)}
 
     def check_data(self, dataset):
         """Every movie has one label, 0 to classes - 1, and as many frames as the model chooses from."""
@@ -141,18 +139,8 @@ class FrameSelection(DeployableModel):
                 f"frame_selection: it chooses from movies of {_size(self.config.shape)}; {dataset.name} "
                 f"holds {_size(dataset.shape)}. Cut them with --length and --size, or train anew"
             )
-        for split in (dataset.train, dataset.valid):
-            if split.label_kind != "example":
-                found = "no labels" if split.label is None else f"one a {split.label_kind}"
-                raise DataError(
-                    f"frame_selection: it learns from one label a movie; {dataset.name} has {found}. Put "
-                    "the movies of each class into a folder of its name, or x and label into an .npz"
-                )
-            if split.label.min() < 0 or split.label.max() >= self.config.classes:
-                raise DataError(
-                    f"frame_selection: the labels of {dataset.name} reach from {split.label.min()} to "
-                    f"{split.label.max()}; expected 0 to {self.config.classes - 1}"
-                )
+        mend = "Put the movies of each class into a folder of its name, or x and label into an .npz"
+        check_classes("frame_selection", dataset, self.config.classes, "a movie", mend)
 
     def callbacks(self, dataset, folder):
         """The choice after `search_epochs`, by the validation movies."""

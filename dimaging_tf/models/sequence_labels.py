@@ -21,8 +21,8 @@ import numpy as np
 from keras import layers
 
 from dimaging_tf.data.kinds import Kind
+from dimaging_tf.data.labels import check_classes, class_settings
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
-from dimaging_tf.errors import DataError
 
 KINDS = ("causal", "bidirectional", "conditional", "joint")
 
@@ -92,28 +92,12 @@ class SequenceLabels(DeployableModel):
     @classmethod
     def settings_for(cls, dataset):
         """As many classes as the data names or numbers, and their names."""
-        label, names = dataset.train.label, dataset.classes
-        if names:
-            return {"classes": len(names), "names": names}
-        if label is None:
-            return {}  # check_data says what is missing
-        return {"classes": max(int(label.max()) + 1, 2)}
+        return class_settings(dataset, "step")
 
     def check_data(self, dataset):
         """Every step has one label, 0 to classes - 1."""
-        for split in (dataset.train, dataset.valid):
-            if split.label_kind != "step":
-                found = "no labels" if split.label is None else f"one a {split.label_kind}"
-                raise DataError(
-                    f"sequence_labels: it learns from a label for every step; {dataset.name} has {found}. "
-                    "Put them into an .npz: x float32 [N, T, C], label [N, T]"
-                )
-            top = self.config.classes - 1
-            if split.label.min() < 0 or split.label.max() > top:
-                raise DataError(
-                    f"sequence_labels: the labels of {dataset.name} reach from {split.label.min()} to "
-                    f"{split.label.max()}; expected 0 to {top}"
-                )
+        mend = "Put them into an .npz: x float32 [N, T, C], label [N, T]"
+        check_classes("sequence_labels", dataset, self.config.classes, "a step", mend, "step")
 
     def call(self, inputs, training=False):
         """{"series", and "past" where it is told} -> logits [B, T, classes]."""

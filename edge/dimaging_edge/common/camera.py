@@ -36,9 +36,9 @@ class Camera:
     side: int = 32
     """Pixels a side of what the classifier takes, and of the plate on the sensor at distance 1."""
     distance: tuple[float, float] = (1.0, 3.0)
-    """Of the plate; at 2 it is side / 2 pixels wide, cut out and enlarged."""
+    """Least and largest distance of the plate; at 2 it is side / 2 pixels wide, cut out and enlarged."""
     yaw: tuple[float, float] = (0.0, 60.0)
-    """The sign is drawn too."""
+    """Least and largest turn around the upright axis, degrees, to either side."""
     pitch: float = 5.0
     """Largest turn around the level axis, degrees."""
     roll: float = 5.0

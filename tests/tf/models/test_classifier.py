@@ -38,7 +38,7 @@ def test_classes_and_their_names_come_from_the_data(digits, changes, expected):
     ("label", "words"),
     [
         (None, "digits has no labels. Put the images of each class into a folder of their own"),
-        (np.zeros((4, 8, 8), np.int32), "digits has a label for every pixel or word"),
+        (np.zeros((4, 8, 8), np.int32), "digits has one a pixel"),
         (np.array([0, 3, 1, 2]), "reach from 0 to 3; expected 0 to 2. Number the classes 0, 1, 2"),
         (np.array([0, -1, 1, 2]), "reach from -1 to 2; expected 0 to 2"),
     ],

@@ -88,7 +88,7 @@ def test_other_labels_are_refused():
         return Dataset("mine", split, split, "", "", "")
 
     model = model_of("joint")
-    with pytest.raises(DataError, match="a label for every step; mine has no labels"):
+    with pytest.raises(DataError, match="it learns from one label a step; mine has no labels"):
         model.check_data(dataset(None))
     with pytest.raises(DataError, match="mine has one a example"):
         model.check_data(dataset(np.zeros(4, np.int32)))
