@@ -50,8 +50,8 @@ def test_a_graph_without_end_is_stopped(
 ) -> None:
     out = tmp_path / "out"
     with start("run", endless, "decoder", "--input", "z=normal", "--out", out) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # it is open
+        assert process.stderr is not None
+        process.stderr.readline()  # the provider is said: it is open
         time.sleep(1)
         process.send_signal(number)
         _, said = process.communicate(timeout=SECONDS)
