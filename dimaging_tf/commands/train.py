@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dimaging_tf import registry
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
@@ -116,6 +117,7 @@ def train(
     """
     from dimaging_tf.data import check_name
     from dimaging_tf.training import runs
+    from dimaging_tf.training.model_settings import check_names
 
     if resume and not model and out is None:
         raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
@@ -148,12 +150,15 @@ def train(
             "kind": kind,
             "length": length,
         }
+        changes = parse_changes(set_ or [])
         settings = runs.default_settings(
             model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
             learning_rate=learning_rate, augment=augment, strategy=strategy,
             data_options={k: v for k, v in options.items() if v is not None},
-            changes=parse_changes(set_ or []), init=init and str(init),
+            changes=changes, init=init and str(init),
         )  # fmt: skip
+        # Said before TensorFlow loads, which takes seconds.
+        check_names(registry.find(model), list(changes))
         check_name(settings.data)
     load_tensorflow()
     from dimaging_tf.training.phases import Phased

@@ -34,14 +34,8 @@ class Settings:
 
 
 def default_settings(model: str, **given: Any) -> Settings:
-    """Return the registry's settings for `model`, with what was given instead (None: not given).
-
-    UserError for a name that is no model or no setting of it, which is said before TensorFlow loads.
-    """
-    from dimaging_tf.training.model_settings import check_names
-
+    """Return the registry's settings for `model`, with what was given instead (None: not given)."""
     entry = registry.find(model)
-    check_names(entry, list(given.get("changes") or {}))
     defaults = {
         k: getattr(entry, k)
         for k in ("data", "epochs", "batch", "learning_rate", "optimizer", "augment")
