@@ -24,6 +24,9 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=10)
 parser.add_argument("--train", type=int, default=8000, help="sequences to learn from")
 parser.add_argument("--units", type=int, default=32)
+parser.add_argument(
+    "--kinds", nargs="+", choices=markov.KINDS, default=markov.KINDS, metavar="KIND"
+)
 parser.add_argument("--out", type=Path, default=Path("runs/example-sequence_labels"))
 args = parser.parse_args()
 
@@ -47,7 +50,7 @@ def trained(kind: str, series: np.ndarray) -> sequence_labels.SequenceLabels:
 
 lines = {}
 print("kind           nats  optimum   says  is right   learned without a signal: says  is right")
-for kind in markov.KINDS:
+for kind in args.kinds:
     model = trained(kind, train)
     real = (cells.valid.x, np.asarray(cells.valid.label))
     bundle = edge.open_bundle(export(model, args.out / kind, data=real, force=True))
@@ -65,4 +68,4 @@ for kind in markov.KINDS:
 
 figure = plots.curves(lines, "How sure each model is of what it says", x="frame", y="confidence")
 plots.save_figure(figure, args.out / "confidence.png")
-print(f"four models beside their optimum: {args.out / 'confidence.png'}")
+print(f"models beside their optimum: {args.out / 'confidence.png'}")

@@ -18,7 +18,7 @@ EXAMPLES = {
     "lineage": ["--epochs", "1", "--cells", "100"],
     "memory": ["--units", "8", "--steps", "120"],
     "pixelcnn": ["--epochs", "1"],
-    "sequence_labels": ["--epochs", "1", "--train", "200", "--units", "4"],
+    "sequence_labels": ["--epochs", "1", "--train", "200", "--units", "4", "--kinds", "joint"],
     "stackgan": ["--epochs", "2", "--pictures", "192"],
     "adversarial_examples": ["--epochs", "1"],
     "iguana": ["--steps", "1"],
