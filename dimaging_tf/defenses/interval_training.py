@@ -5,6 +5,9 @@ Gowal et al. 2018, "On the effectiveness of interval bound propagation" (arXiv 1
     image ── thresholds, 0 or 1 ── conv 4x4/2, 16 ── conv 4x4/2, 32 ── dense 100 ── logits      deployed
     image ± eps ── boxes through the same layers ── worst logits ── cross-entropy               trained
 
+Each hidden layer learns with a batch norm (Shi et al. 2021, arXiv 2103.17268), by the middles of the boxes;
+without it wide boxes switch whole layers off. What is deployed has none: they are folded into the kernels.
+
 The loss is the cross-entropy of the worst logits that the boxes allow. eps grows from 0, because at full
 width the boxes of a network that knows nothing hold everything. Thresholds suit images that are black and
 white but for their edges; of a photograph they would leave nothing, so there leave them out.
@@ -15,9 +18,10 @@ itself: the figure to be quoted is the certificate's, which holds against every 
 image: float32 [B, H, W, C] in [0, 1]; logits: float32 [B, classes]; label: int32 [B].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -35,6 +39,7 @@ class Config(classifier.Config):
     thresholds: tuple[float, ...] = (0.5,)  # with which pixels are compared; (): pixels as they are
     start: int = 200  # step at which eps begins to grow from 0
     ramp: int = 2000  # steps in which it grows to its full size
+    normalise: bool = True  # batch norm after each hidden layer, folded into it for the export
     clean: float = (
         0.0  # weight of the cross-entropy of the image itself; that of the worst is 1 - clean
     )
@@ -72,15 +77,33 @@ def build_certified(config: Config) -> keras.Model:
     x = Thermometer(config.thresholds)(image) if config.thresholds else image
     small = keras.initializers.VarianceScaling
 
+    def hidden(kind, *size, **options):
+        kernel = {"kernel_initializer": small(0.5), **options}
+        if not config.normalise:
+            return kind(*size, activation="relu", **kernel)(x)
+        return layers.ReLU()(layers.BatchNormalization()(kind(*size, use_bias=False, **kernel)(x)))
+
     for channels in config.channels:
-        x = layers.Conv2D(
-            channels, config.kernel, 2, padding="same", activation="relu", kernel_initializer=small(0.5)
-        )(x)  # fmt: skip
+        x = hidden(layers.Conv2D, channels, config.kernel, 2, padding="same")
     x = layers.Flatten()(x)
     if config.units:
-        x = layers.Dense(config.units, activation="relu", kernel_initializer=small(0.5))(x)
+        x = hidden(layers.Dense, config.units)
     logits = layers.Dense(config.classes, kernel_initializer=small(0.25))(x)
     return keras.Model(image, {"logits": logits}, name="classifier")
+
+
+def without_norms(network: keras.Model, config: Config) -> keras.Model:
+    """Return the same function without batch norms, which become factors and offsets of the kernels."""
+    plain, weights = build_certified(replace(config, normalise=False)), []
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            factor = np.asarray(layer.gamma) / np.sqrt(layer.moving_variance + layer.epsilon)
+            weights[-1] = weights[-1] * factor
+            weights.append(np.asarray(layer.beta) - factor * np.asarray(layer.moving_mean))
+        else:
+            weights += layer.get_weights()
+    plain.set_weights(weights)
+    return plain
 
 
 @keras.saving.register_keras_serializable("dimaging")
@@ -108,7 +131,7 @@ class IntervalTraining(classifier.Classifier):
         clean, eps = self.config.clean, self.eps_at(self.optimizer.iterations.value)
 
         def loss_of():
-            worst = worst_logits(self.network, image, label, eps)
+            worst = worst_logits(self.network, image, label, eps, training=True)
             loss = _cross_entropy(label, worst)
             logits = None
             if clean:
@@ -130,6 +153,12 @@ class IntervalTraining(classifier.Classifier):
             "loss": _cross_entropy(label, worst), "accuracy": _right(self.call(image), label),
             "certified": _certified(label, worst),
         })  # fmt: skip
+
+    def graphs(self):
+        """Return {"classifier": image -> logits}, without batch norms."""
+        if any(isinstance(x, layers.BatchNormalization) for x in self.network.layers):
+            return {"classifier": without_norms(self.network, self.config)}
+        return super().graphs()
 
     def objective(self):
         """Return nothing: the loss is in `train_step`."""

@@ -34,12 +34,15 @@ _ORDERED = (
 """Layers that keep the order of numbers, so that the ends of a box go through them as they are."""
 
 
-def worst_logits(network: keras.Model, image: Any, label: Any, eps: Any) -> Any:
+def worst_logits(
+    network: keras.Model, image: Any, label: Any, eps: Any, training: bool = False
+) -> Any:
     """Return upper bounds of z_j - z_y [B, classes] over all images within eps; 0 at y.
 
     network  layers in a row, the last a Dense without activation: image [B, ...] in [0, 1] -> logits
     label    int [B]: y
     eps      scalar, or [B, 1, ...] for each image: largest change of a pixel (linf)
+    training batch norms take mean and variance from the middles of this batch's boxes, and keep them
 
     An image is certified where all bounds but the own are below 0. TypeError names a layer without bounds.
     """
@@ -48,7 +51,7 @@ def worst_logits(network: keras.Model, image: Any, label: Any, eps: Any) -> Any:
     if not isinstance(last, layers.Dense) or last.activation is not keras.activations.linear:
         raise TypeError(f"the last layer must be Dense without activation. Received: {last.name!r}")
     for layer in hidden:
-        box = _through(layer, box)
+        box = _through(layer, box, training)
     low, high = box
     middle, half = (low + high) / 2, (high - low) / 2
     kernel, bias = tf.transpose(last.kernel), tf.convert_to_tensor(last.bias)
@@ -57,7 +60,7 @@ def worst_logits(network: keras.Model, image: Any, label: Any, eps: Any) -> Any:
     return moved + bias[None] - tf.gather(bias, label)[:, None]
 
 
-def _through(layer: Any, box: Box) -> Box:
+def _through(layer: Any, box: Box, training: bool) -> Box:
     """Return the box behind one layer."""
     if isinstance(layer, layers.Conv2D | layers.Dense):
         low, high = box
@@ -67,11 +70,24 @@ def _through(layer: Any, box: Box) -> Box:
         if layer.bias is not None:
             middle = middle + layer.bias
         return layer.activation(middle - half), layer.activation(middle + half)
+    if isinstance(layer, layers.BatchNormalization):
+        return _normalised(layer, box, training)
     if isinstance(layer, _ORDERED):
         return layer(box[0]), layer(box[1])
     if isinstance(layer, layers.Dropout):
         return box
     raise TypeError(f"layer {layer.name!r} ({type(layer).__name__}) has no interval bounds")
+
+
+def _normalised(layer: Any, box: Box, training: bool) -> Box:
+    """Return the box behind a batch norm, which multiplies its half width by the size of the factor."""
+    middle, half = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+    variance = tf.convert_to_tensor(layer.moving_variance)
+    if training:
+        _, variance = tf.nn.moments(middle, list(range(len(middle.shape) - 1)))
+    middle = layer(middle, training=training)
+    half = half * tf.abs(layer.gamma) * tf.math.rsqrt(variance + layer.epsilon)
+    return middle - half, middle + half
 
 
 def _linear(layer: Any, x: Any, kernel: Any) -> Any:

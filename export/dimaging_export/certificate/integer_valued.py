@@ -22,5 +22,5 @@ def prepare_classifier(subject: Subject, spec: BuildSpec, real: RealData | None)
             "data=: an array [N, H, W, C] or a name such as 'mnist5k' (dimaging export --data mnist5k)"
         )
     twin = type(subject.model)(subject.model.config)
-    twin.network = integer_classifier(subject.model.network, real.calibration.x)
+    twin.network = integer_classifier(subject.graphs["classifier"], real.calibration.x)
     return replace(subject, model=twin, graphs=twin.graphs(), original=subject.model)

@@ -28,12 +28,21 @@ def test_bounds_by_hand():
     np.testing.assert_allclose(found, [[0, 1], [0.2, 0]], atol=1e-6)
 
 
+@pytest.mark.parametrize("normalise", [True, False])
 @pytest.mark.parametrize("thresholds", [(0.5,), (), (0.3, 0.7)])
-def test_no_image_inside_passes_the_bounds(thresholds):
+def test_no_image_inside_passes_the_bounds(thresholds, normalise):
     keras.utils.set_random_seed(1)
-    model = IntervalTraining(Config(**SMALL, thresholds=thresholds))
+    model = IntervalTraining(Config(**SMALL, thresholds=thresholds, normalise=normalise))
     rng = np.random.default_rng(0)
     x, y = rng.random((9, 8, 8, 1), np.float32), rng.integers(0, 10, 9)
+    if normalise:
+        for layer in model.network.layers:
+            if isinstance(layer, layers.BatchNormalization):  # as if it had learned
+                size = layer.gamma.shape
+                signs = rng.choice([-1, 1], size) * rng.uniform(0.5, 2, size)
+                layer.set_weights([signs, *rng.uniform(0.2, 2, (3, *size))])
+        deployed = model.graphs()["classifier"](x)["logits"].numpy()
+        np.testing.assert_allclose(deployed, model.call(x).numpy(), atol=1e-4)
     rows = np.arange(9)
     for eps in (0.0, 0.02, 0.2):
         bound = worst_logits(model.network, tf.constant(x), tf.constant(y), eps).numpy()
@@ -72,7 +81,7 @@ def test_the_clean_loss_has_its_weight():
     losses = []
     for clean in (0.0, 0.25):
         keras.utils.set_random_seed(0)
-        model = IntervalTraining(Config(**SMALL, clean=clean, start=0, ramp=1))
+        model = IntervalTraining(Config(**SMALL, clean=clean, start=0, ramp=1, normalise=False))
         model.compile(keras.optimizers.SGD(0.0))
         model.optimizer.iterations.assign(5)
         losses.append(float(model.train_step((tf.constant(x), tf.constant(y)))["loss"]))
