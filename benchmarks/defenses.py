@@ -23,12 +23,13 @@ from parts import figures  # noqa: E402
 
 EPS, COLLAPSED = 0.3, 0.5
 RECIPES: dict[str, dict[str, Any]] = {
-    "adversarial_training": {"steps": 1, "step": 1.25},  # FGSM-RS, with the guard
+    "adversarial_training": {"steps": 2, "step": 0.75, "ramp": 3000},
+    "one_step": {"steps": 1, "step": 1.25},  # FGSM-RS, with the guard
     "pgd": {"steps": 7},
     "trades": {"steps": 5, "pull": 6.0},
     "logit_pairing": {"steps": 1, "step": 1.25},
 }
-"""Name -> settings; "pgd" is adversarial training with seven steps."""
+"""Name -> settings; "one_step" and "pgd" are adversarial training with one and seven steps."""
 
 
 def main() -> int:
@@ -75,7 +76,7 @@ def robust(
     from dimaging_tf.data.dataset import to_float
     from dimaging_tf.training import runs
 
-    model_name = "adversarial_training" if name == "pgd" else name
+    model_name = "adversarial_training" if name in ("one_step", "pgd") else name
     settings = runs.default_settings(
         model_name, data="mnist", data_options={"data_dir": str(data)}, minutes=minutes, batch=128, seed=seed,
         learning_rate=2e-3, changes={"eps": EPS, "test_steps": 1 if quick else 4, **RECIPES[name]},

@@ -7,9 +7,9 @@
                                                         adversarial)
 
 One step of attack (FGSM-RS) or two cost a fraction of PGD's time, but they can collapse: within an epoch the
-network learns to fool those steps and falls to any other attack ("catastrophic overfitting"; on MNIST at .3
-it came in the first epoch with one step, in the third with two). Seven steps are the safe default.
-So every epoch ends with PGD on the validation images: the loss that is reported, and that chooses
+network learns to fool those steps and falls to any other attack ("catastrophic overfitting"). On MNIST at .3
+one step collapses whatever is done; two steps do not where eps grows from 0 (`ramp`), and reach in minutes
+what seven do in many more. Seven steps are the safe default. So every epoch ends with PGD on the validation images: the loss that is reported, and that chooses
 best.keras, is the attacked one, and a network that has collapsed goes back to its best epoch.
 
 image: float32 [B, H, W, C] in [0, 1]; logits: float32 [B, classes]; label: int32 [B].
@@ -33,6 +33,7 @@ class Config(classifier.Config):
     eps: float = 0.3  # largest change of a pixel; black to white is 1
     steps: int = 7  # of the attack in training: 7 is Madry's PGD, 1 is FGSM-RS (then step=1.25)
     step: float = 1 / 3  # length of a step, as a multiple of eps
+    ramp: int = 0  # optimizer steps in which eps grows from 0 to its full size
     clean: float = 0.0  # weight of L; 0 learns from attacked images alone (solution 2)
     adversarial: float = 1.0  # weight lambda of L_adv (solution 3)
     test_steps: int = 10  # of PGD on the validation images
@@ -50,6 +51,10 @@ class Config(classifier.Config):
             raise ValueError(
                 "adversarial_training: eps is in units of black to white, above 0 and up to 1, such as "
                 f"8/255. Received: {self.eps}"
+            )
+        if self.ramp < 0:
+            raise ValueError(
+                f"adversarial_training: ramp is 0 steps or more. Received: {self.ramp}"
             )
         if min(self.clean, self.adversarial) < 0 or not self.clean + self.adversarial:
             raise ValueError(
@@ -87,9 +92,11 @@ class AdversarialTraining(classifier.Classifier):
     def attack(self, image, label, noise, objective=None):
         """Return the images to learn from; `objective` as in `attacks.training.attacked`."""
         config = self.config
+        done = tf.cast(self.optimizer.iterations.value, tf.float32) / max(1, config.ramp)
+        eps = config.eps * tf.minimum(done, 1.0) if config.ramp else config.eps
         return attacked(
-            self.call, image, label, noise, eps=config.eps, step=config.step * config.eps,
-            steps=config.steps, objective=objective,
+            self.call, image, label, noise, eps=eps, step=config.step * eps, steps=config.steps,
+            objective=objective,
         )  # fmt: skip
 
     def losses(self, image, label, moved):
@@ -104,7 +111,7 @@ class AdversarialTraining(classifier.Classifier):
 
     def test_step(self, data):
         """Report loss and accuracy under PGD from a start that is always the same, and the clean accuracy."""
-        image, label = data
+        image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         config = self.config
         moved = attacked(
             self.call, image, label, step_uniform(tf.shape(image), -1, 0), eps=config.eps,
