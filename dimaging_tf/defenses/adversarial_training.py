@@ -8,9 +8,9 @@
 
 One step of attack (FGSM-RS) or two cost a fraction of PGD's time, but they can collapse: within an epoch the
 network learns to fool those steps and falls to any other attack ("catastrophic overfitting"). On MNIST at .3
-one step collapses whatever is done; two steps do not where eps grows from 0 (`ramp`), and reach in minutes
-what seven do in many more. Seven steps are the safe default. So every epoch ends with PGD on the validation images: the loss that is reported, and that chooses
-best.keras, is the attacked one, and a network that has collapsed goes back to its best epoch.
+one step collapsed with every setting tried; two steps do not where eps grows from 0 (`ramp`). Seven steps are
+the safe default. Every epoch ends with PGD on the validation images: the loss that is reported, and that
+chooses best.keras, is the attacked one, and a network that has collapsed goes back to its best epoch.
 
 image: float32 [B, H, W, C] in [0, 1]; logits: float32 [B, classes]; label: int32 [B].
 """
