@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from dimaging_edge import __version__
 from dimaging_edge.bundle import schema
 
@@ -31,6 +30,7 @@ from dimaging_export.certificate.integer_valued import prepare_classifier
 from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.gradient.bundled import build_gradient
+from dimaging_export.graph import weights
 from dimaging_export.graph.passes import annotate
 from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
@@ -117,7 +117,18 @@ def export(
     Raises ExportError for what cannot be exported, and ParityError where the file does not compute
     what Keras computes; neither leaves anything behind.
     """
-    out = Path(out)
+    with weights.room():
+        return _export(
+            model_or_path, Path(out), precision, target, data, force, uint8, size, converter, gradient,
+            certificate, ranges or {},
+        )  # fmt: skip
+
+
+def _export(
+    model_or_path: Any, out: Path, precision: str, target: str, data: Any, force: bool, uint8: bool | None,
+    size: int | tuple[int, int] | None, converter: str, gradient: bool, certificate: bool,
+    ranges: Mapping[str, tuple[float, float]],
+) -> Path:  # fmt: skip
     row = targets.find(target, precision)
     check_place(out, force)
     subject = load_subject(model_or_path).with_ranges(ranges)
@@ -125,6 +136,7 @@ def export(
         raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
     size = (size, size) if isinstance(size, int) else size
     family = family_of(subject)
+    _refuse_too_large(family, subject, gradient, certificate)
     wanted = size or ((row.size, row.size) if row.static and not family.windows else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
     subject = judged_by_agreement(subject, real)
@@ -155,13 +167,27 @@ def export(
         "size": size[0] if size and size[0] == size[1] else None,
     }
     switches = {"uint8": uint8, "gradient": gradient or None, "certificate": certificate or None}
-    command = _command(subject.source, precision, target, switches, flags, ranges or {})
+    command = _command(subject.source, precision, target, switches, flags, ranges)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
         text = card(manifest, built, real, command, subject.entry, sections(model_or_path))
         (folder / "CARD.md").write_text(text, encoding="utf-8")
     log.info("wrote %s", out)
     return out
+
+
+def _refuse_too_large(family: Family, subject: Subject, gradient: bool, certificate: bool) -> None:
+    """Raise ExportError for weights over 2 GiB where more is asked for than the model's graphs themselves."""
+    asked = [n for n, on in (("gradient", gradient), ("certificate", certificate)) if on]
+    for name, graph in subject.graphs.items():
+        size = weights.size_of(graph.weights)
+        if size < weights.LARGEST_FILE:
+            continue
+        said = weights.too_large(f"graph {name!r}", size)
+        if asked:
+            raise ExportError(f"{said}, and {asked[0]}=True needs one; leave it out")
+        if family.build is not build_plain:
+            raise ExportError(f"{said}, and {subject.name} needs one. Make the model smaller")
 
 
 def family_of(subject: Subject) -> Family:
@@ -283,7 +309,7 @@ def _write(
         tensors = {t.name: (t.layout, t.range) for t in (*b.entry.inputs, *b.entry.outputs)}
         texts = {**facts, "graph": name, "tensors": tensors, "parity": b.entry.parity}
         annotate(b.model, {k: v if isinstance(v, str) else json.dumps(v) for k, v in texts.items()})
-        onnx.save(b.model, folder / b.entry.file)
+        weights.save(b.model, folder / b.entry.file)
         for file, data in b.files.items():
             (folder / file).write_bytes(data)
     examples: Any = {f"{n}/{key}": x for n, b in built.items() for key, x in b.examples.items()}

@@ -19,6 +19,7 @@ from dimaging_export.convert.to_onnx import DIRECT, MIXED, OPSET, convert
 from dimaging_export.errors import ExportError
 from dimaging_export.graph import passes
 from dimaging_export.graph.interface import input_shapes, refuse_kept_states
+from dimaging_export.graph.weights import join
 from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
 from dimaging_export.prove import parity
@@ -166,6 +167,7 @@ def build_graph(
         report = _prove_bytes(
             model, byte_names, runs, feeds, answers, spec.precision, inputs.typical
         )
+    model = join(model)
     verdict = targets.check(model, spec.target)
 
     arrays = feeds[0] | answers[0]

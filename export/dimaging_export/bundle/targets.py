@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dimaging_edge.common.errors import near
 
 from dimaging_export.errors import ExportError
+from dimaging_export.graph.weights import outside, too_large
 
 if TYPE_CHECKING:
     import onnx
@@ -38,6 +39,8 @@ class Target:
     size: int = 256
     """Height and width in pixels, where the model leaves them free and the target does not."""
     max_opset: int = 18
+    one_file: bool = False
+    """True where a graph has to be one file: nothing there reads weights from a second one."""
     mobile_check: bool = False
     """True where onnxruntime's mobile usability checker is asked; its verdict goes into the card."""
 
@@ -52,9 +55,9 @@ TARGETS = {
         ),
         Target(
             "phone", "Android and iOS, with NNAPI and Core ML within reach",
-            forbidden=_RANDOM | _CONTROL, uint8=True, static=True, mobile_check=True,
+            forbidden=_RANDOM | _CONTROL, uint8=True, static=True, one_file=True, mobile_check=True,
         ),
-        Target("web", "onnxruntime-web in a browser", uint8=True),
+        Target("web", "onnxruntime-web in a browser", uint8=True, one_file=True),
     )
 }  # fmt: skip
 """Name -> target."""
@@ -79,6 +82,12 @@ def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
     if opset > target.max_opset:
         raise ExportError(
             f"target {target.name!r} knows opsets up to {target.max_opset}; the graph has {opset}"
+        )
+    if target.one_file and (arrays := outside(model)):
+        size = sum(array.nbytes for array in arrays.values())
+        raise ExportError(
+            f"{too_large(f'graph {model.graph.name!r}', size)}, and target {target.name!r} reads no other: "
+            f"{target.summary}. Export it in a smaller precision (--precision int8), or for target 'cpu'"
         )
     for node in model.graph.node:
         if node.op_type in target.forbidden:

@@ -91,4 +91,5 @@ def seal_graphs(folder: Path, model_id: str, graphs: Mapping[str, schema.Graph])
 
 def file_entry(path: Path) -> schema.File:
     """Return size and SHA-256 of a written file."""
-    return schema.File(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+    with path.open("rb") as file:
+        return schema.File(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)

@@ -12,15 +12,17 @@ from typing import Any
 import keras
 import onnx
 import tensorflow as tf
-from onnx import compose, helper, numpy_helper
+from onnx import compose, helper
 
 from dimaging_export.convert.with_tf2onnx import convert_function
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Value, last_value
 from dimaging_export.errors import ExportError
+from dimaging_export.graph import weights
 from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean
 from dimaging_export.graph.trace import Call
+from dimaging_export.graph.weights import size_of, to_array, too_large
 
 
 def with_opset(opset: int) -> Callable[..., list[Value]]:
@@ -53,6 +55,8 @@ def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx
     for tensor in (*tensors, *keras.tree.flatten(call.output)):
         if tensor.dtype == "string":
             raise ExportError("tf2onnx writes no strings")
+    if (size := size_of(getattr(call.op, "weights", ()))) >= weights.LARGEST_FILE:
+        raise ExportError(f"{too_large('the layer', size)}, and tf2onnx writes no other")
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{i}")
         for i, tensor in enumerate(tensors)
@@ -114,7 +118,7 @@ def _spliced(b: Builder, model: onnx.ModelProto, inputs: list[str]) -> list[str]
     for tensor, source in zip(model.graph.input, inputs, strict=True):
         b.nodes.append(helper.make_node("Identity", [source], [prefix + tensor.name]))
     for tensor in graph.initializer:
-        shared = b.exact_constant(numpy_helper.to_array(tensor))
+        shared = b.exact_constant(to_array(tensor))
         b.nodes.append(helper.make_node("Identity", [shared], [tensor.name]))
     b.nodes.extend(graph.node)
     return [tensor.name for tensor in graph.output]

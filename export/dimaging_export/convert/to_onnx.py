@@ -9,12 +9,10 @@ Every file passes the same check (graph/check.py) before anybody sees it. The ba
 "batch", unless a shape says otherwise; a free height and width are called so.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import onnx
 from dimaging_edge.common.errors import near
 from onnx import TensorProto, helper
@@ -23,6 +21,7 @@ from dimaging_export.emit import emit_model
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Value, last_value
 from dimaging_export.errors import ExportError, Unsupported
+from dimaging_export.graph import weights
 from dimaging_export.graph.check import nodes_of, verify
 from dimaging_export.graph.interface import Interface, interface_of, refuse_kept_states
 from dimaging_export.graph.passes import clean
@@ -43,9 +42,6 @@ _TYPES = {
 } | {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 """Type of a Keras input -> that of ONNX."""
 
-LARGEST_FILE = 2**31 - 2**20
-"""Bytes of weights that one ONNX file can hold: protobuf ends at 2 GiB, and the graph needs some of it."""
-
 CONVERTERS = ("auto", "direct", "tf2onnx")
 """What `converter` may be."""
 
@@ -62,7 +58,7 @@ def convert(
     if converter not in CONVERTERS:
         raise ExportError(f"unknown converter {converter!r}; {near(converter, CONVERTERS)}")
     refuse_kept_states(graph)
-    _refuse_too_large(graph)
+    _refuse_too_large(graph, converter)
     walk = trace(graph, shapes)
     interface = interface_of(graph, walk)
     _refuse_types(graph)
@@ -115,13 +111,18 @@ def _other_road(*args: Any) -> list[Value]:
     return with_opset(OPSET)(*args)
 
 
-def _refuse_too_large(graph: keras.Model) -> None:
-    """Raise ExportError for weights that no single ONNX file can hold."""
-    size = sum(math.prod(w.shape) * np.dtype(w.dtype).itemsize for w in graph.weights)
-    if size >= LARGEST_FILE:
+def _refuse_too_large(graph: keras.Model, converter: str) -> None:
+    """Raise ExportError for weights that no single ONNX file can hold, where nothing else may hold them."""
+    size = weights.size_of(graph.weights)
+    if not weights.make_room(size):
         raise ExportError(
-            f"the weights of graph {graph.name!r} take {size / 2**30:.2f} GiB; one ONNX file holds less "
-            f"than {LARGEST_FILE / 2**30:.0f} GiB. Make the model smaller, or cut it into several graphs"
+            f"{weights.too_large(f'graph {graph.name!r}', size)}. Make the model smaller, or cut it into "
+            "several graphs"
+        )
+    if converter == "tf2onnx" and size >= weights.LARGEST_FILE:
+        raise ExportError(
+            f"{weights.too_large(f'graph {graph.name!r}', size)}, and tf2onnx writes no other. Leave "
+            "converter at 'auto'"
         )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axes, axis_of, permuted
+from dimaging_export.graph.weights import to_tensor
 
 
 class Builder:
@@ -71,9 +72,13 @@ class Builder:
 
     def exact_constant(self, array: np.ndarray, hint: str = "constant") -> str:
         """Return the name of an initializer with this array, in the array's own type."""
-        key = (array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest())
+        key = (
+            array.shape,
+            array.dtype.str,
+            hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest(),
+        )
         if key not in self._constants:
-            self._constants[key] = numpy_helper.from_array(array, self._unique(hint))
+            self._constants[key] = to_tensor(array, self._unique(hint))
         return self._constants[key].name
 
     @property

@@ -6,6 +6,7 @@ import onnx
 from onnx import checker, defs, shape_inference
 
 from dimaging_export.errors import ExportError
+from dimaging_export.graph.weights import outline
 
 
 def verify(model: onnx.ModelProto) -> None:
@@ -24,7 +25,9 @@ def verify(model: onnx.ModelProto) -> None:
                 f"it and said nothing. {mend}"
             )
     try:
-        checker.check_model(model, full_check=True)  # the full one infers every shape, strictly
+        checker.check_model(
+            outline(model), full_check=True
+        )  # the full one infers every shape, strictly
     except (checker.ValidationError, shape_inference.InferenceError) as error:
         raise ExportError(f"graph {model.graph.name!r} is not valid ONNX: {error}") from error
 

@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 from dimaging_edge.common.errors import near
-from onnx import helper
+from onnx import helper, shape_inference
 
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean, sort_nodes
+from dimaging_export.graph.weights import emptied, load, outside, save
 from dimaging_export.precision.concat_scales import clipped, share_scales
 from dimaging_export.precision.row_scales import quantize_products
 from dimaging_export.precision.subpixel import rewrite
@@ -72,11 +73,15 @@ def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
 
 def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """Convert weights and arithmetic to float16 between float32 inputs and outputs."""
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+    from onnxruntime.transformers import float16
 
     # Thresholds of pixels are a quantiser, whose operator takes no float16 before opset 19.
-    kept = [*DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear"]
-    smaller = convert_float_to_float16(model, keep_io_types=True, op_block_list=kept)
+    kept = [*float16.DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear"]
+    smaller = shape_inference.infer_shapes(model)
+    with emptied(smaller, float16.convert_np_to_float16):
+        float16.convert_float_to_float16(
+            smaller, keep_io_types=True, disable_shape_infer=True, op_block_list=kept
+        )  # in place
     sort_nodes(smaller)
     return smaller
 
@@ -169,7 +174,7 @@ def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.Model
         def get_next(self):
             return next(self.feeds, None)
 
-    kept = float_nodes(model, float_tail)
+    kept, large = float_nodes(model, float_tail), bool(outside(model))
     rewrite(model, keep=kept)
     clean(model)
 
@@ -178,6 +183,7 @@ def _static(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.Model
             source, target, Reader(), quant_format=q.QuantFormat.QDQ,
             activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,
             per_channel=True, reduce_range=True, nodes_to_exclude=sorted(kept),
+            use_external_data_format=large,
         )  # fmt: skip
 
     changed = _through_files(model, quantize)
@@ -189,6 +195,7 @@ def _by_rows(model: onnx.ModelProto) -> onnx.ModelProto:
     """Give matrix products a scale a row, and tables of words bytes."""
     from onnxruntime import quantization as q
 
+    large = bool(outside(model))
     _split_gemm(model)
     quantize_products(model)
     weights = {t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
@@ -198,6 +205,7 @@ def _by_rows(model: onnx.ModelProto) -> onnx.ModelProto:
     def quantize(source: str, target: str) -> None:
         q.quantize_dynamic(
             source, target, weight_type=q.QuantType.QInt8, op_types_to_quantize=["Gather"],
+            use_external_data_format=large,
         )  # fmt: skip
 
     return _through_files(model, quantize)
@@ -223,9 +231,9 @@ def _through_files(model: onnx.ModelProto, quantize: Callable[[str, str], None])
     # Says that the graph is swept and needs no preparation, which the quantiser warns about.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     with tempfile.TemporaryDirectory() as folder:
-        source, target = (str(Path(folder, name)) for name in ("float.onnx", "int8.onnx"))
-        onnx.save(model, source)
-        quantize(source, target)
-        result = onnx.load(target)
+        source, target = (Path(folder, name) for name in ("float.onnx", "int8.onnx"))
+        save(model, source)
+        quantize(str(source), str(target))
+        result = load(target)
     result.ClearField("metadata_props")
     return result

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
+
+from dimaging_export.graph.weights import to_array, to_tensor
 
 _SMALLEST = 1e-20
 """What a row of zeros is divided by."""
@@ -33,7 +35,7 @@ def quantize_products(model: onnx.ModelProto) -> list[str]:
         if weight is None or weight.data_type != onnx.TensorProto.FLOAT:
             nodes.append(node)
             continue
-        nodes += _product(node, numpy_helper.to_array(weight), constants)
+        nodes += _product(node, to_array(weight), constants)
         written.append(node.name)
     del graph.node[:]
     graph.node.extend(nodes)
@@ -48,7 +50,7 @@ class _Constants:
 
     def add(self, name: str, array: np.ndarray) -> str:
         if name not in self.known:
-            self.graph.initializer.append(numpy_helper.from_array(array, name))
+            self.graph.initializer.append(to_tensor(array, name))
             self.known.add(name)
         return name
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from dimaging_export.emit.builder import Builder
+from dimaging_export.graph.weights import to_array
 
 _END = np.iinfo(np.int64).max
 """An index beyond the end of every axis."""
@@ -70,7 +71,7 @@ def rewrite(model: onnx.ModelProto, keep: frozenset[str] = frozenset()) -> int:
     It leaves alone groups, dilation, auto_pad, a kernel that is no constant, and a stride of 1.
     """
     graph = model.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = {tensor.name: to_array(tensor) for tensor in graph.initializer}
     nodes: list[onnx.NodeProto] = []
     builder = Builder()
     for node in graph.node:

@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from dimaging_export.graph.check import graphs_of
 from dimaging_export.graph.passes import put_first
+from dimaging_export.graph.weights import to_array, to_tensor
 
 LEAST_IN_HALF = 256
 """Numbers that a constant must have to be worth one more node."""
@@ -85,7 +86,7 @@ def _store(graph: onnx.GraphProto, smaller: Callable[[str, np.ndarray], _Stored 
     for part in graphs_of(graph):
         restoring = []
         for tensor in list(part.initializer):
-            array = numpy_helper.to_array(tensor)
+            array = to_array(tensor)
             found = smaller(tensor.name, array) if array.dtype == np.float32 else None
             if found:
                 (first, *others), nodes = found
@@ -102,7 +103,7 @@ def _half(name: str, array: np.ndarray) -> _Stored | None:
         half = array.astype(np.float16)
     if not np.array_equal(half.astype(np.float32), array):
         return None
-    stored = numpy_helper.from_array(half, f"{name}/half")
+    stored = to_tensor(half, f"{name}/half")
     return [stored], [helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT)]
 
 
@@ -117,8 +118,8 @@ def _scaled(name: str, array: np.ndarray, scale: np.ndarray) -> _Stored:
     """Return whole numbers, a scale for each row or channel, and the nodes that multiply the two."""
     ends = array.ndim - (3 if array.ndim == 4 else 1)
     scale = scale.reshape(*array.shape[:ends], *[1] * (array.ndim - ends))
-    stored = numpy_helper.from_array((array / scale).astype(np.int8), f"{name}/bytes")
-    scales = numpy_helper.from_array(scale, f"{name}/scale")
+    stored = to_tensor((array / scale).astype(np.int8), f"{name}/bytes")
+    scales = to_tensor(scale, f"{name}/scale")
     cast = helper.make_node("Cast", [stored.name], [f"{name}/whole"], to=TensorProto.FLOAT)
     return [stored, scales], [cast, helper.make_node("Mul", [f"{name}/whole", scales.name], [name])]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from dimaging_export.errors import PrecisionError
+from dimaging_export.graph.weights import to_array
 from dimaging_export.prove.runners import Arrays, onnx_graph
 
 LARGEST = float(np.finfo(np.float16).max)
@@ -24,7 +24,7 @@ def refuse_overflow(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> None:
     """
     for weight in model.graph.initializer:
         if weight.data_type == onnx.TensorProto.FLOAT:
-            _check(f"weight {weight.name!r}", numpy_helper.to_array(weight))
+            _check(f"weight {weight.name!r}", to_array(weight))
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     known = {output.name for output in watched.graph.output}

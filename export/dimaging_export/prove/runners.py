@@ -9,6 +9,7 @@ import onnx
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import plain
+from dimaging_export.graph.weights import outside
 from dimaging_export.precision.image_bytes import from_bytes, to_bytes
 from dimaging_tf.deployable import Arrays
 
@@ -43,6 +44,9 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
     options.log_severity_level = 3  # errors: its warnings are about its own optimiser
     # A thread that waits sleeps: half of the processor time of a sampler went into waiting.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if held := outside(model):
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in held.values()]
+        options.add_external_initializers(list(held), values)
     try:
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]

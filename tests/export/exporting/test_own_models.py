@@ -308,11 +308,3 @@ def test_float16_of_a_model_within_its_range(tmp_path):
     folder = export(model, tmp_path / "bundle", precision="fp16", target="cuda")
     (found,) = map(np.asarray, ReferenceEvaluator(str(folder / "model.onnx")).run(None, {"x": x}))
     np.testing.assert_allclose(found, np.asarray(model(x)), rtol=2e-3)
-
-
-def test_more_weights_than_a_file_holds(tmp_path, monkeypatch):
-    from dimaging_export.convert import to_onnx
-
-    monkeypatch.setattr(to_onnx, "LARGEST_FILE", 200)
-    with pytest.raises(ExportError, match="weights of graph 'mine' take 0.00 GiB; one ONNX file"):
-        export(constant(1.0), tmp_path / "bundle")
