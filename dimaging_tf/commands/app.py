@@ -161,9 +161,10 @@ def export(
     precision: Annotated[str, typer.Option(help="fp32, fp16, int8 or integer.")] = "fp32",
     target: Annotated[str, typer.Option(help="cpu, cuda, phone or web.")] = "cpu",
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Real inputs for parity and calibration: a data set or a path.  [default: the run's]"
+            help="Real inputs for parity and calibration: a data set or a path, or for a Keras model of "
+            "several inputs NAME=PATH for each; repeat.  [default: the run's]"
         ),
     ] = None,
     size: Size = None,
@@ -204,7 +205,7 @@ def export(
     """
     import dimaging_export
 
-    given = parse_ranges(range_ or [])
+    given, inputs = parse_ranges(range_ or []), parse_inputs(data or [])
     name = model_name(run)
     load_tensorflow()
     import_modules(import_ or [])
@@ -214,7 +215,7 @@ def export(
     suffix = "" if target == "cpu" else f"-{target}"
     out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
-        run, out, precision=precision, target=target, data=data, size=size, uint8=uint8, force=force,
+        run, out, precision=precision, target=target, data=inputs, size=size, uint8=uint8, force=force,
         gradient=gradient, certificate=certificate, ranges=given,
     )  # fmt: skip
     show_bundle(bundle)
@@ -242,6 +243,24 @@ def parse_ranges(pairs: list[str]) -> dict[str, tuple[float, float]]:
                 f"--range takes NAME=LOW:HIGH, such as image=0:255. Received: {pair!r}"
             ) from None
     return ranges
+
+
+def parse_inputs(values: list[str]) -> str | dict[str, str] | None:
+    """Read ["a=x", "b=y"] as {"a": "x", "b": "y"}, ["x"] as "x", and [] as None; UserError for a mixture."""
+    if len(values) == 1 and ("=" not in values[0] or Path(values[0]).expanduser().exists()):
+        return values[0]
+    named: dict[str, str] = {}
+    for value in values:
+        name, _, path = value.partition("=")
+        if not name or not path:
+            raise UserError(
+                "--data takes one data set or path, or NAME=PATH for each input, such as content=photos/. "
+                f"Received: {value!r}"
+            )
+        if name in named:
+            raise UserError(f"--data names the input {name!r} twice. Received: {', '.join(values)}")
+        named[name] = path
+    return named or None
 
 
 def import_modules(names: list[str]) -> None:

@@ -4,12 +4,10 @@ import hashlib
 import json
 import logging
 import platform
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,10 @@ from dimaging_export.bundle import targets
 from dimaging_export.bundle.agreement import judged_by_agreement
 from dimaging_export.bundle.build import BuildSpec, Built, build_plain
 from dimaging_export.bundle.card import card
+from dimaging_export.bundle.command import export_command
 from dimaging_export.bundle.provenance import sections
 from dimaging_export.bundle.real_images import RealData, real_data
-from dimaging_export.bundle.subject import Subject, load_subject, portable
+from dimaging_export.bundle.subject import Subject, load_subject
 from dimaging_export.bundle.write import check_place, file_entry, new_bundle, seal_graphs
 from dimaging_export.certificate.bundled import build_certificate
 from dimaging_export.certificate.integer_valued import prepare_classifier
@@ -101,7 +100,8 @@ def export(
     target         "cpu", "cuda", "phone" or "web"
     data           real inputs to calibrate on and judge by: a name or path for dimaging_tf.data.load,
                    a Dataset, an array of examples, such as images [N, H, W, C], or a pair of it and
-                   labels; for a plain model of several inputs a dict of arrays by their names;
+                   labels; for a plain model of several inputs a dict of arrays, or of paths of
+                   arrays (.npy, .npz) and folders of images, by their names;
                    by default what the model was trained on
     force          replace a bundle that is there
     uint8          whether images are bytes, 0 to 255; by default as the target likes it
@@ -162,12 +162,9 @@ def _export(
         added |= build_certificate(subject, spec, real, built)
     built |= added
     facts = _facts(family, subject, spec, built)
-    flags = {
-        "data": portable(Path(data)) if isinstance(data, str | PathLike) else None,
-        "size": size[0] if size and size[0] == size[1] else None,
-    }
     switches = {"uint8": uint8, "gradient": gradient or None, "certificate": certificate or None}
-    command = _command(subject.source, precision, target, switches, flags, ranges)
+    side = size[0] if size and size[0] == size[1] else None
+    command = export_command(subject.source, precision, target, data, side, switches, ranges)
     with new_bundle(out, force) as folder:
         manifest = _write(folder, built, facts, quality)
         text = card(manifest, built, real, command, subject.entry, sections(model_or_path))
@@ -284,21 +281,6 @@ def _model_id(subject: Subject, built: dict[str, Built]) -> str:
     tables = [b.files[name] for b in built.values() for name in sorted(b.files)]
     joined = b"".join([subject.model_id.encode(), *tables])
     return hashlib.sha256(joined).hexdigest() if tables else subject.model_id
-
-
-def _command(
-    source: str, precision: str, target: str, switches: dict[str, bool | None], more: dict[str, Any],
-    ranges: Mapping[str, tuple[float, float]],
-) -> str:  # fmt: skip
-    """Return the command that repeats this export."""
-    words = ["dimaging", "export", source, "--precision", precision, "--target", target]
-    for name, on in switches.items():
-        words += [f"--{name}" if on else f"--no-{name}"] if on is not None else []
-    for name, value in more.items():
-        words += [f"--{name}", str(value)] if value is not None else []
-    for name, (low, high) in ranges.items():
-        words += ["--range", f"{name}={low:g}:{high:g}"]
-    return shlex.join(words)
 
 
 def _write(

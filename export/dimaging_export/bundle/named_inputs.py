@@ -1,10 +1,12 @@
 """Real values of a plain model of several inputs, by their names: data={"content": ..., "style": ...}."""
 
 from collections.abc import Mapping
+from os import PathLike
 
 import numpy as np
 from dimaging_edge.common.errors import near
 
+from dimaging_export.bundle.named_files import read_values
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import names_of
@@ -13,7 +15,8 @@ from dimaging_export.graph.interface import names_of
 def named_inputs(data: Mapping[str, object], subject: Subject) -> dict[str, np.ndarray]:
     """Return the arrays of every input, in its type, row i of each belonging together; ExportError otherwise.
 
-    Values are taken as they are: whole numbers of a float input are not scaled.
+    A value is an array, or the path of one or of a folder of images (`read_values`). Arrays are taken as they
+    are: whole numbers of a float input are not scaled.
     """
     if subject.model is not None or len(subject.graphs) != 1:
         raise ExportError(
@@ -31,7 +34,11 @@ def named_inputs(data: Mapping[str, object], subject: Subject) -> dict[str, np.n
         )
     found = {}
     for name, tensor in zip(names, graph.inputs, strict=True):
-        array, wanted = np.asarray(data[name]), tuple(tensor.shape)
+        value, wanted = data[name], tuple(tensor.shape)
+        if isinstance(value, str | PathLike):
+            first = subject.image_range if name == names[0] else (0.0, 1.0)
+            value = read_values(value, name, wanted, subject.ranges.get(name) or first)
+        array = np.asarray(value)
         fits = array.ndim == len(wanted) and all(
             w in (None, g) for w, g in zip(wanted[1:], array.shape[1:], strict=True)
         )

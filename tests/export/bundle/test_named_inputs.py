@@ -1,12 +1,17 @@
 """Data by the names of a model's inputs: it calibrates, proves and says what does not fit."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from dimaging_export import ExportError, export
 from keras import layers as L
+from PIL import Image
+from typer.testing import CliRunner
+
+from dimaging_tf.commands.app import app
 
 RNG = np.random.default_rng(0)
 
@@ -56,3 +61,65 @@ def test_every_input_has_real_values(precision, tmp_path):
 def test_data_that_does_not_fit(given, words, tmp_path):
     with pytest.raises(ExportError, match=words):
         export(two_inputs(), tmp_path / "bundle", data=given)
+
+
+@pytest.fixture
+def paths(tmp_path, monkeypatch):
+    """A folder of pictures of several sizes and kinds, and arrays, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    for i in range(3):
+        shape = (9 + i, 12, 3) if i else (20, 10)
+        picture = Image.fromarray(np.full(shape, 40 * i, np.uint8))
+        picture.save(tmp_path / "photos" / ("more" if i == 1 else ".") / f"{2 - i}.png")
+    style = RNG.integers(0, 10, (3, 4)).astype(np.int32)
+    np.save("style.npy", style)
+    np.savez("style.npz", style=style, other=style[:1])
+    np.savez("strange.npz", a=style, b=style)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.npy").write_text("no array")
+    return tmp_path
+
+
+@pytest.mark.parametrize("style", ["style.npy", "style.npz"])
+def test_paths_by_the_names_of_inputs(style, paths):
+    given = {"content": "photos", "style": Path(style)}
+    folder = export(two_inputs(), paths / "bundle", data=given, ranges={"content": (-1, 3)})
+    with np.load(folder / "examples.npz") as stored:
+        first = stored["model/content"][0]
+        np.testing.assert_array_equal(stored["model/style"][0], np.load("style.npy")[0])
+    assert first.shape == (8, 8, 3)
+    np.testing.assert_allclose(
+        first, -1 + 80 / 255 * 4, atol=1e-6
+    )  # 0.png, the last that was written
+    assert f"--data content=photos --data style={style}" in (folder / "CARD.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"content": "nowhere"}, "content=nowhere: expected a folder of images .* nothing at that path"),
+        ({"content": "empty"}, r"content=empty holds no images \(.png"),
+        ({"style": "photos"}, r"'style' takes \[None, 4\], no images of 1 or 3 channels"),
+        ({"style": "strange.npz"}, "strange.npz holds no array 'style'"),
+        ({"style": "notes.npy"}, "style=notes.npy cannot be read as an array"),
+    ],
+)  # fmt: skip
+def test_paths_that_hold_something_else(given, words, paths):
+    with pytest.raises(ExportError, match=words):
+        export(
+            two_inputs(),
+            paths / "bundle",
+            data={"content": "photos", "style": "style.npy", **given},
+        )
+    assert not (paths / "bundle").exists()
+
+
+def test_the_command_takes_a_path_for_each_input(paths, monkeypatch):
+    two_inputs().save("mine.keras")
+    words = (
+        "export mine.keras --out b --data content=photos --data style=style.npy --range content=0:1"
+    )
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 0, result.output
+    assert "--data content=photos --data style=style.npy" in (paths / "b" / "CARD.md").read_text()
