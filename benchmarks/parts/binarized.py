@@ -43,12 +43,21 @@ def long_training(model: str, description: str | None, goal: str) -> int:
     return out.finish()
 
 
+def train_images(data: Path) -> np.ndarray:
+    """The train split, float32 [50000, 28, 28, 1] of 0 and 1."""
+    return _images(data, "train")
+
+
 def valid_images(data: Path) -> np.ndarray:
     """The valid split, float32 [10000, 28, 28, 1] of 0 and 1."""
+    return _images(data, "valid")
+
+
+def _images(data: Path, split: str) -> np.ndarray:
     from dimaging_tf import data as sources
     from dimaging_tf.data.dataset import to_float
 
-    return to_float(sources.load("binarized_mnist", data_dir=str(data)).valid.x)
+    return to_float(getattr(sources.load("binarized_mnist", data_dir=str(data)), split).x)
 
 
 def nats(model: Any, image: np.ndarray) -> float:

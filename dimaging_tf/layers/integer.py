@@ -13,14 +13,20 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("dimaging", name="Settle")  # the name in files
 class FloorClip(keras.layers.Layer):
-    """A layer that computes clip(floor(x), low, high) of a tensor of any shape."""
+    """A layer that computes clip(floor(x), low, high) of a tensor of any shape.
 
-    def __init__(self, low, high, **kwargs):
+    shift: how many bits coarser the result is than x. Where it is above 0, x / 2^shift is rounded half up; at
+    0 the half is in the sum already, see above.
+    """
+
+    def __init__(self, low, high, shift=0, **kwargs):
         super().__init__(**kwargs)
-        self.low, self.high = low, high
+        self.low, self.high, self.shift = low, high, shift
 
     def call(self, x):
-        """Round down to whole numbers, and clip."""
+        """Round to whole numbers, and clip."""
+        if self.shift:
+            x = x * 2.0**-self.shift + 0.5
         return tf.clip_by_value(tf.floor(x), float(self.low), float(self.high))
 
     def compute_output_shape(self, shape):
@@ -29,7 +35,7 @@ class FloorClip(keras.layers.Layer):
 
     def get_config(self):
         """Return what Keras needs to rebuild the layer."""
-        return {**super().get_config(), "low": self.low, "high": self.high}
+        return {**super().get_config(), "low": self.low, "high": self.high, "shift": self.shift}
 
 
 @keras.saving.register_keras_serializable("dimaging")

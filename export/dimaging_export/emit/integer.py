@@ -12,7 +12,9 @@ from dimaging_tf.layers.integer import FloorClip, IntegerGate
 
 
 def floor_clip_nodes(b: Builder, layer: FloorClip, x: str) -> str:
-    """Write Floor, then Clip to the layer's bounds."""
+    """Write Floor, then Clip to the layer's bounds; before them a division by 2^shift, where it has one."""
+    if layer.shift:
+        x = b.node("Add", b.node("Mul", x, b.constant(2.0**-layer.shift)), b.constant(0.5))
     floor = b.node("Floor", x)
     return b.node("Clip", floor, b.constant(float(layer.low)), b.constant(float(layer.high)))
 

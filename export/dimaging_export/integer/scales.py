@@ -12,8 +12,10 @@ from dimaging_tf.density.likelihoods_integer import STEPS
 from dimaging_tf.layers.integer import IntegerGate
 from dimaging_tf.layers.masked import Gate, MaskedConv2D
 
-BITS = 10
+BITS = 11
 """Bits of an activation after clipping; before it, one more."""
+TRUNK = 7
+"""Bits that a trunk has more than other activations, or as many fewer as its sums need to stay exact."""
 GATE = 5
 """Bits after the point of the values that enter a gate."""
 
@@ -28,38 +30,52 @@ def calibrate(network: keras.Model, walk: Trace, inputs: dict[str, np.ndarray]) 
     }
 
 
-def exponents(walk: Trace, ranges: dict[int, float]) -> dict[int, int]:
-    """Return id of a tensor -> its exponent: real value = number * 2^-exponent.
+def exponents(
+    walk: Trace, ranges: dict[int, float], more: int = 0
+) -> tuple[dict[int, int], frozenset[int]]:
+    """Return id of a tensor -> its exponent (real value = number * 2^-exponent), and the tensors of trunks.
 
-    The terms of a sum and the sum share one. ranges: largest |value| of each tensor.
+    The terms of a sum and the sum share one exponent. What a network adds up over its depth, a trunk, grows
+    from block to block, so its first values are small in units of the last: it gets `more` bits, and whoever
+    reads it takes BITS of them, by its own range. What only a ReLU reads is scaled by what the ReLU lets
+    through. ranges: largest |value| of each tensor.
     """
     group = {id(call.output): id(call.output) for call in walk.calls}
 
     def root(t: int) -> int:
         return t if group[t] == t else root(group[t])
 
-    gated = set()
+    gated, summed, read = set(), set(), dict[int, list[int]]()
     for call in walk.calls:
+        for x in sources_of(call):
+            relu = isinstance(call.op, layers.ReLU)
+            read.setdefault(id(x), []).append(id(call.output) if relu else id(x))
         if isinstance(call.op, Gate):
             gated.add(id(sources_of(call)[0]))
-        elif not isinstance(call.op, MaskedConv2D | layers.Dense):
+        elif not isinstance(call.op, MaskedConv2D | layers.Dense | layers.ReLU):
+            summed.add(id(call.output))
             for x in sources_of(call):
                 if id(x) in group:
                     group[root(id(x))] = root(id(call.output))
+    fine = {root(t) for t in gated}
+    trunks = {root(t) for t in summed} - fine
     largest: dict[int, float] = {}
     for t in group:
-        largest[root(t)] = max(largest.get(root(t), 0.0), ranges[t])
-    fine = {root(t) for t in gated}
-    found = {
-        t: GATE if root(t) in fine else math.floor(math.log2((2**BITS - 1) / largest[root(t)]))
-        for t in group
-    }
+        readers = [t] if root(t) in trunks else read.get(t, [t])
+        reached = max(ranges[reader] for reader in readers)
+        largest[root(t)] = max(largest.get(root(t), 0.0), reached)
+
+    def exponent(t: int) -> int:
+        bits = BITS + (more if root(t) in trunks else 0)
+        return math.floor(math.log2((2**bits - 1) / largest[root(t)]))
+
+    found = {t: GATE if root(t) in fine else exponent(t) for t in group}
     for call in walk.calls:
         if isinstance(call.op, Gate):
             found[id(call.output)] = int(math.log2(IntegerGate.unit))
     (last,) = walk.outputs
     found[id(last)] = int(math.log2(STEPS))
-    return found
+    return found, frozenset(t for t in group if root(t) in trunks)
 
 
 def sources_of(call: Call) -> list[Any]:

@@ -16,8 +16,8 @@ import numpy as np
 from keras import layers
 
 from dimaging_export.errors import ExportError
-from dimaging_export.graph.trace import Call, trace
-from dimaging_export.integer.scales import BITS, GATE, calibrate, exponents, sources_of
+from dimaging_export.graph.trace import Call, Trace, trace
+from dimaging_export.integer.scales import BITS, GATE, TRUNK, calibrate, exponents, sources_of
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.density.likelihoods import Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import (
@@ -46,7 +46,14 @@ def integer_twin(
     twin = type(model)(model.config)
     twin.likelihood = _integer_form(model.likelihood)
     inputs = {"image": image} | ({} if condition is None else {model.condition: condition})
-    twin.network = _Quantiser(model, twin.likelihood, inputs).network()
+    ranges = _Ranges.of(model, inputs)
+    for more in range(TRUNK, -1, -1):
+        try:
+            twin.network = _Quantiser(ranges, twin.likelihood, more).network()
+            break
+        except ExportError:
+            if more == 0:
+                raise
     return twin
 
 
@@ -105,15 +112,30 @@ class _Signal:
         return self.largest - sum(part.bound() for part in self.parts)
 
 
+@dataclass(frozen=True)
+class _Ranges:
+    """The calls of a network, and how far each of its tensors reaches."""
+
+    names: list[str]
+    """Names of the inputs."""
+    walk: Trace
+    reached: dict[int, float]
+    """Id of a tensor -> its largest |value|."""
+
+    @classmethod
+    def of(cls, model: ExplicitDensity, inputs: dict[str, np.ndarray]) -> "_Ranges":
+        walk = trace(model.network)
+        names = [tensor.name for tensor in model.network.inputs]
+        return cls(names, walk, calibrate(model.network, walk, inputs))
+
+
 class _Quantiser:
-    def __init__(
-        self, model: ExplicitDensity, likelihood: IntegerLikelihood, inputs: dict[str, np.ndarray]
-    ):
+    def __init__(self, found: _Ranges, likelihood: IntegerLikelihood, more: int):
+        """Prepare a twin whose trunks have `more` bits than other activations."""
         self.likelihood, self.levels = likelihood, likelihood.levels
-        self.names = [tensor.name for tensor in model.network.inputs]
-        self.walk = trace(model.network)
-        self.ranges = calibrate(model.network, self.walk, inputs)
-        self.exponents = exponents(self.walk, self.ranges)
+        self.names, self.walk, self.ranges = found.names, found.walk, found.reached
+        self.exponents, self.trunks = exponents(self.walk, self.ranges, more)
+        self.more = more
         self.uses = self.walk.uses()
 
     def network(self) -> keras.Model:
@@ -135,15 +157,14 @@ class _Quantiser:
     def _call(self, call: Call, sources: list[_Signal]) -> _Signal:
         layer, out = call.op, id(call.output)
         if isinstance(layer, MaskedConv2D):
-            return self._convolution(layer, self._reached(sources[0]), out)
+            return self._convolution(layer, self._reached(call, sources[0]), out)
         if isinstance(layer, layers.Dense):
             return self._dense(layer, sources[0], self.exponents[out])
         if isinstance(layer, layers.Reshape):
             shape = layers.Reshape(layer.target_shape)
             return _Signal(shape(sources[0].tensor), sources[0].exponent, sources[0].largest)
         if isinstance(layer, layers.ReLU):
-            top = self._top(self.ranges[out], sources[0].exponent)
-            return self._relu(sources[0], top)
+            return self._relu(sources[0], out)
         if isinstance(layer, layers.Add):
             return self._sum(call, sources)
         if isinstance(layer, PositionBias):
@@ -159,16 +180,24 @@ class _Quantiser:
     def _source(self, tensor: Any, signal: _Signal) -> _Signal:
         """Return what a call reads; a signal of several readers, such as a trunk, is settled once for all."""
         shared = self.uses[id(tensor)] > 1 and signal.steps
-        return self._settle(signal, 2 ** (BITS + 1) - 1) if shared else signal
+        more = self.more if id(tensor) in self.trunks else 0
+        return self._settle(signal, 2 ** (BITS + 1 + more) - 1) if shared else signal
 
     def _top(self, largest: float, exponent: int) -> int:
         """Return the whole number that the calibrated range reaches, and a quarter more."""
         return math.ceil(1.25 * largest * 2.0**exponent)
 
-    def _reached(self, signal: _Signal) -> _Signal:
+    def _reached(self, call: Call, signal: _Signal) -> _Signal:
         """Return a signal that is whole and small enough to enter a convolution."""
-        small = signal.steps == 0 and signal.largest < 2 ** (BITS + 1)
-        return signal if small else self._settle(signal, 2 ** (BITS + 1) - 1)
+        if signal.steps == 0 and signal.largest < 2 ** (BITS + 1):
+            return signal
+        (source,) = sources_of(call)
+        fitting = math.floor(math.log2((2**BITS - 1) / self.ranges[id(source)]))
+        shift = max(signal.exponent - fitting, 0) if id(source) in self.trunks else 0
+        if not shift:
+            return self._settle(signal, 2 ** (BITS + 1) - 1)
+        top = 2 ** (BITS + 1) - 1
+        return _Signal(FloorClip(-top, top, shift)(signal.tensor), fitting, top)
 
     def _settle(self, signal: _Signal, top: int) -> _Signal:
         if signal.settled is None:
@@ -176,12 +205,13 @@ class _Quantiser:
             signal.settled = _Signal(settle(signal.tensor), signal.exponent, top)
         return signal.settled
 
-    def _relu(self, signal: _Signal, top: int) -> _Signal:
-        """Return the ReLU of a signal: clipped in any case, floored only where it is not whole."""
-        tensor = signal.tensor
-        if signal.steps:
-            return _Signal(FloorClip(0, top)(tensor), signal.exponent, top)
-        return _Signal(layers.ReLU(max_value=float(top))(tensor), signal.exponent, top)
+    def _relu(self, signal: _Signal, out: int) -> _Signal:
+        """Return the ReLU of a signal: clipped in any case, floored where it is not whole or gets coarser."""
+        exponent = min(self.exponents[out], signal.exponent)
+        top, shift = self._top(self.ranges[out], exponent), signal.exponent - exponent
+        if signal.steps or shift:
+            return _Signal(FloorClip(0, top, shift)(signal.tensor), exponent, top)
+        return _Signal(layers.ReLU(max_value=float(top))(signal.tensor), exponent, top)
 
     def _convolution(self, layer: MaskedConv2D, source: _Signal, out: int) -> _Signal:
         exponent = self.exponents[out]
@@ -217,10 +247,11 @@ class _Quantiser:
     def _position(self, layer: PositionBias, source: _Signal) -> _Signal:
         twin = PositionBias()
         tensor = twin(source.tensor)
-        bias = np.rint(np.asarray(layer.bias, np.float64) * 2.0 ** (source.exponent + 4)) / 16
+        digits = max(4 - self.more, 0)
+        bias = _multiple(np.asarray(layer.bias, np.float64) * 2.0**source.exponent, digits)
         twin.bias.assign(bias)
         rest = source.rest() + float(np.abs(bias).max())
-        return self._joined(tensor, source.exponent, rest, max(source.steps, 4), source.parts)
+        return self._joined(tensor, source.exponent, rest, max(source.steps, digits), source.parts)
 
     def _sum(self, call: Call, sources: list[_Signal]) -> _Signal:
         tensor = layers.Add()([s.tensor for s in sources])
@@ -241,7 +272,7 @@ class _Quantiser:
             if largest * 2.0**steps < LIMIT:
                 return _Signal(tensor, exponent, largest, steps if parts else 0, parts)
             steps -= 1
-            if steps < 4:
+            if steps < max(4 - self.more, 0):
                 raise ExportError(
                     f"a sum of {len(parts)} convolutions could reach {largest:.3g}, too much for exact "
                     "weights; train with fewer channels, or export with precision='fp32'"
