@@ -1,6 +1,7 @@
 """Scales of an integer-valued twin: how fine the whole numbers of each tensor are, as a power of two."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -20,25 +21,42 @@ GATE = 5
 """Bits after the point of the values that enter a gate."""
 
 
-def calibrate(network: keras.Model, walk: Trace, inputs: dict[str, np.ndarray]) -> dict[int, float]:
-    """Return id of a tensor -> its largest |value| over the inputs."""
+@dataclass(frozen=True)
+class Range:
+    """What a tensor [B, H, W, C] holds over the calibration inputs."""
+
+    largest: float
+    """Largest |value|."""
+    mean: np.ndarray
+    """Mean of each channel, [C]."""
+
+
+def calibrate(network: keras.Model, walk: Trace, inputs: dict[str, np.ndarray]) -> dict[int, Range]:
+    """Return id of a tensor -> its range over the inputs."""
     probe = keras.Model(network.inputs, [call.op.output for call in walk.calls])
-    found = probe([inputs[tensor.name] for tensor in network.inputs], training=False)
+    given = [inputs[tensor.name] for tensor in network.inputs]
+    found = keras.tree.flatten(probe(given, training=False))
+    tensors = [*walk.inputs, *(call.output for call in walk.calls)]
     return {
-        id(call.output): max(float(np.abs(np.asarray(y)).max()), 1e-3)
-        for call, y in zip(walk.calls, keras.tree.flatten(found), strict=True)
+        id(tensor): _range(np.asarray(y))
+        for tensor, y in zip(tensors, [*given, *found], strict=True)
     }
 
 
+def _range(y: np.ndarray) -> Range:
+    mean = y.reshape(-1, y.shape[-1]).mean(0, dtype=np.float64)
+    return Range(max(float(np.abs(y).max()), 1e-3), mean)
+
+
 def exponents(
-    walk: Trace, ranges: dict[int, float], more: int = 0
+    walk: Trace, ranges: dict[int, Range], more: int = 0
 ) -> tuple[dict[int, int], frozenset[int]]:
     """Return id of a tensor -> its exponent (real value = number * 2^-exponent), and the tensors of trunks.
 
     The terms of a sum and the sum share one exponent. What a network adds up over its depth, a trunk, grows
     from block to block, so its first values are small in units of the last: it gets `more` bits, and whoever
     reads it takes BITS of them, by its own range. What only a ReLU reads is scaled by what the ReLU lets
-    through. ranges: largest |value| of each tensor.
+    through.
     """
     group = {id(call.output): id(call.output) for call in walk.calls}
 
@@ -62,7 +80,7 @@ def exponents(
     largest: dict[int, float] = {}
     for t in group:
         readers = [t] if root(t) in trunks else read.get(t, [t])
-        reached = max(ranges[reader] for reader in readers)
+        reached = max(ranges[reader].largest for reader in readers)
         largest[root(t)] = max(largest.get(root(t), 0.0), reached)
 
     def exponent(t: int) -> int:

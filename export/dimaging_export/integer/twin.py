@@ -17,7 +17,15 @@ from keras import layers
 
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.trace import Call, Trace, trace
-from dimaging_export.integer.scales import BITS, GATE, TRUNK, calibrate, exponents, sources_of
+from dimaging_export.integer.scales import (
+    BITS,
+    GATE,
+    TRUNK,
+    Range,
+    calibrate,
+    exponents,
+    sources_of,
+)
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.density.likelihoods import Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import (
@@ -76,13 +84,17 @@ class _Part:
     """Bias in units of the output, not rounded."""
     reach: float
     """Upper bound of |input|."""
+    mean: np.ndarray
+    """Mean of each channel of the input; what rounding the weights changes there goes to the bias."""
     half: float = 0.5
     """Offset that makes the floor round; one part of a sum carries it."""
 
     def write(self, steps: int) -> None:
         """Round the weights to multiples of 2^-steps."""
-        self.layer.kernel.assign(_multiple(self.kernel, steps))
-        self.layer.bias.assign(_multiple(self.bias, steps) + self.half)
+        rounded = _multiple(self.kernel, steps)
+        lost = (self.kernel - rounded).sum((0, 1)).T @ self.mean
+        self.layer.kernel.assign(rounded)
+        self.layer.bias.assign(_multiple(self.bias + lost, steps) + self.half)
 
     def bound(self) -> float:
         """Return the upper bound of |sum|, from the weights as they were written."""
@@ -119,8 +131,8 @@ class _Ranges:
     names: list[str]
     """Names of the inputs."""
     walk: Trace
-    reached: dict[int, float]
-    """Id of a tensor -> its largest |value|."""
+    reached: dict[int, Range]
+    """Id of a tensor -> what it holds."""
 
     @classmethod
     def of(cls, model: ExplicitDensity, inputs: dict[str, np.ndarray]) -> "_Ranges":
@@ -157,7 +169,7 @@ class _Quantiser:
     def _call(self, call: Call, sources: list[_Signal]) -> _Signal:
         layer, out = call.op, id(call.output)
         if isinstance(layer, MaskedConv2D):
-            return self._convolution(layer, self._reached(call, sources[0]), out)
+            return self._convolution(call, self._reached(call, sources[0]))
         if isinstance(layer, layers.Dense):
             return self._dense(layer, sources[0], self.exponents[out])
         if isinstance(layer, layers.Reshape):
@@ -192,7 +204,7 @@ class _Quantiser:
         if signal.steps == 0 and signal.largest < 2 ** (BITS + 1):
             return signal
         (source,) = sources_of(call)
-        fitting = math.floor(math.log2((2**BITS - 1) / self.ranges[id(source)]))
+        fitting = math.floor(math.log2((2**BITS - 1) / self.ranges[id(source)].largest))
         shift = max(signal.exponent - fitting, 0) if id(source) in self.trunks else 0
         if not shift:
             return self._settle(signal, 2 ** (BITS + 1) - 1)
@@ -208,13 +220,14 @@ class _Quantiser:
     def _relu(self, signal: _Signal, out: int) -> _Signal:
         """Return the ReLU of a signal: clipped in any case, floored where it is not whole or gets coarser."""
         exponent = min(self.exponents[out], signal.exponent)
-        top, shift = self._top(self.ranges[out], exponent), signal.exponent - exponent
+        top, shift = self._top(self.ranges[out].largest, exponent), signal.exponent - exponent
         if signal.steps or shift:
             return _Signal(FloorClip(0, top, shift)(signal.tensor), exponent, top)
         return _Signal(layers.ReLU(max_value=float(top))(signal.tensor), exponent, top)
 
-    def _convolution(self, layer: MaskedConv2D, source: _Signal, out: int) -> _Signal:
-        exponent = self.exponents[out]
+    def _convolution(self, call: Call, source: _Signal) -> _Signal:
+        layer, out = call.op, id(call.output)
+        exponent, mean = self.exponents[out], self.ranges[id(sources_of(call)[0])].mean
         kernel = np.asarray(layer.masked_kernel(), np.float64)
         bias = np.zeros(layer.filters) if layer.bias is None else np.asarray(layer.bias, np.float64)
         if source.symbols:
@@ -226,7 +239,8 @@ class _Quantiser:
         if out == id(self.walk.outputs[0]):  # some parameters come in other steps than logits
             kernel, bias = (x * self.likelihood.steps / STEPS for x in (kernel, bias))
         unit = 2.0 ** (exponent - source.exponent)
-        part = _Part(twin, kernel * unit, bias * 2.0**exponent, source.largest)
+        mean = mean * (self.levels - 1 if source.symbols else 2.0**source.exponent)
+        part = _Part(twin, kernel * unit, bias * 2.0**exponent, source.largest, mean)
         for steps in range(16, -1, -1):
             part.write(steps)
             if part.bound() * 2.0**steps < LIMIT / 2:
