@@ -203,7 +203,10 @@ class LanguageModel(DeployableModel):
         vocabulary = self.config.vocabulary
         number = {text: k for k, text in enumerate(vocabulary)}
         if unknown := sorted(set(prime) - set(number)):
-            raise ValueError(f"the vocabulary has no {', '.join(map(repr, unknown))}")
+            raise ValueError(
+                f"the vocabulary has no {', '.join(map(repr, unknown))}; leave that out, or train on a text "
+                "that has it"
+            )
         tokens = [number[character] for character in prime] or [self.start]
         drawn = write_tokens(self.reader, tokens, n, temperature, seed)
         return "".join(vocabulary[k] for k in drawn)

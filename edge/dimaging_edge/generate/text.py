@@ -49,7 +49,8 @@ def encode(text: str, vocabulary: tuple[str, ...]) -> list[int]:
     if unknown := [character for character in dict.fromkeys(text) if character not in number]:
         known = "".join(character for character in vocabulary if len(character) == 1)
         raise InputError(
-            f"the model has never seen {', '.join(map(repr, unknown))}; it knows {known!r}"
+            f"the model has never seen {', '.join(map(repr, unknown))}; it knows {known!r}. Leave others "
+            "out, or train on a text that has them: dimaging train char_lm --data FILE.txt"
         )
     return [number[character] for character in text]
 

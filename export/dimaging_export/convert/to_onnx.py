@@ -127,12 +127,20 @@ def _refuse_too_large(graph: keras.Model, converter: str) -> None:
 
 
 def _refuse_types(graph: keras.Model) -> None:
-    """Raise ExportError for an input whose type no file takes, such as text."""
+    """Raise ExportError for an input whose type no bundle takes, such as text and bool."""
     for tensor in graph.inputs:
         if tensor.dtype not in _TYPES:
             raise ExportError(
                 f"input {tensor.name!r} of graph {graph.name!r} holds {tensor.dtype}; a file takes numbers. "
                 "Look words up outside the model, as tokens: keras.Input((T,), dtype='int32')"
+            )
+        if (
+            tensor.dtype == "bool"
+        ):  # a bundle holds numbers: neither JSON nor a phone's engine has others
+            raise ExportError(
+                f"input {tensor.name!r} of graph {graph.name!r} holds bool; a bundle takes numbers. Take "
+                "a mask as 0 and 1, keras.Input((T,), dtype='int32'), and make it one inside: "
+                "keras.ops.cast(mask, 'bool')"
             )
 
 

@@ -8,6 +8,7 @@ from dimaging_export.convert.to_onnx import DIRECT, MIXED, convert
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.passes import count
 from dimaging_export.precision.reduced import change_precision
+from dimaging_export.prove.runners import onnx_graph
 from keras import layers as L
 
 RNG = np.random.default_rng(0)
@@ -131,3 +132,24 @@ def test_text_is_refused():
     x = keras.Input((1,), dtype="string", name="words")
     with pytest.raises(ExportError, match="input 'words' .* holds string; a file takes numbers"):
         convert(keras.Model(x, L.StringLookup(vocabulary=["a", "b"])(x)))
+
+
+def test_a_mask_as_an_input_is_0_and_1():
+    def masked(dtype):
+        x, counts = keras.Input((4, 3), name="x"), keras.Input((4,), dtype=dtype, name="counts")
+        mask = counts if dtype == "bool" else keras.ops.cast(counts, "bool")
+        return keras.Model({"x": x, "counts": counts}, {"y": L.LSTM(2)(x, mask=mask)})
+
+    with pytest.raises(
+        ExportError, match=r"'counts' .* holds bool; .* keras\.ops\.cast\(mask, 'bool'\)"
+    ):
+        convert(masked("bool"))
+    model = masked("int32")
+    given = {
+        "x": np.random.default_rng(0).normal(size=(3, 4, 3)).astype(np.float32),
+        "counts": np.array(
+            [[0, 0, 1, 1], [1, 1, 0, 0], [1, 0, 1, 1]], np.int32
+        ),  # left, right, a hole
+    }
+    found = onnx_graph(convert(model))(given)["y"]
+    np.testing.assert_allclose(found, model(given)["y"], atol=1e-6)
