@@ -239,6 +239,10 @@ class DeployableModel(TrackedModel, ABC):
     ) -> np.ndarray | None:
         """Return cells [rows, columns, h, w, C] in [0, 1] that show how far training is; None: no picture."""
 
+    def sentences(self, x: np.ndarray) -> list[str] | None:
+        """Return what stands below the cells of `picture(x)`: one a cell, or one a column; None: no words."""
+        return None
+
     def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
         """Run a graph in Keras, which is the reference for every exported file."""
         model = self.graphs()[graph]

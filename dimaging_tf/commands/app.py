@@ -125,7 +125,7 @@ def sample(
     from dimaging_tf.training import runs
 
     load_tensorflow()
-    model = runs.load_model(run)
+    model, words = runs.load_model(run), None
     given = {
         "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
         "interpolate": interpolate, "traverse": traverse,
@@ -140,13 +140,14 @@ def sample(
     elif model.draws:
         cells = plots.tile(model.sample(n, seed=seed))
     else:
-        cells = model.picture(*runs.examples(runs.load_data(runs.read_settings(run))), seed=seed)
+        x, known = runs.examples(runs.load_data(runs.read_settings(run)))
+        cells, words = model.picture(x, known, seed=seed), model.sentences(x)
     if cells is None:
         raise UserError(
             f"{model_name(run)} draws no picture of its examples; export it and run it: dimaging export {run}"
         )
     out = out or run / "sample.png"
-    plots.save_grid(cells, out)
+    plots.save_grid(cells, out, words)
     typer.echo(out)
 
 

@@ -3,6 +3,8 @@
 photographs -> denoiser -------------+
 digits      -> PixelCNN, DCGAN, VAE -+--> bundles --> onnxruntime alone --> demo/report.html
 drawn faces -> VAE ------------------+
+text, shapes, movies -> char_lm,     +
+  captioning, frame_selection -------+
 photograph  -> .dimg -> photograph    with the shipped weights of the codec
 photograph  -> iguana                 where the weights of EfficientNet-Lite0 are installed
 
@@ -21,7 +23,8 @@ from typing import Any
 
 from dimaging_edge.common.stopping import begin_worker
 
-from dimaging_tf.commands.demo_pictures import SHOWN, Figure, run_edge, show_codec, show_iguana
+from dimaging_tf.commands import demo_pictures, demo_sequences
+from dimaging_tf.commands.demo_pictures import Figure, run_edge, show_codec, show_iguana
 from dimaging_tf.commands.report import write_report
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
@@ -32,8 +35,24 @@ PRECISIONS = {
     "dcgan": ("fp32", "int8"),
     "vae_faces": ("fp32", "int8"),
     "vae": ("fp32", "int8"),
+    "captioning": ("fp32",),
+    "frame_selection": ("fp32",),
+    "char_lm": ("integer",),
 }
 """Model -> the precisions in which the demo exports it."""
+SHOWN = demo_pictures.SHOWN | {
+    "captioning": demo_sequences.show_captions,
+    "frame_selection": demo_sequences.show_frames,
+    "char_lm": demo_sequences.show_text,
+}
+"""Model -> the function that makes its figures."""
+TIMED = {
+    # loops of small products run best on one core
+    "pixelcnn": ("--threads", 1, "--graph", "density", "--graph", "sampler_rows"),
+    "captioning": ("--threads", 1, "--graph", "encoder", "--graph", "captioner"),
+    "char_lm": ("--threads", 1, "--graph", "writer"),
+}
+"""Model -> how it is timed; by default all of its graphs, on all cores."""
 SIZES = {"denoiser": 256}
 """Model of any size -> the size in pixels at which it is proven and timed."""
 
@@ -58,8 +77,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
     _say("[bold]time[/] in another process, where TensorFlow cannot be imported")
     for bundle in bundles:
         words = ["--json", bundle / "latency.json", "--seconds", 0.5]
-        if bundle.name.startswith("pixelcnn"):  # loops of small products run best on one core
-            words += ["--threads", 1, "--graph", "density", "--graph", "sampler_rows"]
+        words += TIMED.get(bundle.name.rpartition("-")[0], ())
         _say(run_edge("bench", bundle, *words), markup=False)
     caption, picture = figures["pixelcnn"][0]
     figures["pixelcnn"] = [(caption + _speed_up(out / "bundle" / "pixelcnn-fp32"), picture)]
@@ -87,12 +105,30 @@ def recipes(quick: bool) -> dict[str, dict[str, Any]]:
         # Drawn faces need no augmentation: there are as many as one wants.
         "vae_faces": {"minutes": 0.3, "augment": "none"},
         "vae": {"minutes": 0.25, "batch": 50, "changes": {"kl_warmup": 300}},
+        "frame_selection": {"epochs": 3, "batch": 32, "changes": {"search_epochs": 2}},
+        # What takes minutes to learn goes on from weights that came along.
+        "captioning": {
+            "minutes": 0.06,
+            "batch": 32,
+            "learning_rate": 3e-4,
+            "data_options": {"size": 32},
+            "changes": demo_sequences.SPEAKER,
+            "init": demo_sequences.start_of("captioning"),
+        },
+        "char_lm": {"batch": 32, "changes": demo_sequences.WRITER} | _text_recipe(),
     }
     if quick:
         # On a busy machine a PixelCNN learns too little in that time to be rounded to integers.
         found = {name: {**recipe, "minutes": 0.05} for name, recipe in found.items()}
         found["pixelcnn"] = {"epochs": 2}
     return found
+
+
+def _text_recipe() -> dict[str, Any]:
+    """Return how the text is learned: on from weights, where they know its characters, or longer."""
+    if start := demo_sequences.start_of("char_lm"):
+        return {"minutes": 0.06, "learning_rate": 1e-3, "init": start}
+    return {"minutes": 0.3, "learning_rate": 1e-2}
 
 
 def _make_all(made: dict[str, dict[str, Any]], out: Path, seed: int) -> dict[str, list[Figure]]:

@@ -21,7 +21,7 @@ from dimaging_tf.evaluation import plots
 from dimaging_tf.training import runs
 
 Figure = tuple[str, Path]
-"""A caption, and a picture file."""
+"""A caption, and a picture file or a text file."""
 
 
 def show_denoiser(out: Path, seed: int) -> list[Figure]:
@@ -29,10 +29,10 @@ def show_denoiser(out: Path, seed: int) -> list[Figure]:
     clean = photograph()
     noisy = runs.load_model(out / "runs" / "denoiser").noisy(clean[None], seed)
     files = (out / "bundle" / f"denoiser-{precision}" for precision in ("fp32", "int8"))
-    found = [_answer(file, "denoiser", noisy=noisy)["image"] for file in files]
+    found = [answer(file, "denoiser", noisy=noisy)["image"] for file in files]
     cells = np.concatenate([clean[None], noisy, *found])
     caption = "Another one: clean, noisy (sigma 25 of 255), restored in fp32, in int8"
-    return [_grid(caption, cells[None], out, "denoised")]
+    return [grid_figure(caption, cells[None], out, "denoised")]
 
 
 def show_pixelcnn(out: Path, seed: int) -> list[Figure]:
@@ -45,7 +45,7 @@ def show_pixelcnn(out: Path, seed: int) -> list[Figure]:
         "integer-valued variant, the same on every device. "
     )
     cells = np.concatenate([half, drawn]).reshape(4, 8, 28, 28, 1)
-    return [_grid(caption, cells, out, "pixelcnn")]
+    return [grid_figure(caption, cells, out, "pixelcnn")]
 
 
 def show_dcgan(out: Path, seed: int) -> list[Figure]:
@@ -58,7 +58,7 @@ def show_dcgan(out: Path, seed: int) -> list[Figure]:
         f"{last['val_d_fake']:.0%}; drawn digits differ from each other by {last['diversity']:.2f} of what "
         "real ones do"
     )
-    return [_grid(caption, drawn.reshape(4, 10, 28, 28, 1), out, "dcgan")]
+    return [grid_figure(caption, drawn.reshape(4, 10, 28, 28, 1), out, "dcgan")]
 
 
 def show_glasses(out: Path, seed: int) -> list[Figure]:
@@ -70,8 +70,8 @@ def show_glasses(out: Path, seed: int) -> list[Figure]:
     settings = runs.read_settings(out / "runs" / "vae_faces")
     space = Space(
         0,
-        decode=lambda z: _answer(bundle, "decoder", z=z)["image"],
-        encode=lambda image: _answer(bundle, "encoder", image=image)["mean"],
+        decode=lambda z: answer(bundle, "decoder", z=z)["image"],
+        encode=lambda image: answer(bundle, "encoder", image=image)["mean"],
         has_encoder=True,
     )
     cells = edit_attribute(space, runs.load_data(settings), "glasses", 1.0, seed)
@@ -80,18 +80,18 @@ def show_glasses(out: Path, seed: int) -> list[Figure]:
         "mean difference of codes with and without them is added. Below, it is taken away: what is darker "
         "or paler than the mean pair leaves a trace"
     )
-    return [_grid(caption, cells, out, "glasses")]
+    return [grid_figure(caption, cells, out, "glasses")]
 
 
 def show_vae(out: Path, seed: int) -> list[Figure]:
     """Draw samples, and plot the codes of digits on a plane."""
     drawn = plots.tile(_drawn("sample", out, "vae-int8", seed, 64))
     digits, picture = _digits(), out / "pictures" / "latent.png"
-    mean = _answer(out / "bundle" / "vae-fp32", "encoder", image=to_float(digits.x))["mean"]
+    mean = answer(out / "bundle" / "vae-fp32", "encoder", image=to_float(digits.x))["mean"]
     plane = plots.latent_plane(mean, digits.label, "codes of digits never trained on")
     plots.save_figure(plane, picture)
     return [
-        _grid("64 digits drawn by the VAE's int8 decoder", drawn, out, "samples"),
+        grid_figure("64 digits drawn by the VAE's int8 decoder", drawn, out, "samples"),
         ("The encoder's latent plane", picture),
     ]
 
@@ -103,7 +103,7 @@ SHOWN: dict[str, Callable[[Path, int], list[Figure]]] = {
     "vae_faces": show_glasses,
     "vae": show_vae,
 }
-"""Model -> the function that makes its figures."""
+"""Model of images -> the function that makes its figures."""
 
 
 def show_codec(pictures: Path) -> Figure:
@@ -181,7 +181,7 @@ def run_edge(*arguments: Any) -> str:
     return done.stdout.rstrip()
 
 
-def _answer(bundle: Path, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+def answer(bundle: Path, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
     """Run a graph of a bundle, and return its outputs by name."""
     with tempfile.TemporaryDirectory() as folder:
         words = []
@@ -210,7 +210,7 @@ def _digits() -> Any:
     return data.load("mnist5k").valid
 
 
-def _grid(caption: str, cells: np.ndarray, out: Path, name: str) -> Figure:
+def grid_figure(caption: str, cells: np.ndarray, out: Path, name: str) -> Figure:
     """Write cells [rows, columns, h, w, C] as a picture, and return it with its caption."""
     picture = out / "pictures" / f"{name}.png"
     plots.save_grid(cells.clip(0, 1), picture)

@@ -25,6 +25,7 @@ img {{ max-width: 100%; image-rendering: pixelated }} img.plot {{ image-renderin
 table {{ border-collapse: collapse; font-size: .9rem; display: block; overflow-x: auto }}
 th, td {{ padding: .2rem .8rem .2rem 0; text-align: right; white-space: nowrap }}
 th:first-child, td:first-child {{ text-align: left }} th {{ border-bottom: 1px solid #888 }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6; padding: .6rem .8rem }}
 figcaption, .facts {{ color: #555; font-size: .9rem }} figure {{ margin: 1rem 0 }}
 </style>
 <h1>dimaging report</h1>
@@ -38,10 +39,13 @@ def write_report(
 ) -> Path:
     """Write the page about run folders, bundles and what phones sent to `out`, and return `out`.
 
-    figures: (caption, picture file) of what comes first. UserError for a folder that is neither a run nor a
-    bundle, or is damaged.
+    figures: (caption, picture file or text file) of what comes first. UserError for a folder that is
+    neither a run nor a bundle, or is damaged.
     """
-    parts = [_figure(caption, path.read_bytes()) for caption, path in figures]
+    parts = [
+        _text(caption, path) if path.suffix == ".txt" else _figure(caption, path.read_bytes())
+        for caption, path in figures
+    ]
     for folder in folders:
         kinds = {"run.json": _run, "bundle.json": _bundle}
         file = next((name for name in kinds if (folder / name).exists()), None)
@@ -67,7 +71,7 @@ def write_report(
 
 
 def _run(folder: Path) -> str:
-    """Return the HTML of a run: facts, loss curves, the last sample picture."""
+    """Return the HTML of a run: facts, loss curves, the last sample picture or text."""
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     epochs = read_json_lines(folder / "metrics.jsonl")
     data = record.get("data", {})
@@ -84,6 +88,8 @@ def _run(folder: Path) -> str:
         parts.append(
             _figure(f"after {pictures[-1].stem.replace('-', ' ')}", pictures[-1].read_bytes())
         )
+    elif texts := sorted((folder / "samples").glob("*.txt")):
+        parts.append(_text(f"after {texts[-1].stem.replace('-', ' ')}", texts[-1]))
     return "\n".join(parts)
 
 
@@ -152,6 +158,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = ("".join(f"<td>{escape(str(value))}</td>" for value in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><tr>{cells}</tr>{body}</table>"
+
+
+def _text(caption: str, path: Path) -> str:
+    words = escape(path.read_text(encoding="utf-8").strip())
+    return f"<figure><pre>{words}</pre><figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _figure(caption: str, png: bytes, *, plot: bool = False) -> str:

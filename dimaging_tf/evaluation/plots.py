@@ -30,11 +30,13 @@ def tile(images: np.ndarray) -> np.ndarray:
     return cells.reshape(rows, columns, *images.shape[1:])
 
 
-def save_grid(cells: np.ndarray, path: str | Path) -> None:
-    """Write `grid(cells)` as PNG."""
+def save_grid(cells: np.ndarray, path: str | Path, sentences: list[str] | None = None) -> None:
+    """Write `grid(cells)` as PNG; with sentences, `grid_with_sentences` of both."""
     from PIL import Image
 
-    pixels = grid(cells)
+    from dimaging_tf.evaluation.sentences import grid_with_sentences
+
+    pixels = grid_with_sentences(cells, sentences) if sentences else grid(cells)
     with whole_file(path) as temporary:
         Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary)
 

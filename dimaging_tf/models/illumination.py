@@ -236,8 +236,11 @@ class Illumination(Captioner):
         }
 
     def picture(self, x, label=None, seed=0):
-        """Return rows: phases, what all LEDs show of them, and what X shows; differences are enlarged."""
-        phase = np.asarray(x[:8], np.float32)
+        """Return rows: phases, what all LEDs show of them, and what X shows; differences are enlarged.
+
+        `sentences` are what it says of the last row.
+        """
+        phase = np.asarray(self.shown(x), np.float32)
         rows = [phase]
         for powers in (np.ones_like(self.powers), self.powers):
             noise = step_normal(tf.constant([len(phase), *self.config.shape[:2]]), -1, 0)

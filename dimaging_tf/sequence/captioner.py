@@ -166,8 +166,17 @@ class Captioner(DeployableModel):
         return float(-own[counted].mean())
 
     def picture(self, x, label=None, seed=0):
-        """Return one row: what the encoder sees. What it says of them is in `samples/captions-*.txt`."""
-        return np.asarray(self.look(x[:8], False), np.float32)[None]
+        """Return one or two rows of four images that the encoder sees; `sentences` go below them."""
+        seen = np.asarray(self.look(self.shown(x), False), np.float32)
+        return seen.reshape(-1, min(4, len(seen)), *seen.shape[1:])
+
+    def sentences(self, x):
+        """Return what it says of the images of `picture`, by a beam of 3."""
+        return self.caption(self.shown(x))
+
+    def shown(self, x: np.ndarray) -> np.ndarray:
+        """Return the first eight examples, or four of fewer: those of `picture`."""
+        return x[:8] if len(x) >= 8 else x[:4]
 
     def callbacks(self, dataset, folder):
         """Write what it says of eight validation images at the end of each epoch."""

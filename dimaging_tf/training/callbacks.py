@@ -171,7 +171,8 @@ class SampleGrid(keras.callbacks.Callback):
         grid = self.model.picture(self.x, self.label)
         if grid is None:
             return
-        save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png")
+        words = self.model.sentences(self.x)
+        save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png", words)
 
 
 class Animation(keras.callbacks.Callback):

@@ -160,7 +160,9 @@ def test_settings_out_of_range(changes, words):
 
 
 def test_characters_outside_the_vocabulary():
-    with pytest.raises(ValueError, match="the vocabulary has no 'Z', 'é'; leave that out, or train"):
+    with pytest.raises(
+        ValueError, match="the vocabulary has no 'Z', 'é'; leave that out, or train"
+    ):
         CharLM(SMALL).write("aZé")
 
 
