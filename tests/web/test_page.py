@@ -12,7 +12,7 @@ from dimaging_edge.commands.main import main
 from helpers.browser import SMALL, address, packed, serving, visit
 from PIL import Image
 
-TABS = ("compress", "open", "clean", "draw", "measure", "about")
+TABS = ("compress", "open", "clean", "draw", "fool", "measure", "about")
 SCREENS = ((390, 844), (844, 390), (1280, 800))
 
 

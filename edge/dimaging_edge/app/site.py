@@ -20,7 +20,7 @@ from dimaging_edge.bundle.open import REFERENCE, read_manifest
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.files import write_bytes
 from dimaging_edge.common.version import __version__
-from dimaging_edge.photo.bundle_model import SHIPPED, located
+from dimaging_edge.photo.bundle_model import SHIPPED, is_codec, located
 
 WEB = Path(__file__).parents[1] / "web"
 """The folder of the page's own files."""
@@ -36,6 +36,7 @@ TYPES = {
     ".wasm": "application/wasm",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".webp": "image/webp",
     ".md": "text/markdown; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
     "": "text/plain; charset=utf-8",  # LICENSE
@@ -126,10 +127,12 @@ class Site:
         for name in ("bundle.json", "CARD.md", *manifest.files):
             if name not in _LEFT_OUT and (folder / name).is_file():
                 self.files[place + name] = File((folder / name).read_bytes, core=core)
-        graphs = list(manifest.graphs)
-        codec = {"encoder", "decoder"} <= set(graphs) and bool({"prior", "prior_0"} & set(graphs))
+        graphs, codec = list(manifest.graphs), is_codec(manifest)
         entry = {"name": folder.name, "folder": place, "model": manifest.model, "codec": codec}
         entry |= {"model_id": manifest.model_id, "graphs": graphs}
+        entry["bytes"] = sum(
+            len(file.read()) for name, file in self.files.items() if name.startswith(place)
+        )
         self.bundles.append(entry)
 
     def _listing(self) -> bytes:

@@ -251,9 +251,19 @@ def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> 
 
 
 def shipped() -> dict[str, Manifest]:
-    """Return the manifests of the bundles that come with the package, by name."""
+    """Return the manifests of the codecs that come with the package, by name.
+
+    The folder holds other bundles, too, for the page of `dimaging-edge app`.
+    """
     folders = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
-    return {folder.name: read_manifest(folder) for folder in folders}
+    found = {folder.name: read_manifest(folder) for folder in folders}
+    return {name: manifest for name, manifest in found.items() if is_codec(manifest)}
+
+
+def is_codec(manifest: Manifest) -> bool:
+    """Return whether a bundle compresses photographs, judged by the names of its graphs."""
+    graphs = set(manifest.graphs)
+    return {"encoder", "decoder"} <= graphs and bool({"prior", "prior_0"} & graphs)
 
 
 def located(model: str | Path) -> Path:

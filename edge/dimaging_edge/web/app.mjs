@@ -6,12 +6,14 @@ import { cleanTab } from "./ui/clean.mjs";
 import { compressTab } from "./ui/compress.mjs";
 import { alarm } from "./ui/dom.mjs";
 import { drawTab } from "./ui/draw.mjs";
+import { foolTab } from "./ui/fool.mjs";
 import { measureTab } from "./ui/measure.mjs";
 import { openTab } from "./ui/open.mjs";
 
 /** @type {Record<string, (page: Page) => Node[]>} */
 const TABS = {
-  compress: compressTab, open: openTab, clean: cleanTab, draw: drawTab, measure: measureTab, about: aboutTab,
+  compress: compressTab, open: openTab, clean: cleanTab, draw: drawTab, fool: foolTab,
+  measure: measureTab, about: aboutTab,
 };
 
 /** What the tabs share. */

@@ -12,6 +12,20 @@ import { MOST_PIXELS, area } from "./photo/container.mjs";
 /** @typedef {import("./photo/codec.mjs").Photo} Photo */
 
 /**
+ * Return the pixels of a picture, upright; InputError where the browser cannot read it.
+ * @param {Blob} file
+ */
+async function bitmapOf(file) {
+  try {
+    return await createImageBitmap(file, {
+      imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: "none",
+    });
+  } catch {
+    throw new InputError("this browser cannot read that picture; JPEG, PNG and WebP are read everywhere");
+  }
+}
+
+/**
  * Return the picture of a file, and a note where it was scaled down; InputError where it cannot be read.
  * @param {Blob} file
  * @param {number} mostPixels
@@ -19,14 +33,7 @@ import { MOST_PIXELS, area } from "./photo/container.mjs";
  */
 export async function readPicture(file, mostPixels = MOST_PIXELS) {
   const data = new Uint8Array(await file.arrayBuffer());
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(new Blob([data], { type: file.type }), {
-      imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: "none",
-    });
-  } catch {
-    throw new InputError("this browser cannot read that picture; JPEG, PNG and WebP are read everywhere");
-  }
+  const bitmap = await bitmapOf(new Blob([data], { type: file.type }));
   let { width, height } = bitmap;
   let note = "";
   if (area(width, height) > mostPixels) {
@@ -43,6 +50,40 @@ export async function readPicture(file, mostPixels = MOST_PIXELS) {
   bitmap.close();
   const { data: rgba } = context.getImageData(0, 0, width, height);
   return { photo: { ...fromRgba(rgba, width, height), ...(await metadata(data)) }, note };
+}
+
+/**
+ * Return the middle square of a picture in `side` x `side` pixels, RGBA. It is halved step by step, so that every pixel
+ * of the source counts.
+ * @param {CanvasImageSource} source
+ * @param {number} width of the source
+ * @param {number} height
+ * @param {number} side
+ */
+export function squareOf(source, width, height, side) {
+  let edge = Math.min(width, height);
+  let from = { source, left: (width - edge) / 2, top: (height - edge) / 2, edge };
+  for (;;) {
+    edge = edge > 2 * side ? Math.ceil(edge / 2) : side;
+    const canvas = new OffscreenCanvas(edge, edge);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: edge === side }));
+    context.imageSmoothingQuality = "high";
+    context.drawImage(from.source, from.left, from.top, from.edge, from.edge, 0, 0, edge, edge);
+    if (edge === side) return context.getImageData(0, 0, side, side).data;
+    from = { source: canvas, left: 0, top: 0, edge };
+  }
+}
+
+/**
+ * Return the middle square of the picture in a file, in `side` x `side` pixels, RGBA; InputError where it is none.
+ * @param {Blob} file
+ * @param {number} side
+ */
+export async function readSquare(file, side) {
+  const bitmap = await bitmapOf(file);
+  const rgba = squareOf(bitmap, bitmap.width, bitmap.height, side);
+  bitmap.close();
+  return rgba;
 }
 
 /**

@@ -5,15 +5,15 @@
  */
 import { bench } from "./bench.mjs";
 import { openBundle } from "./bundle/open.mjs";
-import { clean, psnr, withNoise } from "./clean.mjs";
+import { psnr } from "./clean.mjs";
 import { InputError } from "./errors.mjs";
-import { draw, sizeOf } from "./generate/stepping.mjs";
 import { openModel } from "./photo/bundle_model.mjs";
 import { compress, decompress } from "./photo/codec.mjs";
 import { readHeader } from "./photo/container.mjs";
 import { readPicture, rival, toRgba, writePicture } from "./picture.mjs";
+import { pictureVerbs } from "./tasks/pictures.mjs";
 
-/** @typedef {{name: string, folder: string, model: string, model_id: string, graphs: string[], codec: boolean}} Entry */
+/** @typedef {{name: string, folder: string, model: string, model_id: string, graphs: string[], codec: boolean, bytes: number}} Entry */
 /** @typedef {{engine: string, bundles: Entry[], dimaging: string, onnxruntime_web: string}} Listing */
 /** @typedef {(done: number, total: number, more?: any) => Promise<void>} Step */
 
@@ -33,7 +33,10 @@ const cancelled = new Set();
 
 /** @param {string} path */
 async function fetched(path) {
-  const answer = await fetch(path);
+  const answer = await fetch(path).catch(() => null);
+  if (answer === null) {
+    throw new InputError(`${path.split("/").at(-2) ?? path} is not kept on this device; use it once with a network, or keep it in the tab About`);
+  }
   if (!answer.ok) throw new InputError(`${path} is not here (${answer.status}); visit the page once with a network`);
   return new Uint8Array(await answer.arrayBuffer());
 }
@@ -143,37 +146,6 @@ const VERBS = {
     return null;
   },
 
-  async clean({ name, file, sigma, seed }, step) {
-    const { photo, note } = await readPicture(file, 1 << 21);
-    const picture = { ...photo, image: /** @type {Uint8Array} */ (photo.image) };
-    const noisy = sigma ? withNoise(picture, sigma, seed) : picture.image;
-    const found = await clean(await bundle(name), { ...picture, image: noisy }, step);
-    return {
-      note, width: photo.width, height: photo.height, before: toRgba({ ...photo, image: noisy }),
-      after: toRgba({ ...photo, image: found }), png: await writePicture({ ...photo, image: found }),
-      psnr: sigma ? [psnr(noisy, picture.image), psnr(found, picture.image)] : null,
-    };
-  },
-
-  async size({ name }) {
-    return sizeOf(await bundle(name));
-  },
-
-  async draw({ name, seed, known }, step) {
-    const opened = await bundle(name);
-    const { height } = sizeOf(opened);
-    return draw(opened, seed, known, (rows, image) => step(rows, height, image.slice()));
-  },
-
-  /** Run a graph once on float32 values: the sliders of a decoder. */
-  async run({ name, graph, inputs }) {
-    return (await bundle(name)).run(graph, inputs);
-  },
-
-  async graph({ name, graph }) {
-    return (await bundle(name)).graph(graph);
-  },
-
   async bench({ name, seconds, environment }, step) {
     const reference = await ort.InferenceSession.create(await fetched("reference.onnx"), {
       executionProviders: ["wasm"],
@@ -184,6 +156,8 @@ const VERBS = {
     await opened.release();
     return report;
   },
+
+  ...pictureVerbs(bundle),
 };
 
 /**

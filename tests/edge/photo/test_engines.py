@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge.photo.bundle_model import SHIPPED
+from dimaging_edge.photo.bundle_model import SHIPPED, shipped
 
 from benchmarks.parts import engines
 
-BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
+BUNDLES = sorted(shipped())
 PICTURES = [(33, 70, 5), (1, 9, 40), (64, 40, 63)]  # height, width, quality
 
 

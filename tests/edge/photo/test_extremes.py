@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, open_model
+from dimaging_edge.photo.bundle_model import BundleModel, open_model, shipped
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.symbol_model import Photo
 
-BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
+BUNDLES = sorted(shipped())
 
 
 @pytest.fixture(scope="module", params=BUNDLES)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dimaging_edge.photo import tile_codec
-from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, find_bundle, open_model
+from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, find_bundle, open_model, shipped
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.container import RUNGS
 from dimaging_edge.photo.prior import NumpyPrior
@@ -26,7 +26,7 @@ from dimaging_edge.photo.symbols import scale_tables
 from dimaging_edge.photo.tiles import tiles
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-BUNDLES = sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
+BUNDLES = sorted(shipped())
 CASES = {  # height, width, quality, edge of a tile
     "1 x 1": (1, 1, 63, 768),
     "odd, low": (37, 90, 4, 768),

@@ -72,7 +72,7 @@ export class Bundle {
     const kept = this.sessions.get(name);
     if (kept) return kept;
     const made = this.bytes(this.graph(name).file).then((data) =>
-      this.ort.InferenceSession.create(data, { executionProviders: ["wasm"] }),
+      this.ort.InferenceSession.create(data, { executionProviders: ["wasm"], logSeverityLevel: 3 }),
     );
     this.sessions.set(name, made);
     made.catch(() => this.sessions.delete(name));

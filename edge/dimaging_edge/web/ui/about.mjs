@@ -1,6 +1,7 @@
 // @ts-check
 /** The tab that says what the page is made of, what it keeps, and what it lacks here. */
 import { make, size, table } from "./dom.mjs";
+import { keepers } from "./keep.mjs";
 
 /** @param {import("../app.mjs").Page} page */
 export function aboutTab(page) {
@@ -9,7 +10,7 @@ export function aboutTab(page) {
   const count = async () => {
     const estimate = await navigator.storage?.estimate?.().catch(() => undefined);
     stored.textContent = estimate?.usage === undefined ? "unknown to this browser" : `${size(estimate.usage)} on this device`;
-    kept.replaceChildren(...(await keepers(page, count)));
+    kept.replaceChildren(keepers(page, page.listing.bundles, count));
   };
   count();
   const clear = make("button", { type: "button" }, "Delete everything that this page keeps");
@@ -63,27 +64,4 @@ function card(entry) {
     }
   };
   return details;
-}
-
-/**
- * Return a button for each model that is not kept yet.
- * @param {import("../app.mjs").Page} page
- * @param {() => void} after
- */
-async function keepers(page, after) {
-  if (!globalThis.caches || !navigator.serviceWorker?.controller) return [];
-  const keep = await caches.open("dimaging-keep");
-  const found = [];
-  for (const entry of page.listing.bundles) {
-    if (await keep.match(`${entry.folder}bundle.json`)) continue;
-    const button = make("button", { type: "button" }, `Keep ${entry.name} for flight mode`);
-    button.onclick = async () => {
-      button.disabled = true;
-      const names = Object.keys(page.listing.files).filter((name) => name.startsWith(entry.folder));
-      await keep.addAll(names);
-      after();
-    };
-    found.push(make("div", { className: "row" }, button));
-  }
-  return found;
 }

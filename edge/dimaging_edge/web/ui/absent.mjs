@@ -6,9 +6,10 @@ import { make } from "./dom.mjs";
  * @param {string} title
  * @param {string} what
  * @param {string} train the command that trains one
+ * @param {string} [options] of its export
  */
-export function absent(title, what, train) {
-  const lines = [train, `dimaging export runs/${what} --target web`, "dimaging-edge app BUNDLE"];
+export function absent(title, what, train, options = "") {
+  const lines = [train, `dimaging export runs/${what} ${options}--target web`, "dimaging-edge app BUNDLE"];
   return [
     make("h1", {}, title),
     make("p", {}, `This page has no ${what}. Train one, export it and serve it with the page:`),

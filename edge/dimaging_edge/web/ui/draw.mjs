@@ -1,18 +1,33 @@
 // @ts-check
-/** The tab that draws: an explicit density row by row, what a finger hides anew; a decoder by its sliders. */
+/** The tab that draws: an explicit density row by row, what a finger hides anew; codes; captions. */
 import { absent } from "./absent.mjs";
-import { alarm, greyToRgba, make, paint, working } from "./dom.mjs";
+import { captions } from "./captions.mjs";
+import { greyToRgba, make, paint, working } from "./dom.mjs";
+import { faces } from "./faces.mjs";
+import { keepers } from "./keep.mjs";
 
 /** @param {import("../app.mjs").Page} page */
 export function drawTab(page) {
   const densities = page.bundles("density");
-  const decoders = page.bundles("decoder").filter((one) => !one.codec);
-  if (!densities.length && !decoders.length) return absent("Draw", "pixelcnn", "dimaging train pixelcnn");
+  const decoders = [...page.bundles("decoder"), ...page.bundles("generator")].filter((one) => !one.codec);
+  const writers = page.bundles("text_encoder");
+  if (!densities.length && !decoders.length && !writers.length) {
+    return absent("Draw", "pixelcnn", "dimaging train pixelcnn");
+  }
   return [
     make("h1", {}, "Draw"),
-    ...densities.slice(0, 1).flatMap((one) => density(page, densities)),
-    ...decoders.map((one) => sliders(page, one)),
-  ];
+    ...(densities.length ? density(page, densities) : []),
+    ...decoders.map((one) => faces(page, one)),
+    ...writers.map((one) => captions(page, one)),
+    keepers(page, [...densities, ...decoders, ...writers]),
+    !decoders.length || !writers.length
+      ? make(
+          "details", {}, make("summary", {}, "More to draw with models of your own"),
+          make("p", {}, "Faces with glasses: train and export vae_faces. Pictures of captions: stackgan. Serve each with the page:"),
+          make("pre", { tabIndex: 0 }, make("code", {}, "dimaging train vae_faces\ndimaging export runs/vae_faces --target web\ndimaging-edge app BUNDLE")),
+        )
+      : "",
+  ].filter(Boolean);
 }
 
 /**
@@ -92,52 +107,4 @@ function density(page, found) {
     canvas,
     status,
   ];
-}
-
-/**
- * @param {import("../app.mjs").Page} page
- * @param {import("../worker.mjs").Entry} entry
- */
-function sliders(page, entry) {
-  const place = make("section", { "aria-label": entry.name });
-  const begin = make("button", { type: "button" }, `Open ${entry.name}`);
-  begin.onclick = async () => {
-    try {
-      place.replaceChildren(...(await controls(page, entry)));
-    } catch (error) {
-      place.replaceChildren(alarm(/** @type {Error} */ (error).message));
-    }
-  };
-  place.append(make("h2", {}, `${entry.name}: sliders of a latent space`), begin);
-  return place;
-}
-
-/**
- * @param {import("../app.mjs").Page} page
- * @param {import("../worker.mjs").Entry} entry
- */
-async function controls(page, entry) {
-  const graph = await page.client.call("graph", { name: entry.name, graph: "decoder" });
-  const [z] = graph.inputs;
-  const [image] = graph.outputs;
-  const [, height, width, channels] = image.example;
-  const canvas = make("canvas", { className: "pixels", width, height, role: "img", "aria-label": `what ${entry.name} decodes` });
-  const code = new Float32Array(z.example.at(-1));
-  const update = async () => {
-    const found = await page.client.call("run", {
-      name: entry.name, graph: "decoder", inputs: { [z.name]: { data: code, dims: [1, code.length] } },
-    });
-    const values = found[image.name].data;
-    paint(canvas, greyToRgba(values instanceof Uint8Array ? Float32Array.from(values, (x) => x / 255) : values, channels));
-  };
-  const inputs = Array.from({ length: Math.min(8, code.length) }, (_, i) => {
-    const input = make("input", { type: "range", min: -3, max: 3, step: 0.1, value: 0, id: `${entry.name}-${i}` });
-    input.oninput = () => {
-      code[i] = Number(input.value);
-      update();
-    };
-    return make("div", {}, make("label", { for: input.id }, `z ${i + 1}`), input);
-  });
-  await update();
-  return [make("h2", {}, entry.name), canvas, make("div", { className: "fields" }, ...inputs)];
 }
