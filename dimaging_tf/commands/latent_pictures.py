@@ -15,15 +15,13 @@ from dimaging_tf.data.dataset import Dataset, to_float
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.latent import arithmetic
-from dimaging_tf.latent.faces import glasses_vector
+from dimaging_tf.latent.faces import GLASSES, glasses_vector
 from dimaging_tf.latent.space import Space, open_space
 
 COLUMNS = 8
 """Pictures in a row."""
 INVERTED = 64
 """Most images with an attribute, and without it, where codes are found by inversion, which takes a while."""
-GLASSES = ("faces", "olivetti", "avatars")
-"""Data sets in which label 1 means that the face wears glasses."""
 
 
 def latent_picture(

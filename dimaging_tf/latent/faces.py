@@ -16,6 +16,8 @@ import numpy as np
 from dimaging_tf.latent import arithmetic
 from dimaging_tf.latent.space import Space
 
+GLASSES = ("faces", "olivetti", "avatars")
+"""Names of data sets in which label 1 means that the face wears glasses."""
 EYES = (1 / 8, 5 / 8)
 """The rows of a portrait in which glasses are, from and to, as shares of its height."""
 REACH = 1 / 32

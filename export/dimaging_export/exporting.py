@@ -20,6 +20,7 @@ from dimaging_export.bundle.agreement import judged_by_agreement
 from dimaging_export.bundle.build import BuildSpec, Built, build_plain
 from dimaging_export.bundle.card import card
 from dimaging_export.bundle.command import export_command
+from dimaging_export.bundle.directions import latent_facts
 from dimaging_export.bundle.provenance import sections
 from dimaging_export.bundle.real_images import RealData, real_data
 from dimaging_export.bundle.subject import Subject, load_subject
@@ -39,6 +40,7 @@ from dimaging_export.samplers.build_text import build_text, prepare_text
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models.classifier import Classifier
+from dimaging_tf.models.vae_faces import FaceVAE
 from dimaging_tf.sequence.base import LanguageModel
 from dimaging_tf.sequence.captioner import Captioner
 
@@ -55,7 +57,7 @@ class Family:
     """Builds and proves every graph of the bundle, by name."""
     prepare: Callable[[Subject, BuildSpec, RealData | None], Subject] | None = None
     """Returns the subject to build in this precision, or raises ExportError where it has none."""
-    facts: Callable[[Subject], dict[str, Any]] | None = None
+    facts: Callable[[Subject, RealData | None], dict[str, Any]] | None = None
     """Returns what bundle.json says under `config` beside the model's own settings."""
     windows: bool = False
     """True where a static target's size is that of windows which cover a picture; data are not cut to it."""
@@ -67,6 +69,7 @@ FAMILIES = (
     Family(LanguageModel, build_text, prepare=prepare_text),
     Family(Captioner, build_captions),
     Family(Classifier, build_plain, prepare=prepare_classifier),
+    Family(FaceVAE, build_plain, facts=latent_facts),
     Family(object, build_plain),  # every other model: its graphs as they are
 )
 """All families; a model belongs to the row whose kind comes first among its base classes (its MRO)."""
@@ -161,7 +164,7 @@ def _export(
     if certificate:
         added |= build_certificate(subject, spec, real, built)
     built |= added
-    facts = _facts(family, subject, spec, built)
+    facts = _facts(family, subject, spec, built, real)
     switches = {"uint8": uint8, "gradient": gradient or None, "certificate": certificate or None}
     side = size[0] if size and size[0] == size[1] else None
     command = export_command(subject.source, precision, target, data, side, switches, ranges)
@@ -245,13 +248,17 @@ def _quality(
 
 
 def _facts(
-    family: Family, subject: Subject, spec: BuildSpec, built: dict[str, Built]
+    family: Family,
+    subject: Subject,
+    spec: BuildSpec,
+    built: dict[str, Built],
+    real: RealData | None,
 ) -> dict[str, Any]:
     """Return what the manifest says of the bundle as a whole, and every file of itself."""
     entry, origin = subject.entry, subject.learned_from
     config = asdict(subject.model.config) if hasattr(subject.model, "config") else {}
     if family.facts:
-        config |= family.facts(subject)
+        config |= family.facts(subject, real)
     tools = {name: _version(name) for name in _TOOLS}
     tools["python"] = platform.python_version()
     tools["converter"] = ", ".join(sorted({b.converter for b in built.values()}))

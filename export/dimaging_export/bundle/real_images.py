@@ -44,6 +44,8 @@ class RealData:
     licence: str
     apart: bool
     """True where no example both calibrated and judged."""
+    train: Examples | None = None
+    """All that a data set has to learn from, as it is stored; None for examples of the caller."""
 
 
 def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> RealData | None:
@@ -66,6 +68,7 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         _check_kind(data, subject)
         calibration, judging = (Examples(s.x, s.label) for s in (data.train, data.valid))
         name, licence, apart = data.name, data.licence, True
+        train = calibration
     else:
         x, label = data if isinstance(data, tuple) else (data, None)
         given = Examples(np.asarray(x), None if label is None else np.asarray(label))
@@ -75,13 +78,14 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         judging = given.part(slice(half, None)) if apart else given
         form = FORMS.get(subject.kind or "image", FORMS["image"])
         name, licence = f"{form.plural} of the caller", "unstated"
+        train = None
     calibration, judging = (_draw(part, subject, size) for part in (calibration, judging))
     shape = judging.x.shape
     places = int(np.prod(shape[1:] if subject.kind == "tokens" else shape[1:-1]))
     return RealData(
         calibration.part(slice(CALIBRATION_IMAGES)),
         judging.part(slice(min(max(_PLACES // max(places, 1), 8), 256))),
-        name, licence, apart,
+        name, licence, apart, train,
     )  # fmt: skip
 
 
