@@ -100,6 +100,8 @@ class DeployableModel(TrackedModel, ABC):
     """Name in the logs -> unit, such as nats, for people; what has no unit is left out."""
     together: ClassVar[tuple[str, ...]] = ()
     """Settings of which none follows from the data where one of them is given."""
+    picture_rows: tuple[str, ...] = ()
+    """What the rows of `picture` show, from the top; a picture may end before the last."""
     targets_are_images: ClassVar[bool] = False
     """Whether `fit`'s y holds images in [0, 1]."""
 

@@ -3,6 +3,7 @@
 import gc
 import re
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,7 +102,7 @@ def sample(
     attribute: Annotated[
         str | None, typer.Option(help="Add and take away an attribute: glasses, or a label.")
     ] = None,
-    scale: Annotated[float, typer.Option(help="How much of the attribute.")] = 1.0,
+    strength: Annotated[float, typer.Option(help="How much of the attribute.")] = 1.0,
     analogy: Annotated[
         str | None, typer.Option(help="Add pictures by number, as '3,7 - 1 + 20,21'.")
     ] = None,
@@ -112,7 +113,16 @@ def sample(
         int | None, typer.Option(min=1, help="Vary the strongest latents, one at a time: how many.")
     ] = None,
     label: Annotated[
-        int | None, typer.Option(help="Class that a conditional generator draws.")
+        str | None,
+        typer.Option(help="Name or number of the class that a model of classes draws."),
+    ] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Pixels of the picture for a pixel of an image.  [default: until an image has 96]",
+        ),
     ] = None,
 ) -> None:
     """Draw samples, show validation images, or do arithmetic on codes.
@@ -121,33 +131,46 @@ def sample(
     from 0: the validation images where the model has an encoder, and otherwise the samples drawn with this
     seed.
     """
+    from dimaging_tf.data.labels import class_labels, class_number
     from dimaging_tf.evaluation import plots
     from dimaging_tf.training import runs
 
     load_tensorflow()
     model, words = runs.load_model(run), None
+    classes = getattr(model.config, "classes", 0) if model.draws else 0
+    names = tuple(getattr(model.config, "names", ()))
+    if label is not None and not classes:
+        raise UserError(
+            f"{model_name(run)} has no classes to draw; leave --label out, or train it with --set classes=N"
+        )
+    number = None if label is None else class_number(label, classes, names)
     given = {
         "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
         "interpolate": interpolate, "traverse": traverse,
     }  # fmt: skip
+    rows: tuple[str, ...] = ()
     if any(value is not None for value in given.values()):
         from dimaging_tf.commands import latent_pictures
 
-        cells = latent_pictures.latent_picture(
-            model, runs.read_settings(run), seed=seed, label=label, scale=scale, say=typer.echo,
-            **given,
+        cells, rows = latent_pictures.latent_picture(
+            model, runs.read_settings(run), seed=seed, label=number, strength=strength,
+            say=typer.echo, **given,
         )  # fmt: skip
     elif model.draws:
-        cells = plots.tile(model.sample(n, seed=seed))
+        images = model.sample(n, seed=seed, **({} if number is None else {"label": number}))
+        if classes and number is None:
+            cells, rows = plots.tile_classes(images, classes), class_labels(classes, names)
+        else:
+            cells = plots.tile(images)
     else:
         x, known = runs.examples(runs.load_data(runs.read_settings(run)))
-        cells, words = model.picture(x, known, seed=seed), model.sentences(x)
+        cells, rows, words = model.picture(x, known, seed=seed), model.picture_rows, model.sentences(x)
     if cells is None:
         raise UserError(
             f"{model_name(run)} draws no picture of its examples; export it and run it: dimaging export {run}"
         )
     out = out or run / "sample.png"
-    plots.save_grid(cells, out, words)
+    plots.save_grid(cells, out, rows, scale, words)
     typer.echo(out)
 
 
@@ -361,7 +384,17 @@ def _status() -> int | str | None:
     whose threads may abort a Python that is about to end.
     """
     try:
-        with orderly_end(grace_s=None):
+        with orderly_end(grace_s=None), warnings.catch_warnings():
+            others = warnings.showwarning
+
+            def show(message: Any, category: type[Warning], filename: str, *more: Any) -> None:
+                """Say a warning of this package as a note, without the place in the code."""
+                if Path(filename).is_relative_to(Path(__file__).parents[1]):
+                    typer.echo(f"note: {message}", err=True)
+                else:
+                    others(message, category, filename, *more)
+
+            warnings.showwarning = show
             app()
     except SystemExit as end:
         return end.code

@@ -45,7 +45,7 @@ def show_pixelcnn(out: Path, seed: int) -> list[Figure]:
         "integer-valued variant, the same on every device. "
     )
     cells = np.concatenate([half, drawn]).reshape(4, 8, 28, 28, 1)
-    return [grid_figure(caption, cells, out, "pixelcnn")]
+    return [grid_figure(caption, cells, out, "pixelcnn", ("completed", "drawn", "drawn", "drawn"))]
 
 
 def show_dcgan(out: Path, seed: int) -> list[Figure]:
@@ -74,13 +74,13 @@ def show_glasses(out: Path, seed: int) -> list[Figure]:
         encode=lambda image: answer(bundle, "encoder", image=image)["mean"],
         has_encoder=True,
     )
-    cells = edit_attribute(space, runs.load_data(settings), "glasses", 1.0, seed)
+    cells, rows = edit_attribute(space, runs.load_data(settings), "glasses", 1.0, seed)
     caption = (
         "Latent arithmetic in int8. Faces never trained on, their reconstructions, and with glasses: the "
         "mean difference of codes with and without them is added. Below, it is taken away: what is darker "
         "or paler than the mean pair leaves a trace"
     )
-    return [grid_figure(caption, cells, out, "glasses")]
+    return [grid_figure(caption, cells, out, "glasses", rows)]
 
 
 def show_vae(out: Path, seed: int) -> list[Figure]:
@@ -210,8 +210,10 @@ def _digits() -> Any:
     return data.load("mnist5k").valid
 
 
-def grid_figure(caption: str, cells: np.ndarray, out: Path, name: str) -> Figure:
+def grid_figure(
+    caption: str, cells: np.ndarray, out: Path, name: str, rows: Sequence[str] = ()
+) -> Figure:
     """Write cells [rows, columns, h, w, C] as a picture, and return it with its caption."""
     picture = out / "pictures" / f"{name}.png"
-    plots.save_grid(cells.clip(0, 1), picture)
+    plots.save_grid(cells.clip(0, 1), picture, rows)
     return caption, picture

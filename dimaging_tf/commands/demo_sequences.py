@@ -55,7 +55,7 @@ def show_captions(out: Path, seed: int) -> list[Figure]:
     right = int(CAPTIONED.exact(said, drawn.label[chosen]).sum())
     picture = out / "pictures" / "captions.png"
     cells = images.reshape(2, -1, *images.shape[1:])
-    plots.save_grid(cells, picture, said)
+    plots.save_grid(cells, picture, sentences=said)
     caption = (
         "Captions by a network that looks and an LSTM that speaks, found by a beam search inside one file. "
         "Such combinations of shape, colour, size and place were never shown in training; "

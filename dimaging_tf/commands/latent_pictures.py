@@ -1,13 +1,12 @@
 """The pictures of `dimaging sample --reconstruct`, `--attribute`, `--analogy`, `--interpolate`, `--traverse`.
 
 Pictures are numbered from 0: they are the validation images where the model has an encoder, and otherwise
-what `dimaging sample` draws with the same seed, in reading order. A function that returns cells returns float
-arrays [rows, columns, h, w, C] in [0, 1] for `plots.save_grid`.
+what `dimaging sample` draws with the same seed, in reading order.
 """
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,17 +23,24 @@ INVERTED = 64
 """Most images with an attribute, and without it, where codes are found by inversion, which takes a while."""
 
 
+class Picture(NamedTuple):
+    """Cells, and what each row of them shows."""
+
+    cells: np.ndarray  # float [rows, columns, h, w, C] in [0, 1]
+    rows: tuple[str, ...]
+
+
 def latent_picture(
-    model: Any, settings: Any, *, seed: int = 0, label: int | None = None, scale: float = 1.0,
+    model: Any, settings: Any, *, seed: int = 0, label: int | None = None, strength: float = 1.0,
     reconstruct: int | None = None, attribute: str | None = None, analogy: str | None = None,
     interpolate: str | None = None, traverse: int | None = None, say: Callable[[str], Any] = print,
-) -> np.ndarray:  # fmt: skip
-    """Return the cells of the one picture that is asked for; UserError for none, or more than one.
+) -> Picture:  # fmt: skip
+    """Return the one picture that is asked for; UserError for none, or more than one.
 
     settings      the `runs.Settings` that the model was trained by
     seed          of the codes that are drawn, and of an inversion
     label         the class that a conditional generator draws
-    scale         what the vector of the attribute is multiplied by
+    strength      what the vector of the attribute is multiplied by
     reconstruct   number of images to reconstruct
     attribute     what to add and take away, as for `has_attribute`
     analogy       a sum of pictures, as for `parse_analogy`
@@ -55,7 +61,7 @@ def latent_picture(
     if reconstruct is not None:
         return show_reconstructions(space, load_data(settings), reconstruct, say, seed)
     if attribute is not None:
-        return edit_attribute(space, load_data(settings), attribute, scale, settings.seed)
+        return edit_attribute(space, load_data(settings), attribute, strength, settings.seed)
     codes = codes_of(space, load_data(settings) if space.has_encoder else None, seed)
     if analogy is not None:
         return show_analogy(space, codes, analogy)
@@ -66,17 +72,17 @@ def latent_picture(
 
 def show_reconstructions(
     space: Space, dataset: Dataset, count: int, say: Callable[[str], Any] = print, seed: int = 0
-) -> np.ndarray:
-    """Return cells of validation images, and below each what its code decodes to.
+) -> Picture:
+    """Return validation images, and below each what its code decodes to.
 
-    A model without an encoder searches for the codes. For such a model the cells go on with pictures that it
-    drew itself, for which an exact code exists: they show how far the search can get.
+    A model without an encoder searches for the codes. For such a model the picture goes on with images
+    that it drew itself, for which an exact code exists: they show how far the search can get.
     """
     index = np.linspace(0, len(dataset.valid) - 1, min(count, len(dataset.valid))).astype(int)
     sets = {f"images of {dataset.name}": to_float(dataset.valid.x[index])}
     if not space.has_encoder:
         sets["its own pictures"] = space.decode(space.draw(count, seed + 1))
-    rows = []
+    rows, names = [], []
     for name, image in sets.items():
         found = space.decode(space.encode(image))
         error = ((found - image) ** 2).mean((1, 2, 3))
@@ -88,13 +94,14 @@ def show_reconstructions(
             part = slice(first, first + COLUMNS)
             width = min(COLUMNS, count)
             rows += [_padded(image[part], width), _padded(found[part], width)]
-    return np.stack(rows)
+            names += [name.removeprefix("images of "), "reconstructed"]
+    return Picture(np.stack(rows), tuple(names))
 
 
 def edit_attribute(
-    space: Space, dataset: Dataset, attribute: str, scale: float, seed: int
-) -> np.ndarray:
-    """Return cells of validation images without the attribute, with it added, and the reverse.
+    space: Space, dataset: Dataset, attribute: str, strength: float, seed: int
+) -> Picture:
+    """Return validation images without the attribute, with it added, and the reverse.
 
     The rows: images without it, their reconstructions, the same with the vector added; then images that have
     it, their reconstructions, the same with the vector subtracted. The vector is the mean difference of
@@ -114,17 +121,22 @@ def edit_attribute(
         vector = glasses_vector(space, image, has[index])
     else:
         vector = arithmetic.attribute_vector(space.encode(image), has[index])
-    rows = []
+    rows, names = [], []
     for wearing, sign in ((False, 1.0), (True, -1.0)):
         chosen = np.where(valid_has == wearing)[0]
         if not len(chosen):
             continue
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(COLUMNS, len(chosen))).astype(int)]
         image = to_float(dataset.valid.x[chosen])
-        codes, scales = space.encode(image), (0, sign * scale)
+        codes, scales = space.encode(image), (0, sign * strength)
         both = arithmetic.attribute_grid(space.decode, codes, vector, scales)
         rows += [_padded(row, COLUMNS) for row in (image, *both)]
-    return np.stack(rows)
+        times = "" if strength == 1 else f"{strength:g} x "
+        names += [
+            f"with {attribute}" if wearing else f"without {attribute}", "reconstructed",
+            f"{'-' if wearing else '+'} {times}{attribute}",
+        ]  # fmt: skip
+    return Picture(np.stack(rows), tuple(names))
 
 
 def has_attribute(dataset: Dataset, attribute: str, seed: int = 0, stream: int = 0) -> np.ndarray:
@@ -161,8 +173,8 @@ def codes_of(space: Space, dataset: Dataset | None, seed: int) -> np.ndarray:
     return space.draw(64, seed)
 
 
-def show_analogy(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
-    """Return cells with a row for each term: its pictures and their mean. The last row ends in the result."""
+def show_analogy(space: Space, codes: np.ndarray, text: str) -> Picture:
+    """Return a row for each term, its pictures and their mean, and a last row that ends in the result."""
     terms = parse_analogy(text, len(codes))
     width = 1 + max(len(numbers) for _, numbers in terms)
     groups = {sign: [codes[n] for s, n in terms if s == sign] for sign in "+-"}
@@ -173,7 +185,8 @@ def show_analogy(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
         rows.append(np.concatenate([_padded(shown[:-1], width - 1), shown[-1:]]))
     found = space.decode(answer[None])
     rows.append(np.concatenate([np.ones_like(rows[0][:-1]), found]))
-    return np.stack(rows)
+    names = [f"{sign} {', '.join(map(str, numbers))}, mean" for sign, numbers in terms]
+    return Picture(np.stack(rows), (*names, "result"))
 
 
 def parse_analogy(text: str, count: int) -> list[tuple[str, list[int]]]:
@@ -192,16 +205,17 @@ def parse_analogy(text: str, count: int) -> list[tuple[str, list[int]]]:
     return [(sign or "+", _numbers(words, count)) for sign, words in found]
 
 
-def show_interpolation(space: Space, codes: np.ndarray, text: str) -> np.ndarray:
-    """Return cells from one picture to another: on the line, and below it on the great arc."""
+def show_interpolation(space: Space, codes: np.ndarray, text: str) -> Picture:
+    """Return images from one picture to another: on the line, and below it on the great arc."""
     if not re.fullmatch(r"\s*\d+\s*,\s*\d+\s*", text):
         raise UserError(f"--interpolate takes two numbers of pictures, as 3,17. Received: {text!r}")
     start, end = codes[_numbers(text, len(codes))]
-    return arithmetic.interpolation_grid(space.decode, start, end, COLUMNS)
+    cells = arithmetic.interpolation_grid(space.decode, start, end, COLUMNS)
+    return Picture(cells, ("on the line", "on the arc"))
 
 
-def show_traversals(space: Space, codes: np.ndarray, count: int) -> np.ndarray:
-    """Return cells of the `count` latents that change picture 0 most, a row each.
+def show_traversals(space: Space, codes: np.ndarray, count: int) -> Picture:
+    """Return images of the `count` latents that change picture 0 most, a row each.
 
     A latent goes from -3 to 3 of its standard deviations over the codes, all others staying as they are.
     """
@@ -212,7 +226,8 @@ def show_traversals(space: Space, codes: np.ndarray, count: int) -> np.ndarray:
 
     start = (codes[0] - mean) / spread
     latents = arithmetic.strongest(decode, start, min(count, space.size))
-    return arithmetic.traversal_grid(decode, start, latents, np.linspace(-3, 3, COLUMNS).tolist())
+    cells = arithmetic.traversal_grid(decode, start, latents, np.linspace(-3, 3, COLUMNS).tolist())
+    return Picture(cells, tuple(f"latent {latent}" for latent in latents))
 
 
 def _numbers(text: str, count: int) -> list[int]:

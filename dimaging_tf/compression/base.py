@@ -67,6 +67,7 @@ class LearnedCodec(DeployableModel):
     `adapt` and the three graphs encoder, prior and decoder.
     """
 
+    picture_rows = ("image", "quality 60", "quality 32", "quality 4")
     ranges = {
         "image": (0.0, 1.0), "quality": (0, QUALITIES - 1), "pass": (0, 1), "z": (-SYMBOL, SYMBOL),
         "y": (-PARTS * WIDEST, PARTS * WIDEST), "index": (0, QUALITIES - 1), "mean": (-FINEST, FINEST),

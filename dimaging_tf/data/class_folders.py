@@ -9,9 +9,6 @@ order in which a disk lists its files.
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
-
-from dimaging_tf.errors import DataError
 
 
 def class_names(files: Collection[Path]) -> tuple[str, ...]:
@@ -25,20 +22,23 @@ def class_names(files: Collection[Path]) -> tuple[str, ...]:
     return names if len(names) > 1 else ()
 
 
+def why_no_classes(files: Collection[Path]) -> str:
+    """Return why folders with images in them are no classes, as a sentence; "" where there are none."""
+    above = sorted(file for file in files if len(file.parts) == 1)
+    folders = sorted({file.parts[0] for file in files if len(file.parts) > 1})
+    if not folders or class_names(files):
+        return ""
+    if not above:
+        return (
+            f"all images lie in the one folder {folders[0]}; classes would be two folders or more"
+        )
+    shown = ", ".join(folders[:5]) + (", ..." if len(folders) > 5 else "")
+    return (
+        f"the folders {shown} are no classes, because {len(above)} image(s) lie beside them: {above[0]}"
+        f"{', ...' if len(above) > 1 else ''}; move those into a class, or away"
+    )
+
+
 def class_of(file: Path, names: tuple[str, ...]) -> int:
     """Return the number of the class that a file of `class_names` belongs to."""
     return names.index(file.parts[0])
-
-
-def check_classes(model: str, name: str, label: Any, classes: int) -> None:
-    """DataError unless labels [N] of the data called `name` are there, from 0 to classes - 1."""
-    if label is None or label.ndim != 1:
-        raise DataError(
-            f"{name} has no class labels, and {model} with classes={classes} "
-            "needs one for each image; take --set classes=0, or a folder with one folder a class"
-        )
-    if not 0 <= label.min() <= label.max() < classes:
-        raise DataError(
-            f"{name} has labels {label.min()} to {label.max()}; expected 0 to "
-            f"{classes - 1}: --set classes={label.max() + 1}"
-        )

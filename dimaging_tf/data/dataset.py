@@ -89,6 +89,8 @@ class Dataset:
     """What tokens stand for: token k is entry k; empty where the data is not tokens."""
     classes: tuple[str, ...] = ()
     """The names of the integer labels, where they are known: label k is class k."""
+    unlabelled: str = ""
+    """Why a folder's own folders are no classes, where it has some, as part of a sentence."""
     rate: float | None = None
     """Frames or steps a second, where it is known."""
 

@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dimaging_tf.data import images, own
-from dimaging_tf.data.class_folders import class_names, class_of
+from dimaging_tf.data.class_folders import class_names, class_of, why_no_classes
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.files import SUFFIXES, read_image, read_mask
 from dimaging_tf.errors import DataError
@@ -131,6 +131,7 @@ def load_folder(
         source=str(folder),
         summary=f"{len(good)} image files, {cut} of {size} x {size} pixels",
         classes=classes,
+        unlabelled="" if bare == [] else why_no_classes(good),
     )
 
 
@@ -232,7 +233,12 @@ def _read_mask(file: Path, pages: list[np.ndarray]) -> np.ndarray | None:
 
 
 def _report(bad: list[DataError], count: int, skip_bad: bool) -> None:
-    shown = [f"  {error}" for error in bad[:10]] + ["  ..."] * (len(bad) > 10)
+    # What mends a small picture need not be said where it was chosen.
+    texts = [
+        str(e).partition("; expected")[0] if skip_bad and isinstance(e, TooSmallError) else str(e)
+        for e in bad[:10]
+    ]
+    shown = [f"  {text}" for text in texts] + ["  ..."] * (len(bad) > 10)
     if not skip_bad:
         raise DataError(
             "\n".join([f"{len(bad)} of {count} image files cannot be used:", *shown])

@@ -1,8 +1,10 @@
-"""Labels that are classes: the settings that follow from them, and what a model that learns them asks for."""
+"""Labels that are classes: the settings that follow from them, and what a model asks of them."""
 
 from typing import TYPE_CHECKING, Any
 
-from dimaging_tf.errors import DataError
+import numpy as np
+
+from dimaging_tf.errors import DataError, near
 
 if TYPE_CHECKING:
     from dimaging_tf.data.dataset import Dataset
@@ -31,6 +33,7 @@ def check_classes(
     for split in (dataset.train, dataset.valid):
         if split.label is None or split.label_kind != kind:
             found = "no labels" if split.label is None else f"one a {split.label_kind}"
+            found += f" ({dataset.unlabelled})" if dataset.unlabelled else ""
             raise DataError(
                 f"{model}: it learns from one label {of}; {dataset.name} has {found}. {mend}"
             )
@@ -40,3 +43,62 @@ def check_classes(
                 f"{model}: the labels of {dataset.name} reach from {low} to {high}; expected 0 to "
                 f"{classes - 1}. Number the classes 0, 1, 2, ..., or --set classes={high + 1}"
             )
+
+
+def check_condition(model: str, dataset: "Dataset", classes: int) -> None:
+    """DataError unless every image has one label of 0 to classes - 1, for a model that draws classes.
+
+    model: its name.
+    """
+    for split in (dataset.train, dataset.valid):
+        label = split.label
+        if label is None or label.ndim != 1:
+            why = f" ({dataset.unlabelled})" if dataset.unlabelled else ""
+            raise DataError(
+                f"{dataset.name} has no class labels{why}, and {model} with classes={classes} "
+                "needs one for each image; take --set classes=0, or a folder with one folder a class"
+            )
+        low, high = int(label.min()), int(label.max())
+        if not 0 <= low <= high < classes:
+            count = max(len(dataset.classes), high + 1)
+            named = f", of {', '.join(dataset.classes[:5])}" if dataset.classes else ""
+            raise DataError(
+                f"{dataset.name} has labels {low} to {high}{named}; expected 0 to {classes - 1}: "
+                f"--set classes={count}"
+            )
+
+
+def chosen_classes(model: str, n: int, classes: int, label: Any = None) -> np.ndarray:
+    """Return the classes int [n] of n images to draw: `label`, or one class after the other for None.
+
+    label: a class for all images, or an array int [n]. ValueError for a label out of range, and for any
+    where the model, of the name given, has no classes.
+    """
+    if not classes:
+        if label is None:
+            return np.zeros(0, np.int64)
+        raise ValueError(f"{model} has no classes; leave the label out")
+    chosen = np.arange(n) % classes if label is None else np.broadcast_to(label, (n,))
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
+        raise ValueError(
+            f"label: expected 0 to {classes - 1}. Received: {chosen.min()} to {chosen.max()}"
+        )
+    return chosen
+
+
+def class_labels(classes: int, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return what to call each of the classes: their names where there are as many, else their numbers."""
+    if len(names) == classes:
+        return tuple(names)
+    return tuple(f"class {number}" for number in range(classes))
+
+
+def class_number(text: str, classes: int, names: tuple[str, ...] = ()) -> int:
+    """Return the class of a name, or of a number as text. DataError where there is none."""
+    known = class_labels(classes, names)
+    if text in known:
+        return known.index(text)
+    if text.isdecimal() and int(text) < classes:
+        return int(text)
+    hint = f", or a name ({near(text, known)})" if len(names) == classes else ""
+    raise DataError(f"--label: {text!r} is no class; expected 0 to {classes - 1}{hint}")

@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dimaging_tf.data.class_folders import check_classes
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.data.labels import check_condition, chosen_classes
 from dimaging_tf.density.layers import Encode, LogLikelihood, Weights
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
@@ -53,6 +53,7 @@ class ExplicitDensity(DeployableModel):
     """Build the functional network of a Config: image, and a condition or none -> {"parameters"}."""
     loss_names = ("loss",)
     """Names in the logs of the terms that `losses_of` returns."""
+    picture_rows = ("image", "known", "completed", "completed", "drawn")
     draws = True
     weighs_examples = True
     mixed_precision = True
@@ -71,23 +72,24 @@ class ExplicitDensity(DeployableModel):
 
     @classmethod
     def settings_for(cls, dataset):
-        """Return a mixture over 256 levels for photographs, in colour or grey; {} for what is nearly binary.
+        """Return a mixture over 256 levels for photographs, in colour or grey, and the names of the classes.
 
-        Photographs are data in colour, or grey whose pixels are mostly neither black nor white. A mixture
-        draws the colours of a pixel together, so its widths need not be multiples of 3.
+        What is nearly binary keeps its two levels. Photographs are data in colour, or grey whose pixels are
+        mostly neither black nor white. A mixture draws the colours of a pixel together, so its widths need
+        not be multiples of 3.
         """
         names = {field.name for field in fields(cls.config_class)}
+        named = {"names": dataset.classes} if dataset.classes and "names" in names else {}
         value = to_float(dataset.train.x[:500])
         between = np.mean((value > 0.1) & (value < 0.9))
         if "components" not in names or (dataset.shape[-1] == 1 and between < 0.5):
-            return {}
-        return {"levels": 256, "components": 5}
+            return named
+        return {**named, "levels": 256, "components": 5}
 
     def check_data(self, dataset):
         """DataError where `config.classes` needs labels and they are missing, or beyond the classes."""
-        classes, label = getattr(self.config, "classes", 0), dataset.train.label
-        if classes:
-            check_classes(self.registry_name, dataset.name, label, classes)
+        if classes := getattr(self.config, "classes", 0):
+            check_condition(self.registry_name, dataset, classes)
 
     @property
     def loss_units(self):
@@ -179,20 +181,25 @@ class ExplicitDensity(DeployableModel):
         """Return the condition of images on the alphabet: their labels, one-hot [B, classes]."""
         return tf.one_hot(label, self.config.classes)
 
-    def default_condition(self, n: int) -> np.ndarray:
-        """Return the condition of n samples where none is given: one class after the other."""
-        classes = self.config.classes
-        return np.eye(classes, dtype=np.float32)[np.arange(n) % classes]
+    def default_condition(self, n: int, label: Any = None) -> np.ndarray:
+        """Return the condition of n samples where none is given: `label`, or one class after the other.
+
+        label: a class, or an array int [n]. ValueError where the model has no such class.
+        """
+        classes = getattr(self.config, "classes", 0)
+        chosen = chosen_classes(self.registry_name, n, classes, label)
+        return np.eye(classes, dtype=np.float32)[chosen]
 
     def sample(
         self, n: int, seed: int = 0, *, noise: np.ndarray | None = None,
         condition: np.ndarray | None = None, canvas: np.ndarray | None = None,
-        mask: np.ndarray | None = None,
+        mask: np.ndarray | None = None, label: Any = None,
     ) -> np.ndarray:  # fmt: skip
         """Draw images [n, H, W, C]: exactly those that drawing pixel after pixel with this noise gives.
 
         noise       uniform [n, H, W, likelihood.noise] in (0, 1), by default from `seed`
         condition   [n, ...], by default `default_condition`
+        label       instead of a condition: a class for all images, or an array int [n]
         canvas      [n, H, W, C] on the alphabet, kept where mask [n, H, W, 1] is 1
         """
         shape = self.config.shape
@@ -203,8 +210,8 @@ class ExplicitDensity(DeployableModel):
                 np.zeros((n, *shape), np.float32),
                 np.zeros((n, *shape[:2], 1), np.float32),
             )
-        if condition is None and self.condition:
-            condition = self.default_condition(n)
+        if label is not None or (condition is None and self.condition):
+            condition = self.default_condition(n, label)
         given: Any = () if condition is None else tf.constant(condition)
         inputs: list[Any] = [noise, canvas, mask]
         image = tf.constant(inputs[1] * inputs[2])

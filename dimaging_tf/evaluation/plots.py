@@ -7,18 +7,58 @@ from typing import Any
 import numpy as np
 from dimaging_edge.common.files import whole_file
 
+READABLE = 96
+"""Side in pixels to which small cells of a grid are enlarged."""
 
-def grid(cells: np.ndarray, gap: int = 2) -> np.ndarray:
+
+def grid(
+    cells: np.ndarray, gap: int = 2, rows: Sequence[str] = (), scale: int | None = None
+) -> np.ndarray:
     """Put cells [rows, columns, h, w, C] in [0, 1] side by side: uint8 [H, W, C].
 
-    White gaps of `gap` pixels separate them, and small cells are enlarged.
+    White gaps of `gap` pixels separate them. rows: what each row shows, written to its left; (): nothing.
+    scale: pixels of the picture for a pixel of a cell; None: as many as make small cells READABLE.
     """
-    scale = max(1, 64 // cells.shape[2])
+    scale = scale or max(1, READABLE // max(cells.shape[2:4]))
     pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
     margins = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
     padded = np.pad(pixels, margins, constant_values=255)
-    rows, columns, height, width, channels = padded.shape
-    return padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+    count, columns, height, width, channels = padded.shape
+    whole = padded.transpose(0, 2, 1, 3, 4).reshape(count * height, columns * width, channels)
+    if not any(rows):
+        return whole
+    names = _row_names([*rows, *[""] * count][:count], height)
+    return np.concatenate([names[..., None].repeat(channels, -1), whole], 1)
+
+
+def _row_names(rows: Sequence[str], height: int) -> np.ndarray:
+    """Return the margin with the names of rows, black on white, uint8 [len(rows) * height, width]."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font, gap = ImageFont.load_default(13), 6
+    width = int(max(font.getlength(row) for row in rows)) + 2 * gap
+    picture = Image.new("L", (width, len(rows) * height), 255)
+    draw = ImageDraw.Draw(picture)
+    for number, row in enumerate(rows):
+        place = (width - gap, (number + 0.5) * height)
+        draw.text(place, row, fill=0, font=font, anchor="rm")
+    return np.asarray(picture)
+
+
+CLASS_COLOURS = np.array(
+    [(230, 60, 40), (40, 150, 230), (60, 190, 80), (240, 200, 40), (170, 80, 200), (60, 200, 200)]
+) / np.float32(255)
+"""Colours of the classes 1, 2, ... over an image, as `dimaging-edge run --over` paints them; they repeat."""
+
+
+def classes_over(image: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return images [N, H, W, C] in [0, 1] with classes int [N, H, W] in half-transparent colour, in RGB.
+
+    Class 0, the background, is left as it is. Of images that are not RGB the first channel is shown, in grey.
+    """
+    shown = image if image.shape[-1] == 3 else image[..., :1].repeat(3, -1)
+    colour = CLASS_COLOURS[(np.maximum(label, 1) - 1) % len(CLASS_COLOURS)]
+    return np.where(label[..., None] > 0, 0.5 * shown + 0.5 * colour, shown).astype(np.float32)
 
 
 def tile(images: np.ndarray) -> np.ndarray:
@@ -30,13 +70,30 @@ def tile(images: np.ndarray) -> np.ndarray:
     return cells.reshape(rows, columns, *images.shape[1:])
 
 
-def save_grid(cells: np.ndarray, path: str | Path, sentences: list[str] | None = None) -> None:
-    """Write `grid(cells)` as PNG; with sentences, `grid_with_sentences` of both."""
+def tile_classes(images: np.ndarray, classes: int) -> np.ndarray:
+    """Arrange images [N, h, w, C], drawn one class after the other, in a row a class; white fills up."""
+    columns = -(-len(images) // classes)
+    cells = np.ones((columns * classes, *images.shape[1:]), np.float32)
+    cells[: len(images)] = images
+    return cells.reshape(columns, classes, *images.shape[1:]).swapaxes(0, 1)
+
+
+def save_grid(
+    cells: np.ndarray,
+    path: str | Path,
+    rows: Sequence[str] = (),
+    scale: int | None = None,
+    sentences: Sequence[str] | None = None,
+) -> None:
+    """Write `grid(cells, rows=rows, scale=scale)` as PNG; with sentences, `grid_with_sentences`."""
     from PIL import Image
 
     from dimaging_tf.evaluation.sentences import grid_with_sentences
 
-    pixels = grid_with_sentences(cells, sentences) if sentences else grid(cells)
+    if sentences:
+        pixels = grid_with_sentences(cells, sentences)
+    else:
+        pixels = grid(cells, rows=rows, scale=scale)
     with whole_file(path) as temporary:
         Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary)
 

@@ -1,12 +1,14 @@
 """Pictures with a sentence below each: what a captioner says of what it is shown."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _WIDEST = 192
 """Pixels to which a small cell is enlarged, so that a sentence has room below it."""
 
 
-def grid_with_sentences(cells: np.ndarray, sentences: list[str], gap: int = 4) -> np.ndarray:
+def grid_with_sentences(cells: np.ndarray, sentences: Sequence[str], gap: int = 4) -> np.ndarray:
     """Put cells [rows, columns, h, w, C] in [0, 1] side by side, words below: uint8 [H, W, 3].
 
     sentences: one a cell, row by row, each below its own; or one a column, below the last row. ValueError for

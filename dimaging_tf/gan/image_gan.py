@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dimaging_tf.data.class_folders import check_classes
 from dimaging_tf.data.dataset import to_float
+from dimaging_tf.data.labels import check_condition, chosen_classes, class_labels
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation import metrics
+from dimaging_tf.evaluation.plots import tile_classes
 from dimaging_tf.gan.base import GANBase, GANConfig
 from dimaging_tf.gan.monitor import GANMonitor
 
@@ -24,6 +25,7 @@ class ImageGANConfig(GANConfig):
     shape: tuple[int, int, int] = (28, 28, 1)  # height, width, channels
     latent_dim: int = 100  # length of z
     classes: int = 0  # number of classes that both players are conditioned on; 0: unconditional
+    names: tuple[str, ...] = ()  # names of the data's classes in the order of their numbers
 
     def __post_init__(self):
         super().__post_init__()
@@ -59,6 +61,13 @@ class ImageGAN(GANBase, DeployableModel):
         self.generator = type(self).build_generator(self.config)
         self.discriminator = type(self).build_discriminator(self.config)
         self.set_up_training()
+        if self.config.classes:
+            self.picture_rows = class_labels(self.config.classes, self.config.names)
+
+    @classmethod
+    def settings_for(cls, dataset):
+        """Return the names of the data's classes, where it has any."""
+        return {"names": dataset.classes} if dataset.classes else {}
 
     def transform(self, image, label, seed):
         """Return the images, and their labels where the GAN is conditioned on classes."""
@@ -77,7 +86,7 @@ class ImageGAN(GANBase, DeployableModel):
     def check_data(self, dataset):
         """DataError where `config.classes` needs labels and they are missing, or beyond the classes."""
         if classes := self.config.classes:
-            check_classes(self.registry_name, dataset.name, dataset.train.label, classes)
+            check_condition(self.registry_name, dataset, classes)
 
     def check_batch(self, dataset: Any, batch: int) -> None:
         """DataError where the training split is smaller than one batch."""
@@ -103,15 +112,9 @@ class ImageGAN(GANBase, DeployableModel):
         for a label out of range, and for a label where the GAN has no classes.
         """
         classes, found = self.config.classes, {"z": self.noise(n, seed)}
+        chosen = chosen_classes(self.registry_name, n, classes, label)
         if not classes:
-            if label is not None:
-                raise ValueError(f"{self.registry_name} has no classes; leave the label out")
             return found
-        chosen = np.arange(n) % classes if label is None else np.broadcast_to(label, (n,))
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() < classes:
-            raise ValueError(
-                f"label: expected 0 to {classes - 1}. Received: {chosen.min()} to {chosen.max()}"
-            )
         return {**found, "label": np.eye(classes, dtype=np.float32)[chosen]}
 
     def sample(self, n: int, seed: int = 0, label: Any = None, z: np.ndarray | None = None):
@@ -151,6 +154,9 @@ class ImageGAN(GANBase, DeployableModel):
         return metrics.frechet_distance(*features)
 
     def picture(self, image, label=None, seed=0):
-        """Return four rows of eight samples, from the same noise every time."""
+        """Return four rows of eight samples, or a row for each class, from the same noise every time."""
+        if classes := self.config.classes:
+            columns = max(2, min(8, 80 // classes))
+            return tile_classes(self.sample(columns * classes, seed), classes)
         drawn = self.sample(32, seed)
         return drawn.reshape(4, 8, *drawn.shape[1:])

@@ -17,6 +17,7 @@ from dimaging_tf.deployable import DeployableModel
 class TextToImage(DeployableModel):
     """Base of a model with the three graphs text_encoder, stage1 and stage2."""
 
+    picture_rows = ("real", "stage I", "stage II", "stage I", "stage II")
     config: Any
     """Its Config names the words, the length of a caption, and the lengths of both noises."""
     matcher: Any

@@ -63,6 +63,7 @@ class Autoencoder(DeployableModel):
     """The autoencoder; it is fitted on (image, image) pairs."""
 
     config_class = Config
+    picture_rows = ("image", "reconstructed")
     registry_name = "autoencoder"
     mixed_precision = True
     targets_are_images = True

@@ -75,6 +75,7 @@ class Classifier(DeployableModel):
     """The classifier; it is fitted on (image, label) with label int [B], 0 to classes - 1."""
 
     config_class = Config
+    picture_rows = ("image", "probabilities")
     registry_name = "classifier"
     builder = staticmethod(build_classifier)
     """config -> the network, image -> {"logits"}; a subclass may have another."""

@@ -81,6 +81,7 @@ class CompressiveAutoencoder(DeployableModel):
     """The compressive autoencoder: `compile(optimizer)`, `fit(images)`; it brings its own loss."""
 
     config_class = Config
+    picture_rows = ("image", "restored")
     registry_name = "compressive_autoencoder"
     loss_units = {"loss": "bits/pixel", "bpp": "bits/pixel", "psnr": "dB"}
     ranges = {"image": (0.0, 1.0), "code": None, "symbols": (-SYMBOL, SYMBOL)}

@@ -59,6 +59,7 @@ class Denoiser(DeployableModel):
     """The denoiser; it is fitted on (noisy, clean) pairs, which `transform` makes from clean images."""
 
     config_class = Config
+    picture_rows = ("clean", "noisy", "restored")
     registry_name = "denoiser"
     mixed_precision = True
     targets_are_images = True

@@ -42,6 +42,7 @@ class Config:
     direct: bool = True  # logistic regression beside the hidden units, W_direct
     dropout: float = 0.5  # share of hidden units left out in a training step
     classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
+    names: tuple[str, ...] = ()  # names of the data's classes in the order of their numbers
 
     def __post_init__(self):
         check_levels("fvbn", self.levels)

@@ -70,6 +70,7 @@ class Config(Raster):
     head: int = 32  # channels of the last hidden layer
     position: bool = True  # a learned bias per pixel and channel
     classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
+    names: tuple[str, ...] = ()  # names of the data's classes in the order of their numbers
 
     def __post_init__(self):
         if self.stacks not in ("residual", "gated"):

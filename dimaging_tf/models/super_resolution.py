@@ -18,6 +18,7 @@ image: float32 [B, H, W, C] in [0, 1] on `levels` values; low: its block means, 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -117,6 +118,7 @@ class SuperResolution(ExplicitDensity):
     """Super-resolution: `compile(optimizer)`, `fit(images, small pictures)`, `upscale(low)`."""
 
     config_class = Config
+    picture_rows = ("small", "bicubic", "drawn", "drawn", "image")
     registry_name = "super_resolution"
     loss_names = ("loss", "conditioning")
     draws = False  # a draw needs a small picture
@@ -137,7 +139,7 @@ class SuperResolution(ExplicitDensity):
         """Return the small pictures of images."""
         return shrink(image, self.config.factor)
 
-    def default_condition(self, n: int) -> np.ndarray:
+    def default_condition(self, n: int, label: Any = None) -> np.ndarray:
         """Raise ValueError: without a small picture the model has nothing to draw."""
         raise ValueError(
             "super_resolution draws what a small picture shows. Expected: condition= (or low= of "

@@ -23,7 +23,7 @@ from keras import layers
 
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
-from dimaging_tf.evaluation import metrics
+from dimaging_tf.evaluation import metrics, plots
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.training.segmentation import LOSSES, SegmentationLoss
 
@@ -165,6 +165,7 @@ class UNet(DeployableModel):
         plain = self.config.head == "segmentation" and self.config.loss == "cross-entropy"
         self.loss_units = {"loss": "nats/pixel"} if plain else {}
         self.segments = self.config.head == "segmentation"
+        self.picture_rows = ("image", "found", "true") if self.segments else ("image", "estimate")
         self.figure_of_merit = (
             FigureOfMerit("mean IoU", "", True, {"fp16": 0.002, "int8": 0.02})
             if self.segments
@@ -247,14 +248,14 @@ class UNet(DeployableModel):
         return metrics.mean_iou(found, self.output_crop(label), self.config.outputs)
 
     def picture(self, image, label=None, seed=0):
-        """Return rows: images, predictions, and the masks where there are any."""
+        """Return rows: images, the classes found in colour over them, and the true ones if they are known."""
         image = image[:8]
         result = self.run("unet", image=image)
         image = self.output_crop(image)
         if not self.segments:
             return np.stack([image, np.clip(result["estimate"], 0, 1)])
-        top = self.config.outputs - 1
-        rows = [image[..., :1], result["probabilities"].argmax(-1)[..., None] / top]
+        none = np.zeros(image.shape[:3], np.int32)
+        labels = [none, result["probabilities"].argmax(-1)]
         if label is not None:
-            rows.append(self.output_crop(label[:8])[..., None] / top)
-        return np.stack(rows).astype(np.float32)
+            labels.append(self.output_crop(label[:8]))
+        return np.stack([plots.classes_over(image, one) for one in labels])

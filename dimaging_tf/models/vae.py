@@ -98,6 +98,7 @@ class VAE(DeployableModel):
     """
 
     config_class = Config
+    picture_rows = ("image", "reconstructed", "drawn", "drawn")
     registry_name = "vae"
     draws = True
     mixed_precision = True

@@ -158,7 +158,10 @@ class RunRecord(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Saves the model's `picture(x, label)`, if any, after each epoch as `samples/epoch-0001.png`."""
+    """Saves the model's `picture(x, label)`, if any, after each epoch as `samples/epoch-0001.png`.
+
+    The model's `picture_rows`, if any, are the names that are written beside the picture's rows.
+    """
 
     def __init__(self, folder: str | Path, x: np.ndarray, label: np.ndarray | None = None):
         super().__init__()
@@ -171,8 +174,8 @@ class SampleGrid(keras.callbacks.Callback):
         grid = self.model.picture(self.x, self.label)
         if grid is None:
             return
-        words = self.model.sentences(self.x)
-        save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png", words)
+        rows, words = getattr(self.model, "picture_rows", ()), self.model.sentences(self.x)
+        save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png", rows, sentences=words)
 
 
 class Animation(keras.callbacks.Callback):

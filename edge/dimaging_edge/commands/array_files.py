@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 MOST_INPUT = 1 << 32
 """The most bytes of an array of a .npz, which a small file may inflate to: 4 GiB."""
-READABLE = 96
-"""Side in pixels to which small images are enlarged in a picture for people."""
 NORMAL = "normal"
 """The word that stands for Gaussian noise in place of a file."""
 _MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -135,39 +133,6 @@ def _noise(tensor: Tensor, n: int, rng: np.random.Generator) -> np.ndarray:
         raise InputError(f"input {tensor.name!r}: {n} items were asked for, its batch is fixed")
     shape = (n, *tensor.example[1:]) if free else tensor.example
     return rng.standard_normal(shape, dtype=np.float32).astype(tensor.dtype)
-
-
-def write_images(images: np.ndarray, out: str, scale: int | None = None) -> int:
-    """Write images [N, H, W, C] in [0, 1] as a grid, or into a .npy as they are; print the name, return 0."""
-    if Path(out).suffix == ".npy":
-        with whole_file(out) as temporary:
-            np.save(temporary, images, allow_pickle=False)
-    else:
-        save_picture(grid(images, scale), Path(out))
-    print(out)
-    return 0
-
-
-def grid(images: np.ndarray, scale: int | None = None) -> np.ndarray:
-    """Return one image, nearly square, of images [N, H, W, C]; a grey line lies between neighbours.
-
-    scale: pixels for a pixel of an image, 1 to 64; None: as many as make small images READABLE. InputError
-    for another number.
-    """
-    if scale is None:
-        scale = max(1, READABLE // max(images.shape[1:3]))
-    if not 1 <= scale <= 64:
-        raise InputError(f"--scale: expected 1 to 64, received {scale}")
-    images = images.repeat(scale, 1).repeat(scale, 2)
-    n, height, width, channels = images.shape
-    columns = int(np.ceil(np.sqrt(n)))
-    rows, gap = -(-n // columns), scale
-    size = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
-    whole = np.full(size, 0.5, np.float32)
-    for i, image in enumerate(images):
-        r, c = divmod(i, columns)
-        whole[r * (height + gap) :, c * (width + gap) :][:height, :width] = image
-    return whole
 
 
 def save_picture(image: np.ndarray, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.commands.class_names import class_number, names_of
 from dimaging_edge.common.errors import InputError, near
 
 if TYPE_CHECKING:
@@ -121,9 +122,9 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
         )
     image = _image(bundle, Path(options.image))
     before = probability(oracle.score(image))[0]
-    label = _class(bundle, options.label, len(before), "--label")
+    label = class_number(bundle, options.label, len(before), "--label")
     label = int(before.argmax()) if label is None else label
-    target = _class(bundle, options.target, len(before), "--target")
+    target = class_number(bundle, options.target, len(before), "--target")
     threat = attacks.Threat(options.norm, _eps(options.eps, bounds), bounds, target)
     given = {} if options.steps is None else {"steps": options.steps}
     given |= {"confident": True} if options.confident else {}
@@ -165,7 +166,7 @@ def _synthesise(
     start = rng.random(shape, np.float32) if options.image == "noise" else np.full(shape, 0.5, "f4")
     start = (low + start * (high - low)).astype(np.float32)
     before = probability(oracle.score(start))[0]
-    target = _class(bundle, options.target, len(before), "--target")
+    target = class_number(bundle, options.target, len(before), "--target")
     if target is None:
         raise InputError(f"{options.image} becomes nothing by itself; give a --target")
     made, odds = synthesise(oracle, start, target, step=(high - low) / 255, bounds=bounds)
@@ -284,37 +285,8 @@ def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.nda
     return x.astype(np.float32, copy=False), y
 
 
-def _names(bundle: "Bundle") -> list[str]:
-    """Names of the classes, as the model's settings hold them; empty where they have none."""
-    return list(bundle.manifest.config.get("names") or [])
-
-
-def _class(bundle: "Bundle", text: str | None, count: int, option: str) -> int | None:
-    """A class by its name or its number."""
-    names = _names(bundle)
-    if text is None:
-        return None
-    if text in names:
-        return names.index(text)
-    alike = [name for name in names if text.lower() in name.lower()]
-    if len(alike) == 1 and not text.isdecimal():
-        return names.index(alike[0])
-    if text.isdecimal() and int(text) < count:
-        return int(text)
-    said = f"is part of {', '.join(alike[:5])}" if len(alike) > 1 else "is no class"
-    raise InputError(f"{option}: {text!r} {said}; known: 0 to {count - 1}{_hint(text, names)}")
-
-
-def _hint(text: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    few = len(names) <= 50
-    hint = near(text, names) if few else near(text, names).partition("known:")[0].strip()
-    return f", or a name ({hint})" if hint else ", or a name"
-
-
 def _name(bundle: "Bundle", number: int) -> str:
-    names = _names(bundle)
+    names = names_of(bundle)
     return names[number] if names else ""
 
 

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.commands.class_names import class_number, names_of
 from dimaging_edge.commands.text import pack_text, unpack_text, writes_text
 from dimaging_edge.common.errors import InputError
 
@@ -31,8 +32,8 @@ def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser]
     drawing, captioned, completion, enlarging, packing, unpacking = parsers
     _add_drawing_options(drawing, n=16, out="sample.png")
     drawing.add_argument(
-        "--label", type=int, metavar="CLASS",
-        help="number of the class to draw, for a model of classes (default: each in turn)",
+        "--label", metavar="CLASS",
+        help="name or number of the class to draw, for a model of classes (default: each in turn)",
     )  # fmt: skip
     drawing.add_argument(
         "--prior", action="store_true",
@@ -52,7 +53,9 @@ def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser]
     known.add_argument("--keep", choices=_HALVES, help="half of the image that is known")
     _add_drawing_options(completion, n=4, out="complete.png")
     completion.add_argument(
-        "--label", type=int, metavar="CLASS", help="class of the image, for a model of classes"
+        "--label",
+        metavar="CLASS",
+        help="name or number of the image's class, for a model of classes",
     )
     enlarging.add_argument(
         "image", metavar="IMAGE", help="picture or .npy of the small size that the model takes"
@@ -93,23 +96,30 @@ def _add_drawing_options(parser: argparse.ArgumentParser, n: int, out: str) -> N
 
 def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Draw images and write them."""
-    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.commands.grids import write_images
     from dimaging_edge.generate import density, latent
 
     show = progress_line("images")
+    names: list[str] = []
     if "density" in bundle.graphs:
         condition = _condition(bundle, options.label, options.n)
         images = density.sample(bundle, options.n, options.seed, condition=condition, progress=show)
+        if condition is not None:
+            names = _names(bundle, condition.argmax(-1))
     else:
+        label = _label(bundle, latent.graph_of(bundle), options.label)
         images = latent.draw(
-            bundle, options.n, options.seed, label=options.label, prior=options.prior, progress=show
+            bundle, options.n, options.seed, label=label, prior=options.prior, progress=show
         )
-    return write_images(images, options.out, options.scale)
+        if classes := _classes(bundle, latent.graph_of(bundle)):
+            chosen = (i % classes if label is None else label for i in range(options.n))
+            names = _names(bundle, chosen)
+    return write_images(images, options.out, options.scale, names)
 
 
 def imagine(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Draw what a caption says and write the images."""
-    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.commands.grids import write_images
     from dimaging_edge.generate import captions
 
     images = captions.imagine(bundle, options.caption, options.n, options.seed)
@@ -120,7 +130,7 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Fill in an image several times and write all of it, the incomplete image first."""
     import numpy as np
 
-    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.commands.grids import write_images
     from dimaging_edge.generate import density
 
     height, width = density.density_size(bundle)  # says so where the bundle completes nothing
@@ -135,7 +145,9 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
         condition=_condition(bundle, options.label, options.n), progress=progress_line("images"),
     )  # fmt: skip
     incomplete = image * mask + np.float32(0.5) * (1 - mask)
-    return write_images(np.concatenate([incomplete[None], found]), options.out, options.scale)
+    names = ["known", *(f"completed, {i}" for i in range(1, options.n + 1))]
+    images = np.concatenate([incomplete[None], found])
+    return write_images(images, options.out, options.scale, names)
 
 
 def _half_mask(keep: str, height: int, width: int) -> "np.ndarray":
@@ -156,7 +168,7 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Enlarge an image several times and write the results."""
     import numpy as np
 
-    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.commands.grids import write_images
     from dimaging_edge.generate import density
 
     if "density" not in bundle.graphs or density.condition_of(bundle) != "low":
@@ -167,7 +179,8 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
     images = density.sample(
         bundle, options.n, options.seed, condition=low, progress=progress_line("images")
     )
-    return write_images(images, options.out, options.scale)
+    names = [f"draw {i}" for i in range(1, options.n + 1)]
+    return write_images(images, options.out, options.scale, names)
 
 
 def pack(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -210,7 +223,7 @@ def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
     import numpy as np
 
     from dimaging_edge import lossless
-    from dimaging_edge.commands.array_files import write_images
+    from dimaging_edge.commands.grids import write_images
     from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 
     if writes_text(bundle):
@@ -258,21 +271,38 @@ def _symbols(name: str) -> "np.ndarray":
     return found
 
 
-def _condition(bundle: "Bundle", label: int | None, n: int) -> Any:
+def _condition(bundle: "Bundle", text: str | None, n: int) -> Any:
     """Return --label as one-hot [n, classes]; None for a density without classes."""
     import numpy as np
 
-    from dimaging_edge.generate.density import condition_of
-
-    if condition_of(bundle) != "label":
-        if label is not None:
-            raise InputError(f"{bundle.path.name} takes no label; leave --label out")
+    label, classes = _label(bundle, "density", text), _classes(bundle, "density")
+    if not classes:
         return None
-    classes = next(t for t in bundle.graph("density").inputs if t.name == "label").example[1]
-    if label is not None and not 0 <= label < classes:
-        raise InputError(f"--label: expected 0 to {classes - 1}, received {label}")
     chosen = np.arange(n) % classes if label is None else np.full(n, label)
     return np.eye(classes, dtype=np.float32)[chosen]
+
+
+_NO_LABEL = "{} takes no label; leave --label out"
+
+
+def _classes(bundle: "Bundle", graph: str | None) -> int:
+    """Return the number of classes that a graph draws; 0 where it takes no label."""
+    inputs = bundle.graph(graph).inputs if graph else ()
+    return next((t.example[1] for t in inputs if t.name == "label"), 0)
+
+
+def _label(bundle: "Bundle", graph: str | None, text: str | None) -> int | None:
+    """Return the class that --label names, for a graph; InputError where it has no such class."""
+    classes = _classes(bundle, graph)
+    if text is not None and graph and not classes:
+        raise InputError(_NO_LABEL.format(bundle.path.name))
+    return class_number(bundle, text, classes, "--label") if classes else None
+
+
+def _names(bundle: "Bundle", labels: "Iterable[int]") -> list[str]:
+    """Return the names of classes, or their numbers where the bundle has no names."""
+    names = names_of(bundle)
+    return [names[label] if names else f"class {label}" for label in labels]
 
 
 def progress_line(what: str) -> Callable[[int, int], None] | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from dimaging_edge import open_bundle
 from dimaging_edge.commands import main as cli
+from dimaging_edge.commands.grids import LINE
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.generate import captions
 from dimaging_edge.generate import latent as generators
@@ -83,11 +84,12 @@ def test_the_command_draws_a_grid(told, tmp_path, capsys):
         words = ["sample", str(told), "--n", "5", "--seed", seed, "--out", str(tmp_path / name)]
         assert cli.main(words) == 0
     a, b, c = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in "abc")
-    assert a.shape[:2] == (12 * (2 * 9 - 1), 12 * (3 * 9 - 1))  # enlarged, to be seen
+    height, width = 12 * (2 * 9 - 1), 12 * (3 * 9 - 1)  # enlarged, to be seen
+    assert a.shape[:2] == (height + 2 * LINE, width)  # with the class below each
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
     assert cli.main(["sample", str(told), "--label", "3"]) == 1
-    assert "label: expected 0 to 2, received 3" in capsys.readouterr().err
+    assert "--label: '3' is no class; known: 0 to 2" in capsys.readouterr().err
 
 
 def test_a_picture_does_not_depend_on_how_many_are_drawn(told):

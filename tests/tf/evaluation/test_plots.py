@@ -13,11 +13,36 @@ def test_grid_places_and_enlarges_cells(tmp_path):
     plots.save_grid(cells, tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as picture:
         pixels = np.asarray(picture)
-    assert pixels.shape == (66, 132)  # twice as large, 2 pixels of gap
+    assert pixels.shape == (98, 196)  # three times as large, 2 pixels of gap
     assert pixels[0, 0] == 0
-    assert pixels[0, 65] == 255
-    assert pixels[0, 66] == 128
+    assert pixels[0, 97] == 255
+    assert pixels[0, 98] == 128
     assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_names_of_rows_stand_to_their_left():
+    cells = np.zeros((3, 2, 8, 8, 3))
+    plain, named = plots.grid(cells, scale=4), plots.grid(cells, rows=("clean", "noisy"), scale=4)
+    assert plain.shape == (3 * 34, 2 * 34, 3)
+    margin = named[:, : -plain.shape[1]]
+    np.testing.assert_array_equal(named[:, -plain.shape[1] :], plain)
+    assert [int(part.min()) < 128 for part in np.split(margin, 3)] == [True, True, False]
+
+
+def test_a_class_has_a_row():
+    drawn = (np.arange(7) % 3).reshape(7, 1, 1, 1) * np.ones((7, 2, 2, 1)) / 3
+    cells = plots.tile_classes(drawn, 3)
+    assert cells.shape == (3, 3, 2, 2, 1)
+    np.testing.assert_allclose(cells[:, :, 0, 0, 0] * 3, [[0, 0, 0], [1, 1, 3], [2, 2, 3]])
+
+
+def test_classes_colour_an_image_and_the_background_does_not():
+    image = np.full((1, 2, 2, 1), 0.4)
+    found = plots.classes_over(image, np.array([[[0, 1], [2, 7]]]))
+    assert found.shape == (1, 2, 2, 3)
+    np.testing.assert_allclose(found[0, 0, 0], 0.4)
+    np.testing.assert_allclose(found[0, 0, 1], 0.2 + 0.5 * plots.CLASS_COLOURS[0], rtol=1e-6)
+    np.testing.assert_allclose(found[0, 1, 1], found[0, 0, 1])  # the colours repeat
 
 
 def test_tile_is_as_square_as_it_can_be():

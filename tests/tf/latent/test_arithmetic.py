@@ -256,7 +256,9 @@ def test_who_has_an_attribute(name, attribute, expected):
 
 @pytest.mark.parametrize("name", ["vae", "gan"])
 def test_an_attribute_is_put_on_and_taken_off(spaces, name):
-    cells = latent_pictures.edit_attribute(spaces[name], dataset(), "1", 1.5, 0)
+    cells, rows = latent_pictures.edit_attribute(spaces[name], dataset(), "1", 1.5, 0)
+    assert rows[:3] == ("without 1", "reconstructed", "+ 1.5 x 1")
+    assert rows[3:] == ("with 1", "reconstructed", "- 1.5 x 1")
     assert cells.shape == (6, 8, *SHAPE)
     np.testing.assert_array_equal(cells[:, 2:], 1)  # two images on each side
     assert not np.allclose(cells[1, 0], cells[2, 0])
@@ -267,15 +269,16 @@ def test_glasses_are_put_on_by_the_vector_of_aligned_faces(spaces):
     has = faces.train.label == 1
     code = space.encode(faces.valid.x[~has])
     expected = space.decode(code + 1.5 * glasses_vector(space, faces.train.x, has))
-    cells = latent_pictures.edit_attribute(space, faces, "glasses", 1.5, 0)
+    cells, _ = latent_pictures.edit_attribute(space, faces, "glasses", 1.5, 0)
     np.testing.assert_allclose(cells[2, :2], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "rows"), [("vae", 2), ("gan", 4)])
 def test_what_is_reconstructed_and_how_well(spaces, name, rows):
     said = []
-    cells = latent_pictures.show_reconstructions(spaces[name], dataset(), 3, said.append)
+    cells, names = latent_pictures.show_reconstructions(spaces[name], dataset(), 3, said.append)
     assert cells.shape == (rows, 3, *SHAPE)
+    assert names == ("digits", "reconstructed", "its own pictures", "reconstructed")[:rows]
     assert said[0].startswith("images of digits: PSNR ")
     assert [line.split(":")[0] for line in said[1:]] == ["its own pictures"][: rows // 2 - 1]
 
@@ -328,7 +331,7 @@ def trained(tmp_path_factory):
     "words",
     [
         ["--reconstruct", "11"],
-        ["--attribute", "3", "--scale", "1.5"],
+        ["--attribute", "3", "--strength", "1.5"],
         ["--analogy", "0,1 - 2 + 3"],
         ["--interpolate", "0,5"],
         ["--traverse", "3"],
