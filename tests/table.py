@@ -193,7 +193,7 @@ TABLE = (
          "head": "regression"},
         {"unet": ({"image"}, {"estimate"})}, **ANY_SIZE),
     Row("segmenter", "unet",
-        {"shape": (None, None, 1), "padding": "same", "depth": 1, "width": 4},
+        {"shape": (None, None, 1), "padding": "same", "depth": 1, "width": 4, "normalise": True},
         {"unet": ({"image"}, {"probabilities"})}, masked, **ANY_SIZE),
     Row("classifier", "classifier",
         {"shape": DIGIT, "classes": 3, "channels": (4,), "units": 8, "dropout": 0.5},

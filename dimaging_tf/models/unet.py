@@ -42,6 +42,7 @@ class Config:
     stem: int = 1  # stride of a first and a last convolution; 2 makes the network 4 times cheaper
     loss: str = "cross-entropy"  # of a segmentation: "cross-entropy" | "dice" | "both"
     class_weights: tuple[float, ...] = ()  # weight of each class in the cross-entropy; (): 1 each
+    normalise: bool = False  # batch norm after each convolution: learns several times as fast
 
     def __post_init__(self):
         for name, legal in _LEGAL.items():
@@ -111,16 +112,16 @@ def build_unet(config: Config, name: str = "unet") -> keras.Model:
         x = layers.Conv2D(config.width, config.stem, config.stem, name="stem")(x)
     skips = []
     for level in range(config.depth):
-        x = _two_convolutions(x, config.width << level, config.padding, f"down{level}")
+        x = _two_convolutions(x, config.width << level, config, f"down{level}")
         skips.append(x)
         x = layers.MaxPooling2D(name=f"pool{level}")(x)
-    x = _two_convolutions(x, config.width << config.depth, config.padding, "bottom")
+    x = _two_convolutions(x, config.width << config.depth, config, "bottom")
     x = layers.Dropout(config.dropout, name="dropout")(x)
     for level in reversed(range(config.depth)):
         x = layers.Conv2DTranspose(config.width << level, 2, 2, name=f"up{level}")(x)
         skip = _crop(skips[level], x, f"crop{level}") if config.padding == "valid" else skips[level]
         x = layers.Concatenate(name=f"copy{level}")([skip, x])
-        x = _two_convolutions(x, config.width << level, config.padding, f"merge{level}")
+        x = _two_convolutions(x, config.width << level, config, f"merge{level}")
     if config.stem > 1:
         x = layers.Conv2DTranspose(config.outputs, config.stem, config.stem, name="head")(x)
     else:
@@ -131,12 +132,17 @@ def build_unet(config: Config, name: str = "unet") -> keras.Model:
     return keras.Model(image, {output: x}, name=name)
 
 
-def _two_convolutions(x, channels: int, padding: str, name: str):
+def _two_convolutions(x, channels: int, config: Config, name: str):
+    plain = not config.normalise
     for part in "ab":
         x = layers.Conv2D(
-            channels, 3, padding=padding, activation="relu", kernel_initializer="he_normal",
-            name=f"{name}{part}",
+            channels, 3, padding=config.padding, activation="relu" if plain else None,
+            use_bias=plain, kernel_initializer="he_normal", name=f"{name}{part}",
         )(x)  # fmt: skip
+        if config.normalise:
+            # With the default momentum of .99 the averages of a short run are those of its beginning.
+            x = layers.BatchNormalization(momentum=0.98, name=f"{name}{part}_norm")(x)
+            x = layers.ReLU(name=f"{name}{part}_relu")(x)
     return x
 
 

@@ -249,10 +249,12 @@ def test_a_bare_game_trains():
 
 
 class Few:
-    name = "digits"
+    name, classes, unlabelled = "digits", (), ""
 
     class train:
         x, label = np.zeros((60, 8, 8, 1)), np.arange(60)
+
+    valid = train
 
 
 @pytest.mark.parametrize(

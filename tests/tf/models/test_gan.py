@@ -72,10 +72,12 @@ def test_classes_are_drawn_in_turn_or_as_told():
 
 
 class Digits:
-    name = "digits"
+    name, classes, unlabelled = "digits", (), ""
 
     class train:
         image, label = np.zeros((60, 8, 8, 1)), None
+
+    valid = train
 
 
 @pytest.mark.parametrize(
