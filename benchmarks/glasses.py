@@ -27,6 +27,9 @@ import numpy as np
 from parts import figures
 
 FOLDS, SCALES, DRAWS = 5, (1.0, 1.5), 100
+BARE = ", bare faces whose reconstruction is bare"
+KEPT = ", wearers whose plain reconstruction keeps the glasses"
+"""Whom a rate counts, in its name."""
 
 
 def main() -> int:
@@ -61,13 +64,13 @@ def main() -> int:
     people = "32 seen, 8 unseen in each fold"
     out.facts |= {"trainings": found, "steps": steps, "seeds": seeds, "people": people}
     goals = {
-        "adds, scale 1.5": ">= 85", "removes, scale 1.5": ">= 85",
+        f"adds, scale 1.5{BARE}": ">= 85", f"removes, scale 1.5{KEPT}": ">= 85",
         "random vector turns, scale 1.5": "<= 5", "identity kept, scale 1.5": ">= 70",
     }  # fmt: skip
     for name, values in found.items():
         unit = "dB" if "PSNR" in name else "%"
         out.add(name, float(np.nanmean(values)), goals.get(name, ""), unit)
-    by_seed = np.array(found["adds, scale 1.5"]).reshape(folds, seeds)
+    by_seed = np.array(found[f"adds, scale 1.5{BARE}"]).reshape(folds, seeds)
     out.add("adds, scale 1.5, worst seed", float(np.nanmean(by_seed, 0).min()), "", "%")
     return out.finish()
 
@@ -147,8 +150,11 @@ def measure(
     out["glasses that plain reconstruction keeps"] = percent(both(plain)[truth] > 0)
     for scale in SCALES:
         more, less = space.decode(z + scale * vector), space.decode(z - scale * vector)
-        out[f"adds, scale {scale:g}"] = percent(both(more)[bare] > 0)
-        out[f"removes, scale {scale:g}"] = percent(both(less)[wearing] < 0)
+        out[f"without glasses after removing, scale {scale:g}, all wearers"] = percent(
+            both(less)[truth] < 0
+        )
+        out[f"adds, scale {scale:g}{BARE}"] = percent(both(more)[bare] > 0)
+        out[f"removes, scale {scale:g}{KEPT}"] = percent(both(less)[wearing] < 0)
         edited = np.concatenate([who(more)[~truth], who(less)[truth]])
         out[f"identity kept, scale {scale:g}"] = percent(edited)
     drawn = [SCALES[-1] * arithmetic.random_like(vector, 1000 * fold + k) for k in range(draws)]
@@ -161,8 +167,8 @@ def measure(
         judge = judges[name]
         bare, wearing = ~truth & (judge(plain) < 0), truth & (judge(plain) > 0)
         out[f"judge of {name} alone: right, photographs"] = percent((judge(photo) > 0) == truth)
-        out[f"judge of {name} alone: adds, scale 1.5"] = percent(judge(more)[bare] > 0)
-        out[f"judge of {name} alone: removes, scale 1.5"] = percent(judge(less)[wearing] < 0)
+        out[f"judge of {name} alone: adds, scale 1.5{BARE}"] = percent(judge(more)[bare] > 0)
+        out[f"judge of {name} alone: removes, scale 1.5{KEPT}"] = percent(judge(less)[wearing] < 0)
     return out
 
 

@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from parts.figures import RESULTS
+from parts.published import published
 
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
 HEAD = """# Figures
 
 Made by `python benchmarks/table.py` from the JSON files that the commands below wrote; nothing here is typed by hand.
-A dash: no goal was set. Speeds are ratios within one run, because milliseconds of a shared machine say little.
+A dash: no goal was set. "held" says that our own goal was reached, which is not the best that is known: what others published stands
+beside it where there is something to compare. Speeds are ratios within one run, because milliseconds of a shared machine say little.
 """
+
+VERDICTS = {"ok": "held", "short": "short", "": ""}
+"""Verdict in a JSON file -> word on the page."""
 
 
 def page() -> str:
@@ -33,16 +38,19 @@ def section(record: dict[str, Any]) -> str:
     env = record["environment"]
     versions = ", ".join(f"{name} {number}" for name, number in env["versions"].items() if number)
     words = shlex.join([f"benchmarks/{record['topic']}.py", *record.get("arguments", [])])
+    others = [published(record["topic"], row["figure"]) for row in record["rows"]]
+    others = others if any(others) else []
     lines = [
         f"\n## {record['topic']}\n",
         f"`python {words}`, {env['date']}, {env['cpu']}, {env['cores']} cores; {versions}\n",
-        "| figure | value | goal | |",
-        "|---|--:|---|---|",
+        f"| figure | value | goal | |{' published |' if others else ''}",
+        f"|---|--:|---|---|{'---|' if others else ''}",
     ]
-    for row in record["rows"]:
+    for number, row in enumerate(record["rows"]):
         goal = f"{row['goal']} {row['unit']}".strip() if row["goal"] else "—"
         lines.append(
-            f"| {row['figure']} | {row['value']:.4g} {row['unit']} | {goal} | {row['verdict']} |"
+            f"| {row['figure']} | {row['value']:.4g} {row['unit']} | {goal} | {VERDICTS[row['verdict']]} |"
+            + (f" {others[number]} |" if others else "")
         )
     return "\n".join(lines) + "\n"
 

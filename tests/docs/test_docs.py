@@ -52,3 +52,15 @@ def test_figures_name_the_arguments_of_their_command_but_no_place_of_the_machine
         "assert command in table.section(record), table.section(record)"
     )
     run([sys.executable, "-c", code], ROOT / "benchmarks")
+
+
+def test_published_figures_stand_beside_figures_that_exist():
+    code = (
+        "import json\nfrom parts.figures import RESULTS\nfrom parts.published import PUBLISHED, published\n"
+        "assert '81.30' in published('pixelcnn_long', 'after a long training, whole valid split')\n"
+        "assert published('pixelcnn', 'packing') == ''\n"
+        "for topic, figure in PUBLISHED:\n"
+        "    rows = json.loads((RESULTS / f'{topic}.json').read_text('utf-8'))['rows']\n"
+        "    assert any(row['figure'].startswith(figure) for row in rows), (topic, figure)"
+    )
+    run([sys.executable, "-c", code], ROOT / "benchmarks")
