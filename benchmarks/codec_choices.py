@@ -35,7 +35,8 @@ def main() -> int:
 
     from dimaging_tf.data.files import read_image
     from dimaging_tf.data.wallpapers import HELD_BACK
-    from dimaging_tf.evaluation.rate_distortion import bd_rate, rivals
+    from dimaging_tf.evaluation.codecs import rivals
+    from dimaging_tf.evaluation.rate_distortion import bd_rate
 
     names = (SMOOTHEST,) if args.quick else HELD_BACK
     images = {f.stem: middle(read_image(f)[0]) for f in args.data.iterdir() if f.stem in names}

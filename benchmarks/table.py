@@ -21,6 +21,8 @@ Made by `python benchmarks/table.py` from the JSON files that the commands below
 A dash: no goal was set. "held" says that our own goal was reached, which is not the best that is known: what others published stands
 beside it where there is something to compare. Speeds are ratios within one run, because milliseconds of a shared machine say little.
 """
+SETS = ("chosen by", "judged by")
+"""Facts that the page says in words: which pictures chose, which judged."""
 
 VERDICTS = {"ok": "held", "short": "short", "": ""}
 """Verdict in a JSON file -> word on the page."""
@@ -43,6 +45,11 @@ def section(record: dict[str, Any]) -> str:
     lines = [
         f"\n## {record['topic']}\n",
         f"`python {words}`, {env['date']}, {env['cpu']}, {env['cores']} cores; {versions}\n",
+        *(
+            f"{key.capitalize()}: {record['facts'][key]}.\n"
+            for key in SETS
+            if key in record.get("facts", {})
+        ),
         f"| figure | value | goal | |{' published |' if others else ''}",
         f"|---|--:|---|---|{'---|' if others else ''}",
     ]

@@ -111,8 +111,8 @@ def show_codec(pictures: Path) -> Figure:
     from PIL import Image
     from skimage import data as photos
 
+    from dimaging_tf.evaluation.codecs import rivals
     from dimaging_tf.evaluation.metrics import psnr
-    from dimaging_tf.evaluation.rate_distortion import rivals
 
     pictures.mkdir(parents=True, exist_ok=True)
     photo, file, again = (pictures / name for name in ("photo.png", "photo.dimg", "again.png"))

@@ -152,15 +152,21 @@ def latent_plane(mean: np.ndarray, label: np.ndarray | None, title: str = "") ->
 
 
 def rate_distortion(rows: Sequence[dict[str, Any]], metric: str = "psnr") -> Any:
-    """Plot PSNR or MS-SSIM over bits a pixel, a line for each codec of rows of `rate_distortion.measure`."""
+    """Plot PSNR or MS-SSIM over bits a pixel, a line for each codec of rows of `rate_distortion.measure`.
+
+    Codecs whose rows have no such metric are left out; published curves are dashed.
+    """
     from dimaging_tf.evaluation.rate_distortion import curve
 
     figure, axes = _figure("")
     for codec in dict.fromkeys(row["codec"] for row in rows):
-        axes.plot(*curve(list(rows), codec, metric), ".-", label=codec)
+        mine = [row for row in rows if row["codec"] == codec and metric in row]
+        line = "--" if codec.endswith("published") else ".-"
+        if mine:
+            axes.plot(*curve(mine, codec, metric), line, label=codec)
     axes.set_xscale("log")
     axes.set(xlabel="bits a pixel", ylabel={"psnr": "PSNR, dB", "ms_ssim": "MS-SSIM"}[metric])
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize="small")
     return figure
 
 

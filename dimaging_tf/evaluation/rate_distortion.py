@@ -8,17 +8,18 @@ Bytes are those of whole files, headers included. PSNR in dB over red, green and
 Wang et al. 2003. A point of a curve is the mean over the pictures of bits a pixel and of quality.
 """
 
-import io
+import json
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dimaging_tf.errors import UserError
+from dimaging_tf.evaluation.codecs import Codec
 from dimaging_tf.evaluation.metrics import psnr
 
 Rows = list[dict[str, Any]]
@@ -27,54 +28,6 @@ SMALLEST = 176
 """The least height and width that five scales of MS-SSIM take, pixels."""
 METRICS = ("psnr", "ms_ssim")
 """The measures of a picture's quality, as rows name them."""
-
-
-@dataclass(frozen=True)
-class Codec:
-    """A way to store pictures in files, at several settings."""
-
-    name: str
-    settings: Sequence[float]  # from the smallest files to the largest
-    encode: Callable[[np.ndarray, float], bytes]  # (image uint8 [H, W, 3], setting) -> a whole file
-    decode: Callable[[bytes], np.ndarray]  # a file -> uint8 [H, W, 3]
-
-
-def _pillow(name: str, kind: str, settings: Sequence[float], **options: Any) -> Codec:
-    from PIL import Image
-
-    def encode(image: np.ndarray, setting: float) -> bytes:
-        file = io.BytesIO()
-        chosen = {k: v(setting) if callable(v) else v for k, v in options.items()}
-        Image.fromarray(image).save(file, format=kind, **chosen)
-        return file.getvalue()
-
-    def decode(data: bytes) -> np.ndarray:
-        with Image.open(io.BytesIO(data)) as picture:
-            return np.asarray(picture.convert("RGB"))
-
-    return Codec(name, settings, encode, decode)
-
-
-def rivals() -> list[Codec]:
-    """Return the codecs that Pillow has here: JPEG, WebP, JPEG 2000, AVIF, and JPEG XL with its plugin."""
-    from PIL import features
-
-    quality = {"quality": int}
-    found = [
-        _pillow("jpeg", "JPEG", (5, 10, 20, 30, 45, 60, 75, 85, 92), **quality,
-                subsampling="4:2:0", optimize=True),
-        _pillow("webp", "WEBP", (1, 5, 15, 30, 45, 60, 75, 85, 92), **quality, method=6),
-        _pillow("jpeg2000", "JPEG2000", (160, 100, 64, 40, 25, 16, 10), irreversible=True, mct=1,
-                quality_mode="rates", quality_layers=lambda ratio: [ratio]),
-    ]  # fmt: skip
-    if features.check("avif"):
-        settings = (20, 30, 40, 50, 60, 70, 80, 88)
-        found.append(_pillow("avif", "AVIF", settings, **quality, speed=6, subsampling="4:2:0"))
-    try:
-        import_module("pillow_jxl")  # registers the format
-    except ImportError:
-        return found
-    return [*found, _pillow("jpeg-xl", "JXL", (10, 25, 40, 55, 70, 80, 88, 93), **quality)]
 
 
 def check_sides(images: Mapping[str, np.ndarray]) -> None:
@@ -124,38 +77,70 @@ def measure(
     images: Mapping[str, np.ndarray],
     codecs: Sequence[Codec],
     progress: Callable[[int, int], object] | None = None,
+    kept: Path | None = None,
 ) -> Rows:
     """Encode and decode every picture with every codec at every setting, and return a row for each.
 
     images     name -> uint8 [H, W, 3]
     progress   called with (done, total) after each file
+    kept       a file of rows, a JSON object a line: those of the same codec, version, setting and pixels are
+               taken from it, new ones are added at once, so that a run which was stopped goes on
     """
+    known = {} if kept is None else _read_rows(kept)
     rows: Rows = []
     jobs = [(c, s, name) for c in codecs for s in c.settings for name in images]
     for done, (codec, setting, name) in enumerate(jobs, 1):
-        image = images[name]
-        start = time.perf_counter()
-        data = codec.encode(image, setting)
-        encoded = time.perf_counter()
-        again = codec.decode(data)
-        decoded = time.perf_counter()
-        a, b = (x[None] / np.float64(255) for x in (again, image))
-        rows.append(
-            {
-                "codec": codec.name, "setting": setting, "image": name, "bytes": len(data),
-                "bpp": 8 * len(data) / (image.shape[0] * image.shape[1]),
-                "psnr": psnr(a, b), "ms_ssim": ms_ssim(again, image),
-                "encode_s": encoded - start, "decode_s": decoded - encoded,
-            }
-        )  # fmt: skip
+        mark = _mark(codec, setting, images[name])
+        row = known.get(mark) or _row(codec, setting, images[name])
+        if kept is not None and mark not in known:
+            with kept.open("a", encoding="utf-8") as file:
+                file.write("\n" + json.dumps({"mark": mark, **row}))  # a cut line ends here
+        rows.append({"codec": codec.name, "setting": setting, "image": name, **row})
         if progress:
             progress(done, len(jobs))
     return rows
 
 
+def _mark(codec: Codec, setting: float, image: np.ndarray) -> str:
+    """Return what a row follows from, in words: the codec with its version, the setting, the pixels."""
+    pixels = zlib.crc32(np.ascontiguousarray(image))
+    return f"{codec.name} {codec.version} {setting:g} {image.shape} {pixels:08x}"
+
+
+def _read_rows(kept: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of a file by their marks; a line that was cut off is left out."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    found: dict[str, dict[str, Any]] = {}
+    for line in kept.read_text(encoding="utf-8").splitlines() if kept.exists() else ():
+        with suppress(ValueError):
+            row = json.loads(line)
+            found[row.pop("mark")] = row
+    return found
+
+
+def _row(codec: Codec, setting: float, image: np.ndarray) -> dict[str, float]:
+    """Return what one file costs, and how good what comes back is."""
+    start = time.process_time()
+    data = codec.encode(image, setting)
+    encoded = time.process_time()
+    again = codec.decode(data)
+    decoded = time.process_time()
+    a, b = (x[None] / np.float64(255) for x in (again, image))
+    return {
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (image.shape[0] * image.shape[1]),
+        "psnr": psnr(a, b),
+        "ms_ssim": ms_ssim(again, image),
+        "encode_s": encoded - start,
+        "decode_s": decoded - encoded,
+    }
+
+
 def curve(rows: Rows, codec: str, metric: str = "psnr") -> tuple[np.ndarray, np.ndarray]:
     """Return (bits a pixel, metric) of a codec, a point for each setting in rising order of bits."""
-    settings = {row["setting"] for row in rows if row["codec"] == codec}
+    settings = {row["setting"] for row in rows if row["codec"] == codec and metric in row}
+    if not settings:
+        raise UserError(f"no {metric} of {codec} was measured")
     points = []
     for setting in settings:
         of_it = [r for r in rows if r["codec"] == codec and r["setting"] == setting]
@@ -189,6 +174,23 @@ def bd_rate(rows: Rows, anchor: str, tested: str, metric: str = "psnr") -> float
         )
     areas = [PchipInterpolator(x, y).integrate(low, high) for x, y in lines]
     return float(100 * np.expm1((areas[1] - areas[0]) / (high - low)))
+
+
+def bd_rates(rows: Rows, anchor: str, tested: str, metric: str = "psnr") -> list[float]:
+    """Return the BD-rate of every picture that both coded, as `bd_rate`; [] where one has no common quality.
+
+    The curve of means weighs pictures by their bits; here each counts the same.
+    """
+    images = dict.fromkeys(row["image"] for row in rows if row["codec"] == anchor)
+    of_tested = {row["image"] for row in rows if row["codec"] == tested}
+    try:
+        return [
+            bd_rate([row for row in rows if row["image"] == name], anchor, tested, metric)
+            for name in images
+            if name in of_tested
+        ]
+    except UserError:
+        return []
 
 
 def summary(rows: Rows, tested: str) -> dict[str, dict[str, float | None]]:

@@ -1,13 +1,15 @@
 """Rate and distortion: known curves, real files of every rival, the command from end to end."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dimaging_tf.errors import UserError
-from dimaging_tf.evaluation import plots
+from dimaging_tf.evaluation import codecs as stored
+from dimaging_tf.evaluation import plots, published
 from dimaging_tf.evaluation import rate_distortion as rd
 
 
@@ -38,6 +40,49 @@ def test_bd_rate_counts_shared_qualities_only():
     with pytest.raises(UserError, match="a and b reach no psnr in common"):
         rd.bd_rate(rows, "a", "b")
     assert rd.summary(rows, "b") == {"a": {"psnr": None, "ms_ssim": None}}
+    assert rd.bd_rates(rows, "a", "b") == []
+
+
+def test_bd_rate_of_each_picture():
+    bits, psnr = np.array([0.2, 0.4, 0.9, 1.5]), np.array([28.0, 31.0, 35.0, 37.0])
+    rows = rows_of("a", bits, psnr) + rows_of("b", 0.5 * bits, psnr)
+    rows += [
+        row | {"image": "y"} for row in rows_of("a", bits, psnr) + rows_of("b", 2 * bits, psnr)
+    ]
+    assert rd.bd_rates(rows, "a", "b") == pytest.approx([-50, 100])
+
+
+def test_a_stopped_measurement_goes_on(picture, tmp_path):
+    calls = []
+    (jpeg, *_) = stored.rivals()
+
+    def encode(image, setting):
+        calls.append(setting)
+        return jpeg.encode(image, setting)
+
+    codec = replace(jpeg, encode=encode, settings=(10, 60))
+    kept = tmp_path / "new" / "rows.jsonl"
+    first = rd.measure({"a": picture}, [codec], kept=kept)
+    cut = kept.read_text().strip().splitlines()
+    kept.write_text(cut[0] + "\n" + cut[1][:40])  # as a kill leaves it
+    again = rd.measure({"renamed": picture}, [codec], kept=kept)
+    assert calls == [10, 60, 60]
+    assert [row["bytes"] for row in first] == [row["bytes"] for row in again]
+    assert {row["image"] for row in again} == {"renamed"}
+    rd.measure({"a": picture}, [replace(codec, version="newer")], kept=kept)
+    assert calls == [10, 60, 60, 10, 60]
+
+
+def test_published_curves_stand_beside_the_classical_photographs_alone(tmp_path):
+    names = [f"kodim{number:02d}.png" for number in range(1, 25)]
+    assert published.is_classical(names)
+    assert not published.is_classical(names[1:])
+    assert not published.is_classical([*names, "mine.png"])
+    rows = published.published_rows()
+    rate = rd.bd_rate(rows, "VTM, published", "mbt2018-mean, published")
+    assert rate == pytest.approx(21, abs=1)  # what the papers say
+    assert rd.summary(rows, "VTM, published")["ELIC, published"]["ms_ssim"] is None
+    plots.save_figure(plots.rate_distortion(rows, "ms_ssim"), tmp_path / "published.png")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +93,10 @@ def picture() -> np.ndarray:
 
 
 def test_every_rival_writes_files_that_come_back(picture, tmp_path):
-    codecs = [
-        rd.Codec(c.name, (c.settings[1], c.settings[-1]), c.encode, c.decode) for c in rd.rivals()
-    ]
-    assert {"jpeg", "webp", "jpeg2000", "avif"} <= {c.name for c in codecs}
+    codecs = [replace(c, settings=(c.settings[1], c.settings[-1])) for c in stored.rivals()]
+    assert {"jpeg", "webp", "jpeg2000", "avif", "avif 4:4:4"} <= {c.name for c in codecs}
+    slow = {c.name for c in stored.rivals(slow=True)} - {c.name for c in codecs}
+    assert slow == {"avif speed 0", "avif 4:4:4 speed 0"}
     heard = []
     rows = rd.measure({"astronaut": picture}, codecs, lambda *at: heard.append(at))
     assert heard[-1] == (2 * len(codecs), 2 * len(codecs))
