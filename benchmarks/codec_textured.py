@@ -34,6 +34,7 @@ def main() -> int:
     p.add_argument("--model", nargs="*", default=[], metavar="NAME=BUNDLE")
     p.add_argument("--slow", type=int, default=0, metavar="N", help="AVIF speed 0 on N pictures")
     p.add_argument("--steps", type=int, default=8, help="number of our qualities (default: 8)")
+    p.add_argument("--pictures", type=int, default=24, help="number of pictures (default: 24)")
     p.add_argument("--rows", type=Path, help="file that keeps what is measured (default: none)")
     p.add_argument("--plots", type=Path, help="folder for the plots (default: none)")
     args = p.parse_args()
@@ -50,8 +51,7 @@ def main() -> int:
     for name, _, bundle in (words.partition("=") for words in args.model):
         ours.append(replace(learned_codec(Path(bundle), steps), name=name))
     images = textured(rate_distortion.read_folder(args.data))
-    if args.quick:
-        images = dict(list(images.items())[:1])
+    images = dict(list(images.items())[: 1 if args.quick else args.pictures])
     rows = rate_distortion.measure(images, [*rivals(), *ours], kept=args.rows)
     few = dict(list(images.items())[: args.slow])
     slow = [codec for codec in rivals(slow=True) if codec.name.endswith("speed 0")]

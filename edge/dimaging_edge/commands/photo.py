@@ -49,6 +49,14 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
         help="1: send cheaper symbols where little is lost, for a file that is smaller and a picture that "
         "is worse, by about as much (default: 0)",
     )  # fmt: skip
+    one.add_argument(
+        "--roi", metavar="MASK",
+        help="picture of the same size, white where bytes should go: the rest is stored at --background",
+    )  # fmt: skip
+    one.add_argument(
+        "--background", type=int, default=4, metavar="Q",
+        help="quality from 0 to 63 outside the mask of --roi (default: 4)",
+    )  # fmt: skip
     one = _verb(verbs, decompress, "get compressed photographs back", "photo.png", device)
     one.add_argument(
         "--keep-going",
@@ -60,6 +68,11 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
         type=int,
         choices=(1, 2),
         help="number of the rungs of detail to use (default: all three)",
+    )
+    one.add_argument(
+        "--progressive",
+        action="store_true",
+        help="write OUT anew with each rung of detail, as bytes arrive (from - or a file)",
     )
     one.add_argument(
         "--save-quality", type=int, default=95, metavar="Q",
@@ -109,6 +122,10 @@ def compress(options: argparse.Namespace) -> int:
 
 def decompress(options: argparse.Namespace) -> int:
     """Decompress files into pictures; returns 1 if any could not be decompressed, or only in part."""
+    if options.progressive:
+        from dimaging_edge.commands.photo_progressive import show_as_it_arrives
+
+        return show_as_it_arrives(options, _model, _check_place)
     return _each(options, _decompress, (SUFFIX,), ".png")
 
 
@@ -125,6 +142,11 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     if 8 * photo.image.itemsize != model.bit_depth:
         notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)
+    if options.roi:
+        from dimaging_edge.photo.region import with_region
+
+        mask = read_picture(Path(options.roi)).image[..., 0]
+        photo = with_region(model, photo, mask, options.background, tile=options.tile)
     quality, target = options.quality, (options.target_bpp, options.target_psnr)
     if target == (None, None):
         data = codec.compress(
@@ -138,7 +160,9 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     write_bytes(out, data)
     rate = 8 * len(data) / (height * width)
     if len(data) > source.stat().st_size:
-        notes.append(f"larger than {source.name}, which has {source.stat().st_size} bytes")
+        notes.append(
+            f"larger than {source.name}, which has {source.stat().st_size} bytes: keep that"
+        )
     facts = [f"{len(data)} bytes", f"{rate:.3f} bits a pixel", f"quality {quality}", *notes]
     return f"{out}: {', '.join(facts)}", 0
 

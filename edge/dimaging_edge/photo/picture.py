@@ -24,6 +24,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
 """The suffixes of the pictures that are taken from a folder."""
 _LOST = {"xmp": "XMP", "XML:com.adobe.xmp": "XMP", "dpi": "dots an inch"}
 """What Pillow finds in a file and a `Photo` does not hold: its name there, and in words."""
+_CHANGED = {"1": "black and white as shades of grey", "P": "a palette as full colour"}
+"""Pictures that a codec of photographs does not suit: Pillow's mode, and what becomes of them, in words."""
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
@@ -83,6 +85,7 @@ def _left_out(stored: "Image.Image") -> tuple[str, ...]:
     """Return what a file holds that a `Photo` does not, in words."""
     frames = getattr(stored, "n_frames", 1)
     notes = [f"the first of {frames} frames"] if frames > 1 else []
+    notes += [_CHANGED[stored.mode]] if stored.mode in _CHANGED else []
     lost = sorted({name for key, name in _LOST.items() if stored.info.get(key)})
     if texts := sorted(set(getattr(stored, "text", None) or {}) - set(_LOST)):
         lost.append(f"the texts {', '.join(texts)}")

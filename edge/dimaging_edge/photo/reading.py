@@ -55,6 +55,32 @@ def read_container(
     return found
 
 
+def rung_ends(data: bytes | bytearray, most_pixels: int = MOST_PIXELS) -> list[int]:
+    """Return where each rung of a file ends, in bytes; [] while the start of a file is not all there.
+
+    CodecError as soon as the header shows that it is no file of ours.
+    """
+    if len(data) < SIZE:
+        return []
+    header, _ = read_header(bytes(data[:SIZE]), most_pixels)
+    at = SIZE
+    while len(data) >= at + CHUNK.size:
+        kind, length, _ = CHUNK.unpack_from(data, at)
+        end = at + CHUNK.size + length
+        if kind != b"TILE":
+            at = end
+            continue
+        if len(data) < end or length != header.columns * header.rows * ENTRY.size:
+            return []
+        ends = [end] * len(RUNGS)
+        for _, _, *pairs in ENTRY.iter_unpack(bytes(data[at + CHUNK.size : end])):
+            for rung, size in enumerate(pairs[0::2]):
+                for later in range(rung, len(RUNGS)):
+                    ends[later] += size
+        return ends
+    return []
+
+
 class _Fault:
     """Raises CodecError, or with `keep_going` adds the words to `damage`."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from dimaging_edge.commands import photo as verbs
+from dimaging_edge.commands import photo_progressive
 from dimaging_edge.commands.main import main
 from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo.picture import read_picture, write_picture
@@ -235,12 +236,73 @@ def test_what_is_left_out_is_said(photo: Path, tmp_path: Path, capsys) -> None:
         small = picture.convert("1")
         small.save(tmp_path / "b.png")
         picture.save(tmp_path / "c.tif", save_all=True, append_images=[picture, picture])
-    for name in "a.png", "b.png", "c.tif":
+        picture.quantize(16).save(tmp_path / "d.png")
+    for name in "a.png", "b.png", "c.tif", "d.png":
         assert run("compress", str(tmp_path / name), "-q", "50") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].endswith("without dots an inch and the texts Author")
-    assert "larger than b.png, which has " in said[1]
+    assert ", black and white as shades of grey, larger than b.png, which has " in said[1]
+    assert said[1].endswith(" bytes: keep that")
     assert ", the first of 3 frames" in said[2]
+    assert ", a palette as full colour" in said[3]
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_a_picture_is_shown_as_it_arrives(
+    piped: bool, photo: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    file, out = tmp_path / "p.dimg", tmp_path / "p.png"
+    assert run("compress", photo, "-q", 40, "-o", file) == 0
+    data = file.read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    monkeypatch.setattr(photo_progressive, "_PIECE", 20)
+    capsys.readouterr()
+    assert run("decompress", "-" if piped else file, "--progressive", "-o", out, "--model", "m") == 0
+    assert capsys.readouterr().out == "".join(f"{out}: {n} of 3 rungs\n" for n in (1, 2, 3))
+    assert psnr(read_picture(out).image, read_picture(photo).image) > 27
+    for arguments, says in (
+        ((file, "--progressive"), "--progressive takes one file"),
+        ((photo, "--progressive", "-o", tmp_path / "q.png"), "this is no compressed picture"),
+        ((file, "--progressive", "-o", out), "is there already"),
+    ):
+        assert run("decompress", *arguments) == 1
+        assert says in capsys.readouterr().err
+
+
+def test_a_cut_stream_shows_what_came_and_fails(photo: Path, tmp_path: Path, capsys) -> None:
+    file, out = tmp_path / "p.dimg", tmp_path / "p.png"
+    assert run("compress", photo, "-q", 40, "-o", file) == 0
+    file.write_bytes(file.read_bytes()[:-3])
+    capsys.readouterr()
+    assert run("decompress", file, "--progressive", "-o", out, "--model", "m") == 1
+    found = capsys.readouterr()
+    assert found.out == f"{out}: 2 of 3 rungs\n"
+    assert "the file is truncated" in found.err
+    file.write_bytes(file.read_bytes()[:30])
+    assert run("decompress", file, "--progressive", "-o", tmp_path / "q.png") == 1
+    assert "30 bytes are no whole header" in capsys.readouterr().err
+
+
+def test_a_mask_says_where_bytes_go(photo: Path, tmp_path: Path, capsys) -> None:
+    mask = np.zeros((60, 90), np.uint8)
+    mask[16:40, 24:64] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    sizes, inside, outside = {}, {}, {}
+    original = read_picture(photo).image
+    for name, options in (("all", ()), ("roi", ("--roi", tmp_path / "mask.png"))):
+        file = tmp_path / f"{name}.dimg"
+        assert run("compress", photo, "-q", 50, "-o", file, *options) == 0
+        assert run("decompress", file, "-o", tmp_path / f"{name}.png", "--model", "m") == 0
+        again = read_picture(tmp_path / f"{name}.png").image
+        sizes[name] = file.stat().st_size
+        inside[name] = psnr(again[mask > 0], original[mask > 0])
+        outside[name] = psnr(again[mask == 0], original[mask == 0])
+    assert sizes["roi"] < 0.8 * sizes["all"]
+    assert inside["roi"] > outside["roi"] + 1  # the DCT's z sees 64 x 64 pixels, so some is lost inside
+    assert outside["roi"] < outside["all"] - 3
+    Image.fromarray(mask[1:]).save(tmp_path / "mask.png")
+    assert run("compress", photo, "--roi", tmp_path / "mask.png", "--force") == 1
+    assert "the mask has 90 x 59 pixels, the picture 90 x 60" in capsys.readouterr().err
 
 
 def test_colour_of_16_bits_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
