@@ -103,7 +103,7 @@ def measure(
 
 def _mark(codec: Codec, setting: float, image: np.ndarray) -> str:
     """Return what a row follows from, in words: the codec with its version, the setting, the pixels."""
-    pixels = zlib.crc32(np.ascontiguousarray(image))
+    pixels = zlib.crc32(image.tobytes())
     return f"{codec.name} {codec.version} {setting:g} {image.shape} {pixels:08x}"
 
 
