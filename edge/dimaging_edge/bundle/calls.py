@@ -44,21 +44,35 @@ class GraphCalls:
         found = run_session(self.session, self.graph.name, self._outputs, feeds, limit_s)
         return self._named(found)
 
-    def checked(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return the arrays, if the graph accepts them; InputError as for `check_inputs`."""
+    def unseen(
+        self, arrays: Mapping[str, np.ndarray], limit_s: float | None
+    ) -> dict[str, np.ndarray]:
+        """Call without a look at the values, for arrays that come from this bundle's own graphs.
+
+        Names, types and shapes are checked as in any call.
+        """
+        if self._signature(arrays) not in self._seen:
+            arrays = self.checked(arrays)
+        found = run_session(self.session, self.graph.name, self._outputs, arrays, limit_s)
+        return self._named(found)
+
+    def _signature(self, arrays: Mapping[str, np.ndarray]) -> tuple | None:
+        """Return names, types and shapes; None for a subclass of an array, which may hide values."""
         entries: list[Any] = []
         for name, array in arrays.items():
-            # A subclass, such as a masked array, may hide values, and anything else has no shape to trust.
             if array.__class__ is not np.ndarray:
-                return check_inputs(self.graph, arrays)
+                return None
             entries += (name, array.dtype, array.shape)
-        signature = tuple(entries)
-        if signature in self._seen:
-            if all([look(arrays[name]) for name, look in self._values]):
-                return arrays
-            return check_inputs(self.graph, arrays)
+        return tuple(entries)
+
+    def checked(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return the arrays, if the graph accepts them; InputError as for `check_inputs`."""
+        signature = self._signature(arrays)
+        if signature in self._seen and all([look(arrays[name]) for name, look in self._values]):
+            return arrays
         checked = check_inputs(self.graph, arrays)
-        _remember(self._seen, signature)
+        if signature is not None:
+            _remember(self._seen, signature)
         return checked
 
     def _named(self, found: list[Any]) -> dict[str, np.ndarray]:

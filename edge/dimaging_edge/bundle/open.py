@@ -160,6 +160,14 @@ class Bundle:
         calls = self._calls.get(name) or self._calls_of(name, arrays)
         return calls(arrays, self.limit_s if limit_s is None else limit_s)
 
+    def again(self, name: str, /, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+        """Run a graph as `run`, but without a look at the values of arrays of a known signature.
+
+        For loops that hand a graph what the bundle's own graphs gave, such as a sampler of pixels.
+        """
+        calls = self._calls.get(name) or self._calls_of(name, arrays)
+        return calls.unseen(arrays, self.limit_s)
+
     def bind(self, name: str, /, *, limit_s: Any = None, **arrays: np.ndarray) -> BoundGraph:
         """Return a graph with inputs and outputs of its own, for loops in which every microsecond counts.
 

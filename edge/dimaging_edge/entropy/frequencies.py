@@ -36,6 +36,11 @@ def normalise(weights: np.ndarray, bits: int = 16) -> np.ndarray:
         raise InputError(f"weights: expected 1 to {LARGEST}, received {low} to {high}")
     weights = weights.astype(np.int64, copy=False)
     spare = slots - levels
+    if levels == 2:  # the same in fewer steps: half of the time of unpacking went into them
+        first, second = weights[..., 0], weights[..., 1]
+        small = 1 + np.minimum(first, second) * spare // (first + second)
+        owned = np.where(first >= second, slots - small, small)
+        return np.stack([owned, slots - owned], -1).astype(np.uint32)
     frequency = 1 + weights * spare // weights.sum(axis=-1, keepdims=True)
     largest = weights.argmax(axis=-1)[..., None]
     rest = slots - frequency.sum(axis=-1, keepdims=True)

@@ -94,9 +94,15 @@ class Stepper:
     def _keep(self, key: str, value: np.ndarray) -> None:
         self._own.setdefault(key, []).append(value)
         name = f"left_{key}"
-        if name in self._left:
-            longer = np.concatenate([self._left[name], value], 1)
-            self._left[name] = np.ascontiguousarray(longer[:, value.shape[1] :])
+        if (left := self._left.get(name)) is None:
+            return
+        if left.shape == value.shape:  # one pixel to the left, and this is it
+            self._left[name] = value
+            return
+        longer = np.empty_like(left)
+        longer[:, : -value.shape[1]] = left[:, value.shape[1] :]
+        longer[:, -value.shape[1] :] = value
+        self._left[name] = longer
 
     def _shift(self) -> None:
         """Let the row that is complete become the one above."""

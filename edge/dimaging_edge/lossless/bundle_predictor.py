@@ -46,7 +46,7 @@ class BundlePredictor:
         height, width, _ = self.shape
         sizes = (self._steps["pixel"][name][1] for name in ("noise", "canvas", "mask"))
         unused = [np.full((batch, n), 0.5, np.float32) for n in sizes]  # what it draws is not kept
-        stepper = Stepper(self._steps, self.bundle.run, batch)
+        stepper = Stepper(self._steps, self.bundle.again, batch)
         for r in range(height):
             stepper.row(r)
             for c in range(width):

@@ -51,8 +51,8 @@ from dimaging_edge.lossless.predictor import Predictor
 __all__ = ["Predictor", "info", "pack", "unpack"]
 
 Progress = Callable[[int, int], object]
-_AT_ONCE = 1 << 22
-"""The most weights that the encoder asks for at a time: 32 MB."""
+_AT_ONCE = 1 << 15
+"""The most weights that the encoder asks for at a time: as many as a cache holds with a network's maps."""
 
 
 def pack(

@@ -44,6 +44,16 @@ def test_names_types_and_shapes_are_checked_once(bundle, image, looks):
     assert len(looks) == 2
 
 
+def test_arrays_of_the_bundles_own_are_looked_at_once(bundle, image, looks):
+    first = bundle.again("denoiser", noisy=image)["clean"]
+    np.testing.assert_array_equal(bundle.again("denoiser", noisy=image)["clean"], first)
+    assert len(looks) == 1
+    with pytest.raises(InputError, match="noisy"):
+        bundle.again("denoiser", noisy=image[..., 0])
+    with pytest.raises(InputError, match="noisy"):
+        bundle.again("denoiser", noisy=np.ma.masked_array(np.where(image > 0.5, np.nan, image)))
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
