@@ -81,16 +81,17 @@ def main() -> int:
 
 def train(name: str, run: Path, quick: bool) -> float:
     """Train by the processor's clock unless the run is there; returns its minutes."""
+    from dimaging_edge.common.files import read_json_lines
+
     from dimaging_tf.training import runs
 
-    start = time.process_time()
     recipe = dict(TRAIN[name])
     if quick:
         recipe |= {"minutes": 0.02}
     if not (run / "run.json").exists():
         settings = runs.default_settings(recipe.pop("model"), **recipe)
         runs.train(settings, run, clock=time.process_time)
-    return (time.process_time() - start) / 60
+    return read_json_lines(run / "metrics.jsonl")[-1]["seconds"] / 60
 
 
 def export_run(name: str, run: Path, target: Path) -> Path:
@@ -108,7 +109,7 @@ def judge(out: Any, name: str, path: Path, minutes: float) -> None:
     quality: Any = bundle.manifest.quality
     figure = f"{name}: {quality['name']} of the file"
     out.add(figure, quality["onnx"], GOALS[name], quality["unit"])
-    out.add(f"{name}: training and loading, of one core", minutes, "<= 6", "minutes")
+    out.add(f"{name}: training, of one core", minutes, "<= 6", "minutes")
     size = sum(file.stat().st_size for file in path.iterdir())
     out.add(f"{name}: bundle", size / 1e3, "<= 700", "kB")
     if "gradient" in bundle.graphs:

@@ -127,11 +127,17 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class RunRecord(keras.callbacks.Callback):
-    """Writes `run.json` (model, config, seed, data, versions), and each epoch's line of `metrics.jsonl`."""
+    """Writes `run.json` (model, config, seed, data, versions), and each epoch's line of `metrics.jsonl`.
 
-    def __init__(self, folder: str | Path, **facts: Any):
+    clock   the time in seconds, the same that ends a run by minutes
+    facts   further entries of run.json
+    """
+
+    def __init__(
+        self, folder: str | Path, clock: Callable[[], float] = time.monotonic, **facts: Any
+    ):
         super().__init__()
-        self.folder, self.facts = Path(folder), facts
+        self.folder, self.clock, self.facts = Path(folder), clock, facts
 
     def on_train_begin(self, logs=None):
         """Write the run's facts, and drop the epochs that a resumed run had recorded after its checkpoint."""
@@ -142,12 +148,12 @@ class RunRecord(keras.callbacks.Callback):
         write_json(self.folder / "run.json", {**record, **self.facts})
         self.epochs = epochs_done(self.folder, steps_done(model))
         self._write()
-        self.start = time.monotonic() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
+        self.start = self.clock() - (self.epochs[-1]["seconds"] if self.epochs else 0.0)
 
     def on_epoch_end(self, epoch, logs=None):
         """Append the epoch; `seconds` are those of training so far, over all sessions of the run."""
         values = {name: float(np.mean(value)) for name, value in (logs or {}).items()}
-        seconds = round(time.monotonic() - self.start, 3)
+        seconds = round(self.clock() - self.start, 3)
         place = {"epoch": epoch + 1, "step": steps_done(self.model), "seconds": seconds}
         self.epochs.append({**place, **values})
         self._write()

@@ -221,7 +221,7 @@ def _train(
             callbacks=[
                 training.StopOnNaN(),
                 *model.callbacks(dataset, out),  # before the record, which keeps what they find
-                training.RunRecord(out, **facts),
+                training.RunRecord(out, clock, **facts),
                 *budget,  # after the record, whose seconds are then never fewer
                 training.Checkpoint(out),
                 training.SampleGrid(out, x, label),

@@ -132,7 +132,17 @@ def test_a_seal_is_a_known_answer() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["unet_codec", "unet_codec_grey16", "unet_codec_msssim"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unet_codec",
+        "unet_codec_grey16",
+        "unet_codec_msssim",
+        "pixelcnn_digits",
+        "denoiser_photos",
+        "classifier_signs",
+    ],
+)
 def test_shipped_bundles_carry_seals(name: str) -> None:
     from dimaging_edge.photo.bundle_model import SHIPPED
 

@@ -349,3 +349,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
         fail()
     assert json.loads((tmp_path / "x.json").read_text()) == {"old": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_the_seconds_of_the_record_are_those_of_the_run_s_clock(tmp_path):
+    ticks = itertools.count(0, 100)  # far ahead of the wall's
+    runs.train(small("vae", epochs=1), tmp_path, clock=lambda: next(ticks))
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["seconds"] == 100

@@ -1,0 +1,128 @@
+"""The attack of the page takes Python's steps; what the tab Fool shows, without and with a camera."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from dimaging_edge import attacks
+from dimaging_edge.attacks import pgd as pgd_module
+from dimaging_edge.bundle.open import open_bundle
+from dimaging_edge.common.random import uniform
+from dimaging_edge.photo.bundle_model import SHIPPED
+from helpers.browser import a_browser, address, packed, serving, unpacked, visit
+
+NAME = "classifier_signs"
+ATTACK = """async ([name, x, y, eps, target, options]) => {
+  const [{Oracle}, {pgd}, {Threat}] = await Promise.all(
+    ["oracle", "pgd", "threat"].map((file) => import(`/attacks/${file}.mjs`)));
+  const oracle = new Oracle(await kit.bundle(name));
+  const image = new Float32Array(kit.bytes(x).buffer);
+  const found = await pgd(oracle, image, y, new Threat(eps, oracle.bounds, target), options);
+  return [kit.text(found.x), found.done, found.steps];
+}"""
+BOX = """async ([x, eps, bounds]) => {
+  const {Threat} = await import("/attacks/threat.mjs");
+  return new Threat(eps, bounds).box(new Float32Array(kit.bytes(x).buffer)).map(kit.text);
+}"""
+
+
+@pytest.fixture(scope="module")
+def signs() -> tuple[Any, np.ndarray, int]:
+    """The oracle in Python, a sign as the bundle stores it, and what it is taken for."""
+    bundle = open_bundle(SHIPPED / NAME, "cpu", 1)
+    oracle = attacks.of_bundle(bundle)
+    with np.load(SHIPPED / NAME / "examples.npz") as arrays:
+        x = arrays["gradient/image"].astype(np.float32)
+    return oracle, x, int(oracle.score(x).argmax())
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 2.0)])
+@pytest.mark.parametrize("eps", [0.0, 8 / 255, 0.1, 1.0])
+def test_the_box_is_python_s_to_the_last_bit(kit: Any, eps: float, bounds: tuple) -> None:
+    x = np.random.default_rng(0).uniform(*bounds, 4000).astype(np.float32)
+    x[:3] = bounds[0], bounds[1], 0.0
+    found = [unpacked(part, "<f4") for part in kit.evaluate(BOX, [packed(x), eps, bounds])]
+    for part, expected in zip(found, attacks.Threat("linf", eps, bounds).box(x), strict=True):
+        np.testing.assert_array_equal(part, expected)
+
+
+@pytest.mark.parametrize(
+    ("eps", "target", "restarts", "random"),
+    [(8, None, 1, False), (8, None, 2, True), (12, 3, 1, True), (0.5, 2, 2, True)],
+)
+def test_the_steps_are_python_s(
+    kit: Any, signs: tuple, eps: float, target: int | None, restarts: int, random: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    oracle, x, y = signs
+    threat, asked, streams = attacks.Threat("linf", eps, (0.0, 255.0), target), [], iter(range(9))
+
+    def start(image: np.ndarray, part: Any, rng: Any) -> np.ndarray:
+        noise = uniform(5, image.shape, next(streams)).astype(np.float64)
+        return part.project((image + eps * (2 * noise - 1)).astype(np.float32), image)
+
+    def count(image: np.ndarray, label: np.ndarray) -> Any:
+        asked.append(1)
+        return oracle(image, label)
+
+    counted = type("Counted", (), {"__call__": lambda self, *a: count(*a), "score": oracle.score,
+                                   "has_gradient": True})()  # fmt: skip
+    label = np.array([y])
+    if random:
+        monkeypatch.setattr(pgd_module, "random_start", start)
+        result = attacks.pgd(counted, x, label, threat, steps=12, restarts=restarts)
+    else:
+        result = attacks.bim(counted, x, label, threat, steps=12)
+    options = {"steps": 12, "restarts": restarts, "seed": 5 if random else None}
+    text, done, steps = kit.evaluate(ATTACK, [NAME, packed(x), y, eps, target, options])
+    assert (done, steps) == (bool(result.success[0]), len(asked))
+    found = unpacked(text, "<f4").reshape(x.shape)
+    # A gradient that is almost 0 may have another sign in a browser; no pixel may end elsewhere but for that.
+    assert (found != result.x).mean() < 0.002
+    assert np.abs(found - x).max() <= eps
+
+
+def test_pictures_that_come_along_are_fooled(page: Any) -> None:
+    page.evaluate("location.hash = '#/fool'")
+    for number in range(1, 5):
+        page.click(f"[aria-label='Try example {number}']")
+        page.wait_for_selector("section[aria-label=Result] h2, .error", timeout=60_000)
+        words = page.inner_text("section[aria-label=Result]")
+        assert re.search(r"“(.+)” became “(?!\1)", words), words
+        page.evaluate("document.querySelector('section[aria-label=Result]').replaceChildren()")
+    page.select_option("#target", label="priority")
+    page.evaluate("document.querySelector('#eps').value = 0")
+    page.click("[aria-label='Try example 1']")
+    page.wait_for_selector("text=It still says")
+    page.evaluate("document.querySelector('#eps').value = 8")
+    page.select_option("#target", value="")
+
+
+def test_the_live_camera_is_named_and_cleaned(server: Any) -> None:
+    """Chromium's own moving picture stands for a camera."""
+    flags = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    with a_browser(*flags) as browser:
+        page = visit(browser.new_context().new_page(), f"{address(server)}#/fool")
+        for tab, canvas in (
+            ("fool", "[aria-label^='Before: ']"),
+            ("clean", "[aria-label=cleaned]"),
+        ):
+            page.evaluate("tab => location.hash = `#/${tab}`", tab)
+            page.click("text=Live camera")
+            page.wait_for_selector(canvas, timeout=60_000)
+            seen = page.evaluate("words => document.querySelector(words).toDataURL()", canvas)
+            page.wait_for_function(
+                "([words, seen]) => document.querySelector(words).toDataURL() !== seen", arg=[canvas, seen]
+            )  # fmt: skip
+            page.click("text=Stop the camera")
+        assert page.faults == []
+
+
+def test_no_camera_is_told_in_a_sentence(browser: Any) -> None:
+    with serving(names=("phone.test",)) as server:
+        page = visit(browser.new_context().new_page(), f"{address(server, 'phone.test')}#/clean")
+        page.click("text=Live camera")
+        words = page.inner_text(".live")
+        assert "The live camera needs a secure address (https, or localhost" in words
+        page.context.close()
