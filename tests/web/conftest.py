@@ -10,8 +10,9 @@ from helpers.browser import SMALL, a_browser, address, load_kit, serving, visit
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    # phone.test is a name without https: an insecure origin.
-    with a_browser("--host-resolver-rules=MAP phone.test 127.0.0.1") as found:
+    # phone.test is a name without https: an insecure origin. A moving picture of chromium's own is the camera.
+    camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    with a_browser("--host-resolver-rules=MAP phone.test 127.0.0.1", *camera) as found:
         yield found
 
 
