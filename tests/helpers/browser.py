@@ -17,9 +17,10 @@ import pytest
 from dimaging_edge.app.collect import Collector
 from dimaging_edge.app.server import Server
 from dimaging_edge.app.site import Site
+from helpers.page_bundles import CAPTIONS, FACES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SMALL = GOLDEN / "older" / "pixelcnn-integer", GOLDEN / "older" / "vae-fp32"
+SMALL = (GOLDEN / "older" / "pixelcnn-integer", GOLDEN / "older" / "vae-fp32", FACES, CAPTIONS)
 LONG_MS = 120_000
 
 
@@ -78,8 +79,9 @@ def visit(page: Any, url: str) -> Any:
 
 
 KIT = """
-const [open, model, codec, tile, random, step] = await Promise.all([
+const [open, model, codec, tile, random, step, latent, captions, words] = await Promise.all([
   "bundle/open", "photo/bundle_model", "photo/codec", "photo/tile_codec", "random", "generate/stepping",
+  "generate/latent", "generate/captions", "words",
 ].map((name) => import(`/${name}.mjs`)));
 const listing = page.listing;
 const ort = await import(`/${listing.engine}ort.wasm.min.mjs`);
@@ -87,7 +89,7 @@ ort.env.wasm.numThreads = page.client.threads;
 ort.env.wasm.wasmPaths = new URL(listing.engine, location.href).href;
 const opened = new Map();
 const kit = {
-  ...open, ...codec, ...tile, ...random, ...step,
+  ...open, ...codec, ...tile, ...random, ...step, ...latent, ...captions, ...words,
   bundle: async (name) => {
     const { folder } = listing.bundles.find((one) => one.name === name);
     const read = async (file) => new Uint8Array(await (await fetch(`/${folder}${file}`)).arrayBuffer());

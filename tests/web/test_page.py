@@ -199,6 +199,7 @@ def test_measurements_are_those_of_the_command_and_arrive(browser: Any, tmp_path
 
 
 def test_flight_mode(browser: Any, tmp_path: Path) -> None:
+    """Without a network: the codec, a model that was kept by its button, and a sentence for one that was not."""
     context = browser.new_context()
     page = context.new_page()
     sizes: list[int] = []
@@ -223,6 +224,10 @@ def test_flight_mode(browser: Any, tmp_path: Path) -> None:
         assert set(asked) <= {
             "/sw.js"
         }  # the browser itself asks whether the service worker changed
+        assert not any("pixelcnn_digits" in path for path in asked)
+        page.evaluate("location.hash = '#/draw'")
+        page.click("text=Keep pixelcnn_digits for flight mode")
+        page.wait_for_selector("text=pixelcnn_digits is kept: it works without a network.")
     # The server is gone.
     visit(page, url)
     assert page.inner_text("#state") == "ready, also in flight mode"
@@ -230,6 +235,13 @@ def test_flight_mode(browser: Any, tmp_path: Path) -> None:
     file = compressed(page, picture(tmp_path / "photo.png"), tmp_path / "photo.dimg")
     assert main(["decompress", str(file), "-o", str(tmp_path / "back.png")]) == 0
     assert "their check sums agree" in opened(page, file)
+    page.evaluate("location.hash = '#/draw'")
+    page.click("text=Draw one")
+    page.wait_for_selector("text=Rub over the picture", timeout=60_000)
+    page.evaluate("location.hash = '#/clean'")
+    page.click("[aria-label='Try example 1']")
+    page.wait_for_selector(".error")
+    assert "is not kept on this device; use it once with a network" in page.inner_text(".error")
     context.close()
 
 
