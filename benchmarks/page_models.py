@@ -124,7 +124,7 @@ def fooled(bundle: Any) -> float:
     from dimaging_tf import data
 
     split = data.load("signs").valid
-    x, y = split.x[::3].astype(np.float32), split.label[::3].astype(np.int64)
+    x, y = split.x[::3].astype(np.float32), np.asarray(split.label)[::3].astype(np.int64)
     oracle = attacks.of_bundle(bundle)
     right = oracle.score(x).argmax(1) == y
     threat = attacks.Threat("linf", EPS_LEVELS, (0.0, 255.0))

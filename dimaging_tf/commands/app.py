@@ -164,7 +164,11 @@ def sample(
             cells = plots.tile(images)
     else:
         x, known = runs.examples(runs.load_data(runs.read_settings(run)))
-        cells, rows, words = model.picture(x, known, seed=seed), model.picture_rows, model.sentences(x)
+        cells, rows, words = (
+            model.picture(x, known, seed=seed),
+            model.picture_rows,
+            model.sentences(x),
+        )
     if cells is None:
         raise UserError(
             f"{model_name(run)} draws no picture of its examples; export it and run it: dimaging export {run}"

@@ -257,7 +257,9 @@ def test_a_picture_is_shown_as_it_arrives(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     monkeypatch.setattr(photo_progressive, "_PIECE", 20)
     capsys.readouterr()
-    assert run("decompress", "-" if piped else file, "--progressive", "-o", out, "--model", "m") == 0
+    assert (
+        run("decompress", "-" if piped else file, "--progressive", "-o", out, "--model", "m") == 0
+    )
     assert capsys.readouterr().out == "".join(f"{out}: {n} of 3 rungs\n" for n in (1, 2, 3))
     assert psnr(read_picture(out).image, read_picture(photo).image) > 27
     for arguments, says in (
@@ -298,7 +300,9 @@ def test_a_mask_says_where_bytes_go(photo: Path, tmp_path: Path, capsys) -> None
         inside[name] = psnr(again[mask > 0], original[mask > 0])
         outside[name] = psnr(again[mask == 0], original[mask == 0])
     assert sizes["roi"] < 0.8 * sizes["all"]
-    assert inside["roi"] > outside["roi"] + 1  # the DCT's z sees 64 x 64 pixels, so some is lost inside
+    assert (
+        inside["roi"] > outside["roi"] + 1
+    )  # the DCT's z sees 64 x 64 pixels, so some is lost inside
     assert outside["roi"] < outside["all"] - 3
     Image.fromarray(mask[1:]).save(tmp_path / "mask.png")
     assert run("compress", photo, "--roi", tmp_path / "mask.png", "--force") == 1

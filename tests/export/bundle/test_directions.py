@@ -19,8 +19,7 @@ def faces() -> Dataset:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (40, 16, 16, 3), np.uint8)
     split = Split(x, np.arange(40, dtype=np.int32) % 2)
-    words = {"licence": "free", "source": "drawn here", "summary": "noise"}
-    return Dataset(name="faces", train=split, valid=split, **words)
+    return Dataset("faces", split, split, licence="free", source="drawn here", summary="noise")
 
 
 @pytest.fixture(scope="module")

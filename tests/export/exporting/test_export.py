@@ -225,7 +225,7 @@ def disk_full(monkeypatch, after):
             raise OSError(errno.ENOSPC, "No space left on device")
         save(model, path, **options)
 
-    monkeypatch.setattr(dimaging_export.exporting.onnx, "save", full)
+    monkeypatch.setattr(onnx, "save", full)
 
 
 def test_a_full_disk_leaves_nothing_behind(models, digits, tmp_path, monkeypatch):

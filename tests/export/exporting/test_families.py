@@ -56,7 +56,7 @@ def test_a_new_family_is_one_row(models, digits, tmp_path, monkeypatch):
             raise ExportError("fp32 alone")
         return subject
 
-    row = Family(VAE, build, prepare, facts=lambda subject: {"twice": "encoder"})
+    row = Family(VAE, build, prepare, facts=lambda subject, real: {"twice": "encoder"})
     monkeypatch.setattr(dimaging_export.exporting, "FAMILIES", (FAMILIES[-1], row))
     bundle = open_bundle(export(models["vae"], tmp_path / "b", data=digits))
     assert bundle.graphs == ("encoder", "decoder", "again")

@@ -35,7 +35,9 @@ def test_a_sentence_too_many():
 
 
 def test_a_picture_file_has_them(tmp_path):
-    plots.save_grid(np.ones((1, 2, 64, 64, 1)), tmp_path / "said.png", sentences=["a circle", "a square"])
+    plots.save_grid(
+        np.ones((1, 2, 64, 64, 1)), tmp_path / "said.png", sentences=["a circle", "a square"]
+    )
     with Image.open(tmp_path / "said.png") as picture:
         assert picture.mode == "RGB"
         assert picture.height > 192
