@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def train(run: Path, folder: Path, files: list[Path], minutes: float) -> None:
-    """`dimaging train unet --data FOLDER --size 256`, for so many minutes of two cores."""
+    """`dimaging train unet --data FOLDER --size 128`, for so many minutes of two cores."""
     from dimaging_tf.training import runs
 
     folder.mkdir()
@@ -96,8 +96,8 @@ def train(run: Path, folder: Path, files: list[Path], minutes: float) -> None:
         (folder / f"{name}.png").symlink_to(file.resolve())
         (folder / f"{name}_mask.png").symlink_to(_mask(file).resolve())
     settings = runs.default_settings(
-        "unet", data=str(folder), minutes=2 * minutes, batch=4, learning_rate=2e-3, augment="flips",
-        data_options={"size": 256}, changes=CHANGES,
+        "unet", data=str(folder), minutes=2 * minutes, batch=4, learning_rate=4e-3, augment="flips",
+        data_options={"size": 128}, changes=CHANGES,
     )  # fmt: skip
     runs.train(settings, run, clock=time.process_time)
 

@@ -67,6 +67,17 @@ def list_(
     list_main(model, as_json)
 
 
+@app.command("files")
+def files_(
+    folder: Annotated[Path, typer.Argument(help="Folder to write them into.")] = Path(),
+) -> None:
+    """Write photographs, signs, digits and a text to try the other commands on."""
+    from dimaging_tf.commands.example_files import write_example_files
+
+    for path in write_example_files(folder):
+        typer.echo(path)
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),

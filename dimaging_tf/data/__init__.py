@@ -14,7 +14,6 @@ These names load on first use: `from dimaging_tf import data` and `data.load(...
 
 import importlib
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -215,11 +214,6 @@ def load(
         "kind": kind, "length": length, "vocabulary": vocabulary,
     }  # fmt: skip
     if isinstance(name_or_path, str) and name_or_path in _SOURCES:
-        if Path(name_or_path).exists():
-            warnings.warn(
-                f"{name_or_path} is taken as the data set of that name; what lies here is ./{name_or_path}",
-                stacklevel=2,
-            )
         source = _SOURCES[name_or_path]
         module, function = source.loader.split(":")
         loader = getattr(importlib.import_module(f"{__name__}.{module}"), function)

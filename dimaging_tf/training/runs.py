@@ -1,6 +1,7 @@
 """A training run takes settings and leaves a run folder; a killed one goes on where its last epoch ended."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -129,6 +130,11 @@ def load_data(settings: Settings) -> Any:
     """Return the `Dataset` that the run learns from; DataError as for `data_options` and `data.load`."""
     from dimaging_tf import data
 
+    if settings.data in data.NAMES and Path(settings.data).exists():
+        warnings.warn(
+            f"{settings.data} is taken as the data set of that name; what lies here is ./{settings.data}",
+            stacklevel=2,
+        )
     dataset = data.load(settings.data, seed=settings.seed, **data_options(settings))
     _check_kind(settings, dataset.name, (dataset.kind,))
     return dataset

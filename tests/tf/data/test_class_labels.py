@@ -7,6 +7,7 @@ from PIL import Image
 from dimaging_tf.data import load
 from dimaging_tf.data.labels import check_condition, chosen_classes, class_labels, class_number
 from dimaging_tf.errors import DataError
+from dimaging_tf.training import runs
 
 
 def folder(path, *names):
@@ -53,7 +54,7 @@ def test_a_data_set_is_told_from_a_folder_of_its_name(tmp_path, monkeypatch):
     with pytest.warns(
         UserWarning, match="digits is taken as the data set of that name; .* ./digits"
     ):
-        assert load("digits").shape == (8, 8, 1)
+        assert runs.load_data(runs.default_settings("vae", data="digits")).shape == (8, 8, 1)
     assert len(load("./digits", size=8).valid) == 1
 
 
