@@ -12,9 +12,10 @@ import typer
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.stopping import Terminated, orderly_end
 
-from dimaging_tf import __version__, registry
+from dimaging_tf import __version__
 from dimaging_tf.commands.attack import attack, gradient, robustness
 from dimaging_tf.commands.rate_distortion import rd
+from dimaging_tf.commands.sample import model_name, sample
 from dimaging_tf.commands.train import Seed, Size, train
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
@@ -98,95 +99,7 @@ def demo(
 app.command()(train)
 
 
-@app.command()
-def sample(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    out: Annotated[
-        Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")
-    ] = None,
-    n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
-    seed: Seed = 0,
-    reconstruct: Annotated[
-        int | None,
-        typer.Option(min=1, help="Encode and decode that many images (a GAN searches for codes)."),
-    ] = None,
-    attribute: Annotated[
-        str | None, typer.Option(help="Add and take away an attribute: glasses, or a label.")
-    ] = None,
-    strength: Annotated[float, typer.Option(help="How much of the attribute.")] = 1.0,
-    analogy: Annotated[
-        str | None, typer.Option(help="Add pictures by number, as '3,7 - 1 + 20,21'.")
-    ] = None,
-    interpolate: Annotated[
-        str | None, typer.Option(help="Go from picture to picture, as 3,17.")
-    ] = None,
-    traverse: Annotated[
-        int | None, typer.Option(min=1, help="Vary the strongest latents, one at a time: how many.")
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(help="Name or number of the class that a model of classes draws."),
-    ] = None,
-    scale: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=64,
-            help="Pixels of the picture for a pixel of an image.  [default: until an image has 96]",
-        ),
-    ] = None,
-) -> None:
-    """Draw samples, show validation images, or do arithmetic on codes.
-
-    A generative model draws samples; any other model is shown on validation images. Pictures are numbered
-    from 0: the validation images where the model has an encoder, and otherwise the samples drawn with this
-    seed.
-    """
-    from dimaging_tf.data.labels import class_labels, class_number
-    from dimaging_tf.evaluation import plots
-    from dimaging_tf.training import runs
-
-    load_tensorflow()
-    model, words = runs.load_model(run), None
-    classes = getattr(model.config, "classes", 0) if model.draws else 0
-    names = tuple(getattr(model.config, "names", ()))
-    if label is not None and not classes:
-        raise UserError(
-            f"{model_name(run)} has no classes to draw; leave --label out, or train it with --set classes=N"
-        )
-    number = None if label is None else class_number(label, classes, names)
-    given = {
-        "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
-        "interpolate": interpolate, "traverse": traverse,
-    }  # fmt: skip
-    rows: tuple[str, ...] = ()
-    if any(value is not None for value in given.values()):
-        from dimaging_tf.commands import latent_pictures
-
-        cells, rows = latent_pictures.latent_picture(
-            model, runs.read_settings(run), seed=seed, label=number, strength=strength,
-            say=typer.echo, **given,
-        )  # fmt: skip
-    elif model.draws:
-        images = model.sample(n, seed=seed, **({} if number is None else {"label": number}))
-        if classes and number is None:
-            cells, rows = plots.tile_classes(images, classes), class_labels(classes, names)
-        else:
-            cells = plots.tile(images)
-    else:
-        x, known = runs.examples(runs.load_data(runs.read_settings(run)))
-        cells, rows, words = (
-            model.picture(x, known, seed=seed),
-            model.picture_rows,
-            model.sentences(x),
-        )
-    if cells is None:
-        raise UserError(
-            f"{model_name(run)} draws no picture of its examples; export it and run it: dimaging export {run}"
-        )
-    out = out or run / "sample.png"
-    plots.save_grid(cells, out, rows, scale, words)
-    typer.echo(out)
+app.command()(sample)
 
 
 @app.command()
@@ -357,17 +270,6 @@ app.command()(rd)
 app.command()(gradient)
 app.command()(attack)
 app.command()(robustness)
-
-
-def model_name(run: Path) -> str:
-    """Return the name of a run folder's model, or of a Keras file, for the default bundle folder."""
-    from dimaging_tf.training import runs
-
-    if run.suffix in (".keras", ".h5"):
-        return run.stem
-    if not run.exists() and str(run) in registry.PRETRAINED:
-        return str(run)
-    return runs.read_record(run)["model"]
 
 
 def show_bundle(bundle: Path) -> None:
