@@ -156,6 +156,13 @@ _ENTRIES = (
         batch=100, epochs=20, optimizer={"global_clipnorm": 1.0},
     ),
     Entry(
+        "sign_detector", "sign_detector:SignDetector",
+        "finds traffic signs in scenes: a score and a box for every place",
+        lecture="adversarial examples: no need to worry about detectors?",
+        paper="arXiv 1707.03501, 1710.03337, 1904.01355", data="sign_scenes", learning_rate=3e-3, batch=32,
+        epochs=40,
+    ),
+    Entry(
         "stackgan", "stackgan:StackGAN", "text to image in two stages: captions to 64x64 pictures",
         lecture="StackGAN", paper="arXiv 1612.03242", data="shapes",
         learning_rate=2e-3, batch=64, epochs=100,

@@ -41,6 +41,14 @@ def masked(shape: tuple, count: int) -> Data:
     return image, (image[..., 0] > 0.5).astype(np.int32)
 
 
+def masked_large(shape: tuple, count: int) -> Data:
+    """The same masks, of digits enlarged to twice their side."""
+    height, width, channels = shape
+    x, label = masked((height // 2, width // 2, channels), count)
+    assert label is not None
+    return x.repeat(2, 1).repeat(2, 2), label.repeat(2, 1).repeat(2, 2)
+
+
 def tokens(shape: tuple, count: int) -> Data:
     """Rows of a text of three letters: int32 [count, T]. No labels."""
     return np.random.default_rng(0).integers(1, 4, (count, *shape), np.int32), None
@@ -207,6 +215,9 @@ TABLE = (
         {"encoder": ({"image"}, {"features"}), "reader": ({"features", "past"}, {"logits"}),
          "step": ({"features", "past", "h", "c"}, {"logits", "h_out", "c_out"})},
         captioned, **EVERYWHERE),
+    Row("sign_detector", "sign_detector",
+        {"shape": (16, 16, 1), "classes": 2, "channels": (4, 4, 4), "depth": 1},
+        {"detector": ({"image"}, {"scores", "boxes", "logits"})}, masked_large, precisions=ALL),
     Row("trades", "trades",
         {"shape": DIGIT, "classes": 3, "channels": (4,), "units": 8, "steps": 2, "test_steps": 2},
         {"classifier": ({"image"}, {"logits"})}, labelled),

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dimaging_tf.attacks.training import margin
+from dimaging_tf.attacks.training import logits_in, margin
 
 _BATCH = 100
 
@@ -18,14 +18,14 @@ _BATCH = 100
 class KerasOracle:
     """Gradient of the margin, of any direction of the logits, and the logits of a functional classifier.
 
-    model: images [B, ...] -> logits [B, classes], or a dict whose only value they are.
+    model: images [B, ...] -> logits [B, classes], or a dict that holds them as "logits" or as its only value.
     """
 
     has_gradient = True
 
     def __init__(self, model: keras.Model):
         def logits_of(x: Any) -> Any:
-            return keras.tree.flatten(model(x, training=False))[0]
+            return logits_in(model(x, training=False))
 
         def pull(x: Any, loss_of: Any) -> tuple[Any, Any, Any]:
             with tf.GradientTape() as tape:

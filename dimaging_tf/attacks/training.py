@@ -12,6 +12,13 @@ from typing import Any
 import tensorflow as tf
 
 
+def logits_in(found: Any) -> Any:
+    """Return the output "logits" of a model, or its only one where it has no names or others."""
+    if isinstance(found, dict) and "logits" in found:
+        return found["logits"]
+    return tf.nest.flatten(found)[0]
+
+
 def margin(logits: Any, label: Any) -> Any:
     """Return logsumexp over j != y of z_j, minus z_y: logits [B, classes], label int [B] -> [B].
 

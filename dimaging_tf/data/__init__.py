@@ -77,6 +77,11 @@ _SOURCES = {
     "signs": _Source(
         "2,200 pictures of eight drawn traffic signs, 32 x 32", "signs:load_signs", ("size", "seed")
     ),
+    "sign_scenes": _Source(
+        "1,350 scenes with drawn traffic signs and masks, 96 x 96",
+        "sign_scenes:load_sign_scenes",
+        ("size", "seed"),
+    ),
     "shapes": _Source(
         "6,540 synthetic coloured shapes with captions, 64 x 64",
         "shapes:load_shapes",

@@ -45,7 +45,7 @@ def load_signs(size: int | None = None, seed: int = 0) -> Dataset:
         x, y = [], []
         for label in range(len(CLASSES)):
             for _ in range(tracks):
-                sign = _weathered(draw_sign(label), rng)
+                sign = weathered(draw_sign(label), rng)
                 x += [camera(rng).apply(sign[None])[0] for _ in range(_PICTURES)]
                 y += [label] * _PICTURES
         parts[part] = Split(np.rint(np.stack(x) * 255).astype(np.uint8), np.array(y, np.int32))
@@ -115,7 +115,7 @@ def _draw(pen, label: int, r: int) -> None:
         bar(-0.1, -0.3, 0.1, 0.3, _BLACK)
 
 
-def _weathered(sign: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def weathered(sign: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return one plate of many: paint of another tint, faded, with a shadow or a spot of dirt."""
     tint = 1 + rng.normal(0, 0.08, 3)
     grey = sign.mean(-1, keepdims=True)

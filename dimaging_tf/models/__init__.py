@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from dimaging_tf.models.pixelrnn import PixelRNN
     from dimaging_tf.models.sequence_labels import Config as SequenceLabelsConfig
     from dimaging_tf.models.sequence_labels import SequenceLabels
+    from dimaging_tf.models.sign_detector import Config as SignDetectorConfig
+    from dimaging_tf.models.sign_detector import SignDetector
     from dimaging_tf.models.stackgan import Config as StackGANConfig
     from dimaging_tf.models.stackgan import StackGAN
     from dimaging_tf.models.super_resolution import Config as SuperResolutionConfig
@@ -93,6 +95,8 @@ __all__ = [
     "PixelRNNConfig",
     "SequenceLabels",
     "SequenceLabelsConfig",
+    "SignDetector",
+    "SignDetectorConfig",
     "StackGAN",
     "StackGANConfig",
     "SuperResolution",
@@ -121,6 +125,7 @@ _FILES = {
     "PixelCNN": "pixelcnn",
     "PixelRNN": "pixelrnn",
     "SequenceLabels": "sequence_labels",
+    "SignDetector": "sign_detector",
     "StackGAN": "stackgan",
     "SuperResolution": "super_resolution",
     "UNet": "unet",

@@ -23,6 +23,7 @@ EXAMPLES = {
     "adversarial_examples": ["--epochs", "1"],
     "iguana": ["--steps", "1"],
     "traffic_signs": ["--epochs", "1", "--steps", "2"],
+    "stop_sign": ["--epochs", "1", "--steps", "1", "--scenes", "40"],
     "certificate": ["--epochs", "2"],
     "logit_pairing": ["--epochs", "1", "--images", "20"],
     "safetynet": ["--epochs", "3", "--images", "40"],

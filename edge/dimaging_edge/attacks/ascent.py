@@ -37,17 +37,20 @@ class Found:
     """The first image of each that succeeded, and until then the one of the largest loss.
 
     confident: the one of the largest loss to the end, which transfers and stands views that nobody tried.
+    certainty: the least probability of all that the attacker wants at which an image counts as done.
     """
 
-    def __init__(self, x: np.ndarray, confident: bool = False):
+    def __init__(self, x: np.ndarray, confident: bool = False, certainty: float = 0.0):
         self.x = x.copy()
         self.confident = confident
+        # The loss is the log-odds of what the attacker wants.
+        self.least = np.log(certainty / (1 - certainty)) if certainty > 0 else -np.inf
         self.done = np.zeros(len(x), bool)
         self.loss = np.full(len(x), -np.inf)
 
     def note(self, which: np.ndarray, x: np.ndarray, loss: np.ndarray, reached: np.ndarray) -> None:
         """Look at images x of the numbers `which`, with their losses and whether they succeeded."""
-        reached = reached & (not self.confident)
+        reached = reached & (not self.confident) & (loss >= self.least)
         better = ~self.done[which] & (reached | (loss > self.loss[which]))
         self.x[which[better]] = x[better]
         self.loss[which[better]] = loss[better]

@@ -114,17 +114,20 @@ class OnnxOracle(Scores):
 def of_bundle(bundle: "Bundle") -> Scores:
     """The oracle of a classifier's bundle: with a gradient where it holds one, else of scores alone.
 
-    Images are float32 in the range that the bundle's file takes; a file of bytes gets them rounded.
-    InputError for a bundle that is no classifier.
+    Images are float32 in the range that the bundle's file takes; a file of bytes gets them rounded. A graph
+    of several outputs, such as a detector's, answers with the one called "logits". InputError for a bundle
+    that is no classifier.
     """
     names = classifier_graphs(bundle)
     graph = bundle.graph(names[0])
-    if len(names) != 1 or len(graph.inputs) != 1 or [len(t.shape) for t in graph.outputs] != [2]:
+    outputs = [t for t in graph.outputs if t.name == "logits"] or graph.outputs
+    if len(names) != 1 or len(graph.inputs) != 1 or [len(t.shape) for t in outputs] != [2]:
         raise InputError(
             f"{bundle.path.name} is no classifier, whose one graph takes an image and gives logits; it holds "
             f"{', '.join(bundle.graphs)}"
         )
-    score = _scorer(bundle.session(names[0]), graph.inputs[0].dtype == "uint8")
+    as_bytes = graph.inputs[0].dtype == "uint8"
+    score = _scorer(bundle.session(names[0]), outputs[0].name, as_bytes)
     if GRAPH not in bundle.graphs:
         return Scores(score, bundle.path.name)
     return OnnxOracle(bundle.session(GRAPH), score)
@@ -156,13 +159,15 @@ def bounds_of(bundle: "Bundle") -> tuple[float, float]:
     return tensor.range
 
 
-def _scorer(session: Any, as_bytes: bool) -> Callable[[np.ndarray], np.ndarray]:
+def _scorer(session: Any, logits: str, as_bytes: bool) -> Callable[[np.ndarray], np.ndarray]:
     name, size = session.get_inputs()[0].name, session.get_inputs()[0].shape[0]
     batch = size if isinstance(size, int) else _BATCH
 
     def score(x: np.ndarray) -> np.ndarray:
         x = np.rint(x).astype(np.uint8) if as_bytes else x
-        parts = [session.run(None, {name: x[i : i + batch]})[0] for i in range(0, len(x), batch)]
+        parts = [
+            session.run([logits], {name: x[i : i + batch]})[0] for i in range(0, len(x), batch)
+        ]
         return np.concatenate(parts)
 
     return score

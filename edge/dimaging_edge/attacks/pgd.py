@@ -14,14 +14,18 @@ from dimaging_edge.common.errors import InputError
 def pgd(
     oracle: Any, x: np.ndarray, y: np.ndarray, threat: Threat, rng: np.random.Generator,
     *, steps: int = 40, step: float | None = None, restarts: int = 1, confident: bool = False,
+    certainty: float = 0.0,
 ) -> np.ndarray:  # fmt: skip
     """Projected gradient ascent from random starts (Madry et al. 2018, arXiv 1706.06083).
 
     step: its length in the unit of eps; None takes 2.5 eps / steps. restarts: starts a image, as long as it
-    has not been fooled. Every image on the way counts, not the last alone.
+    has not been fooled. Every image on the way counts, not the last alone. certainty: below 1, goes on until
+    the classes that the attacker wants have this probability together, such as .9; 0: until it deceives.
     """
     _check(steps=steps, restarts=restarts)
-    found = Found(x, confident)
+    if not 0 <= certainty < 1:
+        raise InputError(f"certainty: expected a probability of 0 to below 1, received {certainty}")
+    found = Found(x, confident, certainty)
     for _ in range(restarts):
         todo = found.left
         if not len(todo):

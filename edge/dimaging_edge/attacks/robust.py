@@ -13,7 +13,8 @@ import numpy as np
 
 from dimaging_edge.attacks.table import Asked, Result, check_images
 from dimaging_edge.attacks.threat import Threat, column
-from dimaging_edge.attacks.wrapped import Draw
+from dimaging_edge.attacks.wrapped import Bpda, Draw
+from dimaging_edge.common.camera import View
 from dimaging_edge.common.errors import DimagingError, InputError
 
 SETTLED = 3.0
@@ -24,12 +25,14 @@ _WON = 0.1
 
 def robust(
     oracle: Any, x: np.ndarray, y: Any, threat: Threat, draws: Sequence[Draw],
-    *, steps: int = 40, decay: float = 0.8, seed: int = 0,
+    *, steps: int = 40, decay: float = 0.8, seed: int = 0, front: View | None = None,
 ) -> Result:  # fmt: skip
     """Images x [N, H, W, C] moved so that they deceive in every view of `draws`, drawn anew in each step.
 
     Steps are 15 % of eps long, in the second half 5 %. `success` says whether the image itself deceives; what
-    views do is counted by `survival`. InputError without draws, and for what other attacks refuse too.
+    views do is counted by `survival`. front: the view through which the image is judged, where the model
+    takes only what the views give it, such as scenes in which the image is a plate. InputError without
+    draws, and for what other attacks refuse too.
     """
     if not draws or steps < 1:
         raise InputError(
@@ -38,7 +41,8 @@ def robust(
     if threat.norm != "linf":
         raise InputError(f"robust works in linf; received the norm {threat.norm!r}")
     asked = Asked(oracle)
-    y, _ = check_images(asked, x, y, threat)
+    judge = asked if front is None else Bpda(asked, front.apply, front.back)
+    y, _ = check_images(judge, x, y, threat)
     wanted, rng = threat.wanted(y), np.random.default_rng(seed)
     moved, memory, box = x.copy(), np.zeros_like(x), threat.box(x)
     for step in range(steps):
@@ -54,7 +58,7 @@ def robust(
         memory = decay * memory + threat.sign * total / column(np.maximum(mean, 1e-30), x)
         length = threat.eps * (0.15 if step < steps // 2 else 0.05)
         moved = threat.project(moved + np.float32(length) * np.sign(memory), x, box)
-    success = threat.reached(asked.score(moved), y)
+    success = threat.reached(judge.score(moved), y)
     return Result(moved, success, threat.norms(moved, x), asked.queries, seed, "robust")
 
 

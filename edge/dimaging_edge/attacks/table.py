@@ -130,7 +130,7 @@ def _check_threat(name: str, threat: Threat, norms: tuple[str, ...], targeted: b
 
 
 def check_images(
-    oracle: Asked, x: np.ndarray, y: Any, threat: Threat
+    oracle: Any, x: np.ndarray, y: Any, threat: Threat
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64 [N], and the logits of the clean images; InputError where something does not fit."""
     low, high = threat.bounds

@@ -21,6 +21,7 @@ from dimaging_export.precision.image_bytes import from_bytes, to_bytes
 from dimaging_export.prove.parity import ABSOLUTE, RELATIVE, Report
 from dimaging_export.prove.runners import Arrays, onnx_graph
 from dimaging_tf.attacks.oracle import KerasOracle
+from dimaging_tf.attacks.training import logits_in
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def images_and_labels(classifier: Built, real: RealData | None) -> tuple[np.ndar
     else:
         shape = (count, *tensor.example[1:])
         image = np.random.default_rng(0).random(shape, np.float32)
-    (logits,) = classifier.reference({tensor.name: image}).values()
+    logits = logits_in(classifier.reference({tensor.name: image}))
     label = real.judging.label if real is not None else None
     if label is None or label.ndim != 1 or not 0 <= label.min() <= label.max() < logits.shape[-1]:
         return image, logits.argmax(-1)

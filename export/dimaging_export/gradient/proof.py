@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from dimaging_export.errors import ExportError, ParityError
 from dimaging_export.gradient.prepare import GRADIENT, IMAGE, LABEL, LOGITS, MARGIN
+from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import plain
 from dimaging_export.prove.runners import Arrays, Graph
 
@@ -34,13 +35,14 @@ _AGREES = 0.05
 
 def keras_gradient(graph: keras.Model) -> Callable[[np.ndarray, np.ndarray], Arrays]:
     """Return a function (image [N, ...], label int [N]) -> gradient, margin, logits, in Keras and float64."""
-    clone = in_float64(graph)
+    clone, names = in_float64(graph), names_of(graph)[1]
+    index = names.index(LOGITS) if LOGITS in names else 0
 
     def run(image: np.ndarray, label: np.ndarray) -> Arrays:
         x = tf.constant(image, tf.float64)
         with tf.GradientTape() as tape:
             tape.watch(x)
-            logits = keras.tree.flatten(clone(x, training=False))[0]
+            logits = keras.tree.flatten(clone(x, training=False))[index]
             own = tf.one_hot(label, logits.shape[-1], on_value=True, off_value=False)
             others = tf.where(own, tf.constant(-np.inf, tf.float64), logits)
             margin = tf.reduce_logsumexp(others, -1) - tf.boolean_mask(logits, own)
