@@ -61,7 +61,38 @@ def main() -> int:
     scales(out, model, x, y)
     times(out, oracles["fp32"], keras, x[:100], y[:100], 2 if args.quick else 40)
     on_the_int8_file(out, oracles, x, y)
+    checklist(out)
     return out.finish()
+
+
+def checklist(out: figures.Figures) -> None:
+    """Evaluations with a planted mistake that the gates of `evaluate` flag, and honest ones that they do not."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from dimaging_edge.common.errors import InputError
+    from dimaging_edge.robustness import evaluate
+    from helpers import planted
+    from helpers.small_classifiers import onnx_oracle
+
+    oracle = onnx_oracle(planted.MODEL)
+    verdicts: dict[str, str] = {}
+    for name, (change, gate) in planted.PLANTED.items():
+        given, named = planted.arguments(change(oracle), oracle)
+        try:
+            failed = [verdict.gate for verdict in evaluate(*given, **named).failed]
+        except InputError as error:
+            failed = [str(error)]
+        verdicts[name] = next((said for said in failed if gate in said), "")
+    alarms = 0
+    for name, change in planted.HONEST.items():
+        given, named = planted.arguments(change(oracle), oracle)
+        failed = [verdict.gate for verdict in evaluate(*given, **named).failed]
+        verdicts[f"honest: {name}"] = ", ".join(failed)
+        alarms += bool(failed)
+    out.facts["verdicts of the checklist"] = verdicts
+    count = len(planted.PLANTED)
+    flagged = sum(bool(verdicts[name]) for name in planted.PLANTED)
+    out.add(f"planted mistakes that are flagged, of {count}", flagged, f">= {count}")
+    out.add(f"honest evaluations that are flagged, of {len(planted.HONEST)}", alarms, "<= 0")
 
 
 def wrong_signs(

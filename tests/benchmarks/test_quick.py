@@ -13,7 +13,7 @@ from helpers.pages import ENV, ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
 COMMANDS = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
-OPTIONAL = {"bm3d", "openvino", "ai_edge_litert", "pillow_jxl", "jax"}
+OPTIONAL = {"bm3d", "openvino", "ai_edge_litert", "pillow_jxl", "jax", "foolbox", "art", "onnx_ad"}
 """Modules of the extra `benchmarks`; a rival that is not installed is no fault of the command."""
 
 
