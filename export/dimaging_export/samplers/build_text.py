@@ -15,11 +15,13 @@ from dimaging_export.bundle.build import BuildSpec, Built, build_graphs, real_in
 from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.integer.text_bytes import byte_text_twin
 from dimaging_export.integer.text_twin import integer_text_twin
 from dimaging_export.prove.inputs import BATCHES
 from dimaging_export.prove.runners import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.build import describe_sampler
-from dimaging_export.samplers.text import writer
+from dimaging_export.samplers.byte_products import byte_product
+from dimaging_export.samplers.text import float_product, writer
 from dimaging_tf.sequence.base import LanguageModel
 
 CLOSE = 1e-4
@@ -28,6 +30,8 @@ CLEAR = 1e-3
 """Score by which each token of the example wins, so that every device draws the same."""
 STATES = 1e-4
 """Largest difference of a state after the text from what Keras has there."""
+COARSE = 0.25
+"""Both, where products are made in bytes: an output of a layer is then rounded to 1/127."""
 
 
 def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
@@ -37,50 +41,68 @@ def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict
     than Keras.
     """
     calibration, judging = real_inputs(subject, spec, real)
-    built = build_graphs(subject, spec, calibration, judging)
+    coarse = spec.precision == "int8"
+    # What reads has the rounded weights of what writes, and its outputs in float32.
+    reading = replace(spec, precision="fp32") if coarse else spec
+    built = build_graphs(subject, reading, calibration, judging)
     if "Loop" in spec.target.forbidden:
         return built
     tokens = judging.get("reader", {}).get("tokens")
-    file = writer(subject.model.reader)
+    file = writer(subject.model.reader, byte_product if coarse else float_product)
     run = onnx_graph(file, whole=True)
-    report = prove_writer(subject.model, run, tokens)
-    example = _example(subject.model, run, tokens)
+    report = prove_writer(subject.model, run, tokens, coarse)
+    example = _example(subject.model, run, tokens, 2 * COARSE if coarse else CLEAR)
     return built | {"writer": describe_sampler(subject, spec, file, run, example, report)}
 
 
 def prepare_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> Subject:
-    """Return the subject in this precision, which for "integer" is its integer-valued twin.
+    """Return the subject in this precision: for "integer" and "int8" it is a twin with other weights.
 
-    ExportError for another precision than fp32 and integer.
+    ExportError for fp16, and for a target without the loops that a precision is made for.
     """
-    if spec.precision not in ("fp32", "integer"):
+    if spec.precision not in ("fp32", "integer", "int8"):
         raise ExportError(
             f"precision {spec.precision!r}: a writer reads its own tokens again, so {subject.name} is "
-            "exported as fp32, or as integer: the same text on every device"
+            "exported as fp32, as integer: the same text on every device, or as int8: faster"
         )
     if spec.precision == "fp32":
         return subject
+    if spec.precision == "int8":
+        if "Loop" in spec.target.forbidden:
+            raise ExportError(
+                f"precision 'int8' makes the loop that writes faster, and target {spec.target.name!r} has no "
+                "loops; choose target cpu or web, or fp32"
+            )
+        return _of_twin(subject, byte_text_twin(subject.model))
     if "Scan" in spec.target.forbidden:
         raise ExportError(
             f"precision 'integer': its reader is a loop over time, which target {spec.target.name!r} does "
             "not run; choose target cpu or web, or fp32"
         )
-    twin = integer_text_twin(subject.model)
+    return _of_twin(subject, integer_text_twin(subject.model))
+
+
+def _of_twin(subject: Subject, twin: LanguageModel) -> Subject:
     return replace(
         subject, model=twin, graphs=twin.graphs(), ranges=twin.ranges, original=subject.model
     )
 
 
 def prove_writer(
-    model: LanguageModel, run: Graph, tokens: np.ndarray | None
+    model: LanguageModel, run: Graph, tokens: np.ndarray | None, coarse: bool = False
 ) -> dict[str, dict[str, float]]:
     """Write texts at every batch and several temperatures, and compare each token with what Keras draws.
+
+    coarse: products are made in bytes.
 
     No reference writer is needed: only the one text that is drawn token by token has this property.
     tokens: real rows to take a prime from. Raises ParityError where a token or a state differs.
     """
     worst = {"text": 0.0, **{f"{name}_out": 0.0 for name in model.states}}
-    allowed = dict.fromkeys(worst, 0.0 if model.largest_weight else STATES) | {"text": 0.0}
+    states_differ, tie = (COARSE, COARSE) if coarse else (STATES, CLOSE)
+    if model.largest_weight:  # whole numbers leave nothing to rounding
+        states_differ = tie = 0.0
+    allowed = dict.fromkeys(worst, states_differ) | {"text": 0.0}
     for batch in BATCHES:
         for temperature, length in ((1.0, 1), (0.7, 5), (0.0, 3)):
             feed = _feed(model, tokens, batch, temperature, length, seed=batch)
@@ -88,11 +110,8 @@ def prove_writer(
             scores, states = _scores(model, feed, found["text"])
             chosen = np.take_along_axis(scores, found["text"][..., None], -1)[..., 0]
             behind = float((scores.max(-1) - chosen).max())
-            close = (
-                0.0 if model.largest_weight else CLOSE
-            )  # whole numbers leave nothing to rounding
-            if behind > close:
-                wrong = int((scores.max(-1) - chosen > close).sum())
+            if behind > tie:
+                wrong = int((scores.max(-1) - chosen > tie).sum())
                 raise ParityError(
                     f"graph 'writer': {wrong} of {chosen.size} tokens are not what Keras draws from the same "
                     "past and noise. Nothing was written"
@@ -108,13 +127,13 @@ def prove_writer(
     return {name: {"max_abs": worst[name], "allowed": allowed[name]} for name in worst}
 
 
-def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None) -> Arrays:
+def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None, clear: float) -> Arrays:
     """Return a text in which every token wins clearly, and the inputs it was written from."""
     for seed in range(100):
         feed = _feed(model, tokens, 1, 0.7, 5, seed, steps=16)
         found = run(feed)
         best = np.sort(_scores(model, feed, found["text"])[0], -1)
-        if (best[..., -1] - best[..., -2]).min() > CLEAR:
+        if (best[..., -1] - best[..., -2]).min() > clear:
             break
     return {**feed, **found}
 

@@ -34,6 +34,15 @@ TOKENS = ("prime", "text")
 """Names of the tensors of int32."""
 
 
+def float_product(b: Builder, x: str, weights: np.ndarray, added: str) -> str:
+    """Write x [B, I] times the weights [I, O], plus a tensor."""
+    return b.node("Gemm", x, b.constant(weights, "weights"), added)
+
+
+Product = Callable[[Builder, str, np.ndarray, str], str]
+"""Writes x [B, I] times weights [I, O] plus a tensor [B, O] or [O]."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """A recurrent layer, its gates in the order input, forget, output, candidate."""
@@ -45,14 +54,14 @@ class Cell:
     bias: np.ndarray
     squash: str
     units: int
+    product: Product = float_product
 
     def step(self, b: Builder, x: str, h: str, c: str) -> tuple[str, str]:
         """Write one step: a token or the output of the layer below -> the next h and c."""
         if self.table is not None:
             told = b.node("Gather", b.constant(self.table, "table"), x)
         else:
-            bias = b.constant(self.bias, "bias")
-            told = b.node("Gemm", x, b.constant(self.kernel, "kernel"), bias)
+            told = self.product(b, x, self.kernel, b.constant(self.bias, "bias"))
         return advance(b, self, told, h, c)
 
 
@@ -85,14 +94,14 @@ class Chain:
     """Whether all of it is integer-valued."""
 
 
-def writer(reader: keras.Model) -> onnx.ModelProto:
-    """Write the graph "writer" of a chain of SlideLSTMs and a Dense layer.
+def writer(reader: keras.Model, product: Product = float_product) -> onnx.ModelProto:
+    """Write the graph "writer" of a chain of SlideLSTMs and a Dense layer; product: how its cells multiply.
 
     Inputs: prime int32 [B, P], noise [B, T, V], temperature [1], h1, c1, ... [B, H]. Outputs: text int32
     [B, T], h1_out, c1_out, ...: the state after all but the last token of the text. ExportError for a layer
     that no cell is written for.
     """
-    chain = _chain(reader)
+    chain = _chain(reader, product)
     cells = chain.cells
     b = Builder()
     names = [f"{kind}{i + 1}" for i in range(len(cells)) for kind in "hc"]
@@ -176,7 +185,7 @@ def _step(
 
 def advance(b: Builder, cell: Cell, told: str, h: str, c: str) -> tuple[str, str]:
     """Write one step of a cell; told [B, 4 H]: what its input and bias give to the gates. Returns (h, c)."""
-    gates = b.node("Gemm", h, b.constant(cell.recurrent, "recurrent"), told)
+    gates = cell.product(b, h, cell.recurrent, told)
     sizes = b.constant([3 * cell.units, cell.units])
     sigmoids, new = b.nodes_of("Split", [gates, sizes], 2, axis=1)
     sigmoids = b.node("Sigmoid", sigmoids)
@@ -186,7 +195,7 @@ def advance(b: Builder, cell: Cell, told: str, h: str, c: str) -> tuple[str, str
     return b.node("Mul", o, b.node("Tanh", c)), c
 
 
-def _chain(reader: keras.Model) -> Chain:
+def _chain(reader: keras.Model, product: Product) -> Chain:
     """Read the weights of the cells and of the layer of logits; raises ExportError for any other layer."""
     skipped = keras.layers.InputLayer | keras.layers.Dropout | TokenWeights
     *cells, head = [layer for layer in reader.layers if not isinstance(layer, skipped)]
@@ -206,13 +215,13 @@ def _chain(reader: keras.Model) -> Chain:
         kernel, bias = (b.constant(np.asarray(x), "head") for x in head.get_weights())
         return b.node("Gemm", h, kernel, bias)
 
-    return Chain([cell_of(layer) for layer in cells], head.units, dense, False)
+    return Chain([cell_of(layer, product) for layer in cells], head.units, dense, False)
 
 
-def cell_of(layer: SlideLSTM) -> Cell:
+def cell_of(layer: SlideLSTM, product: Product = float_product) -> Cell:
     """Read the weights of a layer, with the three sigmoids of its gates side by side."""
     order = np.arange(4 * layer.units).reshape(4, -1)[[0, 1, 3, 2]].ravel()
     kernel, recurrent, bias = (np.asarray(w)[..., order] for w in layer.get_weights())
     table = kernel + bias if layer.tokens else None
     squash = {"tanh": "Tanh", "sigmoid": "Sigmoid"}[layer.candidate]
-    return Cell(table, kernel, recurrent, bias, squash, layer.units)
+    return Cell(table, kernel, recurrent, bias, squash, layer.units, product)

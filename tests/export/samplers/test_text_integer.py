@@ -117,7 +117,12 @@ def test_noise_in_whole_steps():
 @pytest.mark.parametrize(
     ("precision", "target", "words"),
     [
-        ("int8", "cpu", "exported as fp32, or as integer: the same text on every device"),
+        (
+            "fp16",
+            "cpu",
+            "exported as fp32, as integer: the same text on every device, or as int8: faster",
+        ),
+        ("int8", "phone", "makes the loop that writes faster, and target 'phone' has no loops"),
         ("integer", "phone", "precision"),
     ],
 )
