@@ -188,8 +188,8 @@ def test_arguments_out_of_range(bundle, arguments, words):
 
 
 def test_another_precision_is_refused(bundle, tmp_path):
-    with pytest.raises(ExportError, match="'int8': a writer reads its own tokens again"):
-        export(bundle[0], tmp_path / "b", precision="int8", data=np.zeros((20, 16), np.int32))
+    with pytest.raises(ExportError, match="'fp16': a writer reads its own tokens again"):
+        export(bundle[0], tmp_path / "b", precision="fp16", data=np.zeros((20, 16), np.int32))
 
 
 def test_the_command_writes(bundle, capsys, tmp_path):
