@@ -20,11 +20,9 @@ from pathlib import Path
 
 import numpy as np
 from parts import figures
+from parts.photographs import JUDGE, textured
 
-SHARE = 24 / 110
-"""Of the pictures: the most textured ones."""
 CHOSEN = "the free wallpapers that `dimaging train` holds back chose the shipped weights' epoch"
-JUDGE = "the 24 most textured of 110 pictures bsds_* (BSDS500, 481 x 321), which no training and no choice saw"
 GOALS = {("avif", "psnr"): "<= 0", ("jpeg", "psnr"): "<= -50"}
 
 
@@ -50,7 +48,7 @@ def main() -> int:
     ours = [replace(learned_codec(None, steps), name="shipped")]
     for name, _, bundle in (words.partition("=") for words in args.model):
         ours.append(replace(learned_codec(Path(bundle), steps), name=name))
-    images = textured(rate_distortion.read_folder(args.data))
+    images = textured(args.data)
     images = dict(list(images.items())[: 1 if args.quick else args.pictures])
     rows = rate_distortion.measure(images, [*rivals(), *ours], kept=args.rows)
     few = dict(list(images.items())[: args.slow])
@@ -64,18 +62,6 @@ def main() -> int:
     report(out, rows, [codec.name for codec in ours])
     published_facts(out)
     return out.finish()
-
-
-def textured(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The part of the bsds_* pictures (of all, where there are none) that changes most between pixels."""
-    found = {k: x for k, x in images.items() if k.startswith("bsds_")} or images
-
-    def change(name: str) -> float:
-        grey = found[name].astype(np.float64).mean(-1)
-        return np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
-
-    ranked = sorted(found, key=change, reverse=True)
-    return {name: found[name] for name in sorted(ranked[: max(1, round(SHARE * len(ranked)))])}
 
 
 def report(out: figures.Figures, rows: list, ours: list[str]) -> None:

@@ -25,8 +25,9 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
     one = _verb(verbs, compress, "compress photographs with a learned codec", "photo.dimg", device)
     target = one.add_mutually_exclusive_group()
     target.add_argument(
-        "-q", "--quality", type=int, default=30, metavar="Q",
-        help="quality from 0 (smallest file) to 63 (best picture) (default: 30)",
+        "-q", "--quality", type=int, metavar="Q",
+        help="quality from 0 (smallest file) to 63 (best picture) (default: 30; of the preview of a file "
+        "with exact pixels 0)",
     )  # fmt: skip
     target.add_argument(
         "--target-bpp",
@@ -48,6 +49,15 @@ def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> 
         "--effort", type=int, choices=(0, 1), default=0,
         help="1: send cheaper symbols where little is lost, for a file that is smaller and a picture that "
         "is worse, by about as much (default: 0)",
+    )  # fmt: skip
+    exact = one.add_mutually_exclusive_group()
+    exact.add_argument(
+        "--lossless", action="store_const", const=0, dest="max_error",
+        help="store every pixel exactly; what the file has besides is its preview",
+    )  # fmt: skip
+    exact.add_argument(
+        "--max-error", type=int, metavar="LEVELS",
+        help="store every sample of a pixel at most so many levels off, 0 to 32 (default: no bound)",
     )  # fmt: skip
     one.add_argument(
         "--roi", metavar="MASK",
@@ -142,15 +152,22 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     if 8 * photo.image.itemsize != model.bit_depth:
         notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)
+    bound = options.max_error
+    if bound is not None and (options.target_bpp, options.target_psnr, options.roi) != (None,) * 3:
+        raise InputError(
+            "exact pixels leave nothing to choose: drop --target-bpp, --target-psnr, --roi"
+        )
     if options.roi:
         from dimaging_edge.photo.region import with_region
 
         mask = read_picture(Path(options.roi)).image[..., 0]
         photo = with_region(model, photo, mask, options.background, tile=options.tile)
-    quality, target = options.quality, (options.target_bpp, options.target_psnr)
+    quality = options.quality if options.quality is not None else 30 if bound is None else 0
+    target = (options.target_bpp, options.target_psnr)
     if target == (None, None):
         data = codec.compress(
-            model, photo, quality, tile=options.tile, effort=options.effort, workers=options.tiles
+            model, photo, quality, tile=options.tile, effort=options.effort, workers=options.tiles,
+            max_error=bound,
         )  # fmt: skip
     else:
         data, quality = to_target(
@@ -163,6 +180,8 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
         notes.append(
             f"larger than {source.name}, which has {source.stat().st_size} bytes: keep that"
         )
+    if bound is not None:
+        notes.insert(0, f"at most {bound} levels off" if bound else "lossless")
     facts = [f"{len(data)} bytes", f"{rate:.3f} bits a pixel", f"quality {quality}", *notes]
     return f"{out}: {', '.join(facts)}", 0
 
@@ -206,6 +225,7 @@ def info(path: Path) -> str:
         ["quality", str(head.quality)],
         ["model", f"{head.model_id.hex()} ({(names or ['not one of those that come along'])[0]})"],
         ["tiles", f"{head.columns} x {head.rows} of up to {head.tile} x {head.tile}"],
+        ["pixels", _exactness(found.chunks.get(b"PIXL"))],
         ["also", ", ".join(kind.decode() for kind in found.chunks) or "—"],
         ["damage", "; ".join(found.damage) or "none"],
     ]
@@ -215,6 +235,16 @@ def info(path: Path) -> str:
         rungs.append([name, str(size), f"{size * rate:.3f}"])
     plain = "\n".join(f"{key:9}  {value}" for key, value in facts)
     return f"{path.name}, compressed photo, version {VERSION}\n{plain}\n\n{table(rungs)}"
+
+
+def _exactness(data: bytes | None) -> str:
+    """Return what a file says of its exact pixels, in words."""
+    from dimaging_edge.photo.exact_chunk import bound_of
+
+    if data is None:
+        return "as the network restores them"
+    bound = bound_of(data)
+    return f"{f'at most {bound} levels off' if bound else 'lossless'}, {len(data)} bytes"
 
 
 def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleModel":

@@ -1,6 +1,7 @@
 """Photographs into `.dimg` files and back, with a learned transform; the format is in docs/format.md.
 
     data = compress(model, Photo(image), quality=30)      # image uint8 [H, W, 3]
+    data = compress(model, Photo(image), quality=0, max_error=0)      # every pixel comes back as it is
     photo, damage = decompress(model, data)               # damage: [] unless keep_going
 
 `symbol_model` is the model as the codec sees it, `tiles` the geometry, `tile_codec` one tile, `symbols` the
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
-from dimaging_edge.photo import tile_codec
+from dimaging_edge.photo import exact_chunk, tile_codec
 from dimaging_edge.photo.container import (
     MOST_PIXELS,
     MOST_TILE,
@@ -45,17 +46,21 @@ def compress(
     *,
     tile: int = TILE,
     effort: int = 0,
+    max_error: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> bytes:
     """Return the bytes of the `.dimg` file of a picture.
 
     quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. effort: 1 sends a symbol that costs
-    less than it loses in place of the nearest, see `optimise`. workers: tiles at a time, each with memory of
-    its own. progress(done, total) is called with numbers of tiles. InputError says which argument does not
-    fit.
+    less than it loses in place of the nearest, see `optimise`. max_error: also store pixels that are at most
+    so many levels off, 0 for none, see `exact`; the rest of the file is their preview. workers: tiles at a
+    time, each with memory of its own. progress(done, total) is called with numbers of tiles. InputError says
+    which argument does not fit.
     """
     _check(model, photo, quality, tile)
+    if max_error is not None:
+        exact_chunk.check_bound(max_error)
     choose = choice(effort)
     height, width, channels = photo.image.shape
     scale = scale_tables(model.counts, widest(model))
@@ -73,6 +78,9 @@ def compress(
 
     with _workers(workers) as each:
         coded = list(_heard(each(one, grid), len(grid), progress))
+        exact = (
+            b"" if max_error is None else exact_chunk.pack_exact(photo.image, grid, max_error, each)
+        )
     header = Header(channels, model.bit_depth, width, height, tile, quality, model.model_id)
     rungs: list[list[bytes | None]] = [[one.rungs[r] for one in coded] for r in range(len(RUNGS))]
     found = Container(header, [one.entry for one in coded], rungs)
@@ -82,6 +90,8 @@ def compress(
         found.chunks[b"exif"] = photo.exif
     if photo.alpha is not None:
         found.chunks[b"alph"] = pack_plane(photo.alpha)
+    if exact:
+        found.chunks[exact_chunk.NAME] = exact
     return found.to_bytes()
 
 
@@ -99,24 +109,28 @@ def decompress(
 
     keep_going: show what can be shown of a damaged or cut file and describe the rest, which has less detail
     or is blank; without it any damage is a CodecError that says where. rungs: 2 for a preview without pass 1,
-    1 for one without y. workers: tiles at a time. CodecError also for a file of another model or version, and
-    for a picture of more than `most_pixels`.
+    1 for one without y; exact pixels, where the file has them, are shown with all three. workers: tiles
+    at a time. CodecError also for a file of another model or version, and for a picture of more than
+    `most_pixels`.
     """
     if not 1 <= rungs <= len(RUNGS):
         raise InputError(f"rungs: expected 1 to {len(RUNGS)}, received {rungs}")
     found = read_container(data, most_pixels, keep_going=keep_going)
     header = found.header
     _check_model(model, header)
-    image = np.zeros((header.height, header.width, header.channels), f"u{header.depth // 8}")
     grid = _grid(model, header.height, header.width, header.tile)
     alpha = _alpha(found, keep_going)
+    icc, exif = found.chunks.get(b"iccp"), found.chunks.get(b"exif")
     with _workers(workers) as each:
+        exact = _exact(found, grid, each, keep_going) if rungs == len(RUNGS) else None
+        if exact is not None:
+            return Photo(exact, alpha, icc, exif), found.damage
+        image = np.zeros((header.height, header.width, header.channels), f"u{header.depth // 8}")
         shown = _decode(model, found, grid, rungs, keep_going, each)
         for part, pixels in _heard(shown, len(grid), progress):
             place = image[part.top : part.bottom, part.left : part.right]
             place[...] = _as_channels(pixels, header.channels)[: len(place), : place.shape[1]]
-    photo = Photo(image, alpha, found.chunks.get(b"iccp"), found.chunks.get(b"exif"))
-    return photo, found.damage
+    return Photo(image, alpha, icc, exif), found.damage
 
 
 def _decode(
@@ -201,6 +215,22 @@ def _as_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
         return pixels
     grey = pixels.astype(np.uint32).sum(axis=-1, keepdims=True) + pixels.shape[-1] // 2
     return grey // pixels.shape[-1]
+
+
+def _exact(
+    found: Container, grid: list[Tile], each: Callable[..., Iterable[Any]], keep_going: bool
+) -> np.ndarray | None:
+    """Return the exact pixels; None where the file has none, or with `keep_going` where they are damaged."""
+    data = found.chunks.get(exact_chunk.NAME)
+    if data is None:
+        return None
+    try:
+        return exact_chunk.unpack_exact(data, found.header, grid, each)
+    except CodecError as error:
+        if not keep_going:
+            raise
+        found.damage.append(str(error))
+        return None
 
 
 def _alpha(found: Container, keep_going: bool) -> np.ndarray | None:

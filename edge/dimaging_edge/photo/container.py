@@ -76,12 +76,12 @@ class Container:
     damage: list[str] = field(default_factory=list)  # of all but tiles
 
     def to_bytes(self) -> bytes:
-        """Return the file; chunks `alph` go behind the rungs, all others before them."""
+        """Return the file; chunks `alph` and `PIXL` go behind the rungs, all others before them."""
         directory = b"".join(
             ENTRY.pack(e.lanes, e.latents, *(x for pair in zip(e.lengths, e.sums, strict=True) for x in pair))
             for e in self.entries
         )  # fmt: skip
-        late = (b"alph",)
+        late = (b"alph", b"PIXL")
         parts = [_chunk(kind, data) for kind, data in self.chunks.items() if kind not in late]
         parts.append(_chunk(b"TILE", directory))
         parts += [data or b"" for rung in self.rungs for data in rung]

@@ -314,3 +314,20 @@ def test_colour_of_16_bits_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     tifffile.imwrite(path, np.zeros((64, 64, 3), np.uint16), photometric="rgb")
     assert run("compress", str(path)) == 1
     assert "it has colour of 16 bits a sample" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "bound", "words"),
+    [(("--lossless",), 0, "lossless"), (("--max-error", 2), 2, "at most 2 levels off")],
+)
+def test_exact_pixels(options, bound, words, photo: Path, tmp_path: Path, capsys) -> None:
+    file, out = tmp_path / "p.dimg", tmp_path / "back.png"
+    assert run("compress", photo, *options, "-o", file) == 0
+    assert f"quality 0, {words}" in capsys.readouterr().out
+    assert run("info", file) == 0
+    assert f"pixels     {words}, " in capsys.readouterr().out
+    assert run("decompress", file, "-o", out, "--model", "m") == 0
+    again, original = (read_picture(path).image.astype(int) for path in (out, photo))
+    assert np.abs(again - original).max() == bound
+    assert run("compress", photo, *options, "--target-bpp", 3, "--force") == 1
+    assert "exact pixels leave nothing to choose" in capsys.readouterr().err
