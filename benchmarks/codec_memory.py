@@ -2,7 +2,7 @@
 
     python benchmarks/codec_memory.py --data DIR          DIR holds photographs (default: DIMAGING_DATA/photos)
 
-Each task is a process of its own; what counts is its largest resident set (VmHWM) less that of a process
+With --hundred also 100 megapixels, as PNG files, with the command itself at both ends. Each task is a process of its own; what counts is its largest resident set (VmHWM) less that of a process
 which imports numpy and onnxruntime and does nothing. The picture, 4000 x 3000, is laid out of photographs and
 read from a .npy file; it counts, 36 MB, as does what comes back. Networks run on one thread.
 """
@@ -27,7 +27,14 @@ def peak():
     status = open("/proc/self/status").read()  # ru_maxrss begins with the peak of the process before exec
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 found = {"start": peak()}
-if task != "nothing":
+if task.startswith("png"):
+    from dimaging_edge.commands.main import main
+    options = ["--model", model, "--threads", "1", "--force"]
+    started = time.process_time()
+    out = {"png compress": path + ".dimg", "png decompress": path + ".png"}[task]
+    assert main([task.split()[1], path, "-o", out, *options]) == 0
+    found["seconds"] = time.process_time() - started
+elif task != "nothing":
     from dimaging_edge.photo.bundle_model import open_model
     from dimaging_edge.photo.codec import compress, decompress
     from dimaging_edge.photo.symbol_model import Photo
@@ -57,10 +64,13 @@ def main() -> int:
     p.add_argument(
         "--model", type=Path, help="bundle (default: the shipped one of colour pictures)"
     )
+    p.add_argument("--hundred", action="store_true", help="measure 100 megapixels, too (minutes)")
     args = p.parse_args()
 
     from dimaging_edge.photo.bundle_model import find_bundle
+    from dimaging_edge.photo.picture import write_picture
     from dimaging_edge.photo.search import psnr
+    from dimaging_edge.photo.symbol_model import Photo
 
     model = str(args.model or find_bundle(None))
     height, width = (600, 800) if args.quick else (HEIGHT, WIDTH)
@@ -87,6 +97,19 @@ def main() -> int:
             found = child(task, dot, model, 1)
             out.add(f"{task} 1 x 1", found["peak"] - base, "<= 400", "MB")
         out.add("a file of 1 x 1", Path(dot + ".dimg").stat().st_size, "", "bytes")
+        if args.hundred:
+            side = 1000 if args.quick else 10_000
+            rows = mosaic(args.data, side // 4, side)
+            write_picture(Photo(np.concatenate([rows] * 4)), Path(folder, "hundred.png"))
+            for task, name in (
+                ("png compress", "hundred.png"),
+                ("png decompress", "hundred.png.dimg"),
+            ):
+                found = child(task, f"{folder}/{name}", model, 1)
+                said = f"{task} {side} x {side}"
+                out.facts[said] = found
+                out.add(said, found["peak"] - base, "<= 600", "MB")
+                out.add(f"{said}: processor time", found["seconds"], "", "s")
     hundred(out)
     return out.finish()
 
@@ -113,7 +136,8 @@ def mosaic(folder: Path, height: int, width: int) -> np.ndarray:
 def child(task: str, path: str, model: str, workers: int) -> dict[str, Any]:
     """Peak memory in MB at some moments."""
     command = [sys.executable, "-c", CHILD, task, path, model, str(workers)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return json.loads(lines[-1])
 
 
 def hundred(out: figures.Figures) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import whole_file
+from dimaging_edge.photo import large_png
 from dimaging_edge.photo.container import MOST_PIXELS
 from dimaging_edge.photo.symbol_model import Photo
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
 """The suffixes of the pictures that are taken from a folder."""
-_LOST = {"xmp": "XMP", "XML:com.adobe.xmp": "XMP", "dpi": "dots an inch"}
+_XMP = "XML:com.adobe.xmp"
+"""The keyword of the text of a PNG that holds XMP."""
+_LOST = {"xmp": "XMP", _XMP: "XMP", "dpi": "dots an inch"}
 """What Pillow finds in a file and a `Photo` does not hold: its name there, and in words."""
 _CHANGED = {"1": "black and white as shades of grey", "P": "a palette as full colour"}
 """Pictures that a codec of photographs does not suit: Pillow's mode, and what becomes of them, in words."""
@@ -42,6 +45,8 @@ def read_picture(path: Path) -> Photo:
             f"reading {path.name} needs Pillow: pip install 'dimaging[images]', or give the picture as .npy"
         ) from None
     try:
+        if (large := _read_large(path)) is not None:
+            return large
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is our own photo
             with Image.open(path) as stored:
@@ -61,6 +66,20 @@ def read_picture(path: Path) -> Photo:
     return replace(
         photo, icc=profile or None, exif=exif.tobytes() if len(exif) else None, notes=notes
     )
+
+
+def _read_large(path: Path) -> Photo | None:
+    """Return the picture of a large PNG, band by band; None for any other file."""
+    with path.open("rb") as file:
+        found = large_png.look(file)
+        if found is None or not found.suits:
+            return None
+        check_size((found.width, found.height))
+        texts = sorted(set(found.texts) - {_XMP})
+        lost = ["XMP"] * (_XMP in found.texts) + ["dots an inch"] * (b"pHYs" in found.kinds)
+        lost += [f"the texts {', '.join(texts)}"] if texts else []
+        notes = (f"without {' and '.join(lost)}",) if lost else ()
+        return replace(large_png.read_large(file, found), notes=notes)
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -141,6 +160,10 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
     quality: 1 to 100, of a format that loses some, such as JPEG and WebP.
     """
     values = photo.image
+    if _is_large_png(photo, path):
+        with whole_file(path) as temporary:
+            large_png.write_large(photo, temporary)
+        return
     if photo.alpha is not None:
         alpha = photo.alpha[..., None]
         if alpha.dtype != values.dtype:
@@ -168,3 +191,10 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
             picture.save(temporary, **kept)
     except (DimagingError, ValueError, KeyError) as error:
         raise InputError(f"{error}; {path.name} as .png or .npy?") from None
+
+
+def _is_large_png(photo: Photo, path: Path) -> bool:
+    """Return whether a picture is written band by band, since Pillow would take four bytes a pixel more."""
+    height, width, _ = photo.image.shape
+    bytes_alone = photo.image.itemsize == 1 and (photo.alpha is None or photo.alpha.itemsize == 1)
+    return path.suffix.lower() == ".png" and bytes_alone and height * width > large_png.LARGE
