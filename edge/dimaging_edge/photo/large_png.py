@@ -1,8 +1,8 @@
 """Large PNG files, band by band: a picture of 100 megapixels takes its 300 MB and a little more.
 
-Pillow holds a whole picture at four bytes a pixel, beside ours. So the rows of a file are inflated here a band
-at a time, and Pillow undoes the filters of each band: it gets a small PNG of the band below its last row
-before. Written rows have the filter none, left or up, the best of them.
+Pillow holds a whole picture at four bytes a pixel, beside ours. So the rows of a file are inflated here a
+band at a time, and Pillow undoes the filters of each band: it gets a small PNG of the band below its last
+row before. Written rows have the filter none, left or up, the best of them.
 """
 
 import io
