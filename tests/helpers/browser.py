@@ -6,9 +6,10 @@ A browser that is missing fails the run where the environment says CI, and skips
 import base64
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,26 @@ def a_browser(*arguments: str) -> Iterator[Any]:
         browser.close()
 
 
+class Killable(Server):
+    """A server that is really gone at its end: a browser's open connections would be answered for 30 s."""
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        found = super().get_request()
+        self.__dict__.setdefault("connections", []).append(found[0])
+        return found
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in self.__dict__.get("connections", ()):
+            with suppress(OSError):  # it was closed before
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def serving(
     bundles: tuple[Path, ...] = (), names: tuple[str, ...] = (), collector: Collector | None = None
 ) -> Iterator[Server]:
-    with Server(Site(bundles), ("127.0.0.1", 0), names, collector) as server:
+    with Killable(Site(bundles), ("127.0.0.1", 0), names, collector) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -7,7 +7,7 @@ import pytest
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.common.random import bits, normal, uniform
 from dimaging_edge.generate.density import sample
-from dimaging_edge.photo.bundle_model import open_model
+from dimaging_edge.photo.bundle_model import SHIPPED, open_model
 from helpers.browser import SMALL, address, load_kit, packed, unpacked, visit
 
 PRIOR = """async ([name, z, y, pass, quality, height, width]) => {
@@ -44,7 +44,7 @@ def test_a_million_values_of_the_prior(threads: Any) -> None:
 
 @pytest.mark.parametrize("seed", [0, 7, 2**40 + 3])
 def test_random_numbers(kit: Any, seed: int) -> None:
-    count = 100_003
+    count = 333_337
     script = "([seed, count, stream]) => [kit.text(kit.bits(seed, count, stream)), kit.text(kit.uniform(seed, count, stream))]"
     words, numbers = kit.evaluate(script, [seed, count, 5])
     np.testing.assert_array_equal(unpacked(words, "<u4"), bits(seed, count, 5))
@@ -55,6 +55,43 @@ def test_random_numbers(kit: Any, seed: int) -> None:
     np.testing.assert_allclose(
         found, normal(seed, (1001,)), atol=1e-6
     )  # a logarithm may differ in its last bit
+
+
+SAMPLER = """async ([name, seed, count, height, width, depth]) => {
+  globalThis.kept ??= await kit.bundle(name);
+  const [size, zeros] = [height * width, (n) => new Float32Array(n)];
+  const {image} = await kept.run("sampler", {
+    noise: {data: kit.uniform(seed, count * size * depth).slice(), dims: [count, height, width, depth]},
+    canvas: {data: zeros(count * size), dims: [count, height, width, 1]},
+    mask: {data: zeros(count * size), dims: [count, height, width, 1]},
+  });
+  return kit.text(image.data);
+}"""
+
+
+@pytest.mark.slow
+def test_a_million_values_of_the_sampler(threads: Any) -> None:
+    bundle, count, seen = open_bundle(SMALL[0], "cpu", 1), 1024, 0
+    height, width, depth = bundle.tensor("sampler", "noise", 4).example[1:]
+    zeros = np.zeros((count, height, width, 1), np.float32)
+    for seed in range(-(-1_000_000 // zeros.size)):
+        given = [SMALL[0].name, seed, count, height, width, depth]
+        found = unpacked(threads.evaluate(SAMPLER, given), "<f4")
+        noise = uniform(seed, (count, height, width, depth), 0)
+        expected = bundle.run("sampler", noise=noise, canvas=zeros, mask=zeros)["image"]
+        np.testing.assert_array_equal(found, expected.ravel())
+        seen += expected.size
+    assert seen >= 1e6
+
+
+def test_the_digits_that_come_along(kit: Any) -> None:
+    bundle = open_bundle(SHIPPED / "pixelcnn_digits", "cpu", 1)
+    draw = (
+        "async (seed) => kit.text(await kit.draw(await kit.bundle('pixelcnn_digits'), seed, null))"
+    )
+    found = unpacked(kit.evaluate(draw, 4), "<f4").reshape(1, 28, 28, 1)
+    np.testing.assert_array_equal(found, sample(bundle, 1, 4))
+    assert 0.03 < found.mean() < 0.4  # a digit, and no noise
 
 
 def test_an_image_drawn_pixel_by_pixel(kit: Any) -> None:

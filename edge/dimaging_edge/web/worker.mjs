@@ -35,7 +35,7 @@ const cancelled = new Set();
 async function fetched(path) {
   const answer = await fetch(path).catch(() => null);
   if (answer === null) {
-    throw new InputError(`${path.split("/").at(-2) ?? path} is not kept on this device; use it once with a network, or keep it in the tab About`);
+    throw new InputError(`${path.split("/").at(-2)?.replace(/-[0-9a-f]{12}$/, "") ?? path} is not kept on this device; use it once with a network, or keep it in the tab About`);
   }
   if (!answer.ok) throw new InputError(`${path} is not here (${answer.status}); visit the page once with a network`);
   return new Uint8Array(await answer.arrayBuffer());
