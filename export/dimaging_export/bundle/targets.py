@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dimaging_edge.common.errors import near
 
 from dimaging_export.errors import ExportError
-from dimaging_export.graph.weights import outside, too_large
 
 if TYPE_CHECKING:
     import onnx
@@ -83,6 +82,8 @@ def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
         raise ExportError(
             f"target {target.name!r} knows opsets up to {target.max_opset}; the graph has {opset}"
         )
+    from dimaging_export.graph.weights import outside, too_large  # importing targets loads no onnx
+
     if target.one_file and (arrays := outside(model)):
         size = sum(array.nbytes for array in arrays.values())
         raise ExportError(

@@ -95,6 +95,6 @@ def test_the_frames_are_counted_from_one(tmp_path, monkeypatch):
     assert "100% of movies" in caption
     with Image.open(picture) as found:
         pixels = np.asarray(found, int)
-    assert pixels.shape == (4 * 66, 16 * 66)
-    assert pixels[:64, :64].min() > 200 > pixels[:64, 3 * 66 : 3 * 66 + 64].min()
+    assert pixels.shape == (4 * 98, 16 * 98)
+    assert pixels[:96, :96].min() > 200 > pixels[:96, 3 * 98 : 3 * 98 + 96].min()
     assert strip.name == "mask.png"
