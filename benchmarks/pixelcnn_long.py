@@ -14,9 +14,8 @@ import tempfile
 from pathlib import Path
 
 from parts import figures
-from parts.binarized import nats, train, train_images, valid_images
+from parts.binarized import KEPT, nats, train, train_images, valid_images
 
-WEIGHTS = Path(__file__).parent / "weights" / "pixelcnn_long.keras"
 CHANGES = {"filters": 64, "blocks": 8}
 
 
@@ -44,7 +43,7 @@ def main() -> int:
             train(run, args.minutes, args.data, changes=CHANGES)
         if args.minutes or args.run:
             keep(runs.load_model(run))
-        model = keras.models.load_model(WEIGHTS, compile=False)
+        model = keras.models.load_model(KEPT, compile=False)
         valid = valid_images(args.data)[: 200 if args.quick else None]
         floats = nats(model, valid)
         out.add("after a long training, whole valid split", floats, "<= 85", "nats")
@@ -56,10 +55,10 @@ def main() -> int:
 def keep(model) -> None:
     """Without the optimizer."""
     model.optimizer = None
-    WEIGHTS.parent.mkdir(exist_ok=True)
-    part = WEIGHTS.with_name("part.keras")
+    KEPT.parent.mkdir(exist_ok=True)
+    part = KEPT.with_name("part.keras")
     model.save(part)
-    os.replace(part, WEIGHTS)
+    os.replace(part, KEPT)
 
 
 if __name__ == "__main__":

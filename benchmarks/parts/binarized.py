@@ -9,6 +9,9 @@ import numpy as np
 
 from . import figures
 
+KEPT = Path(__file__).parent.parent / "weights" / "pixelcnn_long.keras"
+"""Weights of a long training, as benchmarks/pixelcnn_long.py makes and judges them."""
+
 
 def train(
     folder: Path, minutes: float, data: Path, model: str = "pixelcnn", changes: dict | None = None

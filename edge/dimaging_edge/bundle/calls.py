@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _MOST = 256
 """Signatures of a graph that are remembered; a caller whose arrays differ every time fills no memory."""
-_least, _greatest = np.minimum.reduce, np.maximum.reduce
 
 
 class GraphCalls:
@@ -126,21 +125,24 @@ class BoundGraph:
 
 
 def _look(tensor: Tensor) -> Callable[[np.ndarray], bool]:
-    """Return a quick look at an array's values. False: `check_inputs` looks again, and says it."""
+    """Return a quick look at an array's values. False: `check_inputs` looks again, and says it.
+
+    To find where the smallest and the largest are takes less than half of the time of a reduction, beside a
+    run that has filled the caches; NaN counts as both.
+    """
     if tensor.range is not None:
         low, high = tensor.range
 
         def within(array: np.ndarray) -> bool:  # NaN is neither above nor below anything
-            flat = array.reshape(-1)
-            return bool(low <= _least(flat) and _greatest(flat) <= high)
+            return low <= array.item(array.argmin()) and array.item(array.argmax()) <= high
 
         return within
     if np.dtype(tensor.dtype).kind != "f":
         return lambda array: True
 
     def finite(array: np.ndarray) -> bool:
-        flat = array.reshape(-1)
-        return math.isfinite(_least(flat)) and math.isfinite(_greatest(flat))
+        least, greatest = array.item(array.argmin()), array.item(array.argmax())
+        return math.isfinite(least) and math.isfinite(greatest)
 
     return finite
 

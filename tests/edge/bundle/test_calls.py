@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dimaging_edge import BundleError, InputError, open_bundle
-from dimaging_edge.bundle import calls
+from dimaging_edge.bundle import calls, running
 
 
 @pytest.fixture
@@ -143,6 +143,16 @@ def test_a_bound_graph_reads_and_writes_its_own_arrays(bundle):
         found = bound()["image"]
         assert found is place
         np.testing.assert_array_equal(found, bundle.run("decoder", z=z)["image"])
+
+
+def test_a_run_that_was_stopped_stops_no_later_one(bundle, image):
+    first = bundle.run("denoiser", noisy=image)["clean"]
+    for options in running._IDLE:
+        options.terminate = True
+    np.testing.assert_array_equal(bundle.run("denoiser", noisy=image)["clean"], first)
+    before = list(running._IDLE)
+    bundle.run("denoiser", noisy=image, limit_s=60.0)
+    assert len(running._IDLE) == len(before) - 1  # its timer could still raise the flag
 
 
 def test_binding_leaves_the_callers_array_alone(bundle):
