@@ -38,7 +38,7 @@ def read_regular(path: Path, most: int) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise BundleError(f"{path.name} is no regular file; {_AGAIN}")
-    with open(descriptor, "rb", buffering=0) as file:
+    with open(descriptor, "rb") as file:  # buffered: one read takes more than 2 GiB, and no copy
         if status.st_size > most:
             raise BundleError(
                 f"{path.name} has {status.st_size} bytes, expected at most {most}; {_AGAIN}"
