@@ -1,19 +1,16 @@
 """Pictures of an attack: a photograph made fit for a model, and a strip: before, after, the difference."""
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dimaging_edge.commands.array_files import save_picture
 
-if TYPE_CHECKING:
-    pass
-
 SMALL = 64
 """Side in pixels below which the whole middle of a picture is taken, and no border cut off."""
-_CAPTION = 96
-"""Width in pixels from which a picture has a caption below it."""
+_CAPTION = 144
+"""Width in pixels to which small pictures of the strip are enlarged, so that a caption fits below."""
 _BAR, _TEXT = 20, 12
 """Height of a caption and of its letters, pixels."""
 
@@ -47,15 +44,17 @@ def write_attack(
 ) -> None:
     """Write `after` to `out`, and NAME-compare beside it: before, after, the difference around grey.
 
-    Images are [H, W, C] in [0, 1]; words: what stands below each of the three, where there is room.
+    Images are [H, W, C] in [0, 1]; words: what stands below each of the three. `after` keeps its size, the
+    strip shows small images enlarged.
     """
     save_picture(after, out)
+    scale = max(1, math.ceil(_CAPTION / before.shape[1])) if before.shape[1] < 96 else 1
+    before, after = (x.repeat(scale, 0).repeat(scale, 1) for x in (before, after))
     delta = after - before
     shown = 0.5 + delta / (2 * max(float(np.abs(delta).max()), 1e-9))
     gap = np.ones((before.shape[0], 2, before.shape[2]), np.float32)
     strip = np.concatenate([before, gap, after, gap, shown], axis=1)
-    if before.shape[1] >= _CAPTION:
-        strip = np.concatenate([strip, _captions(words, before.shape[1], strip)])
+    strip = np.concatenate([strip, _captions(words, before.shape[1], strip)])
     file = out.with_name(f"{out.stem}-compare{out.suffix}")
     save_picture(strip, file)
     print(f"{out}\n{file}")

@@ -59,7 +59,8 @@ def test_attack_writes_what_it_says(capsys, bundle, picture, tmp_path):
     assert "; fooled" in said
     pixels, moved = pixels_of(picture), pixels_of(out)
     assert 0 < np.abs(moved - pixels).max() <= 40
-    assert pixels_of(tmp_path / "made-compare.png").shape == (6, 6 * 3 + 4)
+    # Enlarged 24 times, with a line of text below.
+    assert pixels_of(tmp_path / "made-compare.png").shape == (144 + 20, 144 * 3 + 4)
     opened = open_bundle(bundle, threads=1)
     image = moved[None, ..., None]
     scale = opened.graph("classifier").inputs[0]
