@@ -27,7 +27,19 @@ def make(folder: Path) -> Path:
         (folder / kind).mkdir(exist_ok=True)
         draw(folder / kind, rng)
     _captions(folder / "flickr8k", rng)
+    _membranes(folder / "em_membranes", rng)
     return folder
+
+
+def _membranes(folder: Path, rng: np.random.Generator) -> None:
+    """Draw six slices of 160 x 160 with dark lines between square cells, and their masks."""
+    folder.mkdir(exist_ok=True)
+    y, x = np.mgrid[:160, :160]
+    for k in range(6):
+        mask = ((y + 5 * k) % 40 < 4) | ((x + 3 * k) % 40 < 4)
+        raw = np.where(mask, 60, 180) + rng.normal(0, 10, mask.shape)
+        Image.fromarray(raw.clip(0, 255).astype(np.uint8)).save(folder / f"{k:02d}_raw.png")
+        Image.fromarray(mask).save(folder / f"{k:02d}_membrane.png")
 
 
 def _captions(folder: Path, rng: np.random.Generator) -> None:
