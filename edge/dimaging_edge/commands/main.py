@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge import __version__
-from dimaging_edge.commands import app, attack, generate, photo, run, text
+from dimaging_edge.commands import app, attack, generate, photo, photo_info, run, text
 from dimaging_edge.commands.numbers import above_zero, finite, positive
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
@@ -60,7 +60,7 @@ def info(options: argparse.Namespace) -> int:
     if Path(options.bundle).is_file():
         if options.json:
             raise InputError("--json is for bundles; a compressed photo is described in text only")
-        print(photo.info(Path(options.bundle)))
+        print(photo_info.info(Path(options.bundle)))
         return 0
     from dimaging_edge.bundle.info import info_text
     from dimaging_edge.bundle.open import read_manifest

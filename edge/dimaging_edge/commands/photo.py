@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.common.errors import CodecError, DimagingError, InputError
+from dimaging_edge.commands.photo_options import compress_options, decompress_options
+from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
 from dimaging_edge.common.stopping import begin_worker
-from dimaging_edge.common.tables import table
 
 if TYPE_CHECKING:
     from dimaging_edge.photo.bundle_model import BundleModel
@@ -23,75 +23,9 @@ _OPEN: dict[tuple[Any, ...], "BundleModel"] = {}
 def add_verbs(verbs: Any, device: Callable[[argparse.ArgumentParser], None]) -> None:
     """Describe the verbs to the parser of `dimaging-edge`."""
     one = _verb(verbs, compress, "compress photographs with a learned codec", "photo.dimg", device)
-    target = one.add_mutually_exclusive_group()
-    target.add_argument(
-        "-q", "--quality", type=int, metavar="Q",
-        help="quality from 0 (smallest file) to 63 (best picture) (default: 30; of the preview of a file "
-        "with exact pixels 0)",
-    )  # fmt: skip
-    target.add_argument(
-        "--target-bpp",
-        type=float,
-        metavar="BPP",
-        help="most bits a pixel; the best quality within it is taken",
-    )
-    target.add_argument(
-        "--target-psnr",
-        type=float,
-        metavar="DB",
-        help="least PSNR, in dB; the smallest file that reaches it is taken",
-    )
-    one.add_argument(
-        "--tile", type=int, default=768, metavar="PX",
-        help="edge of a tile, in pixels, a multiple of 32 up to 1024 (default: 768)",
-    )  # fmt: skip
-    one.add_argument(
-        "--effort", type=int, choices=(0, 1), default=0,
-        help="1: send cheaper symbols where little is lost, for a file that is smaller and a picture that "
-        "is worse, by about as much (default: 0)",
-    )  # fmt: skip
-    exact = one.add_mutually_exclusive_group()
-    exact.add_argument(
-        "--lossless", action="store_const", const=0, dest="max_error",
-        help="store every pixel exactly; what the file has besides is its preview",
-    )  # fmt: skip
-    exact.add_argument(
-        "--max-error", type=int, metavar="LEVELS",
-        help="store every sample of a pixel at most so many levels off, 0 to 32 (default: no bound)",
-    )  # fmt: skip
-    one.add_argument(
-        "--roi", metavar="MASK",
-        help="picture of the same size, white where bytes should go: the rest is stored at --background",
-    )  # fmt: skip
-    one.add_argument(
-        "--background", type=int, default=4, metavar="Q",
-        help="quality from 0 to 63 outside the mask of --roi (default: 4)",
-    )  # fmt: skip
+    compress_options(one)
     one = _verb(verbs, decompress, "get compressed photographs back", "photo.png", device)
-    one.add_argument(
-        "--keep-going",
-        action="store_true",
-        help="show what is left of a damaged file (default: an error)",
-    )
-    one.add_argument(
-        "--preview",
-        type=int,
-        choices=(1, 2),
-        help="number of the rungs of detail to use (default: all three)",
-    )
-    one.add_argument(
-        "--progressive",
-        action="store_true",
-        help="write OUT anew with each rung of detail, as bytes arrive (from - or a file)",
-    )
-    one.add_argument(
-        "--save-quality", type=int, default=95, metavar="Q",
-        help="quality of a JPEG or WebP that is written, from 1 to 100 (default: 95)",
-    )  # fmt: skip
-    one.add_argument(
-        "--max-pixels", type=int, default=1 << 27, metavar="N",
-        help="most pixels of a picture; larger ones are refused (default: 134217728, 134 megapixels)",
-    )  # fmt: skip
+    decompress_options(one)
 
 
 def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argparse.ArgumentParser:
@@ -203,48 +137,6 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
     lines = [f"{out}: {header.width} x {header.height}"]
     lines += [f"damaged: {words}" for words in damage]
     return "\n".join(lines), int(bool(damage))
-
-
-def info(path: Path) -> str:
-    """Return what a compressed file says about itself, and what is damaged."""
-    from dimaging_edge.photo.bundle_model import shipped
-    from dimaging_edge.photo.container import RUNGS, VERSION
-    from dimaging_edge.photo.reading import read_container
-
-    data = path.read_bytes()
-    try:
-        found = read_container(data, 1 << 62, keep_going=True)
-    except CodecError as error:
-        raise InputError(f"{path}: {error}") from error
-    head, known = found.header, shipped()
-    rate = 8 / (head.width * head.height)
-    names = [name for name, m in known.items() if m.model_id.startswith(head.model_id.hex())]
-    facts = [
-        ["picture", f"{head.width} x {head.height}, {head.channels} channels of {head.depth} bits"],
-        ["file", f"{len(data)} bytes, {len(data) * rate:.3f} bits a pixel"],
-        ["quality", str(head.quality)],
-        ["model", f"{head.model_id.hex()} ({(names or ['not one of those that come along'])[0]})"],
-        ["tiles", f"{head.columns} x {head.rows} of up to {head.tile} x {head.tile}"],
-        ["pixels", _exactness(found.chunks.get(b"PIXL"))],
-        ["also", ", ".join(kind.decode() for kind in found.chunks) or "—"],
-        ["damage", "; ".join(found.damage) or "none"],
-    ]
-    rungs = [["rung", "bytes", "bits a pixel"]]
-    for number, name in enumerate(RUNGS):
-        size = sum(entry.lengths[number] for entry in found.entries)
-        rungs.append([name, str(size), f"{size * rate:.3f}"])
-    plain = "\n".join(f"{key:9}  {value}" for key, value in facts)
-    return f"{path.name}, compressed photo, version {VERSION}\n{plain}\n\n{table(rungs)}"
-
-
-def _exactness(data: bytes | None) -> str:
-    """Return what a file says of its exact pixels, in words."""
-    from dimaging_edge.photo.exact_chunk import bound_of
-
-    if data is None:
-        return "as the network restores them"
-    bound = bound_of(data)
-    return f"{f'at most {bound} levels off' if bound else 'lossless'}, {len(data)} bytes"
 
 
 def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleModel":

@@ -1,0 +1,79 @@
+"""The options of `compress` and `decompress`, beyond those that both have."""
+
+import argparse
+
+
+def compress_options(one: argparse.ArgumentParser) -> None:
+    """Describe what `compress` can be told: quality or a target, tiles, exact pixels, a mask."""
+    target = one.add_mutually_exclusive_group()
+    target.add_argument(
+        "-q", "--quality", type=int, metavar="Q",
+        help="quality from 0 (smallest file) to 63 (best picture) (default: 30; of the preview of a file "
+        "with exact pixels 0)",
+    )  # fmt: skip
+    target.add_argument(
+        "--target-bpp",
+        type=float,
+        metavar="BPP",
+        help="most bits a pixel; the best quality within it is taken",
+    )
+    target.add_argument(
+        "--target-psnr",
+        type=float,
+        metavar="DB",
+        help="least PSNR, in dB; the smallest file that reaches it is taken",
+    )
+    one.add_argument(
+        "--tile", type=int, default=768, metavar="PX",
+        help="edge of a tile, in pixels, a multiple of 32 up to 1024 (default: 768)",
+    )  # fmt: skip
+    one.add_argument(
+        "--effort", type=int, choices=(0, 1), default=0,
+        help="1: send cheaper symbols where little is lost, for a file that is smaller and a picture that "
+        "is worse, by about as much (default: 0)",
+    )  # fmt: skip
+    exact = one.add_mutually_exclusive_group()
+    exact.add_argument(
+        "--lossless", action="store_const", const=0, dest="max_error",
+        help="store every pixel exactly; what the file has besides is its preview",
+    )  # fmt: skip
+    exact.add_argument(
+        "--max-error", type=int, metavar="LEVELS",
+        help="store every sample of a pixel at most so many levels off, 0 to 32 (default: no bound)",
+    )  # fmt: skip
+    one.add_argument(
+        "--roi", metavar="MASK",
+        help="picture of the same size, white where bytes should go: the rest is stored at --background",
+    )  # fmt: skip
+    one.add_argument(
+        "--background", type=int, default=4, metavar="Q",
+        help="quality from 0 to 63 outside the mask of --roi (default: 4)",
+    )  # fmt: skip
+
+
+def decompress_options(one: argparse.ArgumentParser) -> None:
+    """Describe what `decompress` can be told: damage, previews, the picture that is written."""
+    one.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="show what is left of a damaged file (default: an error)",
+    )
+    one.add_argument(
+        "--preview",
+        type=int,
+        choices=(1, 2),
+        help="number of the rungs of detail to use (default: all three)",
+    )
+    one.add_argument(
+        "--progressive",
+        action="store_true",
+        help="write OUT anew with each rung of detail, as bytes arrive (from - or a file)",
+    )
+    one.add_argument(
+        "--save-quality", type=int, default=95, metavar="Q",
+        help="quality of a JPEG or WebP that is written, from 1 to 100 (default: 95)",
+    )  # fmt: skip
+    one.add_argument(
+        "--max-pixels", type=int, default=1 << 27, metavar="N",
+        help="most pixels of a picture; larger ones are refused (default: 134217728, 134 megapixels)",
+    )  # fmt: skip
