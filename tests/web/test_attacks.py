@@ -45,7 +45,9 @@ def signs() -> tuple[Any, np.ndarray, int]:
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 2.0)])
 @pytest.mark.parametrize("eps", [0.0, 8 / 255, 0.1, 1.0])
-def test_the_box_is_python_s_to_the_last_bit(kit: Any, eps: float, bounds: tuple) -> None:
+def test_the_box_is_python_s_to_the_last_bit(
+    kit: Any, eps: float, bounds: tuple[float, float]
+) -> None:
     x = np.random.default_rng(0).uniform(bounds[0], bounds[1], 4000).astype(np.float32)
     x[:3] = bounds[0], bounds[1], 0.0
     found = [unpacked(part, "<f4") for part in kit.evaluate(BOX, [packed(x), eps, bounds])]

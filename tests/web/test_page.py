@@ -178,6 +178,25 @@ def test_tabs_fit_the_screen_and_axe_finds_nothing(
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], tab
 
 
+def test_axe_finds_nothing_in_what_tabs_show(page: Any, tmp_path: Path) -> None:
+    """The tabs above were empty."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    opened(page, compressed(page, picture(tmp_path / "photo.png"), tmp_path / "photo.dimg"))
+    steps = {
+        "compress": "h1",
+        "open": "text=check sums agree",
+        "clean": "text=dB cleaned",
+        "fool": "text=questions to the gradient",
+    }
+    for tab, shown in steps.items():
+        page.evaluate("tab => location.hash = `#/${tab}`", tab)
+        if tab in ("clean", "fool"):
+            page.click("[aria-label='Try example 2']")
+        page.wait_for_selector(shown, timeout=60_000, state="attached")
+        found = axe.run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], tab
+
+
 def test_measurements_are_those_of_the_command_and_arrive(browser: Any, tmp_path: Path) -> None:
     collector = Collector(tmp_path, "secret")
     with serving(SMALL, collector=collector) as server:

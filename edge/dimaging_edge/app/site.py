@@ -20,7 +20,7 @@ from dimaging_edge.bundle.open import REFERENCE, read_manifest
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.files import write_bytes
 from dimaging_edge.common.version import __version__
-from dimaging_edge.photo.bundle_model import SHIPPED, is_codec, located
+from dimaging_edge.photo.bundle_model import SHIPPED, is_codec, located, shipped
 
 WEB = Path(__file__).parents[1] / "web"
 """The folder of the page's own files."""
@@ -69,8 +69,10 @@ class Site:
         InputError for two bundles of one name, BundleError for a folder that is no bundle.
         """
         chosen = [located(path) for path in bundles]
-        shipped = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
-        folders = [*chosen, *(path for path in shipped if path not in chosen)]
+        along = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
+        codecs = shipped()
+        along.sort(key=lambda path: path.name not in codecs)  # the codecs come first
+        folders = [*chosen, *(path for path in along if path not in chosen)]
         names = [folder.name for folder in folders]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -84,8 +86,7 @@ class Site:
         self._add_engine()
         for folder in folders:
             self._add_bundle(folder, core=folder in chosen)
-        codecs = [one for one in self.bundles if one["codec"]]
-        first = codecs[0]["folder"] if codecs else ""
+        first = next((one["folder"] for one in self.bundles if one["codec"]), "")
         for name, file in self.files.items():
             if name.startswith(first):
                 self.files[name] = File(file.read)

@@ -145,7 +145,7 @@ async function describe(views, done, facts, levels) {
   });
   const words = done.fooled ? `“${done.first.name}” became “${done.second.name}”` : `It still says “${done.second.name}”`;
   return [
-    make("h2", { role: "status" }, words),
+    make("div", { role: "status" }, make("h2", {}, words)),
     views.place,
     table([["before", "after"], ...rows], "The three likeliest classes"),
     make("p", { className: "soft" }, `${done.asked} questions to the gradient, eps ${levels}/255.`),

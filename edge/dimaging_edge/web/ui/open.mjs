@@ -65,7 +65,7 @@ function describe(done) {
   return [
     table(
       [
-        ["fact", ""],
+        ["fact", "value"],
         ["picture", `${done.width} x ${done.height}, ${done.channels} channels of ${done.depth} bits`],
         ["quality", done.quality],
         ["model", done.model],
