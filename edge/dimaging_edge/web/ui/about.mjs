@@ -46,7 +46,7 @@ export function aboutTab(page) {
     make("p", { className: "soft" }, "onnxruntime-web is under the MIT licence: ",
       make("a", { href: `${page.listing.engine}LICENSE` }, "licence"), ", ",
       make("a", { href: `${page.listing.engine}ThirdPartyNotices.txt` }, "notices of third parties"), "."),
-    make("p", { className: "soft" }, "Tried in Chromium on a computer only: nobody has tried this page on a real phone, in Safari or in Firefox yet. If you do, please report what you see, with the JSON of the tab Measure."),
+    make("p", { className: "soft" }, "Tried in Chromium, and less in Firefox, on a computer: nobody has tried this page on a real phone or in Safari yet. If you do, please report what you see, with the JSON of the tab Measure."),
   ];
 }
 
