@@ -1,52 +1,103 @@
 """An attack on a classifier that can refuse, by somebody who knows that it can.
 
+    wrong class above all others ─gradient, as long as that is missing─┐
+    wrong class above the refusal ─gradient, as long as that is missing┴─ step, with a memory
+
 The refusal is the last class. An image that ends there has been caught, so wrong alone is no success: the
-image is driven to one class after the other, the likeliest first; a target's margin holds the refusal too.
+image is driven to one class after the other, the likeliest first. Both aims have a gradient of their own,
+each brought to the same length, for the logits of a classifier and the decision of a detector have units
+that nobody compared; and the one that is reached already counts a tenth, so that it stays so.
 """
 
 from typing import Any
 
 import numpy as np
 
-from dimaging_edge.attacks.pgd import pgd
-from dimaging_edge.attacks.table import Result
-from dimaging_edge.attacks.threat import Threat
+from dimaging_edge.attacks.ascent import random_start, steepest
+from dimaging_edge.attacks.table import Asked, Result, check_images
+from dimaging_edge.attacks.threat import Threat, column
 from dimaging_edge.common.errors import InputError
+
+_MOMENTUM = 0.75
+_REACHED = 0.1
+"""What an aim counts that is reached."""
+_WEIGHTS = (1.0, 3.0, 0.3)
+"""How much the refusal counts against the class, by restart."""
 
 
 def evade(
-    oracle: Any, x: np.ndarray, y: Any, threat: Threat, *, classes: int = 3, seed: int = 0, **settings: Any
+    oracle: Any, x: np.ndarray, y: Any, threat: Threat, *, classes: int = 3, steps: int = 40,
+    restarts: int = 1, seed: int = 0,
 ) -> Result:  # fmt: skip
     """Look for images that are wrong and not refused; returns them, and where that succeeded.
 
     oracle: logits [N, classes + 1], of which the last says "refused". y: the right classes, int [N].
-    classes: how many targets are tried for each image. settings: those of `pgd`. InputError where the
-    threat has a target, or a label is the refusal.
+    classes: how many targets are tried for each image. restarts: starts for each of them, the first at the
+    image itself. InputError where the threat has a target, a label is the refusal, or a number is below 1.
     """
     if threat.target is not None:
         raise InputError("evade chooses its targets itself; leave the target out")
-    y = np.asarray(y)
-    logits = oracle.score(x)
+    if min(classes, steps, restarts) < 1:
+        raise InputError(
+            f"evade: classes, steps and restarts are 1 or more; received {classes}, {steps}, {restarts}"
+        )
+    asked, y = Asked(oracle), np.asarray(y)
+    logits = asked.score(x)
     refused = logits.shape[1] - 1
     if (y >= refused).any():
         raise InputError(
             f"labels: expected 0 to {refused - 1}, received {y.max()}; the last class is the refusal"
         )
+    y, _ = check_images(asked, x, y, threat)
     order = logits[:, :refused].copy()
     order[np.arange(len(y)), y] = -np.inf
     targets = order.argsort(1)[:, ::-1][:, : min(classes, refused - 1)]
-    found, queries = x.copy(), len(x)
-    success = _wrong_and_accepted(logits, y)
-    for number, column in enumerate(targets.T):
-        todo = np.flatnonzero(~success)
-        if not len(todo):
+    rng = np.random.default_rng(seed)
+    found, success = x.copy(), _wrong_and_accepted(logits, y)
+    for restart in range(restarts):
+        for goal in targets.T:
+            todo = np.flatnonzero(~success)
+            if not len(todo):
+                break
+            start = random_start(x[todo], threat, rng) if restart else x[todo].copy()
+            weight = _WEIGHTS[restart % len(_WEIGHTS)]
+            moved, done = _drive(asked, x[todo], start, y[todo], goal[todo], threat, steps, weight)
+            found[todo[done]], success[todo[done]] = moved[done], True
+    success = _wrong_and_accepted(asked.score(found), y)
+    return Result(found, success, threat.norms(found, x), asked.queries, seed, "evade")
+
+
+def _drive(
+    oracle: Any, x: np.ndarray, moved: np.ndarray, y: np.ndarray, goal: np.ndarray, threat: Threat,
+    steps: int, weight: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Ascend towards the class `goal` [N] and away from the refusal; images, and bool [N]: it is done."""
+    best, done, box = moved.copy(), np.zeros(len(x), bool), threat.box(x)
+    memory, rows = np.zeros_like(x), np.arange(len(x))
+    for step in range(steps + 1):
+        logits = oracle.score(moved)
+        new = _wrong_and_accepted(logits, y) & ~done
+        best[new], done[new] = moved[new], True
+        if step == steps or done.all():
             break
-        part = Threat(threat.norm, threat.eps, threat.bounds, column[todo])
-        result = pgd(oracle, x[todo], y[todo], part, seed=seed + number, **settings)
-        good = _wrong_and_accepted(oracle.score(result.x), y[todo])
-        found[todo[good]], success[todo[good]] = result.x[good], True
-        queries += result.queries + len(todo)
-    return Result(found, success, threat.norms(found, x), queries, seed, "evade")
+        refused = logits.shape[1] - 1
+        others = logits.copy()
+        others[rows, goal] = others[:, refused] = -np.inf
+        gradient = np.zeros_like(x)
+        for rival, counts in ((others.argmax(1), 1.0), (np.full(len(x), refused), weight)):
+            direction = np.zeros_like(logits, np.float32)
+            direction[rows, goal], direction[rows, rival] = 1, -1
+            slope = oracle.along(moved, direction)[0]
+            size = np.abs(slope).reshape(len(x), -1).mean(1)
+            missing = np.where(logits[rows, goal] > logits[rows, rival], _REACHED, 1.0)
+            gradient += slope * column(counts * missing / np.maximum(size, 1e-30), x).astype(
+                np.float32
+            )
+        memory = _MOMENTUM * memory + gradient
+        # From a half of eps to a fiftieth: far at first, then exact.
+        length = np.float32(threat.eps * (0.02 + 0.24 * (1 + np.cos(np.pi * step / steps))))
+        moved = threat.project(moved + length * steepest(memory, threat.norm), x, box)
+    return best, done
 
 
 def _wrong_and_accepted(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
