@@ -283,3 +283,15 @@ def test_eps_as_text(text, value):
 def test_no_eps(text):
     with pytest.raises(InputError, match="expected a number such as 0.03 or 8/255"):
         attacks.read_eps(text)
+
+
+def test_pgd_goes_on_until_it_is_certain(oracles, images):
+    oracle, threat = oracles["onnx"], Threat("linf", 0.3)
+    y = oracle.score(images).argmax(1)
+    sure = attacks.pgd(oracle, images, y, threat, certainty=0.9)
+    first = attacks.pgd(oracle, images, y, threat)
+    margins = [oracle(result.x, y)[1] for result in (sure, first)]
+    assert (margins[0] >= np.log(9) - 1e-4).mean() > 0.9
+    assert np.median(margins[1]) < np.median(margins[0])
+    with pytest.raises(InputError, match="certainty: expected a probability of 0 to below 1"):
+        attacks.pgd(oracle, images, y, threat, certainty=1)

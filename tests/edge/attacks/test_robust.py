@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from dimaging_edge import attacks
 from dimaging_edge.attacks import Threat, views, wrapped
-from dimaging_edge.common.camera import Camera
+from dimaging_edge.common.camera import Camera, View
 from dimaging_edge.common.errors import DimagingError, InputError
+from helpers.small_classifiers import Linear
 
 from dimaging_tf.physics.jpeg import jpeg
 
@@ -94,3 +95,21 @@ def test_a_photograph_changes_in_six_ways():
         seen = draw(np.random.default_rng(0)).apply(image)
         assert seen.shape == image.shape
         assert 0.005 < np.abs(seen - image).mean() < 0.5
+
+
+def test_a_plate_is_judged_through_its_view_from_the_front():
+    """The model takes 6 x 6 pixels, and the plate is twice as large: it is seen by its mean over 2 x 2."""
+    weights = np.random.default_rng(8).normal(0, 1, (36, 4)).astype(np.float32)
+    oracle, plates = Linear(weights), np.random.default_rng(9).random((3, 12, 12, 1), np.float32)
+    front = View(
+        lambda x: x.reshape(len(x), 6, 2, 6, 2, 1).mean((2, 4)),
+        lambda g: g.repeat(2, 1).repeat(2, 2) / np.float32(4),
+    )
+    y = oracle.score(front.apply(plates)).argmax(1)
+    threat = attacks.Threat("linf", 0.3)
+    result = attacks.robust(oracle, plates, y, threat, [lambda rng: front], steps=10, front=front)
+    assert result.x.shape == plates.shape
+    np.testing.assert_array_equal(
+        result.success, oracle.score(front.apply(result.x)).argmax(1) != y
+    )
+    assert result.success.any()
