@@ -76,7 +76,11 @@ def main() -> int:
                 "worst": worst, "encode_s": encoded - started, "decode_s": decoded - encoded,
             })  # fmt: skip
     out = figures.Figures("codec_lossless", args.quick, args.json)
-    out.facts |= {"photographs": sorted(images), "judged by": JUDGE, "rows": rows}
+    out.facts |= {
+        "photographs": sorted(images),
+        "judged by": f"{len(images)} of {JUDGE}",
+        "rows": rows,
+    }
     preview = sum(len(compress(model, Photo(image), 0)) for image in images.values())
     bytes_of = {c: sum(r["bytes"] for r in rows if r["codec"] == c) for c in codecs}
     pixels = sum(image[..., 0].size for image in images.values())
