@@ -72,7 +72,7 @@ def main() -> int:
         for name in args.only or TRAIN:
             run = (args.runs or Path(folder)) / name
             spent = train(name, run, args.quick)
-            target = Path(folder) / name if args.quick else args.out / name
+            target = (Path(folder) / "bundles" if args.quick else args.out) / name
             judge(out, name, export_run(name, run, target), spent)
     if not args.quick:
         write_examples()
