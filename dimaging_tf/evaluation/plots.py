@@ -85,13 +85,13 @@ def save_grid(
     scale: int | None = None,
     sentences: Sequence[str] | None = None,
 ) -> None:
-    """Write `grid(cells, rows=rows, scale=scale)` as PNG; with sentences, `grid_with_sentences`."""
+    """Write `grid(cells, rows=rows, scale=scale)` as PNG; with sentences, which leave rows no room, those."""
     from PIL import Image
 
     from dimaging_tf.evaluation.sentences import grid_with_sentences
 
     if sentences:
-        pixels = grid_with_sentences(cells, sentences)
+        pixels = grid_with_sentences(cells, sentences, scale=scale)
     else:
         pixels = grid(cells, rows=rows, scale=scale)
     with whole_file(path) as temporary:

@@ -8,11 +8,14 @@ _WIDEST = 192
 """Pixels to which a small cell is enlarged, so that a sentence has room below it."""
 
 
-def grid_with_sentences(cells: np.ndarray, sentences: Sequence[str], gap: int = 4) -> np.ndarray:
+def grid_with_sentences(
+    cells: np.ndarray, sentences: Sequence[str], gap: int = 4, scale: int | None = None
+) -> np.ndarray:
     """Put cells [rows, columns, h, w, C] in [0, 1] side by side, words below: uint8 [H, W, 3].
 
     sentences: one a cell, row by row, each below its own; or one a column, below the last row. ValueError for
-    another number of them. Grey cells become colours of the same three values.
+    another number of them. scale: pixels for a pixel of a cell, by default as many as make it wide. Grey cells
+    become colours of the same three values.
     """
     rows, columns, _, width, channels = cells.shape
     if len(sentences) not in (columns, rows * columns):
@@ -20,7 +23,7 @@ def grid_with_sentences(cells: np.ndarray, sentences: Sequence[str], gap: int = 
             f"expected a sentence for each of the {rows * columns} cells, or of the {columns} columns. "
             f"Received: {len(sentences)}"
         )
-    scale = max(1, _WIDEST // width)
+    scale = scale or max(1, _WIDEST // width)
     pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
     if channels == 1:
         pixels = pixels.repeat(3, -1)
