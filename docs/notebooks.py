@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[1]
 def notebook(page: Path, options: dict[str, list[str]]) -> nbformat.NotebookNode:
     """Return the notebook of a page of docs/lecture.
 
-    page      text with lines `--8<-- "examples/NAME.py"` in fences, each for a whole script
+    page      text in which the name of a script, examples/NAME.py, stands for it between lines `--8<--`
     options   script's name -> the command-line options that it gets
     """
     text = page.read_text("utf-8")
     words = re.split(r"^```python title.*?^```$", text, flags=re.M | re.S)
     cells = [[v4.new_markdown_cell(part.strip())] for part in words]
-    scripts = re.findall(r'^--8<-- "examples/(\w+)\.py"$', text, re.M)
+    scripts = re.findall(r"^--8<--\nexamples/(\w+)\.py$", text, re.M)
     for before, name in zip(cells, scripts, strict=False):
         before += _script(name, options.get(name, []))
     return v4.new_notebook(cells=[cell for part in cells for cell in part])

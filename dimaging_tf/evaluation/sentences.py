@@ -14,8 +14,8 @@ def grid_with_sentences(
     """Put cells [rows, columns, h, w, C] in [0, 1] side by side, words below: uint8 [H, W, 3].
 
     sentences: one a cell, row by row, each below its own; or one a column, below the last row. ValueError for
-    another number of them. scale: pixels for a pixel of a cell, by default as many as make it wide. Grey cells
-    become colours of the same three values.
+    another number of them. scale: pixels for a pixel of a cell, by default as many as make it wide. Grey
+    cells become colours of the same three values.
     """
     rows, columns, _, width, channels = cells.shape
     if len(sentences) not in (columns, rows * columns):

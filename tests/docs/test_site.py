@@ -12,7 +12,7 @@ from dimaging_tf.registry import REGISTRY
 
 LECTURE = sorted((ROOT / "docs" / "lecture").glob("*.md"))
 SHOWN = {
-    page.stem: re.findall(r'^--8<-- "examples/(\w+)\.py"$', page.read_text("utf-8"), re.M)
+    page.stem: re.findall(r"^--8<--\nexamples/(\w+)\.py$", page.read_text("utf-8"), re.M)
     for page in LECTURE
 }
 
