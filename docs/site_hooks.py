@@ -51,4 +51,5 @@ def _help(name: str, *verb: str) -> str:
             importlib.import_module(PROGRAMS[name]).main()
     finally:
         sys.argv = before
-    return said.getvalue()
+    # The program is named after the one that runs here, which is mkdocs.
+    return re.sub(rf"python -m mkdocs\.?{name}|python -m mkdocs", name, said.getvalue())
