@@ -28,7 +28,12 @@ def test_the_site_builds_strictly(tmp_path, monkeypatch):
     monkeypatch.setitem(ENV, "NO_MKDOCS_2_WARNING", "1")
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path)]
     run(words, ROOT)
-    assert "--certificate" in (tmp_path / "reference" / "commands" / "index.html").read_text()
+    reference = {path.parent.name: path.read_text() for path in tmp_path.glob("reference/*/*.html")}
+    assert "Usage: dimaging export" in reference["commands"]
+    assert "--certificate" in reference["commands"]
+    assert re.search(
+        r"<li>\s*(<p>)?<code>converter</code>", reference["python"]
+    )  # parameters are a list
 
 
 def test_every_script_is_on_a_page():
