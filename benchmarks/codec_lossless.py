@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def main() -> int:
         **{f"ours, at most {bound} off": ours(bound) for bound in BOUNDS},
     }
     try:
-        import pillow_jxl  # noqa: F401  # registers the format
+        import_module("pillow_jxl")  # registers the format
     except ImportError:
         print("pillow-jxl-plugin is not installed: no JPEG XL", file=sys.stderr)
     else:
