@@ -29,10 +29,10 @@ def start(name: str, folder: Path, *words: str) -> str:
 def test_every_engine_answers_or_says_why(tmp_path):
     start("gpu", tmp_path, "--json", "gpu.json")
     record = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
-    assert record["rows"][0]["figure"] == "unet_codec, cpu: difference over what is allowed"
+    assert record["rows"][0]["figure"] == "classifier_signs, cpu: difference over what is allowed"
     assert record["rows"][0]["verdict"] == "ok"
     rows = record["facts"]["graphs"]
-    assert {row["graph"] for row in rows} == {"encoder", "prior", "decoder"}
+    assert {row["graph"] for row in rows} == {"classifier", "gradient"}
     for row in rows:
         if row["engine"] == "cpu":
             assert row["ok"]
