@@ -136,7 +136,7 @@ def _refuse_types(graph: keras.Model) -> None:
             )
         if (
             tensor.dtype == "bool"
-        ):  # a bundle holds numbers: neither JSON nor a phone's engine has others
+        ):  # neither a bundle's JSON nor a phone's engine has others than numbers
             raise ExportError(
                 f"input {tensor.name!r} of graph {graph.name!r} holds bool; a bundle takes numbers. Take "
                 "a mask as 0 and 1, keras.Input((T,), dtype='int32'), and make it one inside: "

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from helpers.layer_table.row import Row, chain, joined
+from helpers.layer_table.row import Row, chain, joined, refused
 from keras import layers as L
 from keras import ops
 
@@ -151,7 +151,7 @@ ROWS = [
     Row("several heads, any length, nothing looks ahead", lambda: chain((None, 8), mha(call={"use_causal_mask": True}))),
     Row("attention between two sequences", lambda: joined({"x": TOKENS, "memory": (5, 6)}, lambda x, memory: L.MultiHeadAttention(2, 4)(x, memory))),
     Row("attention with keys of their own", lambda: joined({"q": TOKENS, "v": (5, 6), "k": (5, 3)}, lambda q, v, k: L.MultiHeadAttention(2, 4)(q, v, k))),
-    Row("attention_mask as an input", lambda: joined({"x": TOKENS, "mask": (7, 7)}, lambda x, mask: L.MultiHeadAttention(2, 4)(x, x, attention_mask=mask), {"mask": "bool"})),
+    refused("attention_mask as a bool input", lambda: joined({"x": TOKENS, "mask": (7, 7)}, lambda x, mask: L.MultiHeadAttention(2, 4)(x, x, attention_mask=mask), {"mask": "bool"}), "input 'mask' .* holds bool; .* keras.ops.cast"),
     Row("attention_mask of whole numbers", lambda: joined({"x": TOKENS, "mask": (7, 7)}, lambda x, mask: L.MultiHeadAttention(2, 4)(x, x, attention_mask=mask, use_causal_mask=True), {"mask": "int32"}), high=2),
     Row("attention that hands out its shares", lambda: joined({"x": TOKENS}, lambda x: dict(zip(("y", "shares"), L.MultiHeadAttention(2, 4)(x, x, return_attention_scores=True), strict=True)))),
     Row("attention that skips padded words", lambda: chain(WORDS, L.Embedding(10, 8, mask_zero=True), mha(), dtype="int32")),

@@ -136,7 +136,7 @@ ROWS = [
     Row("batch norm of another axis", lambda: chain(SERIES, L.BatchNormalization(axis=1)), "BatchNormalization"),
     Row("Dot of sequences, of length 1", lambda: joined({"a": SERIES, "b": (4, 6)}, lambda a, b: L.Dot(axes=2, normalize=True)([a, b]))),
     Row("channels first", lambda: chain((3, 6, 8), L.Permute((2, 3, 1)), L.Conv2D(2, 3), L.Permute((3, 1, 2)))),
-    Row("bool input", lambda: joined({"x": VECTOR, "use": VECTOR}, lambda x, use: L.Dense(2)(x * ops.cast(use, "float32")), {"use": "bool"})),
+    refused("bool input", lambda: joined({"x": VECTOR, "use": VECTOR}, lambda x, use: L.Dense(2)(x * ops.cast(use, "float32")), {"use": "bool"}), "input 'use' .* holds bool; .* keras.ops.cast"),
     Row("whole numbers out", lambda: chain(VECTOR, lambda x: ops.cast(ops.round(x * 10), "int32")), "Round"),
     Row("float64 inside", lambda: chain(VECTOR, lambda x: ops.cast(ops.cast(x, "float64") * 3.0, "float32"), L.Dense(2)), "Cast Multiply Cast"),
 ]  # fmt: skip

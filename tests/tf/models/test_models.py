@@ -103,7 +103,7 @@ def test_registry_entry(entry):
     ]
     config = model.config_for(shape, entry.changes)
     judged = {ExplicitDensity: {"integer"}, LearnedCodec: {"fp32"}}
-    judged |= {LanguageModel: {"fp32", "integer"}, Classifier: {"fp16", "int8", "integer"}}
+    judged |= {LanguageModel: {"fp32", "int8", "integer"}, Classifier: {"fp16", "int8", "integer"}}
     kind = next((kind for kind in judged if issubclass(model, kind)), None)
     assert set(model(config).figure_of_merit.allowed_loss) == judged.get(kind, {"fp16", "int8"})
     assert config.shape[-1] == shape[-1]
