@@ -254,6 +254,7 @@ REGISTERED = {
     "models.pixelcnn": "PixelCNN",
     "models.pixelrnn": "PixelRNN",
     "models.sequence_labels": "SequenceLabels",
+    "models.sign_detector": "SignDetector",
     "models.stackgan": "StackGAN",
     "models.super_resolution": "SuperResolution",
     "models.unet": "UNet",
