@@ -94,7 +94,7 @@ def recipes(quick: bool) -> dict[str, dict[str, Any]]:
     """Return model -> arguments of `runs.default_settings`, for half of the cores; the longest first."""
     found = {
         # In so short a time the number of steps matters most: small batches, noise near the shown level.
-        "denoiser": {"minutes": 1.3, "batch": 4, "changes": {"noise": "gaussian:15-35"}},
+        "denoiser": {"minutes": 1.1, "batch": 4, "changes": {"noise": "gaussian:15-35"}},
         "pixelcnn": {"minutes": 0.6},
         # Half the default width, the digit as condition and larger steps: clear digits in half a minute.
         "dcgan": {
