@@ -120,6 +120,8 @@ def save_animation(pictures: Sequence[Path], path: str | Path, most: int = 48) -
 
 def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
     """Plot every loss of metrics.jsonl (one record or more) over the epochs, validation dashed."""
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
     figure, axes = _figure(title)
     epochs = [record["epoch"] for record in records]
     place = ("epoch", "step", "seconds")
@@ -132,9 +134,15 @@ def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
             axes.plot(epochs, values, ".--", color=line.get_color(), label=f"{name}, validation")
     if all(record[name] > 0 for record in records for name in names):
         axes.set_yscale("log")
-    axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False)
+        low, high = (
+            axes.get_ylim()
+        )  # within a decade or so there is room for the numbers between its ends
+        between = StrMethodFormatter("{x:g}") if high < 20 * low else NullFormatter()
+        axes.yaxis.set_minor_formatter(between)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set(xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
     return figure
 
 
