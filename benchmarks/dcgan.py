@@ -10,7 +10,8 @@ FID: Frechet distance between features of 10,000 samples and of the 60,000 train
 samples that lie where training images lie; recall: share of training images that lie where samples do. The features are those
 of a classifier trained here on its own, apart from any generator, and kept in --judge
 (benchmarks/parts/digit_judge.py). The test images, judged in the same way, are what a perfect generator would reach:
-no goal that is held means more than the distance from them. A run that was trained before is judged with --run.
+no goal that is held means more than the distance from them. A run that was trained before is judged with --run and
+its --minutes.
 """
 
 import sys
@@ -36,6 +37,8 @@ def main() -> int:
     p.add_argument("--runs", type=Path, help="keep the run folders here")
     p.add_argument("--run", type=Path, help="judge this run of --minutes, and train none")
     args = p.parse_args()
+    if args.run and len(args.minutes) != 1:
+        p.error("--run takes one --minutes")
 
     from dimaging_tf.quiet import load_tensorflow
 

@@ -13,9 +13,7 @@ PUBLISHED = {
     ("vae", "importance-weighted bound"): "86.76, another binarisation, 5000 samples, test split (arXiv 1509.00519)",
     ("certificate", "certified at .3, whole numbers"): "91.95, IBP (arXiv 1810.12715)",
     ("certificate", "certified at .3, float32"): "91.95, IBP (arXiv 1810.12715)",
-    ("dcgan", "FID"): "none with this judge: it compares runs of this page only",
-    ("stackgan", "feature FID"): "none with this judge: it compares runs of this page only",
-    ("unet", "membrane F1"): "none on these slices; .884 in 12 minutes by a user of plain settings",
+    ("unet", "membrane F1"): "none on these slices",
 }  # fmt: skip
 """Keys are the names of results and beginnings of figures; the longest beginning that fits counts."""
 
