@@ -19,6 +19,7 @@ image: float32 [B, H, W, C] in [0, 1]; logits: float32 [B, classes]; label: int3
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -92,9 +93,9 @@ def build_certified(config: Config) -> keras.Model:
     return keras.Model(image, {"logits": logits}, name="classifier")
 
 
-def without_norms(network: keras.Model, config: Config) -> keras.Model:
-    """Return the same function without batch norms, which become factors and offsets of the kernels."""
-    plain, weights = build_certified(replace(config, normalise=False)), []
+def folded_weights(network: keras.Model) -> list[np.ndarray]:
+    """Return the weights of the same function without batch norms: factors and offsets of the kernels."""
+    weights: list[np.ndarray] = []
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             factor = np.asarray(layer.gamma) / np.sqrt(layer.moving_variance + layer.epsilon)
@@ -102,8 +103,7 @@ def without_norms(network: keras.Model, config: Config) -> keras.Model:
             weights.append(np.asarray(layer.beta) - factor * np.asarray(layer.moving_mean))
         else:
             weights += layer.get_weights()
-    plain.set_weights(weights)
-    return plain
+    return weights
 
 
 @keras.saving.register_keras_serializable("dimaging")
@@ -154,11 +154,17 @@ class IntervalTraining(classifier.Classifier):
             "certified": _certified(label, worst),
         })  # fmt: skip
 
+    @cached_property
+    def _plain(self) -> keras.Model:
+        """The network without batch norms, built once; a cached property, so that Keras saves no copy."""
+        return build_certified(replace(self.config, normalise=False))
+
     def graphs(self):
-        """Return {"classifier": image -> logits}, without batch norms."""
-        if any(isinstance(x, layers.BatchNormalization) for x in self.network.layers):
-            return {"classifier": without_norms(self.network, self.config)}
-        return super().graphs()
+        """Return {"classifier": image -> logits}, without batch norms; they are folded anew at each call."""
+        if not self.config.normalise:
+            return super().graphs()
+        self._plain.set_weights(folded_weights(self.network))
+        return {"classifier": self._plain}
 
     def objective(self):
         """Return nothing: the loss is in `train_step`."""

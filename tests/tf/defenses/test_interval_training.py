@@ -57,6 +57,25 @@ def test_no_image_inside_passes_the_bounds(thresholds, normalise):
         np.testing.assert_allclose(still, z - z[rows, y][:, None], atol=1e-5)
 
 
+def test_one_network_without_norms_follows_the_weights_and_is_not_saved(tmp_path):
+    keras.utils.set_random_seed(2)
+    model = IntervalTraining(Config(**SMALL))
+    saved = len(model.weights)
+    x = np.random.default_rng(3).random((4, 8, 8, 1), np.float32)
+    deployed = model.graphs()["classifier"]
+    model.network.set_weights([w + np.float32(0.1) for w in model.network.get_weights()])
+    assert model.graphs()["classifier"] is deployed
+    np.testing.assert_allclose(deployed(x)["logits"].numpy(), model.call(x).numpy(), atol=1e-4)
+    assert len(model.weights) == saved
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(again.weights) == saved
+    np.testing.assert_array_equal(again.call(x).numpy(), model.call(x).numpy())
+    np.testing.assert_array_equal(
+        again.run("classifier", image=x)["logits"], model.run("classifier", image=x)["logits"]
+    )
+
+
 def test_it_learns_to_be_certified():
     keras.utils.set_random_seed(0)
     digits = data.load("digits")
