@@ -9,8 +9,11 @@ are those of the edge, on the fp32 file; --data is an archive of x, y and track,
 
 "PGD on one view" takes 40 steps at most and is done when the view from the front is misread with a probability of
 .9: as sure as the iguana has to be. Beside it stand PGD that is done as soon as that view is misread, and PGD that
-goes on to the last step whatever it has reached. A detector of eight of the signs, whose scenes have them in front
-of photographs, is attacked too, so that stop signs vanish: parts/sign_detector.py.
+goes on to the last step whatever it has reached. The attacks over views take 60 steps of 8 views each.
+
+A detector of eight of the signs, whose scenes have them in front of photographs, is attacked too, so that stop signs
+vanish: in 40 steps at most, on one view or over 6 views (parts/sign_detector.py). It is also shown the signs that
+were attacked for the classifier, and the same signs as they were.
 """
 
 import os
@@ -139,7 +142,7 @@ def main() -> int:
     if args.pictures:
         draw(args.pictures, attacked, maps, oracle, y, camera)
     eight = sign_detector.GTSRB if args.data else tuple(range(8))
-    foreign = {
+    foreign = {"the classifier's signs, clean": detectable(x, y, eight)} | {
         f"signs attacked for the classifier, {name}": detectable(attacked[name], y, eight)
         for name in ("PGD on one view", "EOT")
     }

@@ -49,9 +49,7 @@ oracle = attacks.of_bundle(bundle)
 
 def detect(images: np.ndarray) -> list[list[detection.Found]]:
     """What the exported file finds in each scene."""
-    maps = bundle.run("detector", image=images)
-    pairs = zip(maps["scores"], maps["boxes"], strict=True)
-    return [detection.read(*pair, sign_detector.STRIDE) for pair in pairs]
+    return detection.read_maps(bundle.run("detector", image=images), sign_detector.STRIDE)
 
 
 # Four plates of a stop sign, each with wear of its own, in front of photographs that were not learnt from.

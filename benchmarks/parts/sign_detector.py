@@ -27,7 +27,7 @@ def judge(
 ) -> None:  # fmt: skip
     """Add the detector's rows. train, valid: plates float32 [N, 32, 32, 3] and classes, 1 to 8.
 
-    foreign: signs that were attacked for another network, name -> (plates, classes).
+    foreign: signs that were attacked for another network, and the same clean, name -> (plates, classes).
     """
     from dimaging_edge import attacks, open_bundle
     from dimaging_export import export
@@ -62,8 +62,7 @@ def judge(
     def detector(precision: str) -> Any:
         def detect(images: np.ndarray) -> list:
             maps = bundles[precision].run("detector", image=images)
-            pairs = zip(maps["scores"], maps["boxes"], strict=True)
-            return [detection.read(*pair, sign_detector.STRIDE) for pair in pairs]
+            return detection.read_maps(maps, sign_detector.STRIDE)
 
         return detect
 
@@ -87,7 +86,7 @@ def judge(
         "over views, to vanish": lambda: attacks.robust(
             oracle, plates, y, gone, views, steps=steps, front=front
         ),
-        "over views, twice as far": lambda: attacks.robust(
+        "over views, eps doubled": lambda: attacks.robust(
             oracle, plates, y, wide, views, steps=steps, front=front
         ),
         "over views, to be another": lambda: attacks.robust(

@@ -7,7 +7,7 @@ A score is the logit of a class against nothing, so 0 is the threshold. A box in
 pixels from the middle of its cell to the top, left, bottom and right edge.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,6 +44,12 @@ def read(scores: np.ndarray, boxes: np.ndarray, stride: int) -> list[Found]:
         if all(overlap(box, other.box) < OVERLAP / 2 for other in kept):
             kept.append(Found(int(label[row, column]), float(strongest[row, column]), box))
     return kept
+
+
+def read_maps(maps: Mapping[str, np.ndarray], stride: int) -> list[list[Found]]:
+    """Return what maps {"scores": [N, h, w, classes], "boxes": [N, h, w, 4]} show in each image."""
+    pairs = zip(maps["scores"], maps["boxes"], strict=True)
+    return [read(scores, boxes, stride) for scores, boxes in pairs]
 
 
 def truth(mask: np.ndarray) -> list[Found]:

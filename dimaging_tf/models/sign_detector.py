@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from dimaging_tf.data.labels import check_classes
+from dimaging_tf.data.labels import check_classes, class_settings
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit, check_strides
 from dimaging_tf.evaluation import detection
 from dimaging_tf.training.steps import descend
@@ -98,10 +98,7 @@ class SignDetector(DeployableModel):
     @classmethod
     def settings_for(cls, dataset):
         """Return the number of the data's classes and their names, where it has any."""
-        if dataset.classes:
-            return {"classes": len(dataset.classes), "names": dataset.classes}
-        label = dataset.train.label
-        return {} if label is None else {"classes": max(int(label.max()) + 1, 2)}
+        return class_settings(dataset, "pixel")
 
     def check_data(self, dataset):
         """DataError unless every image has a mask of classes."""
@@ -161,18 +158,12 @@ class SignDetector(DeployableModel):
         """Return the F1 score in percent; ValueError without masks."""
         if label is None:
             raise ValueError("sign_detector: the score needs masks. Received: label=None")
-        maps = run("detector", image=image)
-        found = [
-            detection.read(s, b, STRIDE) for s, b in zip(maps["scores"], maps["boxes"], strict=True)
-        ]
+        found = detection.read_maps(run("detector", image=image), STRIDE)
         return detection.f1(found, [detection.truth(mask) for mask in label])
 
     def detect(self, image: np.ndarray) -> list[list[detection.Found]]:
         """Return the signs in each of the images float32 [N, H, W, C]."""
-        maps = self.run("detector", image=image)
-        return [
-            detection.read(s, b, STRIDE) for s, b in zip(maps["scores"], maps["boxes"], strict=True)
-        ]
+        return detection.read_maps(self.run("detector", image=image), STRIDE)
 
     def picture(self, image, label=None, seed=0):
         """Return rows: images, and the same with the boxes of what was found in white."""

@@ -23,6 +23,9 @@ def maps(*cells):
 def test_a_cell_above_nothing_is_a_sign_and_its_neighbours_are_the_same_one():
     scores, boxes = maps((1, 1, 2, 3.0), (1, 2, 2, 1.0), (3, 3, 1, 0.5), (0, 3, 3, -0.1))
     first, second = detection.read(scores, boxes, 8)
+    both = {"scores": np.stack([np.full_like(scores, -5), scores]), "boxes": np.stack([boxes] * 2)}
+    nothing, again = detection.read_maps(both, 8)
+    assert (nothing, [f.label for f in again]) == ([], [2, 1])
     assert (first.label, first.score) == (2, 3.0)
     np.testing.assert_array_equal(first.box, [2, 2, 22, 22])
     assert second.label == 1
