@@ -11,10 +11,10 @@ plates: float32 [N, h, w, 3] in [0, 1], square boards of any size; scenes: float
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from dimaging_edge.common.camera import Camera, View, blur_matrix
+from dimaging_edge.common.camera import Camera, View, blur_matrix, both_axes
 from dimaging_edge.common.projection import Pose, Projection
 
 from dimaging_tf.errors import DataError
@@ -90,10 +90,6 @@ class SceneCamera(Camera):
                 f"received {list(np.shape(self.photographs))}"
             )
 
-    def at(self, distance: float, yaw: float) -> "SceneCamera":
-        """Return the same camera at one distance and one angle: a cell of a map."""
-        return replace(self, distance=(distance, distance), yaw=(yaw, yaw))
-
     def __call__(self, rng: np.random.Generator) -> View:
         """Draw a picture with one plate in it."""
         return self.located(rng)[0]
@@ -126,10 +122,10 @@ class SceneCamera(Camera):
         quality = int(rng.integers(self.quality[0], self.quality[1] + 1))
 
         def finish(seen: np.ndarray) -> np.ndarray:
-            seen = self._sensor(_blurred(lens, seen), np.random.default_rng(seed))
+            seen = self._sensor(both_axes(lens, seen), np.random.default_rng(seed))
             return self.codec(seen, quality) if self.codec is not None else seen
 
-        return scene, finish, lambda gradient: _blurred(lens.T, gradient)
+        return scene, finish, lambda gradient: both_axes(lens.T, gradient)
 
 
 class Where:
@@ -154,7 +150,8 @@ class Where:
         self.wide = wide
         """Pixels a side of the plate, if it were seen from the front."""
         self.top, self.left = (round(m - self._window / 2) for m in self.middle)
-        self.size = (1, 1)
+        self.size = (camera.plate, camera.plate)
+        """Rows and columns of the plates that were seen last; of a gradient before any, the camera's own."""
         self._cache: dict[tuple[int, int], Placed] = {}
 
     def beside(self, other: "Where") -> bool:
@@ -168,10 +165,3 @@ class Where:
             projection = Projection(self.pose, size, (self._window, self._window))
             self._cache[size] = Placed(projection, self.top, self.left)
         return self._cache[size]
-
-
-def _blurred(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return [N, H, W, C] with a matrix [H, H] applied along height and width."""
-    for axis in (1, 2):
-        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
-    return x

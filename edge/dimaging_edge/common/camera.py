@@ -12,7 +12,7 @@ images: float32 [N, H, W, C] in [0, 1], of any size; a View returns [N, side, si
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Camera:
     quality: tuple[int, int] = (50, 95)
     """Least and largest quality of the JPEG, 1 to 100."""
 
-    def at(self, distance: float, yaw: float) -> "Camera":
+    def at(self, distance: float, yaw: float) -> Self:
         """The same camera at one distance and one angle: a cell of a map."""
         return replace(self, distance=(distance, distance), yaw=(yaw, yaw))
 
@@ -98,15 +98,15 @@ class Camera:
         def apply(x: np.ndarray) -> np.ndarray:
             sizes[:] = [(x.shape[1], x.shape[2])]
             seen = projection(sizes[0]).apply(x * light, behind * float(light))
-            seen = _both(lens, seen)
+            seen = both_axes(lens, seen)
             seen = self._sensor(seen, np.random.default_rng(seed))
             if self.codec is not None:
                 seen = self.codec(seen, quality)
-            return _both(enlarge, seen).astype(np.float32)
+            return both_axes(enlarge, seen).astype(np.float32)
 
         def back(gradient: np.ndarray) -> np.ndarray:
             size = sizes[0] if sizes else (self.side, self.side)
-            return projection(size).back(_both(whole.T, gradient)) * light
+            return projection(size).back(both_axes(whole.T, gradient)) * light
 
         return View(apply, back)
 
@@ -119,8 +119,8 @@ class Camera:
         return np.rint(noisy.clip(0, 1) * 255).astype(np.float32) / np.float32(255)
 
 
-def _both(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """A matrix [h, H] applied to height and width of [N, H, H, C]."""
+def both_axes(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Images [N, H, H, C] with a matrix [h, H] applied along height and width: [N, h, h, C]."""
     for axis in (1, 2):
         x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
     return x

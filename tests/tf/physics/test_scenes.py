@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from dimaging_tf.data import sign_scenes
 from dimaging_tf.errors import DataError
@@ -57,6 +58,14 @@ def test_gradients_go_back_by_the_transpose(size):
     assert after - before == pytest.approx(expected, abs=0.3)  # 8 bits of 7,000 values
 
 
+def test_a_gradient_before_any_plate_has_the_size_of_the_camera():
+    view = SceneCamera(side=48, plate=24)(np.random.default_rng(2))
+    gradient = view.back(np.ones((1, 48, 48, 3), np.float32))
+    assert gradient.shape == (1, 24, 24, 3)
+    view.apply(np.zeros((1, 24, 24, 3), np.float32))
+    np.testing.assert_array_equal(view.back(np.ones((1, 48, 48, 3), np.float32)), gradient)
+
+
 def test_the_same_seed_gives_the_same_scene():
     camera = SceneCamera(side=48, plate=24)
     first, again, other = (camera(np.random.default_rng(n)).apply(PLATE) for n in (1, 1, 2))
@@ -77,8 +86,10 @@ def test_scenes_hold_each_class_once_and_some_hold_none():
     assert (len(scenes.train), len(scenes.valid)) == (24, 6)
     assert scenes.classes[:2] == ("nothing", "stop")
     label = np.asarray(scenes.train.label)
-    kinds = [len(np.unique(mask[mask > 0])) for mask in label]
-    assert set(kinds) == {0, 1, 2}
+    kinds = [np.unique(mask[mask > 0]) for mask in label]
+    assert {len(kind) for kind in kinds} == {0, 1, 2}
+    for mask, kind in zip(label, kinds, strict=True):
+        assert [ndimage.label(mask == k)[1] for k in kind] == [1] * len(kind)
     assert label.max() <= 8
     again = sign_scenes.load_sign_scenes(48, seed=1, scenes=(24, 6))
     np.testing.assert_array_equal(again.train.x, scenes.train.x)
