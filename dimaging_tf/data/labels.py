@@ -32,40 +32,29 @@ def check_classes(
     """
     for split in (dataset.train, dataset.valid):
         if split.label is None or split.label_kind != kind:
-            found = "no labels" if split.label is None else f"one a {split.label_kind}"
+            article = "an" if split.label_kind == "example" else "a"
+            found = "no labels" if split.label is None else f"one {article} {split.label_kind}"
             found += f" ({dataset.unlabelled})" if dataset.unlabelled else ""
             raise DataError(
                 f"{model}: it learns from one label {of}; {dataset.name} has {found}. {mend}"
             )
-        low, high = split.label.min(), split.label.max()
+        low, high = int(split.label.min()), int(split.label.max())
         if low < 0 or high >= classes:
+            named = f", of {', '.join(dataset.classes[:5])}" if dataset.classes else ""
             raise DataError(
-                f"{model}: the labels of {dataset.name} reach from {low} to {high}; expected 0 to "
-                f"{classes - 1}. Number the classes 0, 1, 2, ..., or --set classes={high + 1}"
+                f"{model}: the labels of {dataset.name} reach from {low} to {high}{named}; expected 0 to "
+                f"{classes - 1}. Number the classes 0, 1, 2, ..., or --set classes="
+                f"{max(len(dataset.classes), high + 1)}"
             )
 
 
 def check_condition(model: str, dataset: "Dataset", classes: int) -> None:
-    """DataError unless every image has one label of 0 to classes - 1, for a model that draws classes.
-
-    model: its name.
-    """
-    for split in (dataset.train, dataset.valid):
-        label = split.label
-        if label is None or label.ndim != 1:
-            why = f" ({dataset.unlabelled})" if dataset.unlabelled else ""
-            raise DataError(
-                f"{dataset.name} has no class labels{why}, and {model} with classes={classes} "
-                "needs one for each image; take --set classes=0, or a folder with one folder a class"
-            )
-        low, high = int(label.min()), int(label.max())
-        if not 0 <= low <= high < classes:
-            count = max(len(dataset.classes), high + 1)
-            named = f", of {', '.join(dataset.classes[:5])}" if dataset.classes else ""
-            raise DataError(
-                f"{dataset.name} has labels {low} to {high}{named}; expected 0 to {classes - 1}: "
-                f"--set classes={count}"
-            )
+    """Raise DataError unless every image has a label of 0 to classes - 1, for a model that draws classes."""
+    mend = (
+        f"With classes={classes} it draws classes; take --set classes=0, "
+        "or a folder with one folder a class"
+    )
+    check_classes(model, dataset, classes, "an image", mend)
 
 
 def chosen_classes(model: str, n: int, classes: int, label: Any = None) -> np.ndarray:

@@ -252,7 +252,7 @@ class Few:
     name, classes, unlabelled = "digits", (), ""
 
     class train:
-        x, label = np.zeros((60, 8, 8, 1)), np.arange(60)
+        x, label, label_kind = np.zeros((60, 8, 8, 1)), np.arange(60), "example"
 
     valid = train
 
@@ -289,7 +289,7 @@ class Few:
         ),
         (
             lambda: GAN(Config(**TINY, classes=10)).check_data(Few),
-            "digits has labels 0 to 59; expected 0 to 9: --set classes=60",
+            "the labels of digits reach from 0 to 59; expected 0 to 9. Number the classes 0, 1, 2, ..., or --set classes=60",
         ),
     ],
 )

@@ -75,7 +75,7 @@ class Digits:
     name, classes, unlabelled = "digits", (), ""
 
     class train:
-        image, label = np.zeros((60, 8, 8, 1)), None
+        image, label, label_kind = np.zeros((60, 8, 8, 1)), None, None
 
     valid = train
 
@@ -89,7 +89,8 @@ class Digits:
         (lambda: TOLD.condition_of(None), "classes=3 needs labels: fit(images, labels)"),
         (
             lambda: TOLD.check_data(Digits),
-            "digits has no class labels, and gan with classes=3 needs one for each image",
+            "gan: it learns from one label an image; digits has no labels. With classes=3 it draws classes; "
+            "take --set classes=0, or a folder with one folder a class",
         ),
         (lambda: Config(latent_dim=0), "latent_dim must be 1 or more. Received: 0"),
         (lambda: DCGANConfig(shape=(30, 30, 1)), "doubled a few times, such as 28, 32"),

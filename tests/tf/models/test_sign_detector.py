@@ -110,8 +110,10 @@ def test_settings_come_from_the_data():
     scenes = Dataset("s", split, split, "", "", "", classes=("nothing", "stop", "yield"))
     assert SignDetector.settings_for(scenes) == {"classes": 3, "names": scenes.classes}
     assert SignDetector.settings_for(replace(scenes, classes=())) == {"classes": 3}
+    of_images = Split(scene, np.array([0, 5], np.int32))
+    assert SignDetector.settings_for(Dataset("s", of_images, of_images, "", "", "")) == {}
     SignDetector(Config((16, 16, 3), classes=3)).check_data(scenes)
-    words = "it learns from one label a pixel; digits has one a example. Put NAME_mask.png"
+    words = "it learns from one label a pixel; digits has one an example. Put NAME_mask.png"
     with pytest.raises(DataError, match=words):
         SignDetector(Config((16, 16, 3))).check_data(data.load("digits"))
 
