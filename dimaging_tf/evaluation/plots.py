@@ -19,8 +19,7 @@ def grid(
     White gaps of `gap` pixels separate them. rows: what each row shows, written to its left; (): nothing.
     scale: pixels of the picture for a pixel of a cell; None: as many as make small cells READABLE.
     """
-    scale = scale or max(1, READABLE // max(cells.shape[2:4]))
-    pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
+    pixels = enlarged(cells, scale or max(1, READABLE // max(cells.shape[2:4])))
     margins = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
     padded = np.pad(pixels, margins, constant_values=255)
     count, columns, height, width, channels = padded.shape
@@ -29,6 +28,11 @@ def grid(
         return whole
     names = _row_names([*rows, *[""] * count][:count], height)
     return np.concatenate([names[..., None].repeat(channels, -1), whole], 1)
+
+
+def enlarged(cells: np.ndarray, scale: int) -> np.ndarray:
+    """Return cells [rows, columns, h, w, C] in [0, 1] as uint8, each of their pixels `scale` pixels a side."""
+    return np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
 
 
 def _row_names(rows: Sequence[str], height: int) -> np.ndarray:
@@ -43,22 +47,6 @@ def _row_names(rows: Sequence[str], height: int) -> np.ndarray:
         place = (width - gap, (number + 0.5) * height)
         draw.text(place, row, fill=0, font=font, anchor="rm")
     return np.asarray(picture)
-
-
-CLASS_COLOURS = np.array(
-    [(230, 60, 40), (40, 150, 230), (60, 190, 80), (240, 200, 40), (170, 80, 200), (60, 200, 200)]
-) / np.float32(255)
-"""Colours of the classes 1, 2, ... over an image, as `dimaging-edge run --over` paints them; they repeat."""
-
-
-def classes_over(image: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return images [N, H, W, C] in [0, 1] with classes int [N, H, W] in half-transparent colour, in RGB.
-
-    Class 0, the background, is left as it is. Of images that are not RGB the first channel is shown, in grey.
-    """
-    shown = image if image.shape[-1] == 3 else image[..., :1].repeat(3, -1)
-    colour = CLASS_COLOURS[(np.maximum(label, 1) - 1) % len(CLASS_COLOURS)]
-    return np.where(label[..., None] > 0, 0.5 * shown + 0.5 * colour, shown).astype(np.float32)
 
 
 def tile(images: np.ndarray) -> np.ndarray:

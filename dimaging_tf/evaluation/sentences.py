@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dimaging_tf.evaluation.plots import enlarged
+
 _WIDEST = 192
 """Pixels to which a small cell is enlarged, so that a sentence has room below it."""
 
@@ -24,7 +26,7 @@ def grid_with_sentences(
             f"Received: {len(sentences)}"
         )
     scale = scale or max(1, _WIDEST // width)
-    pixels = np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
+    pixels = enlarged(cells, scale)
     if channels == 1:
         pixels = pixels.repeat(3, -1)
     wide = width * scale

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+from dimaging_edge.common.class_colours import classes_over
 from keras import layers
 
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
-from dimaging_tf.evaluation import metrics, plots
+from dimaging_tf.evaluation import metrics
 from dimaging_tf.layers.padding import CropLike, PadToMultiple
 from dimaging_tf.training.segmentation import LOSSES, SegmentationLoss
 
@@ -264,4 +265,4 @@ class UNet(DeployableModel):
         labels = [none, result["probabilities"].argmax(-1)]
         if label is not None:
             labels.append(self.output_crop(label[:8]))
-        return np.stack([plots.classes_over(image, one) for one in labels])
+        return np.stack([classes_over(image, one) for one in labels])

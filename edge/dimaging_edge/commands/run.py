@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from dimaging_edge.bundle.open import Bundle
     from dimaging_edge.bundle.schema import Graph
 
-COLOURS = (
-    (230, 60, 40),
-    (40, 150, 230),
-    (60, 190, 80),
-    (240, 200, 40),
-    (170, 80, 200),
-    (60, 200, 200),
-)
-"""Colours of the classes 1, 2, ... over an image, RGB; they repeat. Class 0 is the background."""
-
 
 def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser], None]) -> None:
     """Describe the verb to the parser of `dimaging-edge`."""
@@ -96,6 +86,8 @@ def _over(
     """Return for each output of classes, [1, H, W, K], the first image with its classes in colour."""
     import numpy as np
 
+    from dimaging_edge.common.class_colours import classes_over
+
     known = {t.name: t for t in graph.inputs if t.layout == "NHWC" and t.name in inputs}
     images = [inputs[name][0] for name in known]
     found = {}
@@ -104,22 +96,9 @@ def _over(
         fits = [x for x in images if x.shape[:2] == value.shape[1:3] and x.shape[-1] in (1, 3)]
         if tensor.layout == "NHWC" and value.shape[-1] > 1 and fits:
             image = fits[0] / np.float32(255) if fits[0].dtype == np.uint8 else fits[0]
-            found[tensor.name] = overlay(image.astype(np.float32), value[0])
+            found[tensor.name] = classes_over(image.astype(np.float32), value[0].argmax(-1))
     if not found:
         raise InputError(
             f"--over: graph {graph.name!r} gives no classes a pixel of its image's size, [N, H, W, classes]"
         )
     return found
-
-
-def overlay(image: "np.ndarray", scores: "np.ndarray") -> "np.ndarray":
-    """Return an image [H, W, 1 or 3] in [0, 1] with the class of the largest score in colour, [H, W, 3].
-
-    scores: [H, W, classes]. Half of the image shows through; class 0 is left as it is.
-    """
-    import numpy as np
-
-    label = scores.argmax(-1)
-    colours = np.array(COLOURS, np.float32)[(np.maximum(label, 1) - 1) % len(COLOURS)] / 255
-    shown = np.broadcast_to(image, (*image.shape[:2], 3))
-    return np.where(label[..., None] > 0, 0.5 * shown + 0.5 * colours, shown).astype(np.float32)

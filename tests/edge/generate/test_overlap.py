@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from dimaging_edge import open_bundle
 from dimaging_edge.commands.main import main
-from dimaging_edge.commands.run import COLOURS, overlay
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.generate.overlap import run_tiled
 from PIL import Image
@@ -80,10 +79,3 @@ def test_the_command_runs_in_tiles(toy: Path, tmp_path: Path, capsys) -> None:
     noise = ["run", str(toy), "decoder", "--input", f"z={tmp_path / 'z.npy'}", "--over"]
     assert main([*noise, "--out", str(tmp_path / "over")]) == 1
     assert "--over: graph 'decoder' gives no classes a pixel" in capsys.readouterr().err
-
-
-def test_classes_lie_in_colour_over_the_image() -> None:
-    image = np.full((1, 3, 1), 0.4, np.float32)
-    scores = np.eye(3, dtype=np.float32)[None]  # the pixels are of class 0, 1, 2
-    expected = [[0.4] * 3, *(0.2 + 0.5 * np.array(COLOURS[k]) / 255 for k in (0, 1))]
-    np.testing.assert_allclose(overlay(image, scores)[0], expected, rtol=1e-6)

@@ -36,15 +36,6 @@ def test_a_class_has_a_row():
     np.testing.assert_allclose(cells[:, :, 0, 0, 0] * 3, [[0, 0, 0], [1, 1, 3], [2, 2, 3]])
 
 
-def test_classes_colour_an_image_and_the_background_does_not():
-    image = np.full((1, 2, 2, 1), 0.4)
-    found = plots.classes_over(image, np.array([[[0, 1], [2, 7]]]))
-    assert found.shape == (1, 2, 2, 3)
-    np.testing.assert_allclose(found[0, 0, 0], 0.4)
-    np.testing.assert_allclose(found[0, 0, 1], 0.2 + 0.5 * plots.CLASS_COLOURS[0], rtol=1e-6)
-    np.testing.assert_allclose(found[0, 1, 1], found[0, 0, 1])  # the colours repeat
-
-
 def test_tile_is_as_square_as_it_can_be():
     assert plots.tile(np.zeros((7, 4, 4, 1))).shape == (3, 3, 4, 4, 1)
     assert plots.tile(np.zeros((7, 4, 4, 1)))[2, 1].min() == 1
