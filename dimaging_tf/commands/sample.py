@@ -16,7 +16,10 @@ def sample(
     out: Annotated[
         Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")
     ] = None,
-    n: Annotated[int, typer.Option(min=1, help="Pictures, where the model generates.")] = 64,
+    n: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pictures, where the model generates.  [default: 64]"),
+    ] = None,
     seed: Seed = 0,
     reconstruct: Annotated[
         int | None,
@@ -25,7 +28,9 @@ def sample(
     attribute: Annotated[
         str | None, typer.Option(help="Add and take away an attribute: glasses, or a label.")
     ] = None,
-    strength: Annotated[float, typer.Option(help="How much of the attribute.")] = 1.0,
+    strength: Annotated[
+        float | None, typer.Option(help="How much of the attribute.  [default: 1]")
+    ] = None,
     analogy: Annotated[
         str | None, typer.Option(help="Add pictures by number, as '3,7 - 1 + 20,21'.")
     ] = None,
@@ -58,6 +63,20 @@ def sample(
     from dimaging_tf.evaluation import plots
     from dimaging_tf.training import runs
 
+    given = {
+        "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
+        "interpolate": interpolate, "traverse": traverse,
+    }  # fmt: skip
+    asked = [f"--{name}" for name, value in given.items() if value is not None]
+    if strength is not None and attribute is None:
+        raise UserError(
+            f"--strength is of --attribute; give both, or neither. Received: --strength {strength:g}"
+        )
+    if n is not None and asked:
+        raise UserError(
+            f"--n is the number of samples, which {asked[0]} draws none of; leave one of them out. "
+            f"Received: --n {n}"
+        )
     load_tensorflow()
     model, words = runs.load_model(run), None
     classes = getattr(model.config, "classes", 0) if model.draws else 0
@@ -67,20 +86,22 @@ def sample(
             f"{model_name(run)} has no classes to draw; leave --label out, or train it with --set classes=N"
         )
     number = None if label is None else class_number(label, classes, names)
-    given = {
-        "reconstruct": reconstruct, "attribute": attribute, "analogy": analogy,
-        "interpolate": interpolate, "traverse": traverse,
-    }  # fmt: skip
+    if n is not None and not model.draws:
+        raise UserError(
+            f"{model_name(run)} draws no samples, it is shown on validation images; leave --n out. "
+            f"Received: --n {n}"
+        )
     rows: tuple[str, ...] = ()
-    if any(value is not None for value in given.values()):
+    if asked:
         from dimaging_tf.commands import latent_pictures
 
         cells, rows = latent_pictures.latent_picture(
-            model, runs.read_settings(run), seed=seed, label=number, strength=strength,
+            model, runs.read_settings(run), seed=seed, label=number,
+            strength=1.0 if strength is None else strength,
             say=typer.echo, **given,
         )  # fmt: skip
     elif model.draws:
-        images = model.sample(n, seed=seed, **({} if number is None else {"label": number}))
+        images = model.sample(n or 64, seed=seed, **({} if number is None else {"label": number}))
         if classes and number is None:
             cells, rows = plots.tile_classes(images, classes), class_labels(classes, names)
         else:

@@ -199,9 +199,14 @@ class ExplicitDensity(DeployableModel):
 
         noise       uniform [n, H, W, likelihood.noise] in (0, 1), by default from `seed`
         condition   [n, ...], by default `default_condition`
-        label       instead of a condition: a class for all images, or an array int [n]
+        label       instead of a condition: a class for all images, or an array int [n]; ValueError for both
         canvas      [n, H, W, C] on the alphabet, kept where mask [n, H, W, 1] is 1
         """
+        if condition is not None and label is not None:
+            raise ValueError(
+                f"{self.registry_name}: label stands instead of a condition; give one of them. "
+                f"Received: condition of shape {list(np.shape(condition))}, label={label!r}"
+            )
         shape = self.config.shape
         if noise is None:
             noise = uniform(np.random.default_rng(seed), (n, *shape[:2], self.likelihood.noise))

@@ -103,7 +103,6 @@ class Illumination(Captioner):
     """`compile(optimizer)`, `fit(phases, captions)`; `powers` is X, `caption(phases)` looks and says."""
 
     config_class = Config
-    picture_rows = ("phase", "all LEDs", "learned light")
     registry_name = "illumination"
     takes = (
         0.0,

@@ -164,9 +164,9 @@ class RunRecord(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Saves the model's `picture(x, label)`, if any, after each epoch as `samples/epoch-0001.png`.
+    """Saves the `picture(x, label)`, if any, of a DeployableModel after an epoch: `samples/epoch-0001.png`.
 
-    The model's `picture_rows`, if any, are the names that are written beside the picture's rows.
+    Its `sentences`, if any, are written below the cells; else its `picture_rows`, if any, beside the rows.
     """
 
     def __init__(self, folder: str | Path, x: np.ndarray, label: np.ndarray | None = None):
@@ -180,7 +180,7 @@ class SampleGrid(keras.callbacks.Callback):
         grid = self.model.picture(self.x, self.label)
         if grid is None:
             return
-        rows, words = getattr(self.model, "picture_rows", ()), self.model.sentences(self.x)
+        rows, words = self.model.picture_rows, self.model.sentences(self.x)
         save_grid(grid, self.folder / f"epoch-{epoch + 1:04d}.png", rows, sentences=words)
 
 

@@ -63,6 +63,14 @@ def test_receptive_field(stacks, blocks, missed):
     assert missed or seen[earlier, :earlier].all()
 
 
+def test_a_label_beside_a_condition_is_refused():
+    model = random_model(next(r for r in ROWS.values() if getattr(r, "classes", 0)))
+    condition = model.default_condition(2, 1)
+    words = r"label stands instead of a condition; give one of them. Received: .*\[2, 3\], label=1"
+    with pytest.raises(ValueError, match=words):
+        model.sample(2, condition=condition, label=1)
+
+
 @rows
 def test_fixed_point_is_the_sequential_sample(name):
     """Pixel after pixel, colour after colour, a whole forward pass each: the naive way."""
