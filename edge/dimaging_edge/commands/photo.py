@@ -232,11 +232,14 @@ def _attempt(work: Any, options: argparse.Namespace, source: Path, out: Path) ->
         return f"error: {source}: {error}", 1
 
 
-def _check_place(source: Path, out: Path, force: bool) -> None:
-    """Raise InputError where the work would replace a file, unless forced; its own source never goes."""
+def _check_place(source: Path | None, out: Path, force: bool) -> None:
+    """Raise InputError where the work would replace a file, unless forced; its own source never goes.
+
+    source: None where it is standard input.
+    """
     if not out.is_file():  # a device or a FIFO takes bytes and loses nothing
         return
-    if out.samefile(source):
+    if source is not None and out.samefile(source):
         raise InputError("it would be replaced by its own result; choose another -o")
     if not force:
         raise InputError(f"{out} is there already; --force replaces it, -o takes another place")

@@ -20,11 +20,12 @@ _PIECE = 1 << 14
 def show_as_it_arrives(
     options: argparse.Namespace,
     model_of: Callable[[argparse.Namespace, "Header"], "BundleModel"],
-    check_place: Callable[[Path, Path, bool], None],
+    check_place: Callable[[Path | None, Path, bool], None],
 ) -> int:
-    """Write OUT with one rung, with two and with all of them, a line for each; returns 0.
+    """Write OUT with one rung, with two and with all of them, a line for each; returns 0, or 1 for damage.
 
-    InputError unless there is one input and a file to write; CodecError as `decompress`.
+    InputError unless there is one input and a file to write, and for --preview; CodecError as `decompress`,
+    and with --keep-going only where nothing can be shown.
     """
     from dimaging_edge.photo.container import SIZE, read_header
     from dimaging_edge.photo.picture import write_picture
@@ -35,10 +36,16 @@ def show_as_it_arrives(
             "--progressive takes one file, or - for standard input, and -o FILE for the picture, such as: "
             "decompress - --progressive -o photo.png < photo.dimg"
         )
+    if options.preview is not None:
+        raise InputError(
+            f"--progressive shows every rung of detail, --preview {options.preview} only the first: "
+            "drop one of them"
+        )
     source, out = options.inputs[0], Path(options.out)
     if source != "-" and not Path(source).is_file():
         raise InputError(f"no file {source}")
-    check_place(Path(source), out, options.force or (source == "-" and not out.exists()))
+    check_place(None if source == "-" else Path(source), out, options.force)
+    code = 0
     with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as file:
         pieces = _pieces(file)
         start = b""
@@ -49,12 +56,16 @@ def show_as_it_arrives(
             start += piece
         model = model_of(options, read_header(start[:SIZE], options.max_pixels)[0])
         arriving = _after(start, pieces)
-        for rungs, photo in previews(
-            model, arriving, workers=options.workers or 1, most_pixels=options.max_pixels
-        ):
+        for rungs, photo, damage in previews(
+            model, arriving, keep_going=options.keep_going, workers=options.workers or 1,
+            most_pixels=options.max_pixels,
+        ):  # fmt: skip
             write_picture(photo, out, options.save_quality)
             print(f"{out}: {rungs} of 3 rungs", flush=True)
-    return 0
+            for words in damage:
+                print(f"damaged: {words}")
+            code = int(bool(damage))
+    return code
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

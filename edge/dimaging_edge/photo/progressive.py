@@ -1,7 +1,7 @@
 """A picture that is shown while its file arrives: a picture for each rung that is there, coarse to fine.
 
-    for rungs, photo in previews(model, arriving):      # arriving yields bytes, as a socket or a file does
-        show(photo)                                     # rungs 1, 2, then 3: the whole file, checked
+    for rungs, photo, damage in previews(model, arriving):  # arriving yields bytes, as a socket does
+        show(photo)  # rungs 1, 2, then 3: the whole file, checked
 
 A rung counts once it is there for every tile, so no picture shows a border between fine and coarse.
 """
@@ -9,7 +9,7 @@ A rung counts once it is there for every tile, so no picture shows a border betw
 from collections.abc import Iterable, Iterator
 
 from dimaging_edge.photo.codec import decompress
-from dimaging_edge.photo.container import MOST_PIXELS, RUNGS
+from dimaging_edge.photo.container import MOST_PIXELS, RUNGS, SIZE, read_header
 from dimaging_edge.photo.reading import rung_ends
 from dimaging_edge.photo.symbol_model import Photo, SymbolModel
 
@@ -18,24 +18,36 @@ def previews(
     model: SymbolModel,
     arriving: Iterable[bytes],
     *,
+    keep_going: bool = False,
     workers: int = 1,
     most_pixels: int = MOST_PIXELS,
-) -> Iterator[tuple[int, Photo]]:
-    """Yield (number of rungs, picture) each time that more rungs have arrived, at last the whole picture.
+) -> Iterator[tuple[int, Photo, list[str]]]:
+    """Yield (number of rungs, picture, damage) each time that more rungs have arrived, at last the whole.
 
-    Rungs that arrive with one piece of bytes are shown together. CodecError where the header is none of
-    ours, and at the end, as `decompress`, for a file that is damaged or was cut off.
+    Rungs that arrive with one piece of bytes are shown together. `damage` is [] but for the last picture of a
+    damaged file with `keep_going`, which says what is wrong with it. CodecError where the header is none of
+    ours, and at the end, as `decompress`, for a file that is damaged or was cut off. What arrives beyond the
+    size that the header states is not read: the file is damaged.
     """
     data, shown = bytearray(), 0
+    ends: list[int] = []
+    size: int | None = None
     for part in arriving:
         data += part
-        there = sum(end <= len(data) for end in rung_ends(data, most_pixels))
+        if size is None and len(data) >= SIZE:
+            size = read_header(bytes(data[:SIZE]), most_pixels)[1]
+        if size is not None and len(data) > size:
+            break
+        ends = ends or rung_ends(data, most_pixels)
+        there = sum(end <= len(data) for end in ends)
         if shown < there < len(RUNGS):
             shown = there
             photo, _ = decompress(
                 model, bytes(data), keep_going=True, rungs=there, workers=workers,
                 most_pixels=most_pixels,
             )  # fmt: skip
-            yield there, photo
-    photo, _ = decompress(model, bytes(data), workers=workers, most_pixels=most_pixels)
-    yield len(RUNGS), photo
+            yield there, photo, []
+    photo, damage = decompress(
+        model, bytes(data), keep_going=keep_going, workers=workers, most_pixels=most_pixels
+    )
+    yield len(RUNGS), photo, damage

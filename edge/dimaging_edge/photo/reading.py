@@ -1,5 +1,7 @@
 """The reader of a `.dimg` file, which checks each part; `container` and docs/format.md show the layout."""
 
+from itertools import accumulate
+
 from dimaging_edge.common.errors import CodecError
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.entropy.headers import AGAIN
@@ -72,12 +74,9 @@ def rung_ends(data: bytes | bytearray, most_pixels: int = MOST_PIXELS) -> list[i
             continue
         if len(data) < end or length != header.columns * header.rows * ENTRY.size:
             return []
-        ends = [end] * len(RUNGS)
-        for _, _, *pairs in ENTRY.iter_unpack(bytes(data[at + CHUNK.size : end])):
-            for rung, size in enumerate(pairs[0::2]):
-                for later in range(rung, len(RUNGS)):
-                    ends[later] += size
-        return ends
+        entries = ENTRY.iter_unpack(bytes(data[at + CHUNK.size : end]))
+        sizes = zip(*(pairs[0::2] for _, _, *pairs in entries), strict=True)  # of each rung
+        return list(accumulate(map(sum, sizes), initial=end))[1:]
     return []
 
 
