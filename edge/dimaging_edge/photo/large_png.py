@@ -24,6 +24,12 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 _HEAD = struct.Struct(">IIBBBBB")  # width, height, bits, colour type, three that are 0
 _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 """Samples of a pixel for each colour type that is read here."""
+_EXIF = b"Exif\0\0"
+"""What stands before EXIF wherever a `Photo` keeps it, as in a JPEG; the chunk of a PNG leaves it out."""
+_MOST_PROFILE = 1 << 24
+"""The most bytes of an ICC profile; a larger one is left out, as a damaged one is."""
+_MOST_KEYWORD = 80
+"""Bytes of a text of which its keyword is read: at most 79, and a zero."""
 _BAND, _PIECE = 128, 1 << 16
 
 
@@ -42,13 +48,13 @@ class Found:
 
     @property
     def suits(self) -> bool:
-        """Whether the picture is large, of 8 bits a sample, not interlaced, still, and stored upright."""
+        """Whether the picture is of 8 bits a sample, not interlaced, still, and stored upright."""
         plain = not self.kinds & {b"tRNS", b"acTL"} and _orientation(self.exif) == 1
-        return self.samples > 0 and self.width * self.height > LARGE and plain
+        return self.samples > 0 and plain
 
 
 def look(file: BinaryIO) -> Found | None:
-    """Return what the chunks of a file say; None for another kind of file, or a damaged one."""
+    """Return what the chunks of a file say; None for another kind of file, a small picture, or damage."""
     if file.read(len(_MAGIC)) != _MAGIC:
         return None
     found = Found()
@@ -61,12 +67,15 @@ def look(file: BinaryIO) -> Found | None:
         elif kind == b"IHDR" and length == _HEAD.size:
             found.width, found.height, bits, colour, *more = _HEAD.unpack(file.read(length))
             found.samples = _SAMPLES.get(colour, 0) if bits == 8 and not any(more) else 0
+            if found.width * found.height <= LARGE:
+                return None
         elif kind == b"eXIf":
-            found.exif = file.read(length)
+            found.exif = _EXIF + file.read(length).removeprefix(_EXIF)
         elif kind == b"iCCP":
             found.icc = _inflated(file.read(length).partition(b"\0")[2][1:])
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            found.texts.append(file.read(length).partition(b"\0")[0].decode("latin-1"))
+            keyword = file.read(min(length, _MOST_KEYWORD)).partition(b"\0")[0]
+            found.texts.append(keyword.decode("latin-1"))
         elif kind == b"IEND":
             return found
         file.seek(start + length + 4)
@@ -74,10 +83,12 @@ def look(file: BinaryIO) -> Found | None:
 
 
 def _inflated(data: bytes) -> bytes | None:
+    inflate = zlib.decompressobj()
     try:
-        return zlib.decompress(data)
+        found = inflate.decompress(data, _MOST_PROFILE)
     except zlib.error:
         return None
+    return found if inflate.eof else None
 
 
 def _orientation(exif: bytes | None) -> int:
@@ -122,13 +133,17 @@ def _bands(pieces: Iterator[bytes], row: int, height: int) -> Iterator[bytes]:
     inflate, ready, left = zlib.decompressobj(), bytearray(), height
     try:
         for piece in pieces:
-            while piece:
+            while piece and not inflate.eof:
                 ready += inflate.decompress(piece, _BAND * row)
                 piece = inflate.unconsumed_tail
                 while left and len(ready) >= (size := min(_BAND, left) * row):
                     yield bytes(ready[:size])
                     del ready[:size]
                     left -= size // row
+                if ready and not left:
+                    raise InputError(
+                        f"its pixels are damaged: more rows than its header says, {height}"
+                    )
     except zlib.error as error:
         raise InputError(f"its pixels are damaged: {error}") from None
     if left or not inflate.eof:
@@ -164,7 +179,7 @@ def write_large(photo: Photo, path: Path) -> None:
         if photo.icc:
             file.write(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(photo.icc)))
         if photo.exif:
-            file.write(_chunk(b"eXIf", photo.exif.removeprefix(b"Exif\0\0")))
+            file.write(_chunk(b"eXIf", photo.exif.removeprefix(_EXIF)))
         deflate = zlib.compressobj(6)
         above = np.zeros((1, image.shape[1], samples), np.uint8)
         for top in range(0, len(image), _BAND):

@@ -1,6 +1,9 @@
 """Large PNG files are read and written band by band, as Pillow reads and writes them whole."""
 
 import io
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +52,11 @@ def test_read_as_pillow_does(mode: str, tmp_path: Path, monkeypatch: pytest.Monk
         assert found.alpha is expected.alpha is None
     else:
         assert np.array_equal(found.alpha, expected.alpha)
-    assert (found.icc, found.notes) == (expected.icc, expected.notes)
+    assert (found.icc, found.exif, found.notes) == (expected.icc, expected.exif, expected.notes)
     assert found.exif is not None
+    write_picture(found, tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as again:
+        assert again.getexif()[0x010E] == "a picture"
     assert found.notes == ("without dots an inch and the texts Author",)
 
 
@@ -103,6 +109,46 @@ def test_damage_is_told(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match="are damaged|is no readable picture"):
         read_picture(path)
+
+
+def _png(rows: int, profile: bytes = b"") -> bytes:
+    """Return a grey picture whose header says 50 rows of 61 pixels, and which has others."""
+    pixels = zlib.compress(bytes(rows * 62))
+    head = struct.pack(">IIBBBBB", 61, 50, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", pixels), (b"IEND", b"")]
+    if profile:
+        chunks.insert(1, (b"iCCP", b"name\0\0" + zlib.compress(profile)))
+    made = [
+        struct.pack(">I", len(x)) + k + x + struct.pack(">I", zlib.crc32(k + x)) for k, x in chunks
+    ]
+    return b"".join([b"\x89PNG\r\n\x1a\n", *made])
+
+
+def test_more_rows_than_the_header_says_are_not_inflated(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(_png(50))
+    assert read_picture(tmp_path / "a.png").image.shape == (50, 61, 1)
+    (tmp_path / "a.png").write_bytes(_png(200_000))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="more rows than its header says, 50"):
+        read_picture(tmp_path / "a.png")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_a_profile_is_inflated_to_its_limit_only(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(large_png, "_MOST_PROFILE", 1000)
+    for size, kept in ((1000, True), (1001, False)):
+        with io.BytesIO(_png(50, bytes(size))) as file:
+            found = large_png.look(file)
+        assert found is not None
+        assert (found.icc is not None) == kept
+
+
+def test_small_pictures_are_left_at_their_header(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(large_png, "LARGE", 50 * 61)
+    with io.BytesIO(_png(50, bytes(5000))) as file:
+        assert large_png.look(file) is None
+        assert file.tell() < 40
 
 
 def test_deep_pictures_are_written_as_before(tmp_path: Path) -> None:
