@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.commands.photo_options import compress_options, decompress_options
+from dimaging_edge.commands.photo_options import (
+    BACKGROUND,
+    check_compress,
+    compress_options,
+    decompress_options,
+)
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
 from dimaging_edge.common.stopping import begin_worker
@@ -61,6 +66,7 @@ def compress(options: argparse.Namespace) -> int:
     """Compress pictures into files; returns 1 if any could not be compressed."""
     from dimaging_edge.photo.picture import SUFFIXES
 
+    check_compress(options)
     return _each(options, _compress, SUFFIXES, SUFFIX)
 
 
@@ -83,19 +89,23 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     height, width, channels = photo.image.shape
     model = _model(options, None, channels=channels, depth=8 * photo.image.itemsize)
     notes = list(photo.notes)
-    if 8 * photo.image.itemsize != model.bit_depth:
+    bound, depth = options.max_error, 8 * photo.image.itemsize
+    if depth != model.bit_depth:
+        if bound is not None:
+            raise InputError(
+                f"the picture has {depth} bits a sample and the model {model.bit_depth}, so its pixels would "
+                f"not stay exact; give a --model of {depth} bits, or drop --lossless and --max-error"
+            )
         notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)
-    bound = options.max_error
-    if bound is not None and (options.target_bpp, options.target_psnr, options.roi) != (None,) * 3:
-        raise InputError(
-            "exact pixels leave nothing to choose: drop --target-bpp, --target-psnr, --roi"
-        )
     if options.roi:
         from dimaging_edge.photo.region import with_region
 
         mask = read_picture(Path(options.roi)).image[..., 0]
-        photo = with_region(model, photo, mask, options.background, tile=options.tile)
+        background = BACKGROUND if options.background is None else options.background
+        photo = with_region(
+            model, photo, mask, background, tile=options.tile, workers=options.tiles
+        )
     quality = options.quality if options.quality is not None else 30 if bound is None else 0
     target = (options.target_bpp, options.target_psnr)
     if target == (None, None):

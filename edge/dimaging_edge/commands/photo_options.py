@@ -2,6 +2,11 @@
 
 import argparse
 
+from dimaging_edge.common.errors import InputError
+
+BACKGROUND = 4
+"""The quality outside the mask of --roi unless another is asked for."""
+
 
 def compress_options(one: argparse.ArgumentParser) -> None:
     """Describe what `compress` can be told: quality or a target, tiles, exact pixels, a mask."""
@@ -46,9 +51,32 @@ def compress_options(one: argparse.ArgumentParser) -> None:
         help="picture of the same size, white where bytes should go: the rest is stored at --background",
     )  # fmt: skip
     one.add_argument(
-        "--background", type=int, default=4, metavar="Q",
-        help="quality from 0 to 63 outside the mask of --roi (default: 4)",
+        "--background", type=int, metavar="Q",
+        help=f"quality from 0 to 63 outside the mask of --roi (default: {BACKGROUND})",
     )  # fmt: skip
+
+
+def check_compress(options: argparse.Namespace) -> None:
+    """Raise InputError for options that do not go together, or are out of range, before a picture is read."""
+    from dimaging_edge.photo.container import QUALITIES
+    from dimaging_edge.photo.exact_chunk import check_bound
+
+    if options.max_error is not None:
+        check_bound(options.max_error)
+        if (options.target_bpp, options.target_psnr, options.roi) != (None,) * 3:
+            raise InputError(
+                "exact pixels leave nothing to choose: drop --target-bpp, --target-psnr, --roi"
+            )
+    if options.background is None:
+        return
+    if options.roi is None:
+        raise InputError(
+            "--background is the quality outside a mask; give the mask too: --roi MASK"
+        )
+    if not 0 <= options.background < QUALITIES:
+        raise InputError(
+            f"--background: expected a quality from 0 to {QUALITIES - 1}, received {options.background}"
+        )
 
 
 def decompress_options(one: argparse.ArgumentParser) -> None:

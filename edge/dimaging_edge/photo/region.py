@@ -18,12 +18,18 @@ _BAND = 256
 
 
 def with_region(
-    model: SymbolModel, photo: Photo, mask: np.ndarray, background: int, *, tile: int = TILE
+    model: SymbolModel,
+    photo: Photo,
+    mask: np.ndarray,
+    background: int,
+    *,
+    tile: int = TILE,
+    workers: int = 1,
 ) -> Photo:
     """Return the picture with its background as a file of quality `background` shows it.
 
-    mask: uint8 or uint16 [H, W], the largest value inside the region, 0 outside. InputError for another
-    size.
+    mask: uint8 or uint16 [H, W], the largest value inside the region, 0 outside. workers: tiles at a time.
+    InputError for a mask of another size.
     """
     if mask.shape != photo.image.shape[:2]:
         height, width = photo.image.shape[:2]
@@ -32,7 +38,8 @@ def with_region(
             "give a mask of the picture's size, white where bytes should go"
         )
     plain = replace(photo, alpha=None, icc=None, exif=None)
-    low = decompress(model, compress(model, plain, background, tile=tile))[0].image
+    data = compress(model, plain, background, tile=tile, workers=workers)
+    low = decompress(model, data, workers=workers)[0].image
     top = np.int64(np.iinfo(mask.dtype).max)
     for start in range(0, len(mask), _BAND):
         rows = slice(start, start + _BAND)

@@ -370,5 +370,31 @@ def test_exact_pixels(options, bound, words, photo: Path, tmp_path: Path, capsys
     assert run("decompress", file, "-o", out, "--model", "m") == 0
     again, original = (read_picture(path).image.astype(int) for path in (out, photo))
     assert np.abs(again - original).max() == bound
-    assert run("compress", photo, *options, "--target-bpp", 3, "--force") == 1
-    assert "exact pixels leave nothing to choose" in capsys.readouterr().err
+
+
+def test_pixels_of_another_depth_than_the_model_are_not_called_exact(
+    tmp_path: Path, capsys
+) -> None:
+    Image.fromarray(picture(40, 50, 1, 16).image[..., 0]).save(tmp_path / "deep.png")
+    assert run("compress", tmp_path / "deep.png", "--lossless", "--model", "m") == 1
+    assert "has 16 bits a sample and the model 8" in capsys.readouterr().err
+    assert not (tmp_path / "deep.dimg").exists()
+
+
+EARLY = [
+    (("--lossless", "--target-bpp", 3), "exact pixels leave nothing to choose"),
+    (("--max-error", 33), "expected 0 (lossless) to 32 levels, received 33"),
+    (("--background", 9), "--background is the quality outside a mask"),
+    (
+        ("--background", 64, "--roi", "mask.png"),
+        "--background: expected a quality from 0 to 63, received 64",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), EARLY)
+def test_options_are_checked_before_a_picture_is_read(options, says: str, capsys) -> None:
+    assert run("compress", "none.png", *options) == 1
+    found = capsys.readouterr().err
+    assert says in found
+    assert "none.png" not in found
