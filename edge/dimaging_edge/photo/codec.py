@@ -55,16 +55,17 @@ def compress(
     quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. effort: 1 sends a symbol that costs
     less than it loses in place of the nearest, see `optimise`. max_error: also store pixels that are at most
     so many levels off, 0 for none, see `exact`; the rest of the file is their preview. workers: tiles at a
-    time, each with memory of its own. progress(done, total) is called with numbers of tiles. InputError says
-    which argument does not fit.
+    time, each with memory of its own. progress(done, total) is called with numbers of tiles, those of exact
+    pixels counted too. InputError says which argument does not fit.
     """
     _check(model, photo, quality, tile)
-    if max_error is not None:
-        exact_chunk.check_bound(max_error)
     choose = choice(effort)
     height, width, channels = photo.image.shape
     scale = scale_tables(model.counts, widest(model))
     grid = _grid(model, height, width, tile)
+    if max_error is not None:
+        exact_chunk.check_image(photo.image, grid, max_error)
+    total = len(grid) * (1 if max_error is None else 2)
 
     def one(part: Tile) -> tile_codec.Coded:
         image = cut(photo.image, part.window)
@@ -77,10 +78,11 @@ def compress(
         return tile_codec.encode_tile(model, scale, z, y[:, rows, columns], quality, choose)
 
     with _workers(workers) as each:
-        coded = list(_heard(each(one, grid), len(grid), progress))
-        exact = (
-            b"" if max_error is None else exact_chunk.pack_exact(photo.image, grid, max_error, each)
-        )
+        coded = list(_heard(each(one, grid), total, progress))
+        exact = b""
+        if max_error is not None:
+            told = _telling(each, total, progress, len(grid))
+            exact = exact_chunk.pack_exact(photo.image, grid, max_error, told)
     header = Header(channels, model.bit_depth, width, height, tile, quality, model.model_id)
     rungs: list[list[bytes | None]] = [[one.rungs[r] for one in coded] for r in range(len(RUNGS))]
     found = Container(header, [one.entry for one in coded], rungs)
@@ -122,7 +124,8 @@ def decompress(
     alpha = _alpha(found, keep_going)
     icc, exif = found.chunks.get(b"iccp"), found.chunks.get(b"exif")
     with _workers(workers) as each:
-        exact = _exact(found, grid, each, keep_going) if rungs == len(RUNGS) else None
+        told = _telling(each, len(grid), progress)
+        exact = _exact(found, grid, told, keep_going) if rungs == len(RUNGS) else None
         if exact is not None:
             return Photo(exact, alpha, icc, exif), found.damage
         image = np.zeros((header.height, header.width, header.channels), f"u{header.depth // 8}")
@@ -202,8 +205,17 @@ def _workers(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
             pool.shutdown(cancel_futures=True)
 
 
-def _heard(items: Iterable[Any], total: int, progress: Progress | None) -> Iterator[Any]:
-    for done, item in enumerate(items, 1):
+def _telling(
+    each: Callable[..., Iterable[Any]], total: int, progress: Progress | None, done: int = 0
+) -> Callable[..., Iterable[Any]]:
+    """Return a `map` that tells of each item, where `done` of `total` are done before."""
+    return lambda work, items: _heard(each(work, items), total, progress, done)
+
+
+def _heard(
+    items: Iterable[Any], total: int, progress: Progress | None, before: int = 0
+) -> Iterator[Any]:
+    for done, item in enumerate(items, before + 1):
         yield item
         if progress:
             progress(done, total)

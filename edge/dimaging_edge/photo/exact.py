@@ -14,27 +14,18 @@ import zlib
 import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
-from dimaging_edge.photo import symbols
-from dimaging_edge.photo.exact_colour import from_planes, to_planes
-from dimaging_edge.photo.exact_fit import Key, fit, rounded
+from dimaging_edge.photo import exact_model, symbols
+from dimaging_edge.photo.exact_colour import from_planes, limits_of, names_of, to_planes
 from dimaging_edge.photo.exact_grid import LEVELS, steps
-from dimaging_edge.photo.exact_model import (
-    CONTEXTS,
-    GROUPS,
-    Numbers,
-    contexts,
-    group,
-    look,
-    predict,
-    sizes,
-    unsureness,
-)
+from dimaging_edge.photo.exact_model import CONTEXTS, GROUPS, Key, Numbers, sizes
 from dimaging_edge.photo.exact_tables import TABLES, exact_tables
 
 MOST_BOUND = 32
 """The largest bound on the error of a pixel, in levels."""
 _HEAD = struct.Struct("<HI")  # lanes, length of the numbers
 _STEP = 1 << LEVELS
+_MOST_NUMBER = 1 << 15
+"""Weights and spreads are from minus this to less than this."""
 
 
 def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
@@ -42,19 +33,16 @@ def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
 
     InputError for values of more than 12 bits between the least and the largest.
     """
+    from dimaging_edge.photo.exact_fit import fit  # a decoder needs no fitter
+
     planes = to_planes(image, mixed=not bound)
-    ranges = [(int(plane.min()), int(plane.max())) for plane in planes]
-    if any(high - low > symbols.WIDEST for low, high in ranges):
-        raise InputError(
-            f"values from {image.min()} to {image.max()}: exact pixels may span {symbols.WIDEST + 1} levels; "
-            "compress without --lossless and --max-error"
-        )
+    ranges = _ranges(planes, mixed=not bound)
     numbers = fit(planes, ranges, bound)
     pieces: list[symbols.Piece] = []
     wide = 2 * bound + 1
 
     def code(predicted: np.ndarray, index: np.ndarray, channel: int, where: tuple) -> np.ndarray:
-        symbol = rounded(planes[channel][where] - predicted, bound)
+        symbol = exact_model.rounded(planes[channel][where] - predicted, bound)
         pieces.append((index.ravel(), symbol.ravel()))
         return wide * symbol
 
@@ -62,6 +50,24 @@ def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
     lanes, (words,) = symbols.encode(exact_tables(), [pieces])
     told = zlib.compress(_numbers_to_bytes(planes, ranges, numbers), 9)
     return _HEAD.pack(lanes, len(told)) + told + words
+
+
+def check_span(image: np.ndarray, bound: int) -> None:
+    """Raise InputError, as `encode_pixels` does, for values of a tile that span more than 12 bits."""
+    if image.itemsize > 1:  # what 8 bits hold, also as differences of colours, spans less
+        _ranges(to_planes(image, mixed=not bound), mixed=not bound)
+
+
+def _ranges(planes: list[np.ndarray], *, mixed: bool) -> list[tuple[int, int]]:
+    """Return the least and the largest value of each plane; InputError where they are too far apart."""
+    ranges = [(int(plane.min()), int(plane.max())) for plane in planes]
+    for name, (low, high) in zip(names_of(len(planes), mixed=mixed), ranges, strict=True):
+        if high - low > symbols.WIDEST:
+            raise InputError(
+                f"{name} from {low} to {high}: exact pixels may span {symbols.WIDEST + 1} levels in each "
+                "tile; compress without --lossless and --max-error"
+            )
+    return ranges
 
 
 def decode_pixels(data: bytes, shape: tuple[int, ...], dtype: np.dtype, bound: int) -> np.ndarray:
@@ -77,7 +83,8 @@ def decode_pixels(data: bytes, shape: tuple[int, ...], dtype: np.dtype, bound: i
     kind = np.int32 if np.dtype(dtype).itemsize == 1 else np.int64
     planes = [np.zeros((height, width), kind) for _ in range(channels)]
     told = data[_HEAD.size : _HEAD.size + length]
-    ranges, numbers = _numbers_from_bytes(told, planes)
+    limits = limits_of(channels, np.dtype(dtype), mixed=not bound)
+    ranges, numbers = _numbers_from_bytes(told, planes, limits)
     reader = symbols.RungReader(exact_tables(), lanes)
     reader.begin(data[_HEAD.size + length :])
     wide = 2 * bound + 1
@@ -95,15 +102,18 @@ def _walk(planes: list[np.ndarray], ranges: list, numbers: dict[Key, Numbers], c
     """Code every pixel but the first ones, coarse to fine, and leave in `planes` what a decoder has."""
     for level, kind, where in steps(*planes[0].shape):
         errors: list[np.ndarray] = []
+        before: list[exact_model.Place] = []
         for channel, limits in enumerate(ranges):
-            mine = numbers[group(level), kind, channel]
-            here = look(planes, channel, level, kind, where)
-            predicted = predict(here, mine.weights, *limits)
-            context = contexts(unsureness(here, predicted, errors), mine.spread)
+            mine = numbers[exact_model.group(level), kind, channel]
+            here = exact_model.look(planes, channel, level, kind, where, before)
+            predicted = exact_model.predict(here, mine.weights, *limits)
+            unsure = exact_model.unsureness(here, predicted, errors)
+            context = exact_model.contexts(unsure, mine.spread)
             index = 1 + mine.tables[context].astype(np.int32)
             again = (predicted + code(predicted, index, channel, where)).clip(*limits)
             planes[channel][where] = again
             errors.append(again - predicted)
+            before.append(here.taps_alone())
 
 
 def _keys(channels: int) -> list[Key]:
@@ -125,11 +135,16 @@ def _numbers_to_bytes(planes: list, ranges: list, numbers: dict[Key, Numbers]) -
 
 
 def _numbers_from_bytes(
-    told: bytes, planes: list[np.ndarray]
+    told: bytes, planes: list[np.ndarray], limits: list[tuple[int, int]]
 ) -> tuple[list[tuple[int, int]], dict[Key, Numbers]]:
-    """Return ranges and sets, and put the first pixels into `planes`; CodecError if they do not fit."""
+    """Return ranges and sets, and put the first pixels into `planes`; CodecError if they do not fit.
+
+    limits: the least and the largest value that each plane can have. What no encoder writes is refused, so
+    that no sum of the prediction leaves 32 bits.
+    """
     keys, first = _keys(len(planes)), planes[0][::_STEP, ::_STEP].shape
-    count = len(planes) * (2 + first[0] * first[1]) + sum(sum(sizes(c)) for _, _, c in keys)
+    lengths = _lengths(keys, len(planes), first[0] * first[1])
+    count = sum(lengths)
     size = 3 * count + CONTEXTS * len(keys)
     inflate = zlib.decompressobj()
     try:
@@ -144,13 +159,24 @@ def _numbers_from_bytes(
     tables = np.frombuffer(body, np.uint8, offset=3 * count).reshape(len(keys), CONTEXTS)
     if tables.max() >= TABLES:
         raise CodecError(f"the exact pixels are damaged: table {tables.max()} of {TABLES}")
-    parts = iter(np.split(flat, np.cumsum(_lengths(keys, len(planes), first[0] * first[1]))))
+    parts = iter(np.split(flat, np.cumsum(lengths)[:-1]))
     pairs = next(parts).reshape(-1, 2).tolist()
     ranges = [(low, high) for low, high in pairs]
-    if any(high < low for low, high in ranges):
-        raise CodecError("the exact pixels are damaged: a plane's least value exceeds its largest")
-    for plane, (low, _) in zip(planes, ranges, strict=True):
-        plane[::_STEP, ::_STEP] = next(parts).reshape(first) + low
+    for plane, (low, high), (least, most) in zip(planes, ranges, limits, strict=True):
+        if not least <= low <= high <= most or high - low > symbols.WIDEST:
+            raise CodecError(
+                f"the exact pixels are damaged: a plane has values from {low} to {high}, expected from "
+                f"{least} to {most}, and at most {symbols.WIDEST + 1} of them"
+            )
+        pixels = next(parts).reshape(first)
+        if pixels.min() < 0 or pixels.max() > high - low:
+            raise CodecError(
+                "the exact pixels are damaged: first pixels outside their plane's range"
+            )
+        plane[::_STEP, ::_STEP] = pixels + low
+    sets = flat[sum(lengths[: 1 + len(planes)]) :]
+    if sets.min() < -_MOST_NUMBER or sets.max() >= _MOST_NUMBER:
+        raise CodecError("the exact pixels are damaged: weights or spreads of more than 16 bits")
     return ranges, {
         key: Numbers(next(parts), next(parts), tables[number]) for number, key in enumerate(keys)
     }

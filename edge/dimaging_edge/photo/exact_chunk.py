@@ -13,7 +13,7 @@ import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo.container import Header
-from dimaging_edge.photo.exact import MOST_BOUND, decode_pixels, encode_pixels
+from dimaging_edge.photo.exact import MOST_BOUND, check_span, decode_pixels, encode_pixels
 from dimaging_edge.photo.tiles import Tile
 
 NAME = b"PIXL"
@@ -29,6 +29,13 @@ def check_bound(bound: int) -> None:
         raise InputError(
             f"max_error: expected 0 (lossless) to {MOST_BOUND} levels, received {bound}"
         )
+
+
+def check_image(image: np.ndarray, grid: list[Tile], bound: int) -> None:
+    """Raise InputError for a bound that no file has, and for an image [H, W, C] of too many levels."""
+    check_bound(bound)
+    for part in grid:
+        check_span(image[part.top : part.bottom, part.left : part.right], bound)
 
 
 def pack_exact(image: np.ndarray, grid: list[Tile], bound: int, each: Each) -> bytes:

@@ -2,22 +2,11 @@
 
 import numpy as np
 
+from dimaging_edge.photo import exact_model
 from dimaging_edge.photo.exact_grid import steps
-from dimaging_edge.photo.exact_model import (
-    CONTEXTS,
-    GROUPS,
-    Numbers,
-    contexts,
-    group,
-    look,
-    predict,
-    sizes,
-    unsureness,
-)
+from dimaging_edge.photo.exact_model import CONTEXTS, GROUPS, Key, Numbers, Place
 from dimaging_edge.photo.exact_tables import SHAPES, TABLES, exact_tables
 
-Key = tuple[int, int, int]
-"""Group of levels, kind, plane."""
 _RIDGE = 64.0
 _MOST_ROWS = 1 << 16
 """The most pixels that a set is fitted to."""
@@ -29,18 +18,21 @@ def fit(planes: list[np.ndarray], ranges: list[tuple[int, int]], bound: int) -> 
     found: dict[Key, Numbers] = {}
     for part in range(GROUPS):
         for kind in range(3):
-            mine = [step for step in every if group(step[0]) == part and step[1] == kind]
+            mine = [
+                step for step in every if exact_model.group(step[0]) == part and step[1] == kind
+            ]
             errors: list[list[np.ndarray]] = [[] for _ in mine]
+            before: list[list[Place]] = [[] for _ in mine]
             for channel, limits in enumerate(ranges):
                 numbers = found[part, kind, channel] = _none(channel)
                 if mine:
-                    _fit_set(numbers, planes, channel, mine, errors, limits, bound)
+                    _fit_set(numbers, planes, channel, mine, errors, before, limits, bound)
     return found
 
 
 def _none(channel: int) -> Numbers:
     """Return the set that predicts the mean of the near taps."""
-    weights, spread = (np.zeros(size, np.int16) for size in sizes(channel))
+    weights, spread = (np.zeros(size, np.int16) for size in exact_model.sizes(channel))
     spread[:6] = 128
     return Numbers(weights, spread, _usual())
 
@@ -52,23 +44,27 @@ def _usual() -> np.ndarray:
 
 def _fit_set(
     numbers: Numbers, planes: list[np.ndarray], channel: int, mine: list,
-    errors: list[list[np.ndarray]], limits: tuple[int, int], bound: int,
+    errors: list[list[np.ndarray]], before: list[list[Place]], limits: tuple[int, int], bound: int,
 ) -> None:  # fmt: skip
-    places = [look(planes, channel, *step) for step in mine]
+    places = [
+        exact_model.look(planes, channel, *step, known)
+        for step, known in zip(mine, before, strict=True)
+    ]
     targets = [planes[channel][where] for _, _, where in mine]
     inputs = _columns([here.around for here in places])
     wanted = _columns([[x - here.mean] for x, here in zip(targets, places, strict=True)])
     numbers.weights = _solve(inputs, wanted, 256)
     unsure = []
     for number, (target, here) in enumerate(zip(targets, places, strict=True)):
-        predicted = predict(here, numbers.weights, *limits)
-        unsure.append(unsureness(here, predicted, errors[number]))
+        predicted = exact_model.predict(here, numbers.weights, *limits)
+        unsure.append(exact_model.unsureness(here, predicted, errors[number]))
         errors[number].append(target - predicted)
+        before[number].append(here.taps_alone())
     wide = 2 * bound + 1
     mistakes = _columns([[np.abs(error[-1]).clip(0, 512)] for error in errors])
     numbers.spread = _solve(_columns(unsure), 64 * mistakes / wide, 16)
-    context = [contexts(one, numbers.spread).ravel() for one in unsure]
-    error = [rounded(error[-1], bound).ravel() for error in errors]
+    context = [exact_model.contexts(one, numbers.spread).ravel() for one in unsure]
+    error = [exact_model.rounded(error[-1], bound).ravel() for error in errors]
     numbers.tables = _best_tables(np.concatenate(context), np.concatenate(error))
 
 
@@ -86,12 +82,6 @@ def _solve(inputs: np.ndarray, wanted: np.ndarray, unit: int) -> np.ndarray:
     square = inputs.T @ inputs + _RIDGE * np.eye(inputs.shape[1])
     weights = np.linalg.solve(square, inputs.T @ wanted)[:, 0]
     return np.rint(unit * weights).clip(-(1 << 15), (1 << 15) - 1).astype(np.int16)
-
-
-def rounded(error: np.ndarray, bound: int) -> np.ndarray:
-    """Return errors in whole steps of 2 bound + 1, to the nearest."""
-    wide = 2 * bound + 1
-    return (error + bound) // wide
 
 
 def _best_tables(context: np.ndarray, error: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ A set of numbers serves a group of levels (0, 1, and all from 2 on), a kind of p
 Both ends compute them in whole numbers; only the encoder, which fits them, uses floats.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from dimaging_edge.photo.exact_grid import taps
 CONTEXTS = 36
 """The number of contexts that have tables of their own."""
 GROUPS = 3
+"""The number of groups of levels."""
+Key = tuple[int, int, int]
+"""Group of levels, kind, plane: what a set of numbers serves."""
 _NEIGHBOURS = ((0, 1), (0, 2), (2, 3), (1, 3), (0, 3), (1, 2))
 """The pairs of near taps whose difference tells how busy a place is."""
 
@@ -51,19 +54,30 @@ class Place:
     far: list[np.ndarray]
     around: list[np.ndarray]  # the inputs of the prediction
 
+    def taps_alone(self) -> "Place":
+        """Return what the planes after this one need of it: its mean and taps."""
+        return replace(self, around=[])
 
-def look(planes: list[np.ndarray], channel: int, level: int, kind: int, where: tuple) -> Place:
-    """Gather the taps of a step; planes before `channel` are known there already."""
-    around: list[np.ndarray] = []
-    for other in (channel, *range(channel)):
-        near, far = taps(planes[other], level, kind)
-        mean = (near[0] + near[1] + near[2] + near[3] + 2) >> 2
-        if other == channel:
-            here = Place(mean, near, far, around)
-            around += [tap - mean for tap in (*near, *far)]
-        else:
-            around += [tap - mean for tap in (planes[other][where], *near, *far[:4])]
-    return here
+
+def look(
+    planes: list[np.ndarray], channel: int, level: int, kind: int, where: tuple, before: list[Place]
+) -> Place:
+    """Gather the taps of a step in plane `channel`.
+
+    before: what was gathered for each plane before it, whose pixels are known there already.
+    """
+    near, far = taps(planes[channel], level, kind)
+    mean = (near[0] + near[1] + near[2] + near[3] + 2) >> 2
+    around = [tap - mean for tap in (*near, *far)]
+    for plane, one in zip(planes, before, strict=False):
+        around += [tap - one.mean for tap in (plane[where], *one.near, *one.far[:4])]
+    return Place(mean, near, far, around)
+
+
+def rounded(error: np.ndarray, bound: int) -> np.ndarray:
+    """Return errors in whole steps of 2 bound + 1, to the nearest."""
+    wide = 2 * bound + 1
+    return (error + bound) // wide
 
 
 def predict(here: Place, weights: np.ndarray, low: int, high: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from helpers.codec_dct import Dct, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-RGB, GREY, DEEP = Dct(), Dct(channels=1), Dct(channels=1, bit_depth=16)
+RGB, GREY = Dct(), Dct(channels=1)
 GOLDEN = Path(__file__).parents[2] / "golden" / "exact-v1.json"
 RNG = np.random.default_rng(0)
 PICTURES = {
@@ -107,6 +107,19 @@ def test_grey_files(model: Dct, channels: int, depth: int) -> None:
     assert np.array_equal(again, photo.image)
 
 
+def test_progress_counts_exact_tiles() -> None:
+    photo, told = picture(40, 60, 1), []
+
+    def hear(done: int, total: int) -> None:
+        told.append((done, total))
+
+    data = compress(GREY, photo, 0, tile=32, max_error=0, progress=hear)
+    assert told == [(n, 8) for n in range(1, 9)]
+    told.clear()
+    decompress(GREY, data, progress=hear)
+    assert told == [(n, 4) for n in range(1, 5)]
+
+
 def test_an_old_reader_refuses_in_words() -> None:
     """It meets PIXL as this reader meets a chunk of the future: whole, and unknown."""
     head, _, tail = compress(RGB, picture(40, 40), 0, max_error=0).partition(b"PIXL")
@@ -153,7 +166,26 @@ def _last(told: bytearray) -> bytearray:
     return told
 
 
+def _word(number: int, value: int):
+    """Return a change that sets one of the words before the tables: ranges, first pixels, weights."""
+
+    def change(told: bytearray) -> bytearray:
+        count = (len(told) - 27 * 36) // 3  # 3 groups, kinds and planes with 36 tables each
+        for layer in range(3):
+            told[layer * count + number] = value >> 8 * layer & 255
+        return told
+
+    return _told(change)
+
+
 FORGED = {
+    "range": (_word(1, 256), "to 256, expected from 0 to 255"),
+    "colour": (_word(2, -256), "from -256 to .*, expected from -255 to 255"),
+    "empty range": (_word(0, 300), "a plane has values from 300"),
+    "first pixel": (_word(6, 256), "first pixels outside their plane's range"),
+    "below": (_word(6, -1), "first pixels outside their plane's range"),
+    "weight": (_word(9, 1 << 15), "weights or spreads of more than 16 bits"),
+    "spread": (_word(9 + 16, -(1 << 15) - 1), "weights or spreads of more than 16 bits"),
     "nothing": (b"", "0 bytes of a tile"),
     "lanes": (b"\0\0" + GOOD[2:], "0 lanes, expected 1 to 1024"),
     "numbers": (GOOD[:6] + b"\0" + GOOD[7:], "the exact pixels are damaged"),
@@ -181,13 +213,27 @@ def test_flipped_bytes_are_an_error_or_a_picture() -> None:
             pass
 
 
+WIDE = Photo(np.array([[[0], [9000]]], np.uint16))
+
+
+class NoNetwork(Dct):
+    """A model that must not be asked."""
+
+    def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
+        raise AssertionError("the network ran before the picture was checked")
+
+
 WRONG = [
     (
         lambda: compress(RGB, picture(8, 8), 0, max_error=33),
         "expected 0 .lossless. to 32 levels, received 33",
     ),
     (
-        lambda: compress(DEEP, Photo(np.array([[[0], [9000]]], np.uint16)), 0, max_error=0),
+        lambda: encode_pixels(np.array([[[0, 9000, 0]] * 2 + [[0, 0, 0]] * 2], np.uint16)),
+        "y from 0 to 4500: exact pixels may span 4096 levels in each tile",
+    ),
+    (
+        lambda: compress(NoNetwork(channels=1, bit_depth=16), WIDE, 0, max_error=0),
         "values from 0 to 9000: exact pixels may span 4096 levels",
     ),
 ]
