@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 import tensorflow as tf
 from dimaging_edge import DimagingError, InputError, open_bundle
@@ -16,38 +15,14 @@ from dimaging_edge.lossless import pack, unpack
 from dimaging_edge.lossless.bundle_predictor import BundlePredictor
 from dimaging_export import ExportError, export
 from dimaging_export.convert.to_onnx import convert
-from dimaging_export.integer.twin import integer_twin
 from dimaging_export.samplers.build import LOOPS
 from dimaging_export.samplers.loops import sampler
-from helpers.densities import ROWS, SMALL, random_model
+from helpers.densities import ROWS, SMALL, drawn_by_keras, feed_of, random_model, run_file
 
-from dimaging_tf.density.base import uniform
 from dimaging_tf.density.layers import LogLikelihood
 from dimaging_tf.density.likelihoods import LogisticMixture
-from dimaging_tf.density.likelihoods_integer import REACH, STEPS
-from dimaging_tf.layers.integer import FloorClip, IntegerGate
 from dimaging_tf.layers.masked import MaskedConv2D
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
-
-
-def feed_of(model: PixelCNN, batch: int) -> dict[str, Any]:
-    rng = np.random.default_rng(batch)
-    image = rng.random((batch, *model.config.shape), np.float32)
-    canvas, told = model.prepared(image, np.arange(batch) % 3)
-    mask = (rng.random((batch, *canvas.shape[1:3], 1)) < 0.3).astype(np.float32)
-    noise = uniform(rng, (*canvas.shape[:3], model.likelihood.noise))
-    feed = {"noise": noise, "canvas": canvas, "mask": mask}
-    return feed | ({model.condition: told} if model.condition else {})
-
-
-def drawn_by_keras(model: PixelCNN, feed: dict[str, np.ndarray]) -> np.ndarray:
-    images: Any = {k: feed[k] for k in ("noise", "canvas", "mask")}
-    return model.sample(len(feed["noise"]), condition=feed.get(model.condition), **images)
-
-
-def run(file, feed: Any, output: str = "image") -> np.ndarray:
-    session = onnxruntime.InferenceSession(file.SerializeToString())
-    return session.run([output], feed)[0]
 
 
 @pytest.mark.parametrize("inner", LOOPS.values())
@@ -59,7 +34,7 @@ def test_loops_draw_what_keras_draws(name, inner):
         feed = feed_of(model, batch)
         # A mixture's value is rounded to a level, which float32 may tip.
         slack = 1.5 / 255 if model.config.components else 1e-6
-        np.testing.assert_allclose(run(file, feed), drawn_by_keras(model, feed), atol=slack)
+        np.testing.assert_allclose(run_file(file, feed), drawn_by_keras(model, feed), atol=slack)
 
 
 @pytest.mark.parametrize("inner", LOOPS.values())
@@ -67,7 +42,7 @@ def test_loops_draw_what_keras_draws(name, inner):
 def test_an_image_narrower_than_the_kernel(stacks, inner):
     model = random_model(Config((3, 2, 1), stacks=stacks, **{**SMALL, "entry": 7}))
     feed = feed_of(model, 3)
-    drawn = run(sampler(model.network, model.likelihood, inner), feed)
+    drawn = run_file(sampler(model.network, model.likelihood, inner), feed)
     np.testing.assert_array_equal(drawn, drawn_by_keras(model, feed))
 
 
@@ -96,7 +71,7 @@ def test_density_equals_keras(name):
         "image": feed["canvas"],
         **{k: v for k, v in feed.items() if k == model.condition},
     }
-    found = run(convert(model.graphs()["density"], None, "direct"), given, "log_likelihood")
+    found = run_file(convert(model.graphs()["density"], None, "direct"), given, "log_likelihood")
     expected = model.run("density", **given)["log_likelihood"]
     np.testing.assert_allclose(
         found, expected, atol=1e-4, rtol=1e-3 if model.config.components else 1e-5
@@ -113,7 +88,7 @@ def test_density_of_a_narrow_mixture_of_few_levels():
         "parameters": np.full((1, 1, 5, likelihood.count), -7, np.float32),
         "image": np.linspace(0, 1, 5, dtype=np.float32).reshape(1, 1, 5, 1),
     }
-    onnx = run(convert(network, None, "direct"), given, "log_likelihood")
+    onnx = run_file(convert(network, None, "direct"), given, "log_likelihood")
     assert np.isfinite(onnx).all()
     np.testing.assert_allclose(onnx, network(given)["log_likelihood"], rtol=1e-5)
 
@@ -139,113 +114,10 @@ def test_tf2onnx_of_a_naive_loop_draws_the_same():
     file, _ = tf2onnx.convert.from_function(tf.function(naive), face, opset=18)
     feed = feed_of(model, 4)
     feed["mask"][:] = 0
-    oracle = run(file, {"noise": feed["noise"]})
+    oracle = run_file(file, {"noise": feed["noise"]})
     for inner in LOOPS.values():
-        own = run(sampler(model.network, model.likelihood, inner), feed)
+        own = run_file(sampler(model.network, model.likelihood, inner), feed)
         np.testing.assert_array_equal(own, oracle)
-
-
-def twin_of(name: str) -> tuple[PixelCNN, PixelCNN]:
-    model = random_model(ROWS[name])
-    canvas, told = model.prepared(
-        np.random.default_rng(0).random((64, *model.config.shape), np.float32), np.arange(64) % 3
-    )
-    return model, integer_twin(model, canvas, told)
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_integer_twin_is_close_and_exact(name):
-    """Float64 gives the same numbers: no sum was ever rounded. Draws and weights are equal in ONNX."""
-    model, twin = twin_of(name)
-    feed = feed_of(model, 8)
-    told = feed.get(model.condition)
-    expected = model.parameters(feed["canvas"], told).numpy()
-    steps, reach = twin.likelihood.steps, twin.likelihood.reach
-    found = twin.parameters(feed["canvas"], told).numpy()
-    assert np.abs(found - (expected * steps).clip(-reach, reach)).mean(axis=(0, 1, 2)).max() < 4
-    exact = float64_parameters(twin, feed)
-    np.testing.assert_array_equal(twin.parameters(feed["canvas"], told), exact)
-    for inner in LOOPS.values():
-        image = run(sampler(twin.network, twin.likelihood, inner), feed)
-        np.testing.assert_allclose(image, drawn_by_keras(twin, feed), atol=1e-6)
-    density = convert(twin.graphs()["density"], None, "direct")
-    image_feed: Any = {"image": feed["canvas"]} | (
-        {model.condition: told} if model.condition else {}
-    )
-    weights = twin.run("density", **image_feed)["weights"]
-    np.testing.assert_array_equal(run(density, image_feed, "weights"), weights)
-
-
-def growing_trunk(factor: float) -> PixelCNN:
-    """A network whose trunk ends `factor` times as large as it begins, as after a long training."""
-    config = Config(shape=(8, 8, 1), filters=16, blocks=3, middle=8, head=8, entry=3)
-    model = random_model(config)
-    *_, last, head, parameters = [x for x in model.network.layers if isinstance(x, MaskedConv2D)]
-    for weight in last.weights:
-        weight.assign(weight * factor)
-    head.kernel.assign(head.kernel / factor)
-    parameters.kernel.assign(parameters.kernel * 3 / np.std(model.parameters(bits(64), None)))
-    return model
-
-
-def bits(count: int) -> np.ndarray:
-    """Black and white images [count, 8, 8, 1]."""
-    return np.random.default_rng(0).integers(0, 2, (count, 8, 8, 1)).astype(np.float32)
-
-
-def test_a_trunk_that_grows_keeps_the_values_of_its_first_blocks(monkeypatch):
-    """One scale for the whole trunk cost a trained network .7 nats: the first values were below its unit."""
-    model, image = growing_trunk(30), bits(64)
-    expected = (model.parameters(image, None).numpy() * STEPS).clip(-REACH, REACH)
-
-    def error() -> float:
-        twin = integer_twin(model, image[:32], None)
-        np.testing.assert_array_equal(
-            twin.parameters(image, None), float64_parameters(twin, {"canvas": image})
-        )
-        return float(np.abs(twin.parameters(image, None) - expected).mean())
-
-    assert error() < 4
-    monkeypatch.setattr("dimaging_export.integer.twin.TRUNK", 0)
-    assert error() > 6
-
-
-def float64_parameters(twin: PixelCNN, feed: dict[str, np.ndarray]) -> np.ndarray:
-    """The twin's network in float64, and a proof that its weights are multiples of a power of two."""
-
-    def as_double(layer):
-        config = layer.get_config()
-        config["dtype"] = "float64"
-        return type(layer).from_config(config)
-
-    double = keras.models.clone_model(twin.network, clone_function=as_double)
-    double.set_weights(twin.network.get_weights())
-    for layer in twin.network.layers:
-        if isinstance(layer, MaskedConv2D):
-            scaled = np.asarray(layer.masked_kernel(), np.float64) * 2**16
-            np.testing.assert_array_equal(scaled, np.rint(scaled))
-        assert not isinstance(layer, keras.layers.Activation)
-    assert any(isinstance(layer, FloorClip | IntegerGate) for layer in twin.network.layers)
-    symbols = np.asarray(twin.likelihood.encode(feed["canvas"]), np.float64)
-    told = feed.get(twin.condition)
-    inputs = (
-        symbols if told is None else {"image": symbols, twin.condition: told.astype(np.float64)}
-    )
-    return np.asarray(double(inputs)["parameters"])
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_ALL"])
-def test_integer_weights_are_the_same_bits_however_they_are_computed(threads, level):
-    _, twin = twin_of("gated")
-    file = convert(twin.graphs()["density"], None, "direct")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-    session = onnxruntime.InferenceSession(file.SerializeToString(), options)
-    image = feed_of(twin, 64)["canvas"]
-    (found,) = session.run(None, {"image": image})
-    np.testing.assert_array_equal(found, twin.run("density", image=image)["weights"])
 
 
 @pytest.fixture(scope="module")
