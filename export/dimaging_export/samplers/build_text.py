@@ -27,11 +27,15 @@ from dimaging_tf.sequence.base import LanguageModel
 CLOSE = 1e-4
 """Largest score that a drawn token may miss of the best in Keras: float32 decides such ties either way."""
 CLEAR = 1e-3
-"""Score by which each token of the example wins, so that every device draws the same."""
+"""Score by which each token of the example wins at least, so that every device draws the same."""
 STATES = 1e-4
 """Largest difference of a state after the text from what Keras has there."""
-COARSE = 0.25
-"""Both, where products are made in bytes: an output of a layer is then rounded to 1/127."""
+BYTE_CLOSE = 0.25
+"""`CLOSE` of a writer in bytes, which rounds every output of a layer to 1/127; Keras does not."""
+BYTE_CLEAR = 2 * BYTE_CLOSE
+"""`CLEAR` of a writer in bytes."""
+BYTE_STATES = 0.25
+"""`STATES` of a writer in bytes."""
 
 
 def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
@@ -51,7 +55,8 @@ def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict
     file = writer(subject.model.reader, byte_product if coarse else float_product)
     run = onnx_graph(file, whole=True)
     report = prove_writer(subject.model, run, tokens, coarse)
-    example = _example(subject.model, run, tokens, 2 * COARSE if coarse else CLEAR)
+    feed = _feed(subject.model, tokens, 1, 0.7, 5, seed=0, steps=16)
+    example = clear_example(subject.model, run, feed, BYTE_CLEAR if coarse else CLEAR)
     return built | {"writer": describe_sampler(subject, spec, file, run, example, report)}
 
 
@@ -99,7 +104,7 @@ def prove_writer(
     tokens: real rows to take a prime from. Raises ParityError where a token or a state differs.
     """
     worst = {"text": 0.0, **{f"{name}_out": 0.0 for name in model.states}}
-    states_differ, tie = (COARSE, COARSE) if coarse else (STATES, CLOSE)
+    states_differ, tie = (BYTE_STATES, BYTE_CLOSE) if coarse else (STATES, CLOSE)
     if model.largest_weight:  # whole numbers leave nothing to rounding
         states_differ = tie = 0.0
     allowed = dict.fromkeys(worst, states_differ) | {"text": 0.0}
@@ -127,15 +132,25 @@ def prove_writer(
     return {name: {"max_abs": worst[name], "allowed": allowed[name]} for name in worst}
 
 
-def _example(model: LanguageModel, run: Graph, tokens: np.ndarray | None, clear: float) -> Arrays:
-    """Return a text in which every token wins clearly, and the inputs it was written from."""
-    for seed in range(100):
-        feed = _feed(model, tokens, 1, 0.7, 5, seed, steps=16)
-        found = run(feed)
-        best = np.sort(_scores(model, feed, found["text"])[0], -1)
-        if (best[..., -1] - best[..., -2]).min() > clear:
-            break
-    return {**feed, **found}
+def clear_example(model: LanguageModel, run: Graph, feed: Arrays, clear: float) -> Arrays:
+    """Return inputs and outputs of a text in which each token wins by the score `clear`, or by whole numbers.
+
+    Where a drawn token wins by less, its noise is raised by what is missing. The text stays the same: only
+    the tokens that were drawn anyway score more.
+    """
+    if model.largest_weight:  # whole numbers win on every device alike
+        return {**feed, **run(feed)}
+    drawn = run(feed)["text"][..., None]
+    scores, _ = _scores(model, feed, drawn[..., 0])
+    own = np.take_along_axis(scores, drawn, -1)
+    others = scores.copy()
+    np.put_along_axis(others, drawn, -np.inf, -1)
+    missing = np.maximum(clear - (own - others.max(-1, keepdims=True)), 0) / feed["temperature"]
+    noise = feed["noise"].copy()
+    raised = np.take_along_axis(noise, drawn, -1) + missing
+    np.put_along_axis(noise, drawn, raised.astype(np.float32), -1)
+    feed = {**feed, "noise": noise}
+    return {**feed, **run(feed)}
 
 
 def _scores(model: LanguageModel, feed: Arrays, text: np.ndarray) -> tuple[np.ndarray, Arrays]:

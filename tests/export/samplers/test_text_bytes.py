@@ -10,7 +10,13 @@ from dimaging_export.errors import ParityError
 from dimaging_export.graph.passes import count
 from dimaging_export.integer.text_bytes import byte_text_twin, seven_bits
 from dimaging_export.prove.runners import onnx_graph
-from dimaging_export.samplers.build_text import prove_writer
+from dimaging_export.samplers.build_text import (
+    BYTE_CLEAR,
+    _feed,
+    _scores,
+    clear_example,
+    prove_writer,
+)
 from dimaging_export.samplers.byte_products import byte_product
 from dimaging_export.samplers.text import writer
 from hypothesis import given
@@ -51,6 +57,20 @@ def test_it_is_proven_against_its_twin(model):
     assert 0 < report["c1_out"]["max_abs"] < 0.05
     with pytest.raises(ParityError):
         prove_writer(twin, onnx_graph(file, whole=True), None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_token_of_its_example_wins_clearly(model, seed):
+    """Of 16 tokens some are always nearly tied; a device that rounds otherwise would draw others there."""
+    twin = byte_text_twin(model)
+    run = onnx_graph(writer(twin.reader, byte_product), whole=True)
+    feed = _feed(twin, None, 1, 0.7, 5, seed, steps=16)
+    example = clear_example(twin, run, feed, BYTE_CLEAR)
+    np.testing.assert_array_equal(example["text"], run(feed)["text"])
+    scores = np.sort(_scores(twin, example, example["text"])[0], -1)
+    assert (scores[..., -1] - scores[..., -2]).min() > 0.999 * BYTE_CLEAR
+    before = np.sort(_scores(twin, feed, example["text"])[0], -1)
+    assert (before[..., -1] - before[..., -2]).min() < BYTE_CLEAR
 
 
 def test_its_bundle_writes(tmp_path):
