@@ -89,7 +89,7 @@ def load_folder(
             "expected size >= 1, cut 'patches' or 'resize', white None or 1 to 65535; "
             f"received {size}, {cut!r}, {white}"
         )
-    files = _find(folder)
+    files = image_files(folder)
     quota = max(1, max_patches // len(files))
     read = partial(_read, folder=folder, size=size, cut=cut, white=white, quota=quota, seed=seed)
     pieces = _read_all(files, read)
@@ -135,8 +135,11 @@ def load_folder(
     )
 
 
-def _find(folder: Path) -> list[Path]:
-    """Return the image files of a folder and its subfolders, relative to it, in order; none is hidden."""
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files of a folder and its subfolders, relative to it, in order; no masks, none hidden.
+
+    DataError for what is no folder, and for a folder without images.
+    """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}; expected a folder of images")

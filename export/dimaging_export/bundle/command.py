@@ -20,16 +20,17 @@ def export_command(
 ) -> str:
     """Return `dimaging export ...` in shell words; arguments as those of `export`.
 
-    data: a path, or paths by the names of inputs; anything else has no words and is left out. switches: name
+    data: a path, or paths by the names of inputs; anything else has no words and is left out, as are paths
+    beside arrays, for a command that names some of the inputs is refused. switches: name
     -> whether it was set, None where it was not given.
     """
     words = ["dimaging", "export", source, "--precision", precision, "--target", target]
     for name, on in switches.items():
         words += [f"--{name}" if on else f"--no-{name}"] if on is not None else []
     named = data if isinstance(data, Mapping) else {"": data}
-    for name, path in named.items():
-        if isinstance(path, str | PathLike):
-            words += ["--data", f"{name}={portable(Path(path))}" if name else portable(Path(path))]
+    paths = {name: Path(x) for name, x in named.items() if isinstance(x, str | PathLike)}
+    for name, path in paths.items() if len(paths) == len(named) else ():
+        words += ["--data", f"{name}={portable(path)}" if name else portable(path)]
     words += ["--size", str(size)] if size is not None else []
     for name, (low, high) in ranges.items():
         words += ["--range", f"{name}={low:g}:{high:g}"]

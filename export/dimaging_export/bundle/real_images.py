@@ -60,7 +60,7 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
     if data is None and subject.data is None:
         return None
     if isinstance(data, Mapping):
-        return _by_name(named_inputs(data, subject))
+        return _by_name(named_inputs(data, subject, size))
     if data is None or isinstance(data, str) or hasattr(data, "__fspath__"):
         name, options = (data, {}) if data is not None else subject.data or ("", {})
         data = _load(name, options, subject, size)

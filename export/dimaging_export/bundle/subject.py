@@ -8,7 +8,7 @@ import hashlib
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from dimaging_edge.common.errors import near
 
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.interface import names_of
-from dimaging_export.graph.trace import is_functional
+from dimaging_export.graph.trace import is_functional, trace
 from dimaging_export.prove.inputs import Ranges
 from dimaging_export.prove.runners import Arrays
 from dimaging_tf import registry
@@ -90,17 +90,18 @@ class Subject:
         hardly what the model takes.
         """
         graph = next(iter(self.graphs.values()))
-        declared = self.ranges.get(names_of(graph)[0][0])
-        if declared:
+        return self.range_of(names_of(graph)[0][0])
+
+    def range_of(self, name: str) -> tuple[float, float]:
+        """The range of images for an input of the first graph, as `image_range`, which is that of input 0."""
+        if declared := self.ranges.get(name):
             return declared
-        for layer in graph._flatten_layers():
+        for layer in _layers_behind(next(iter(self.graphs.values())), name):
             if isinstance(layer, keras.layers.Rescaling) and np.max(np.abs(layer.scale)) <= 0.01:
-                image = names_of(graph)[0][0]
                 raise ExportError(
                     f"{self.name} rescales its input by {np.max(np.abs(layer.scale)):.3g} (layer "
                     f"{layer.name!r}), so it takes 0 to 255, but whole numbers of data= become 0 to 1. "
-                    f"Declare its range: ranges={{{image!r}: (0, 255)}} (dimaging export --range "
-                    f"{image}=0:255)"
+                    f"Declare its range: ranges={{{name!r}: (0, 255)}} (dimaging export --range {name}=0:255)"
                 )
         return 0.0, 1.0
 
@@ -169,6 +170,24 @@ class Subject:
             return float((self.judge or self.model).score(run, x, label))
         except ValueError as error:
             raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
+
+
+def _layers_behind(graph: keras.Model, name: str) -> Iterator[Any]:
+    """Yield the layers of a functional model that an input reaches before it meets another input."""
+    if len(graph.inputs) == 1:
+        yield from graph._flatten_layers()
+        return
+    walk = trace(graph)
+    reached = {id(walk.inputs[names_of(graph)[0].index(name)])}
+    for call in walk.calls:
+        read = [
+            x
+            for x in keras.tree.flatten((call.args, call.kwargs))
+            if isinstance(x, keras.KerasTensor)
+        ]
+        if all(id(x) in reached for x in read):
+            reached |= {id(x) for x in keras.tree.flatten(call.output)}
+            yield from getattr(call.op, "_flatten_layers", lambda: ())()
 
 
 def load_subject(model_or_path: Any) -> Subject:

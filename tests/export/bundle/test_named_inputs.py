@@ -7,6 +7,10 @@ import keras
 import numpy as np
 import pytest
 from dimaging_export import ExportError, export
+from dimaging_export.bundle.command import export_command
+from dimaging_export.bundle.named_files import read_values
+from dimaging_export.bundle.named_inputs import named_inputs
+from dimaging_export.bundle.subject import load_subject
 from keras import layers as L
 from PIL import Image
 from typer.testing import CliRunner
@@ -78,6 +82,14 @@ def paths(tmp_path, monkeypatch):
     np.savez("strange.npz", a=style, b=style)
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.npy").write_text("no array")
+    (tmp_path / "blank.npy").touch()
+    whole = (tmp_path / "style.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    np.savez_compressed("packed.npz", style=RNG.integers(0, 10, (300, 4)))
+    damaged = bytearray((tmp_path / "packed.npz").read_bytes())
+    damaged[200:230] = bytes(30)
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    np.save("many.npy", np.zeros((300, 4), np.int32))
     return tmp_path
 
 
@@ -99,10 +111,14 @@ def test_paths_by_the_names_of_inputs(style, paths):
     ("given", "words"),
     [
         ({"content": "nowhere"}, "content=nowhere: expected a folder of images .* nothing at that path"),
-        ({"content": "empty"}, r"content=empty holds no images \(.png"),
+        ({"content": "empty"}, "content: empty holds no images; expected files that end in .png"),
         ({"style": "photos"}, r"'style' takes \[None, 4\], no images of 1 or 3 channels"),
         ({"style": "strange.npz"}, "strange.npz holds no array 'style'"),
         ({"style": "notes.npy"}, "style=notes.npy cannot be read as an array"),
+        ({"style": "blank.npy"}, "style=blank.npy cannot be read as an array"),
+        ({"style": "cut.npz"}, "style=cut.npz cannot be read as an array: cut.npz is damaged"),
+        ({"style": "damaged.npz"}, "style=damaged.npz cannot be read as an array: damaged.npz is damaged"),
+        ({"style": "many.npy"}, "content 3, style 300 .of a folder at most the first 256 images are read"),
     ],
 )  # fmt: skip
 def test_paths_that_hold_something_else(given, words, paths):
@@ -113,6 +129,61 @@ def test_paths_that_hold_something_else(given, words, paths):
             data={"content": "photos", "style": "style.npy", **given},
         )
     assert not (paths / "bundle").exists()
+
+
+def test_masks_and_hidden_folders_are_no_images(paths):
+    """A pair of folders, one with masks, must have the same rows."""
+    Image.new("RGB", (9, 9)).save(paths / "photos" / "0_mask.png")
+    (paths / "photos" / ".thumbnails").mkdir()
+    Image.new("RGB", (9, 9)).save(paths / "photos" / ".thumbnails" / "a.png")
+    assert len(read_values("photos", "content", (None, 8, 8, 3), (0, 1))) == 3
+
+
+def of_images(**more):
+    """A plain model of two images; more: Rescaling of each."""
+    pair = [keras.Input((None, None, 3), name=name, dtype=more.get("kind")) for name in "ab"]
+    read = [x if more.get("kind") is None else keras.ops.cast(x, "float32") for x in pair]
+    scaled = [L.Rescaling(more.get(x.name, 1.0))(y) for x, y in zip(pair, read, strict=True)]
+    return keras.Model(pair, {"out": L.Conv2D(2, 3, name="out")(L.Add()(scaled))}, name="pair")
+
+
+def values_of(model, size=None, **ranges):
+    subject = load_subject(model).with_ranges(ranges)
+    return named_inputs({"a": "photos", "b": "photos"}, subject, size)
+
+
+@pytest.mark.parametrize("name", "ab")
+def test_each_input_that_is_rescaled_needs_its_range(name, paths):
+    model = of_images(**{name: 1 / 255})
+    with pytest.raises(ExportError, match=f"takes 0 to 255.* --range {name}=0:255"):
+        values_of(model)
+    found = values_of(model, **{name: (0, 255)})
+    assert {n: float(x.max()) for n, x in found.items()} == pytest.approx(
+        {"a": 80 / 255, "b": 80 / 255} | {name: 80}
+    )
+
+
+def test_whole_inputs_get_whole_numbers_of_a_folder(paths):
+    found = values_of(of_images(kind="int32"), b=(0, 1))
+    assert found["a"].dtype == np.int32
+    assert set(np.unique(found["a"])) == {0, 40, 80}
+    assert set(np.unique(values_of(of_images(kind="int32"), b=(0, 5))["b"])) == {0, 1, 2}
+
+
+def test_a_size_is_that_of_the_images_of_a_folder(paths):
+    assert values_of(of_images())["a"].shape == (3, 64, 64, 3)
+    assert values_of(of_images(), (48, 32))["a"].shape == (3, 48, 32, 3)
+    folder = export(of_images(), paths / "b", data={"a": "photos", "b": "photos"}, size=32)
+    with np.load(folder / "examples.npz") as stored:
+        assert stored["model/a"].shape == (1, 32, 32, 3)
+
+
+def test_a_command_is_whole_or_without_data():
+    def words(data):
+        return export_command("m", "fp32", "cpu", data, None, {}, {})
+
+    assert "--data a=x.npy --data b=photos" in words({"a": "x.npy", "b": Path("photos")})
+    assert "--data" not in words({"a": "x.npy", "b": np.zeros(3)})
 
 
 def test_the_command_takes_a_path_for_each_input(paths, monkeypatch):
