@@ -65,6 +65,7 @@ def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
 
     bundle: that of a codec; None: the shipped one for RGB.
     """
+    from dimaging_edge.common.version import __version__
     from dimaging_edge.photo.bundle_model import find_bundle, open_model
     from dimaging_edge.photo.codec import compress, decompress
     from dimaging_edge.photo.symbol_model import Photo
@@ -77,5 +78,5 @@ def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
         "dimaging", settings,
         lambda image, quality: compress(model, Photo(image), int(quality)),
         lambda data: decompress(model, data)[0].image,
-        model.model_id.hex(),
+        f"{model.model_id.hex()} dimaging {__version__}",
     )  # fmt: skip

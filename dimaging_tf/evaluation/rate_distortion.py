@@ -88,9 +88,11 @@ def measure(
     """
     known = {} if kept is None else _read_rows(kept)
     rows: Rows = []
+    pixels = {name: f"{x.shape} {zlib.crc32(x.tobytes()):08x}" for name, x in images.items()}
     jobs = [(c, s, name) for c in codecs for s in c.settings for name in images]
     for done, (codec, setting, name) in enumerate(jobs, 1):
-        mark = _mark(codec, setting, images[name])
+        # What a row follows from: the codec with its version, the setting, the pixels.
+        mark = f"{codec.name} {codec.version} {setting:g} {pixels[name]}"
         row = known.get(mark) or _row(codec, setting, images[name])
         if kept is not None and mark not in known:
             with kept.open("a", encoding="utf-8") as file:
@@ -99,12 +101,6 @@ def measure(
         if progress:
             progress(done, len(jobs))
     return rows
-
-
-def _mark(codec: Codec, setting: float, image: np.ndarray) -> str:
-    """Return what a row follows from, in words: the codec with its version, the setting, the pixels."""
-    pixels = zlib.crc32(image.tobytes())
-    return f"{codec.name} {codec.version} {setting:g} {image.shape} {pixels:08x}"
 
 
 def _read_rows(kept: Path) -> dict[str, dict[str, Any]]:

@@ -1,12 +1,17 @@
 """Rate and distortion: known curves, real files of every rival, the command from end to end."""
 
 import json
+import zlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from dimaging_edge.common.version import __version__
+from dimaging_edge.photo.bundle_model import find_bundle, open_model
 from PIL import Image
 
+from dimaging_tf.commands.rate_distortion import learned_codec
 from dimaging_tf.errors import UserError
 from dimaging_tf.evaluation import codecs as stored
 from dimaging_tf.evaluation import plots, published
@@ -71,6 +76,22 @@ def test_a_stopped_measurement_goes_on(picture, tmp_path):
     assert {row["image"] for row in again} == {"renamed"}
     rd.measure({"a": picture}, [replace(codec, version="newer")], kept=kept)
     assert calls == [10, 60, 60, 10, 60]
+
+
+def test_kept_rows_know_the_learned_encoder_and_the_distribution():
+    codec = learned_codec(None)
+    model = open_model(find_bundle(None), threads=1)
+    assert codec.version == f"{model.model_id.hex()} dimaging {__version__}"
+
+
+def test_the_pixels_of_an_image_are_summed_once(picture, tmp_path, monkeypatch):
+    sums = []
+    monkeypatch.setattr(
+        rd, "zlib", SimpleNamespace(crc32=lambda data: sums.append(0) or zlib.crc32(data))
+    )
+    jpeg = replace(stored.rivals()[0], settings=(10, 60))
+    rd.measure({"a": picture, "b": picture}, [jpeg], kept=tmp_path / "rows.jsonl")
+    assert len(sums) == 2
 
 
 def test_published_curves_stand_beside_the_classical_photographs_alone(tmp_path):
