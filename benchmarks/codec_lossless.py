@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from parts import figures
-from parts.photographs import JUDGE, textured
+from parts.photographs import textured
 
 BOUNDS = (1, 2, 4)
 
@@ -33,8 +33,7 @@ def main() -> int:
     from dimaging_edge.photo.symbol_model import Photo
     from PIL import Image
 
-    images = textured(args.data)
-    images = dict(list(images.items())[: 1 if args.quick else args.pictures])
+    images, judge = textured(args.data, 1 if args.quick else args.pictures)
     model = open_model(find_bundle(None), threads=1)
 
     def pillow(kind: str, **options: Any) -> tuple[Callable, Callable]:
@@ -79,7 +78,7 @@ def main() -> int:
     out = figures.Figures("codec_lossless", args.quick, args.json)
     out.facts |= {
         "photographs": sorted(images),
-        "judged by": f"{len(images)} of {JUDGE}",
+        "judged by": judge,
         "rows": rows,
     }
     preview = sum(len(compress(model, Photo(image), 0)) for image in images.values())

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from parts import figures
-from parts.photographs import JUDGE, textured
+from parts.photographs import textured
 
 CHOSEN = "the free wallpapers that `dimaging train` holds back chose the shipped weights' epoch"
 GOALS = {("avif", "psnr"): "<= 0", ("jpeg", "psnr"): "<= -50"}
@@ -48,14 +48,13 @@ def main() -> int:
     ours = [replace(learned_codec(None, steps), name="shipped")]
     for name, _, bundle in (words.partition("=") for words in args.model):
         ours.append(replace(learned_codec(Path(bundle), steps), name=name))
-    images = textured(args.data)
-    images = dict(list(images.items())[: 1 if args.quick else args.pictures])
+    images, judge = textured(args.data, 1 if args.quick else args.pictures)
     rows = rate_distortion.measure(images, [*rivals(), *ours], kept=args.rows)
     few = dict(list(images.items())[: args.slow])
     slow = [codec for codec in rivals(slow=True) if codec.name.endswith("speed 0")]
     rows += rate_distortion.measure(few, slow, kept=args.rows) if few else []
     out = figures.Figures("codec_textured", args.quick, args.json)
-    out.facts |= {"photographs": sorted(images), "chosen by": CHOSEN, "judged by": JUDGE}
+    out.facts |= {"photographs": sorted(images), "chosen by": CHOSEN, "judged by": judge}
     for quality in rate_distortion.METRICS if args.plots else ():
         args.plots.mkdir(parents=True, exist_ok=True)
         plots.save_figure(plots.rate_distortion(rows, quality), args.plots / f"{quality}.png")

@@ -17,20 +17,30 @@ def middle(image: np.ndarray, height: int = HEIGHT, width: int = WIDTH) -> np.nd
 
 SHARE = 24 / 110
 """Of the pictures: the most textured ones."""
-JUDGE = "the 24 most textured of 110 pictures bsds_* (BSDS500, 481 x 321), which no training and no choice saw"
-"""What the figures say of the pictures that `textured` returns."""
 
 
-def textured(folder: Path) -> dict[str, np.ndarray]:
-    """The part of the bsds_* pictures (of all, where there are none) that changes most between pixels."""
+def textured(folder: Path, most: int) -> tuple[dict[str, np.ndarray], str]:
+    """The part of the bsds_* pictures (of all, where there are none) that changes most between pixels.
+
+    Of that part the first `most` by name are returned, and what the figures have to say of them.
+    """
     from dimaging_tf.evaluation.rate_distortion import read_folder
 
     images = read_folder(folder)
-    found = {k: x for k, x in images.items() if k.startswith("bsds_")} or images
+    held = {k: x for k, x in images.items() if k.startswith("bsds_")}
+    found = held or images
 
     def change(name: str) -> float:
         grey = found[name].astype(np.float64).mean(-1)
         return np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
 
     ranked = sorted(found, key=change, reverse=True)
-    return {name: found[name] for name in sorted(ranked[: max(1, round(SHARE * len(ranked)))])}
+    chosen = sorted(ranked[: max(1, round(SHARE * len(ranked)))])
+    first = chosen[:most]
+    part = "" if first == chosen else f"{len(first)} of "
+    judge = f"{part}the {len(chosen)} most textured of {len(found)} pictures"
+    if held:
+        judge += " bsds_* (BSDS500, 481 x 321), which no training and no choice saw"
+    else:
+        judge += f" of {folder.name}, none of which is a bsds_*; trainings may have seen them"
+    return {name: found[name] for name in first}, judge
