@@ -41,6 +41,11 @@ class Config(adversarial_training.Config):
                 "logit_pairing: pairing and noise are not negative. "
                 f"Received: {self.pairing}, {self.noise}"
             )
+        if self.noise and self.ramp:
+            raise ValueError(
+                "logit_pairing: ramp is of the attack, and with noise above 0 there is none; leave one "
+                f"of them at 0. Received: noise={self.noise}, ramp={self.ramp}"
+            )
 
 
 @keras.saving.register_keras_serializable("dimaging")

@@ -68,6 +68,19 @@ def test_both_losses_and_their_weights(digits):
     assert losses[1] > losses[0]
 
 
+def test_eps_of_the_attack_grows_from_0(digits):
+    keras.utils.set_random_seed(0)
+    model = AdversarialTraining(Config(**SMALL, eps=0.2, steps=2, ramp=100))
+    model.compile(keras.optimizers.SGD(0.0))
+    image, label = tf.fill((4, 8, 8, 1), 0.5), tf.constant(digits[1][:4])
+    noise = tf.random.stateless_uniform(image.shape, (0, 1))
+    for step, eps in ((0, 0.0), (25, 0.05), (50, 0.1), (100, 0.2), (1000, 0.2)):
+        model.optimizer.iterations.assign(step)
+        moved = np.abs(np.asarray(model.attack(image, label, noise)) - 0.5)
+        assert moved.max() == pytest.approx(eps, abs=1e-6), step
+        assert eps == 0 or moved.mean() > eps / 2
+
+
 def test_the_guard_goes_back(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     guard = CollapseGuard(tmp_path)
@@ -90,6 +103,7 @@ def test_the_guard_goes_back(tmp_path):
             {"eps": 8},
             "eps is in units of black to white, above 0 and up to 1, such as 8/255. Received: 8",
         ),
+        ({"ramp": -1}, "adversarial_training: ramp is 0 steps or more. Received: -1"),
         ({"clean": 0, "adversarial": 0}, "not both 0. Received: 0, 0"),
         ({"clean": -1}, "not negative, and not both 0. Received: -1, 1.0"),
         ({"classes": 1}, "classifier: classes must be at least 2"),

@@ -87,6 +87,11 @@ def test_clean_pairing_by_hand(batch):
     [
         (trades.Config, {"pull": 0}, "trades: pull must be above 0. Received: 0"),
         (logit_pairing.Config, {"noise": -1}, "not negative. Received: 1.0, -1"),
+        (
+            logit_pairing.Config,
+            {"noise": 0.5, "ramp": 9},
+            "leave one of them at 0. Received: noise=0.5, ramp=9",
+        ),
         (logit_pairing.Config, {"eps": 8}, "such as 8/255. Received: 8"),
     ],
 )

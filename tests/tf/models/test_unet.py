@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from keras import layers
 
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.errors import DataError
@@ -51,6 +52,27 @@ def test_parameter_count_derived_by_hand(paper):
 def test_23_convolutional_layers(paper):
     """The paper counts the up-convolutions: "In total the network has 23 convolutional layers"."""
     assert sum("Conv2D" in type(layer).__name__ for layer in paper.layers) == 23
+
+
+def test_a_normalised_network_has_a_norm_after_each_convolution():
+    settings = {"depth": 1, "width": 4}
+    network, bare = (build_unet(padded(**settings, normalise=n)) for n in (True, False))
+    names = [f"{part}{letter}" for part in ("down0", "bottom", "merge0") for letter in "ab"]
+    norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
+    assert [norm.name for norm in norms] == [f"{name}_norm" for name in names]
+    assert not any(isinstance(layer, layers.BatchNormalization) for layer in bare.layers)
+    for name in names:
+        assert not network.get_layer(name).use_bias
+        assert bare.get_layer(name).use_bias
+    image = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
+    first = np.asarray(network.get_layer("down0a")(image))
+    network(image, training=True)
+    moved = norms[0].moving_mean
+    np.testing.assert_allclose(moved, 0.02 * first.mean((0, 1, 2)), rtol=1e-4, atol=1e-7)
+    # With the means and variances of the batch, a map is of mean 0 and deviation 1 before the ReLU.
+    shown = np.asarray(norms[0](first, training=True))
+    np.testing.assert_allclose(shown.mean((0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(shown.std((0, 1, 2)), 1, rtol=0.05)
 
 
 def test_valid_mask_is_the_centre_that_the_output_covers():
