@@ -31,7 +31,7 @@ def grid(
 
 
 def enlarged(cells: np.ndarray, scale: int) -> np.ndarray:
-    """Return cells [rows, columns, h, w, C] in [0, 1] as uint8, each of their pixels `scale` pixels a side."""
+    """Return cells [rows, columns, h, w, C] in [0, 1] as uint8, each pixel `scale` pixels a side."""
     return np.uint8(np.rint(np.clip(cells, 0, 1) * 255)).repeat(scale, 2).repeat(scale, 3)
 
 
