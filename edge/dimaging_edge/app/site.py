@@ -17,10 +17,11 @@ from typing import Any
 
 from dimaging_edge.app import engine
 from dimaging_edge.bundle.open import REFERENCE, read_manifest
+from dimaging_edge.bundle.schema import Manifest
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.files import write_bytes
 from dimaging_edge.common.version import __version__
-from dimaging_edge.photo.bundle_model import SHIPPED, is_codec, located, shipped
+from dimaging_edge.photo.bundle_model import SHIPPED, is_codec, located
 
 WEB = Path(__file__).parents[1] / "web"
 """The folder of the page's own files."""
@@ -70,8 +71,8 @@ class Site:
         """
         chosen = [located(path) for path in bundles]
         along = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
-        codecs = shipped()
-        along.sort(key=lambda path: path.name not in codecs)  # the codecs come first
+        manifests = {path: read_manifest(path) for path in along}
+        along.sort(key=lambda path: not is_codec(manifests[path]))  # the codecs come first
         folders = [*chosen, *(path for path in along if path not in chosen)]
         names = [folder.name for folder in folders]
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -85,7 +86,8 @@ class Site:
                 self.files[name] = File(path.read_bytes)
         self._add_engine()
         for folder in folders:
-            self._add_bundle(folder, core=folder in chosen)
+            manifest = manifests.get(folder) or read_manifest(folder)
+            self._add_bundle(folder, manifest, core=folder in chosen)
         first = next((one["folder"] for one in self.bundles if one["codec"]), "")
         for name, file in self.files.items():
             if name.startswith(first):
@@ -121,19 +123,17 @@ class Site:
             self.files[place + name] = File((engine.FOLDER / name).read_bytes, core=False)
         self.files["reference.onnx"] = File(REFERENCE.read_bytes)
 
-    def _add_bundle(self, folder: Path, *, core: bool) -> None:
-        manifest = read_manifest(folder)
+    def _add_bundle(self, folder: Path, manifest: Manifest, *, core: bool) -> None:
         stamp = hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()[:12]
         place = f"{KEEP}{folder.name}-{stamp}/"
-        for name in ("bundle.json", "CARD.md", *manifest.files):
-            if name not in _LEFT_OUT and (folder / name).is_file():
+        size = 0
+        for name in sorted({"bundle.json", "CARD.md", *manifest.files} - _LEFT_OUT):
+            if (folder / name).is_file():
                 self.files[place + name] = File((folder / name).read_bytes, core=core)
+                size += (folder / name).stat().st_size
         graphs, codec = list(manifest.graphs), is_codec(manifest)
         entry = {"name": folder.name, "folder": place, "model": manifest.model, "codec": codec}
-        entry |= {"model_id": manifest.model_id, "graphs": graphs}
-        entry["bytes"] = sum(
-            len(file.read()) for name, file in self.files.items() if name.startswith(place)
-        )
+        entry |= {"model_id": manifest.model_id, "graphs": graphs, "bytes": size}
         self.bundles.append(entry)
 
     def _listing(self) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dimaging_edge.app import engine
+from dimaging_edge.app import site as site_module
 from dimaging_edge.app.site import TYPES, WEB, Site
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import BundleError, InputError
@@ -41,6 +42,17 @@ def test_every_file_has_a_type_and_the_first_visit_is_small() -> None:
     others = [name for name, file in site.files.items() if not file.core]
     assert any("unet_codec_msssim" in name for name in others)
     assert not any(name.endswith("prior.npz") for name in site.files)
+
+
+def test_a_manifest_is_read_once_and_sizes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+    read = site_module.read_manifest
+    monkeypatch.setattr(site_module, "read_manifest", lambda path: seen.append(path) or read(path))
+    site = Site([SHIPPED / "unet_codec"])
+    assert len(seen) == len(set(seen)) == len(site.bundles)
+    one = site.bundles[0]
+    files = [file for name, file in site.files.items() if name.startswith(one["folder"])]
+    assert one["bytes"] == sum(len(file.read()) for file in files)
 
 
 def test_every_import_of_the_page_is_a_file_of_it() -> None:
