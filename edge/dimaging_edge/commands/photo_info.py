@@ -9,12 +9,13 @@ from dimaging_edge.common.tables import table
 def info(path: Path) -> str:
     """Return what a compressed file says about itself, and what is damaged."""
     from dimaging_edge.photo.bundle_model import shipped
-    from dimaging_edge.photo.container import RUNGS, VERSION
+    from dimaging_edge.photo.container import EXACT, RUNGS, VERSION
     from dimaging_edge.photo.reading import read_container
 
     data = path.read_bytes()
     try:
         found = read_container(data, 1 << 62, keep_going=True)
+        pixels = _exactness(found.chunks.get(EXACT))
     except CodecError as error:
         raise InputError(f"{path}: {error}") from error
     head, known = found.header, shipped()
@@ -26,7 +27,7 @@ def info(path: Path) -> str:
         ["quality", str(head.quality)],
         ["model", f"{head.model_id.hex()} ({(names or ['not one of those that come along'])[0]})"],
         ["tiles", f"{head.columns} x {head.rows} of up to {head.tile} x {head.tile}"],
-        ["pixels", _exactness(found.chunks.get(b"PIXL"))],
+        ["pixels", pixels],
         ["also", ", ".join(kind.decode() for kind in found.chunks) or "—"],
         ["damage", "; ".join(found.damage) or "none"],
     ]
@@ -39,7 +40,7 @@ def info(path: Path) -> str:
 
 
 def _exactness(data: bytes | None) -> str:
-    """Return what a file says of its exact pixels, in words."""
+    """Return what a file says of its exact pixels, in words; CodecError for another kind of layer."""
     from dimaging_edge.photo.exact_chunk import bound_of
 
     if data is None:

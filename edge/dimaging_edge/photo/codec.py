@@ -19,6 +19,7 @@ import numpy as np
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo import exact_chunk, tile_codec
 from dimaging_edge.photo.container import (
+    EXACT,
     MOST_PIXELS,
     MOST_TILE,
     QUALITIES,
@@ -93,7 +94,7 @@ def compress(
     if photo.alpha is not None:
         found.chunks[b"alph"] = pack_plane(photo.alpha)
     if exact:
-        found.chunks[exact_chunk.NAME] = exact
+        found.chunks[EXACT] = exact
     return found.to_bytes()
 
 
@@ -233,7 +234,7 @@ def _exact(
     found: Container, grid: list[Tile], each: Callable[..., Iterable[Any]], keep_going: bool
 ) -> np.ndarray | None:
     """Return the exact pixels; None where the file has none, or with `keep_going` where they are damaged."""
-    data = found.chunks.get(exact_chunk.NAME)
+    data = found.chunks.get(EXACT)
     if data is None:
         return None
     try:

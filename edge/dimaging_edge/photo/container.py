@@ -15,6 +15,8 @@ from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo.tiles import padded
 
 MAGIC = b"DIMG"
+EXACT = b"PIXL"
+"""The type of the chunk of exact pixels, see `exact_chunk`."""
 VERSION, PROFILE = 1, 1
 MOST_PIXELS = 1 << 27
 """The most pixels of a picture that is read unless one asks for more: 134 megapixels."""
@@ -76,12 +78,12 @@ class Container:
     damage: list[str] = field(default_factory=list)  # of all but tiles
 
     def to_bytes(self) -> bytes:
-        """Return the file; chunks `alph` and `PIXL` go behind the rungs, all others before them."""
+        """Return the file; chunks `alph` and EXACT go behind the rungs, all others before them."""
         directory = b"".join(
             ENTRY.pack(e.lanes, e.latents, *(x for pair in zip(e.lengths, e.sums, strict=True) for x in pair))
             for e in self.entries
         )  # fmt: skip
-        late = (b"alph", b"PIXL")
+        late = (b"alph", EXACT)
         parts = [_chunk(kind, data) for kind, data in self.chunks.items() if kind not in late]
         parts.append(_chunk(b"TILE", directory))
         parts += [data or b"" for rung in self.rungs for data in rung]

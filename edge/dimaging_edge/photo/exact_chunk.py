@@ -16,8 +16,6 @@ from dimaging_edge.photo.container import Header
 from dimaging_edge.photo.exact import MOST_BOUND, check_span, decode_pixels, encode_pixels
 from dimaging_edge.photo.tiles import Tile
 
-NAME = b"PIXL"
-"""The type of the chunk."""
 _KIND = 1
 Each = Callable[..., Iterable[Any]]
 """A `map`, which may work on several items at a time."""

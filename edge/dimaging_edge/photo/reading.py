@@ -8,6 +8,7 @@ from dimaging_edge.entropy.headers import AGAIN
 from dimaging_edge.photo.container import (
     CHUNK,
     ENTRY,
+    EXACT,
     MOST_PIXELS,
     RUNGS,
     SIZE,
@@ -115,7 +116,7 @@ def _keep(found: Container, kind: bytes, body: bytes | None, fault: _Fault) -> N
         fault(f"chunk {name} is damaged: another CRC32C; {AGAIN}")
     elif kind in found.chunks:
         fault(f"the file is damaged or forged: two chunks {name}")
-    elif kind in (b"iccp", b"exif", b"alph", b"PIXL"):
+    elif kind in (b"iccp", b"exif", b"alph", EXACT):
         found.chunks[kind] = body
     elif kind[:1].isupper():
         fault(

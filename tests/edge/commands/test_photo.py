@@ -1,6 +1,7 @@
 """compress, decompress and info, end to end, with a codec that needs no network."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands import photo_progressive
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import CodecError
+from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo.picture import read_picture, write_picture
 from dimaging_edge.photo.progressive import previews
@@ -370,6 +372,16 @@ def test_exact_pixels(options, bound, words, photo: Path, tmp_path: Path, capsys
     assert run("decompress", file, "-o", out, "--model", "m") == 0
     again, original = (read_picture(path).image.astype(int) for path in (out, photo))
     assert np.abs(again - original).max() == bound
+
+
+def test_info_names_the_file_of_another_kind_of_layer(photo: Path, tmp_path: Path, capsys) -> None:
+    file = tmp_path / "p.dimg"
+    assert run("compress", photo, "--lossless", "-o", file) == 0
+    head, kind, tail = file.read_bytes().partition(b"PIXL")
+    body = b"\2" + tail[9:]
+    file.write_bytes(head + struct.pack("<4sII", kind, len(body), crc32c(kind + body)) + body)
+    assert run("info", file) == 1
+    assert f"{file}: the exact pixels are of kind 02" in capsys.readouterr().err
 
 
 def test_pixels_of_another_depth_than_the_model_are_not_called_exact(
