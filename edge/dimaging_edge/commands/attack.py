@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.commands.class_names import class_number, names_of
+from dimaging_edge.commands.class_names import class_name, class_number
 from dimaging_edge.common.errors import InputError, near
 
 if TYPE_CHECKING:
@@ -171,10 +171,10 @@ def _synthesise(
         raise InputError(f"{options.image} becomes nothing by itself; give a --target")
     made, odds = synthesise(oracle, start, target, step=(high - low) / 255, bounds=bounds)
     print(f"before  {_said(bundle, before)}")
-    name = _name(bundle, target)
+    name = class_name(bundle, target)
     print(f"after   class {target}{' ' * bool(name)}{name} ({odds[0]:.1%})")
     moved, first = ((image[0] - low) / (high - low) for image in (made, start))
-    made = f"{_name(bundle, target) or target}, {odds[0]:.1%}"
+    made = f"{class_name(bundle, target) or target}, {odds[0]:.1%}"
     write_attack(first, moved, (_words(bundle, before), made, "difference"), Path(options.out))
     return 0
 
@@ -285,19 +285,14 @@ def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.nda
     return x.astype(np.float32, copy=False), y
 
 
-def _name(bundle: "Bundle", number: int) -> str:
-    names = names_of(bundle)
-    return names[number] if names else ""
-
-
 def _said(bundle: "Bundle", odds: "np.ndarray") -> str:
     """The likeliest class and its probability, for a line of text."""
     best = int(odds.argmax())
-    name = _name(bundle, best)
+    name = class_name(bundle, best)
     return f"class {best}{' ' * bool(name)}{name} ({odds[best]:.1%})"
 
 
 def _words(bundle: "Bundle", odds: "np.ndarray") -> str:
     """The same below a picture."""
     best = int(odds.argmax())
-    return f"{_name(bundle, best) or f'class {best}'}, {odds[best]:.1%}"
+    return f"{class_name(bundle, best) or f'class {best}'}, {odds[best]:.1%}"

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from dimaging_edge.commands.array_files import save_picture
+from dimaging_edge.commands.grids import READABLE, written
 
 SMALL = 64
 """Side in pixels below which the whole middle of a picture is taken, and no border cut off."""
 _CAPTION = 144
 """Width in pixels to which small pictures of the strip are enlarged, so that a caption fits below."""
-_BAR, _TEXT = 20, 12
-"""Height of a caption and of its letters, pixels."""
+_BAR = 20
+"""Height of a caption, pixels."""
 
 
 def fit_picture(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -48,7 +49,7 @@ def write_attack(
     strip shows small images enlarged.
     """
     save_picture(after, out)
-    scale = max(1, math.ceil(_CAPTION / before.shape[1])) if before.shape[1] < 96 else 1
+    scale = max(1, math.ceil(_CAPTION / before.shape[1])) if before.shape[1] < READABLE else 1
     before, after = (x.repeat(scale, 0).repeat(scale, 1) for x in (before, after))
     delta = after - before
     shown = 0.5 + delta / (2 * max(float(np.abs(delta).max()), 1e-9))
@@ -61,14 +62,8 @@ def write_attack(
 
 
 def _captions(words: tuple[str, ...], width: int, strip: np.ndarray) -> np.ndarray:
-    """A white bar with a line of text for each picture of this width."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    bar: Image.Image = Image.new("L", (strip.shape[1], _BAR), 255)
-    pen, font = ImageDraw.Draw(bar), ImageFont.load_default(_TEXT)
+    """Return a white bar [_BAR, W, C] with a line of text for each picture of this width."""
+    bar = np.ones((_BAR, strip.shape[1], strip.shape[2]), np.float32)
     for number, text in enumerate(words):
-        while pen.textlength(text, font) > width and len(text) > 4:
-            text = text.rstrip("\u2026")[:-1] + "\u2026"
-        pen.text((number * (width + 2) + 2, 3), text, 0, font)
-    grey = np.asarray(bar, np.float32)[..., None] / 255
-    return np.repeat(grey, strip.shape[2], axis=-1)
+        bar[:, number * (width + 2) :][:, :width] = written(text, width, _BAR)[..., None]
+    return bar

@@ -2,15 +2,34 @@
 
 from typing import TYPE_CHECKING
 
-from dimaging_edge.common.errors import InputError, near
+from dimaging_edge.common.errors import BundleError, InputError, near
 
 if TYPE_CHECKING:
     from dimaging_edge.bundle.open import Bundle
 
 
 def names_of(bundle: "Bundle") -> list[str]:
-    """Return the names of the classes, as the model's settings hold them; [] where they have none."""
-    return list(bundle.manifest.config.get("names") or [])
+    """Return the names of the classes, as the model's settings hold them; [] where they have none.
+
+    BundleError where they are no list of texts.
+    """
+    names = bundle.manifest.config.get("names") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BundleError(
+            f"{bundle.path.name}: config.names of bundle.json: expected a list of names, received {names!r}"
+        )
+    return names
+
+
+def class_name(bundle: "Bundle", number: int) -> str:
+    """Return the name of a class, "" where the bundle has no names; BundleError where it has too few."""
+    names = names_of(bundle)
+    if names and number >= len(names):
+        raise BundleError(
+            f"{bundle.path.name}: config.names of bundle.json: expected a name for class {number}, received "
+            f"{len(names)} names"
+        )
+    return names[number] if names else ""
 
 
 def class_number(bundle: "Bundle", text: str | None, count: int, option: str) -> int | None:

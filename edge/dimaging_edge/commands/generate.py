@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.commands.class_names import class_number, names_of
+from dimaging_edge.commands.class_names import class_name, class_number
 from dimaging_edge.commands.text import pack_text, unpack_text, writes_text
 from dimaging_edge.common.errors import InputError
 
@@ -301,8 +301,7 @@ def _label(bundle: "Bundle", graph: str | None, text: str | None) -> int | None:
 
 def _names(bundle: "Bundle", labels: "Iterable[int]") -> list[str]:
     """Return the names of classes, or their numbers where the bundle has no names."""
-    names = names_of(bundle)
-    return [names[label] if names else f"class {label}" for label in labels]
+    return [class_name(bundle, label) or f"class {label}" for label in labels]
 
 
 def progress_line(what: str) -> Callable[[int, int], None] | None:

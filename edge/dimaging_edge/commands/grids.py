@@ -60,8 +60,8 @@ def grid(images: np.ndarray, scale: int | None = None, names: Sequence[str] = ()
     return whole
 
 
-def written(text: str, width: int) -> np.ndarray:
-    """Return a line of black text on white, [LINE, width] in [0, 1], shortened where it is too long.
+def written(text: str, width: int, height: int = LINE) -> np.ndarray:
+    """Return a line of black text on white, [height, width] in [0, 1], shortened where it is too long.
 
     InputError without Pillow.
     """
@@ -69,11 +69,12 @@ def written(text: str, width: int) -> np.ndarray:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError:
         raise InputError("names below images need Pillow; choose a .npy") from None
-    picture = Image.new("L", (width, LINE), 255)
+    picture = Image.new("L", (width, height), 255)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(TEXT)
     shown = text
     while shown and draw.textlength(shown, font=font) > width - 2:
         text = text[:-1]
         shown = f"{text}..." if text else ""
-    draw.text(((width - draw.textlength(shown, font=font)) / 2, 0), shown, fill=0, font=font)
+    left = (width - draw.textlength(shown, font=font)) / 2
+    draw.text((left, (height - LINE) // 2), shown, fill=0, font=font)
     return np.asarray(picture, np.float32) / 255

@@ -75,11 +75,9 @@ def _read_large(path: Path) -> Photo | None:
         if found is None or not found.suits:
             return None
         check_size((found.width, found.height))
-        texts = sorted(set(found.texts) - {_XMP})
-        lost = ["XMP"] * (_XMP in found.texts) + ["dots an inch"] * (b"pHYs" in found.kinds)
-        lost += [f"the texts {', '.join(texts)}"] if texts else []
-        notes = (f"without {' and '.join(lost)}",) if lost else ()
-        return replace(large_png.read_large(file, found), notes=notes)
+        lost = {"dots an inch"} if b"pHYs" in found.kinds else set()
+        notes = _without(lost, set(found.texts))
+        return replace(large_png.read_large(file, found), notes=tuple(notes))
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -105,10 +103,16 @@ def _left_out(stored: "Image.Image") -> tuple[str, ...]:
     frames = getattr(stored, "n_frames", 1)
     notes = [f"the first of {frames} frames"] if frames > 1 else []
     notes += [_CHANGED[stored.mode]] if stored.mode in _CHANGED else []
-    lost = sorted({name for key, name in _LOST.items() if stored.info.get(key)})
-    if texts := sorted(set(getattr(stored, "text", None) or {}) - set(_LOST)):
-        lost.append(f"the texts {', '.join(texts)}")
-    return (*notes, f"without {' and '.join(lost)}") if lost else tuple(notes)
+    lost = {name for key, name in _LOST.items() if stored.info.get(key)}
+    return (*notes, *_without(lost, set(getattr(stored, "text", None) or {})))
+
+
+def _without(lost: set[str], texts: set[str]) -> list[str]:
+    """Return the note on what is lost, in words, and on the texts of these keywords; [] for nothing."""
+    words = sorted(lost | {_LOST[text] for text in texts & set(_LOST)})
+    if others := sorted(texts - set(_LOST)):
+        words.append(f"the texts {', '.join(others)}")
+    return [f"without {' and '.join(words)}"] if words else []
 
 
 def _from_picture(picture: "Image.Image") -> Photo:
