@@ -27,6 +27,18 @@ ATTACK = """async ([name, x, y, eps, target, options]) => {
   const found = await pgd(noted, image, y, new Threat(eps, oracle.bounds, target), options);
   return [kit.text(found.x), found.done, asked];
 }"""
+DETECTOR = """async (names) => {
+  const {Oracle} = await import("/attacks/oracle.mjs");
+  const outputs = names.map((name) => ({name, shape: name === "boxes" ? [1, 4, 4] : [1, 2], example: [1, 2]}));
+  const graph = {name: "f", inputs: [{name: "image", example: [1, 1, 1, 1], dtype: "float32"}], outputs};
+  const answers = {boxes: {data: [9]}, logits: {data: [1, 2]}};
+  const bundle = {name: "b", manifest: {graphs: {f: graph}}, graph: () => graph, run: async () => answers};
+  try {
+    return await new Oracle(bundle).score(new Float32Array(1));
+  } catch (error) {
+    return error.message;
+  }
+}"""
 BOX = """async ([x, eps, bounds]) => {
   const {Threat} = await import("/attacks/threat.mjs");
   return new Threat(eps, bounds).box(new Float32Array(kit.bytes(x).buffer)).map(kit.text);
@@ -41,6 +53,24 @@ def signs() -> tuple[Any, np.ndarray, int]:
     with np.load(SHIPPED / NAME / "examples.npz") as arrays:
         x = arrays["gradient/image"].astype(np.float32)
     return oracle, x, int(oracle.score(x).argmax())
+
+
+@pytest.mark.parametrize(
+    ("outputs", "answer"),
+    [
+        (["boxes", "logits"], [1, 2]),
+        (["logits"], [1, 2]),
+        (["boxes"], "b is no classifier, whose one graph takes an image and gives logits"),
+        (
+            ["scores", "boxes"],
+            "b is no classifier, whose one graph takes an image and gives logits",
+        ),
+    ],
+)
+def test_the_output_called_logits_answers_as_in_python(
+    kit: Any, outputs: list, answer: Any
+) -> None:
+    assert kit.evaluate(DETECTOR, outputs) == answer
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 255.0), (-1.0, 2.0)])

@@ -14,17 +14,20 @@ export class Oracle {
   constructor(bundle) {
     const names = Object.keys(bundle.manifest.graphs).filter((name) => !OTHERS.includes(name));
     const graph = bundle.graph(names[0]);
-    if (names.length !== 1 || graph.inputs.length !== 1 || graph.outputs[0].shape.length !== 2) {
+    const named = graph.outputs.filter((one) => one.name === "logits"); // a detector has more outputs
+    const outputs = named.length ? named : graph.outputs;
+    if (names.length !== 1 || graph.inputs.length !== 1 || outputs.length !== 1 || outputs[0].shape.length !== 2) {
       throw new InputError(`${bundle.name} is no classifier, whose one graph takes an image and gives logits`);
     }
     const [tensor] = graph.inputs;
     const [, height, width, channels] = tensor.example;
     this.bundle = bundle;
     this.graph = graph;
+    this.output = outputs[0].name;
     this.size = { height, width, channels };
     this.bytes = tensor.dtype === "uint8";
     this.bounds = /** @type {[number, number]} */ (tensor.range ?? [0, 1]);
-    const classes = graph.outputs[0].example[1];
+    const classes = outputs[0].example[1];
     const { names: told = [] } = bundle.manifest.config ?? {};
     this.names = Array.from({ length: classes }, (_, k) => String(told[k] ?? k));
   }
@@ -57,7 +60,7 @@ export class Oracle {
   async score(x) {
     const data = this.bytes ? Uint8Array.from(x, (value) => Math.round(value)) : x;
     const found = await this.bundle.run(this.graph.name, { [this.graph.inputs[0].name]: this.values(data) });
-    return found[this.graph.outputs[0].name].data;
+    return found[this.output].data;
   }
 }
 

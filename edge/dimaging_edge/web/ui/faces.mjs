@@ -82,8 +82,13 @@ async function controls(page, { name }) {
   const another = make("button", { type: "button", className: "main" }, "Another");
   another.onclick = async () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
-    drawn = (await page.client.call("code", { name, seed })).code;
-    said.textContent = `Seed ${seed}.`;
+    try {
+      drawn = (await page.client.call("code", { name, seed })).code;
+      said.textContent = `Seed ${seed}.`;
+    } catch (error) {
+      said.textContent = /** @type {Error} */ (error).message;
+      return;
+    }
     update();
   };
   await update();

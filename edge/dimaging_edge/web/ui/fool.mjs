@@ -29,9 +29,12 @@ export function foolTab(page) {
   /** @type {Uint8ClampedArray | null} the picture that was chosen last */
   let chosen = null;
 
+  /** @returns {Promise<{width: number, height: number, names: string[]}>} */
   const know = async () => {
     if (facts) return facts;
-    const told = await page.client.call("classifier", { name: model.value });
+    const name = model.value;
+    const told = await page.client.call("classifier", { name });
+    if (name !== model.value) return know(); // another model was chosen meanwhile
     target.replaceChildren(
       make("option", { value: "" }, "any other"),
       ...told.names.map((/** @type {string} */ name, /** @type {number} */ k) => make("option", { value: k }, name)),
@@ -43,26 +46,32 @@ export function foolTab(page) {
   });
   const attack = async () => {
     if (!chosen) return;
-    const rgba = chosen.slice();
+    const [rgba, asked] = [chosen.slice(), settings()];
+    const told = await know();
     const done = await working(result, "Looking for a picture", (options) =>
-      page.client.call("fool", { ...settings(), rgba, steps: STEPS, restarts: 3 }, options),
+      page.client.call("fool", { ...asked, rgba, steps: STEPS, restarts: 3 }, options),
     );
-    if (done) result.replaceChildren(...(await describe(views, done, /** @type {any} */ (facts), Number(eps.value))));
+    if (!done || asked.name !== model.value) return; // it is about a model that is no longer chosen
+    result.replaceChildren(...(await describe(views, done, told, asked.levels)));
   };
   const take = async (/** @type {File} */ file) => {
     try {
       await know();
-      chosen = (await page.client.call("square", { name: model.value, file })).rgba;
+      const name = model.value;
+      const { rgba } = await page.client.call("square", { name, file });
+      if (name !== model.value) return; // cut for a model that is no longer chosen
+      chosen = rgba;
       await attack();
     } catch (error) {
       result.replaceChildren(alarm(/** @type {Error} */ (error).message));
     }
   };
   const each = async (/** @type {HTMLVideoElement} */ video) => {
-    const { width } = await know();
-    chosen = squareOf(video, video.videoWidth, video.videoHeight, width);
-    const done = await page.client.call("fool", { ...settings(), rgba: chosen.slice(), steps: LIVE_STEPS, restarts: 1 });
-    views.show(done, /** @type {any} */ (facts), Number(eps.value));
+    const told = await know();
+    const asked = settings();
+    chosen = squareOf(video, video.videoWidth, video.videoHeight, told.width);
+    const done = await page.client.call("fool", { ...asked, rgba: chosen.slice(), steps: LIVE_STEPS, restarts: 1 });
+    views.show(done, told, asked.levels);
   };
   const renew = () => {
     facts = null;
