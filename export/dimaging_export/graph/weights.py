@@ -97,6 +97,11 @@ def to_array(tensor: TensorProto) -> np.ndarray:
     return held.arrays[location]
 
 
+def inside(tensor: TensorProto) -> TensorProto:
+    """Return a constant that holds its array itself, wherever it lay."""
+    return numpy_helper.from_array(to_array(tensor), tensor.name)
+
+
 def outside(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     """Return name -> array of the constants of a model that are kept outside."""
     held = _ROOM.get()

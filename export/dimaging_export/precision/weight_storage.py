@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from dimaging_export.graph.check import graphs_of
 from dimaging_export.graph.passes import put_first
-from dimaging_export.graph.weights import to_array, to_tensor
+from dimaging_export.graph.weights import inside, to_array, to_tensor
 
 LEAST_IN_HALF = 256
 """Numbers that a constant must have to be worth one more node."""
@@ -89,7 +89,10 @@ def _store(graph: onnx.GraphProto, smaller: Callable[[str, np.ndarray], _Stored 
             array = to_array(tensor)
             found = smaller(tensor.name, array) if array.dtype == np.float32 else None
             if found:
-                (first, *others), nodes = found
+                stored, nodes = found
+                if part is not graph:  # a loop's body reads no weights beside the file
+                    stored = [inside(x) for x in stored]
+                first, *others = stored
                 tensor.CopyFrom(first)
                 part.initializer.extend(others)
                 restoring += nodes

@@ -3,6 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
+from dimaging_export.graph import weights
 from dimaging_export.graph.check import verify
 from dimaging_export.precision.weight_storage import LEAST_IN_HALF, store_in_half
 from onnx import TensorProto, helper, numpy_helper
@@ -64,3 +65,19 @@ def test_small_tensors_stay():
     size = model.ByteSize()
     store_in_half(model.graph)
     assert model.ByteSize() == size
+
+
+def test_a_branch_of_a_large_model_keeps_its_own_weights(tmp_path):
+    """Only the graph itself reads weights beside the file; a place in a branch would be a dead one."""
+    weight = np.random.default_rng(0).normal(size=(64, 16)).astype(np.float16).astype(np.float32)
+    x = np.ones((1, 64), np.float32)
+    with weights.room():
+        weights.make_room(weights.LARGEST_FILE)
+        model = branching(weight)
+        store_in_half(model.graph)
+        weights.save(model, tmp_path / "m.onnx")
+    assert (tmp_path / "m.onnx.data").stat().st_size == 2 * weight.size
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    found = [session.run(None, {"x": x, "yes": np.array(yes)})[0] for yes in (True, False)]
+    for one, expected in zip(found, answer(branching(weight), x), strict=True):
+        np.testing.assert_array_equal(one, expected)
