@@ -48,6 +48,11 @@ def _range(y: np.ndarray) -> Range:
     return Range(max(float(np.abs(y).max()), 1e-3), mean)
 
 
+def exponent_of(largest: float, bits: int) -> int:
+    """Return the finest exponent at which values up to `largest` are whole numbers of so many bits."""
+    return math.floor(math.log2((2**bits - 1) / largest))
+
+
 def exponents(
     walk: Trace, ranges: dict[int, Range], more: int = 0
 ) -> tuple[dict[int, int], frozenset[int]]:
@@ -84,8 +89,7 @@ def exponents(
         largest[root(t)] = max(largest.get(root(t), 0.0), reached)
 
     def exponent(t: int) -> int:
-        bits = BITS + (more if root(t) in trunks else 0)
-        return math.floor(math.log2((2**bits - 1) / largest[root(t)]))
+        return exponent_of(largest[root(t)], BITS + (more if root(t) in trunks else 0))
 
     found = {t: GATE if root(t) in fine else exponent(t) for t in group}
     for call in walk.calls:

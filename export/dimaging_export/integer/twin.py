@@ -23,6 +23,7 @@ from dimaging_export.integer.scales import (
     TRUNK,
     Range,
     calibrate,
+    exponent_of,
     exponents,
     sources_of,
 )
@@ -42,6 +43,10 @@ LIMIT = 1 << 24
 """Bound up to which float32 holds every whole number."""
 
 
+class SumTooLargeError(ExportError):
+    """A sum could reach 2^24, so that float32 would round it; coarser trunks may keep it below."""
+
+
 def integer_twin(
     model: ExplicitDensity, image: np.ndarray, condition: np.ndarray | None
 ) -> ExplicitDensity:
@@ -59,7 +64,7 @@ def integer_twin(
         try:
             twin.network = _Quantiser(ranges, twin.likelihood, more).network()
             break
-        except ExportError:
+        except SumTooLargeError:
             if more == 0:
                 raise
     return twin
@@ -201,14 +206,14 @@ class _Quantiser:
 
     def _reached(self, call: Call, signal: _Signal) -> _Signal:
         """Return a signal that is whole and small enough to enter a convolution."""
-        if signal.steps == 0 and signal.largest < 2 ** (BITS + 1):
+        top = 2 ** (BITS + 1) - 1
+        if signal.steps == 0 and signal.largest < top + 1:
             return signal
         (source,) = sources_of(call)
-        fitting = math.floor(math.log2((2**BITS - 1) / self.ranges[id(source)].largest))
+        fitting = exponent_of(self.ranges[id(source)].largest, BITS)
         shift = max(signal.exponent - fitting, 0) if id(source) in self.trunks else 0
         if not shift:
-            return self._settle(signal, 2 ** (BITS + 1) - 1)
-        top = 2 ** (BITS + 1) - 1
+            return self._settle(signal, top)
         return _Signal(FloorClip(-top, top, shift)(signal.tensor), fitting, top)
 
     def _settle(self, signal: _Signal, top: int) -> _Signal:
@@ -245,7 +250,7 @@ class _Quantiser:
             part.write(steps)
             if part.bound() * 2.0**steps < LIMIT / 2:
                 return _Signal(tensor, exponent, part.bound(), steps, (part,))
-        raise ExportError(
+        raise SumTooLargeError(
             f"layer {layer.name!r}: its sums could reach 2^24 at any precision of the weights; "
             "train with fewer channels, or export with precision='fp32'"
         )
@@ -287,7 +292,7 @@ class _Quantiser:
                 return _Signal(tensor, exponent, largest, steps if parts else 0, parts)
             steps -= 1
             if steps < max(4 - self.more, 0):
-                raise ExportError(
+                raise SumTooLargeError(
                     f"a sum of {len(parts)} convolutions could reach {largest:.3g}, too much for exact "
                     "weights; train with fewer channels, or export with precision='fp32'"
                 )

@@ -7,7 +7,9 @@ import numpy as np
 import onnxruntime
 import pytest
 from dimaging_export.convert.to_onnx import convert
-from dimaging_export.integer.twin import integer_twin
+from dimaging_export.errors import ExportError
+from dimaging_export.integer.scales import TRUNK
+from dimaging_export.integer.twin import SumTooLargeError, integer_twin
 from dimaging_export.samplers.build import LOOPS
 from dimaging_export.samplers.loops import sampler
 from helpers.densities import ROWS, drawn_by_keras, feed_of, random_model, run_file
@@ -119,3 +121,20 @@ def test_integer_weights_are_the_same_bits_however_they_are_computed(threads, le
     image = feed_of(twin, 64)["canvas"]
     (found,) = session.run(None, {"image": image})
     np.testing.assert_array_equal(found, twin.run("density", image=image)["weights"])
+
+
+@pytest.mark.parametrize(("error", "tried"), [(SumTooLargeError, TRUNK + 1), (ExportError, 1)])
+def test_only_a_sum_that_is_too_large_is_tried_again(error, tried, monkeypatch):
+    made = []
+
+    class Refusing:
+        def __init__(self, ranges, likelihood, more):
+            made.append(more)
+
+        def network(self):
+            raise error("refused")
+
+    monkeypatch.setattr("dimaging_export.integer.twin._Quantiser", Refusing)
+    with pytest.raises(error, match="refused"):
+        integer_twin(growing_trunk(1), bits(4), None)
+    assert made == list(range(TRUNK, TRUNK - tried, -1))
