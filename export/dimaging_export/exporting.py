@@ -24,7 +24,7 @@ from dimaging_export.bundle.directions import latent_facts
 from dimaging_export.bundle.provenance import sections
 from dimaging_export.bundle.real_images import RealData, real_data
 from dimaging_export.bundle.subject import Subject, load_subject
-from dimaging_export.bundle.write import check_place, file_entry, new_bundle, seal_graphs
+from dimaging_export.bundle.write import check_place, new_bundle, seal_graphs
 from dimaging_export.certificate.bundled import build_certificate
 from dimaging_export.certificate.integer_valued import prepare_classifier
 from dimaging_export.codec.build import build_codec, codec_facts
@@ -61,12 +61,14 @@ class Family:
     """Returns what bundle.json says under `config` beside the model's own settings."""
     windows: bool = False
     """True where a static target's size is that of windows which cover a picture; data are not cut to it."""
+    tails: bool = True
+    """Whether int8 may leave more of the last products in float32 when it misses the quality limit."""
 
 
 FAMILIES = (
     Family(LearnedCodec, build_codec, facts=codec_facts, windows=True),
     Family(ExplicitDensity, build_density, prepare=prepare_density),
-    Family(LanguageModel, build_text, prepare=prepare_text),
+    Family(LanguageModel, build_text, prepare=prepare_text, tails=False),
     Family(Captioner, build_captions),
     Family(Classifier, build_plain, prepare=prepare_classifier),
     Family(FaceVAE, build_plain, facts=latent_facts),
@@ -74,10 +76,14 @@ FAMILIES = (
 )
 """All families; a model belongs to the row whose kind comes first among its base classes (its MRO)."""
 
+_LEAST_SHARE = {"fp32": 1, "integer": 1, "fp16": 1 / 2, "int8": 1 / 4}
+"""Precision -> how much of the bytes of float32 weights a file holds at least."""
+
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx")
 """Packages whose versions the manifest records."""
 
 
+@weights.room()
 def export(
     model_or_path: Any,
     out: str | Path,
@@ -120,18 +126,7 @@ def export(
     Raises ExportError for what cannot be exported, and ParityError where the file does not compute
     what Keras computes; neither leaves anything behind.
     """
-    with weights.room():
-        return _export(
-            model_or_path, Path(out), precision, target, data, force, uint8, size, converter, gradient,
-            certificate, ranges or {},
-        )  # fmt: skip
-
-
-def _export(
-    model_or_path: Any, out: Path, precision: str, target: str, data: Any, force: bool, uint8: bool | None,
-    size: int | tuple[int, int] | None, converter: str, gradient: bool, certificate: bool,
-    ranges: Mapping[str, tuple[float, float]],
-) -> Path:  # fmt: skip
+    out, ranges = Path(out), ranges or {}
     row = targets.find(target, precision)
     check_place(out, force)
     subject = load_subject(model_or_path).with_ranges(ranges)
@@ -139,7 +134,7 @@ def _export(
         raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
     size = (size, size) if isinstance(size, int) else size
     family = family_of(subject)
-    _refuse_too_large(family, subject, gradient, certificate)
+    _refuse_two_files(family, subject, row, precision, gradient, certificate)
     wanted = size or ((row.size, row.size) if row.static and not family.windows else None)
     real = real_data(data, subject, wanted if subject.free_size else None)
     subject = judged_by_agreement(subject, real)
@@ -176,14 +171,20 @@ def _export(
     return out
 
 
-def _refuse_too_large(family: Family, subject: Subject, gradient: bool, certificate: bool) -> None:
-    """Raise ExportError for weights over 2 GiB where more is asked for than the model's graphs themselves."""
+def _refuse_two_files(
+    family: Family, subject: Subject, target: targets.Target, precision: str, gradient: bool,
+    certificate: bool,
+) -> None:  # fmt: skip
+    """Raise ExportError for weights over 2 GiB where they have to be in one file, before hours of work."""
     asked = [n for n, on in (("gradient", gradient), ("certificate", certificate)) if on]
     for name, graph in subject.graphs.items():
         size = weights.size_of(graph.weights)
         if size < weights.LARGEST_FILE:
             continue
         said = weights.too_large(f"graph {name!r}", size)
+        least = int(size * _LEAST_SHARE[precision])
+        if target.one_file and least >= weights.LARGEST_FILE:
+            raise ExportError(targets.two_files(target, name, least, precision))
         if asked:
             raise ExportError(f"{said}, and {asked[0]}=True needs one; leave it out")
         if family.build is not build_plain:
@@ -212,9 +213,11 @@ def _build_within_quality(
 ) -> tuple[dict[str, Built], dict[str, Any] | None]:
     """Build and judge all graphs.
 
-    For int8, leave one more of the last layers in float32 each time the quality limit is missed.
+    For int8, leave one more of the last layers in float32 each time the quality limit is missed, unless the
+    family has no such layers.
     """
-    *tails, last = (replace(spec, float_tail=tail) for tail in FLOAT_TAILS[spec.precision])
+    known = FLOAT_TAILS[spec.precision]
+    *tails, last = (replace(spec, float_tail=n) for n in (known if family.tails else known[:1]))
     for shorter in tails:
         try:
             return _build_and_judge(family, subject, shorter, real)
@@ -304,8 +307,7 @@ def _write(
     examples: Any = {f"{n}/{key}": x for n, b in built.items() for key, x in b.examples.items()}
     np.savez_compressed(folder / "examples.npz", **examples)
     graphs = {name: b.entry for name, b in built.items()}
-    seal_graphs(folder, facts["model_id"], graphs)
-    files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
+    files = seal_graphs(folder, facts["model_id"], graphs)
     manifest = schema.Manifest(graphs=graphs, files=files, quality=quality, **facts)
     (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
     return manifest

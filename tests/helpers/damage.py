@@ -1,6 +1,7 @@
 """Damage to the bytes of a file, found by chance, of any format."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -32,3 +33,10 @@ def a_byte(rng: np.random.Generator, begin: int, end: int) -> Change:
         wrong[int(rng.integers(begin, end))] = value
 
     return change
+
+
+def flip(path: Path) -> None:
+    """Change the lowest bit of the byte in the middle of a file."""
+    wrong = bytearray(path.read_bytes())
+    wrong[len(wrong) // 2] ^= 1
+    path.write_bytes(wrong)

@@ -21,7 +21,7 @@ from dimaging_export.graph import passes
 from dimaging_export.graph.interface import input_shapes, refuse_kept_states
 from dimaging_export.graph.weights import join
 from dimaging_export.precision import image_bytes
-from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision
+from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision, is_calibrated
 from dimaging_export.prove import parity
 from dimaging_export.prove.half_range import refuse_overflow
 from dimaging_export.prove.inputs import (
@@ -72,6 +72,7 @@ class Built:
     """Verdicts of onnxruntime's mobile checker, for a target that asks it."""
     converter: str
     float_tail: int = 0
+    """Number of the last products that stay float32 in a graph calibrated for int8; 0 for any other graph."""
     sizes: tuple[tuple[int, ...], ...] = ()
     """Sizes it was proven at, where they are free: (height, width) of images, (steps,) of anything else."""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -168,7 +169,7 @@ def build_graph(
             model, byte_names, runs, feeds, answers, spec.precision, inputs.typical
         )
     model = join(model)
-    verdict = targets.check(model, spec.target)
+    verdict = targets.check(model, spec.target, spec.precision)
 
     arrays = feeds[0] | answers[0]
     ins, outs = (
@@ -177,8 +178,9 @@ def build_graph(
     )
     work = _macs(base, keras_model, example)
     entry = schema.Graph(name, f"{name}.onnx", ins, outs, OPSET, work, passes.count(model), report)
+    tail = spec.float_tail if spec.precision == "int8" and is_calibrated(base) else 0
     return Built(
-        model, entry, arrays, reference, runs, verdict, base.producer_name, spec.float_tail,
+        model, entry, arrays, reference, runs, verdict, base.producer_name, tail,
         tuple(inputs.sizes),
     )  # fmt: skip
 

@@ -139,8 +139,8 @@ def _limits(m: schema.Manifest, built: dict[str, Built]) -> str:
             "It draws with the graphs row and pixel, a call for each row and each pixel: this target takes "
             "no loop in a graph. For whole images in one call export for the target cpu or web."
         )
-    if m.precision == "int8":
-        tail = max(b.float_tail for b in built.values())
+    tail = max(b.float_tail for b in built.values())
+    if m.precision == "int8" and tail:
         lines.append("int8 knows images like those it was calibrated on; others may saturate.")
         lines.append(f"float32 in graphs with convolutions: the last {tail} before each output.")
     if m.precision == "fp16":

@@ -75,21 +75,30 @@ def find(name: str, precision: str) -> Target:
     return target
 
 
-def check(model: "onnx.ModelProto", target: Target) -> dict[str, str]:
+def two_files(target: Target, graph: str, size: int, precision: str) -> str:
+    """Return the words for a graph with weights of `size` bytes, and a target that reads one file only."""
+    from dimaging_export.graph.weights import too_large
+
+    said = too_large(f"graph {graph!r}", size)
+    smaller = "" if precision == "int8" else "in a smaller precision (--precision int8), or "
+    return (
+        f"{said}, and target {target.name!r} reads no other: {target.summary}. "
+        f"Export it {smaller}for target 'cpu'"
+    )
+
+
+def check(model: "onnx.ModelProto", target: Target, precision: str = "fp32") -> dict[str, str]:
     """Raise ExportError where the graph breaks a rule of its target; returns the mobile verdicts."""
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     if opset > target.max_opset:
         raise ExportError(
             f"target {target.name!r} knows opsets up to {target.max_opset}; the graph has {opset}"
         )
-    from dimaging_export.graph.weights import outside, too_large  # importing targets loads no onnx
+    from dimaging_export.graph.weights import outside  # importing targets loads no onnx
 
     if target.one_file and (arrays := outside(model)):
         size = sum(array.nbytes for array in arrays.values())
-        raise ExportError(
-            f"{too_large(f'graph {model.graph.name!r}', size)}, and target {target.name!r} reads no other: "
-            f"{target.summary}. Export it in a smaller precision (--precision int8), or for target 'cpu'"
-        )
+        raise ExportError(two_files(target, model.graph.name, size, precision))
     for node in model.graph.node:
         if node.op_type in target.forbidden:
             raise ExportError(

@@ -80,13 +80,21 @@ def _restore(place: Path) -> None:
             return
 
 
-def seal_graphs(folder: Path, model_id: str, graphs: Mapping[str, schema.Graph]) -> None:
-    """Seal every graph of a bundle whose other files are written: see `dimaging_edge.bundle.identity`."""
+def seal_graphs(
+    folder: Path, model_id: str, graphs: Mapping[str, schema.Graph]
+) -> dict[str, schema.File]:
+    """Seal every graph of a bundle whose other files are written: see `dimaging_edge.bundle.identity`.
+
+    Returns size and SHA-256 of every file, by name; each is read once, for the weights may be gigabytes.
+    """
     files = {graph.file for graph in graphs.values()} | {EXAMPLES}
-    tables = {p.name: file_entry(p).sha256 for p in folder.iterdir() if p.name not in files}
+    entries = {p.name: file_entry(p) for p in folder.iterdir() if p.name not in files}
+    tables = {name: entry.sha256 for name, entry in entries.items()}
     for name, graph in graphs.items():
         path = folder / graph.file
         path.write_bytes(with_seal(path.read_bytes(), model_id, name, tables))
+    entries |= {name: file_entry(folder / name) for name in files}
+    return dict(sorted(entries.items()))
 
 
 def file_entry(path: Path) -> schema.File:

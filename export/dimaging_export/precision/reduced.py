@@ -86,6 +86,11 @@ def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
     return smaller
 
 
+def is_calibrated(model: onnx.ModelProto) -> bool:
+    """Return whether int8 of this graph is calibrated on real inputs: one that has convolutions is."""
+    return any(node.op_type in _CONVOLUTIONS for node in model.graph.node)
+
+
 def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
     """Quantise a graph with convolutions statically (QDQ), and one of matrix products by rows."""
     ops = {node.op_type for node in model.graph.node}
@@ -94,7 +99,7 @@ def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
             f"graph {model.graph.name!r} has no convolution or matrix product that int8 would make "
             "smaller or faster; export it with precision='fp32'"
         )
-    if ops & _CONVOLUTIONS:
+    if is_calibrated(model):
         model = _static(model, feeds, float_tail)
     elif ops & _PRODUCTS:
         model = _by_rows(model)

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from dimaging_edge import BundleError, DimagingError, InputError, open_bundle
+from helpers.damage import flip
 from onnx import TensorProto, helper
 
 
@@ -16,12 +17,6 @@ def _edit(folder: Path, change: Callable[[dict], object]) -> None:
     data = json.loads(path.read_text())
     change(data)
     path.write_text(json.dumps(data))
-
-
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
 
 
 DAMAGE = [
@@ -34,8 +29,8 @@ DAMAGE = [
     ),
     (lambda f: (f / "decoder.onnx").unlink(), "decoder.onnx is missing from"),
     (lambda f: (f / "examples.npz").unlink(), "examples.npz is missing from"),
-    (lambda f: _flip(f / "decoder.onnx"), "decoder.onnx was changed: its SHA-256 is"),
-    (lambda f: _flip(f / "examples.npz"), "examples.npz was changed: its SHA-256 is"),
+    (lambda f: flip(f / "decoder.onnx"), "decoder.onnx was changed: its SHA-256 is"),
+    (lambda f: flip(f / "examples.npz"), "examples.npz was changed: its SHA-256 is"),
     (
         lambda f: (f / "denoiser.onnx").write_bytes((f / "denoiser.onnx").read_bytes()[:-9]),
         "bytes, found",

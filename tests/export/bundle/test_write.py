@@ -150,7 +150,8 @@ def test_every_graph_is_sealed_with_the_tables_beside_it(tmp_path: Path) -> None
     for name, data in (("table.bin", b"1"), ("examples.npz", b"2")):
         (tmp_path / name).write_bytes(data)
     graphs = {"a": schema.Graph("a", "a.onnx", (), (), 17, None, {}, {})}
-    write.seal_graphs(tmp_path, "ab" * 32, graphs)
+    entries = write.seal_graphs(tmp_path, "ab" * 32, graphs)
+    assert entries == {p.name: write.file_entry(p) for p in sorted(tmp_path.iterdir())}
     data = (tmp_path / "a.onnx").read_bytes()
     tables = {"table.bin": write.file_entry(tmp_path / "table.bin").sha256}
     assert metadata(data)[SEAL] == seal(data, "ab" * 32, "a", tables)

@@ -1,6 +1,8 @@
 """Models whose weights no single ONNX file holds: the limit is 20 kB here, and all else is as with 2 GiB."""
 
+import errno
 import json
+import os
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from dimaging_edge import BundleError, open_bundle
 from dimaging_export import ExportError, export
 from dimaging_export.graph import weights
+from helpers.damage import flip
 from keras import layers
 
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
@@ -120,14 +123,8 @@ def large(tmp_path_factory):
         return export(made(dense), tmp_path_factory.mktemp("large") / "bundle")
 
 
-def _flip(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
-
-
 DAMAGE = {
-    "changed": (_flip, r"model\.onnx\.data was changed"),
+    "changed": (flip, r"model\.onnx\.data was changed"),
     "missing": (lambda path: path.unlink(), r"model\.onnx\.data is missing"),
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:-1]), r"expected \d+ bytes, found"),
 }
@@ -162,14 +159,21 @@ REFUSED = {
     "tf2onnx": ({"converter": "tf2onnx"}, "tf2onnx writes no other. Leave converter at 'auto'"),
     "phone": ({"target": "phone"}, "target 'phone' reads no other"),
     "web": ({"target": "web"}, "target 'web' reads no other"),
+    "int8": (
+        {"target": "web", "precision": "int8"},
+        "reads no other: .*. Export it for target 'cpu'",
+    ),
     "gradient": ({"gradient": True}, "gradient=True needs one"),
     "certificate": ({"certificate": True}, "certificate=True needs one"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_needs_one_file_is_refused(case, tmp_path):
+def test_what_needs_one_file_is_refused(case, tmp_path, monkeypatch):
     more, words = REFUSED[case]
+    monkeypatch.setattr(weights, "LARGEST_FILE", LIMIT if "precision" not in more else 5_000)
+    if case != "tf2onnx":  # before any work
+        monkeypatch.setattr("dimaging_export.bundle.build.convert", None)
     with pytest.raises(ExportError, match=words) as caught:
         export(made(dense), tmp_path / "bundle", **more)
     assert "one ONNX file holds less than" in str(caught.value)
@@ -188,3 +192,17 @@ def test_families_with_graphs_of_their_own_need_one_file(tmp_path):
     model = PixelCNN(Config(shape=(8, 8, 1), filters=16, blocks=2))
     with pytest.raises(ExportError, match="pixelcnn needs one. Make the model smaller"):
         export(model, tmp_path / "bundle")
+
+
+def test_a_full_disk_under_the_weights_leaves_nothing(tmp_path, monkeypatch):
+    def full(model, path):
+        save(model, path)
+        with path.with_name(path.name + weights.SUFFIX).open("r+b") as file:
+            file.truncate(LIMIT // 2)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    save = weights.save
+    monkeypatch.setattr(weights, "save", full)
+    with pytest.raises(ExportError, match="No space left on device. Nothing was left"):
+        export(made(dense), tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
