@@ -15,16 +15,13 @@ def write() -> None:
     import keras
     import numpy as np
     from dimaging_export import export
+    from helpers.faces import faces
 
-    from dimaging_tf.data.dataset import Dataset, Split
     from dimaging_tf.models import stackgan, vae_faces
 
     keras.utils.set_random_seed(0)
-    x = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)
-    split = Split(x, np.arange(40, dtype=np.int32) % 2)
-    faces = Dataset("faces", split, split, "drawn here, free", "drawn here", "noise")
     settings = vae_faces.Config(shape=(16, 16, 3), latent_dim=6, channels=(4, 4))
-    export(vae_faces.FaceVAE(settings), FACES, data=faces, target="web", force=True)
+    export(vae_faces.FaceVAE(settings), FACES, data=faces(), target="web", force=True)
     gan = stackgan.Config(
         shape=(16, 16, 3), words=WORDS, length=5, factor=2, embedding=3, recurrent=4, text_dim=3,
         condition_dim=2, noise_dim=2, encoder=2, generator1=4, generator2=4, discriminator1=2,
@@ -34,7 +31,7 @@ def write() -> None:
         stackgan.StackGAN(gan),
         CAPTIONS,
         target="web",
-        data=(x, np.ones((40, 5), np.int32)),
+        data=(faces().train.x, np.ones((40, 5), np.int32)),
         force=True,
     )
 

@@ -169,7 +169,7 @@ def _for_device(
     return built
 
 
-def codec_facts(subject: Subject, real: RealData | None = None) -> dict[str, dict[str, int]]:
+def codec_facts(subject: Subject, _: RealData | None = None) -> dict[str, dict[str, int]]:
     """Return what bundle.json says of a codec under `config`: {"codec": {"halo", "bit_depth"}}.
 
     halo: pixels that encoder and decoder see beyond a tile, a multiple of 32; a block sees 8 pixels

@@ -20,6 +20,7 @@ from dimaging_export.gradient.prepare import GRADIENT, IMAGE, LABEL, LOGITS, MAR
 from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import plain
 from dimaging_export.prove.runners import Arrays, Graph
+from dimaging_tf.attacks.training import logits_in, margin
 
 DECIDED = 1e-3
 """Share of an image's largest gradient above which a pixel's sign is decided."""
@@ -36,17 +37,15 @@ _AGREES = 0.05
 def keras_gradient(graph: keras.Model) -> Callable[[np.ndarray, np.ndarray], Arrays]:
     """Return a function (image [N, ...], label int [N]) -> gradient, margin, logits, in Keras and float64."""
     clone, names = in_float64(graph), names_of(graph)[1]
-    index = names.index(LOGITS) if LOGITS in names else 0
 
     def run(image: np.ndarray, label: np.ndarray) -> Arrays:
         x = tf.constant(image, tf.float64)
         with tf.GradientTape() as tape:
             tape.watch(x)
-            logits = keras.tree.flatten(clone(x, training=False))[index]
-            own = tf.one_hot(label, logits.shape[-1], on_value=True, off_value=False)
-            others = tf.where(own, tf.constant(-np.inf, tf.float64), logits)
-            margin = tf.reduce_logsumexp(others, -1) - tf.boolean_mask(logits, own)
-        found = {GRADIENT: tape.gradient(margin, x), MARGIN: margin, LOGITS: logits}
+            outputs = keras.tree.flatten(clone(x, training=False))
+            logits = logits_in(dict(zip(names, outputs, strict=True)))
+            behind = margin(logits, label)
+        found = {GRADIENT: tape.gradient(behind, x), MARGIN: behind, LOGITS: logits}
         return {name: np.asarray(value) for name, value in found.items()}
 
     return run

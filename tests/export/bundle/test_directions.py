@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_export import export
+from helpers.faces import faces
 
 from dimaging_tf.data.dataset import Dataset, Split, to_float
 from dimaging_tf.latent.faces import glasses_vector
@@ -14,12 +15,9 @@ from dimaging_tf.latent.space import open_space
 from dimaging_tf.models.vae_faces import Config, FaceVAE
 
 
-@pytest.fixture(scope="module")
-def faces() -> Dataset:
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 256, (40, 16, 16, 3), np.uint8)
-    split = Split(x, np.arange(40, dtype=np.int32) % 2)
-    return Dataset("faces", split, split, licence="free", source="drawn here", summary="noise")
+@pytest.fixture(scope="module", name="faces")
+def faces_of_the_module() -> Dataset:
+    return faces()
 
 
 @pytest.fixture(scope="module")
