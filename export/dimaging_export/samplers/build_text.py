@@ -22,6 +22,7 @@ from dimaging_export.prove.runners import Arrays, Graph, onnx_graph
 from dimaging_export.samplers.build import describe_sampler
 from dimaging_export.samplers.byte_products import byte_product
 from dimaging_export.samplers.text import float_product, writer
+from dimaging_export.samplers.text_reader import told_reader
 from dimaging_tf.sequence.base import LanguageModel
 
 CLOSE = 1e-4
@@ -46,7 +47,7 @@ def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict
     """
     calibration, judging = real_inputs(subject, spec, real)
     coarse = spec.precision == "int8"
-    # What reads has the rounded weights of what writes, and its outputs in float32.
+    # What reads has the rounded weights of what writes, and its outputs in float32. The writer is scored.
     reading = replace(spec, precision="fp32") if coarse else spec
     built = build_graphs(subject, reading, calibration, judging)
     if "Loop" in spec.target.forbidden:
@@ -57,7 +58,11 @@ def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict
     report = prove_writer(subject.model, run, tokens, coarse)
     feed = _feed(subject.model, tokens, 1, 0.7, 5, seed=0, steps=16)
     example = clear_example(subject.model, run, feed, BYTE_CLEAR if coarse else CLEAR)
-    return built | {"writer": describe_sampler(subject, spec, file, run, example, report)}
+    described = describe_sampler(subject, spec, file, run, example, report)
+    if coarse:
+        told = onnx_graph(told_reader(subject.model.reader, byte_product))
+        described = replace(described, stands_for={"reader": (built["reader"].reference, told)})
+    return built | {"writer": described}
 
 
 def prepare_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> Subject:

@@ -101,7 +101,7 @@ def writer(reader: keras.Model, product: Product = float_product) -> onnx.ModelP
     [B, T], h1_out, c1_out, ...: the state after all but the last token of the text. ExportError for a layer
     that no cell is written for.
     """
-    chain = _chain(reader, product)
+    chain = chain_of(reader, product)
     cells = chain.cells
     b = Builder()
     names = [f"{kind}{i + 1}" for i in range(len(cells)) for kind in "hc"]
@@ -146,7 +146,7 @@ def _reading(
     index, going = body.name("index"), body.name("going")
     carried = [body.name("state") for _ in states]
     token = body.node("Gather", prime, index, axis=0)
-    after, _ = _step(body, cells, token, carried)
+    after, _ = step_of(body, cells, token, carried)
     graph = loop_body(body, "read", (index, going), carried, [going, *after])
     return b.nodes_of("Loop", [times, "", *states], len(states), body=graph)
 
@@ -158,7 +158,7 @@ def _writing(
     body = b.child()
     index, going, past = (body.name(name) for name in ("index", "going", "token"))
     carried = [body.name("state") for _ in states]
-    after, h = _step(body, chain.cells, past, carried)
+    after, h = step_of(body, chain.cells, past, carried)
     logits = chain.logits(body, h)
     scores = body.node("Add", logits, body.node("Gather", noise, index, axis=0))
     drawn = body.node("ArgMax", scores, axis=1, keepdims=0)
@@ -170,7 +170,7 @@ def _writing(
     return found[-1], found[:-1]
 
 
-def _step(
+def step_of(
     b: Builder, cells: Sequence[Cell | WholeCell], token: str, states: list[str]
 ) -> tuple[list[str], str]:
     """Write one step of every layer; returns the states after it, and the output of the last layer."""
@@ -195,8 +195,8 @@ def advance(b: Builder, cell: Cell, told: str, h: str, c: str) -> tuple[str, str
     return b.node("Mul", o, b.node("Tanh", c)), c
 
 
-def _chain(reader: keras.Model, product: Product) -> Chain:
-    """Read the weights of the cells and of the layer of logits; raises ExportError for any other layer."""
+def chain_of(reader: keras.Model, product: Product) -> Chain:
+    """Return the cells and the layer of logits of a reader; ExportError for any other layer."""
     skipped = keras.layers.InputLayer | keras.layers.Dropout | TokenWeights
     *cells, head = [layer for layer in reader.layers if not isinstance(layer, skipped)]
     if isinstance(head, IntegerLogits) and all(isinstance(x, IntegerLSTM) for x in cells):

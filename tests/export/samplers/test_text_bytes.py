@@ -1,12 +1,16 @@
 """A writer in bytes: weights of 7 bits, near what Keras draws, and a bundle of a file a third as large."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from dimaging_edge import open_bundle
 from dimaging_edge.generate import text
 from dimaging_export import export
-from dimaging_export.errors import ParityError
+from dimaging_export.bundle.subject import load_subject
+from dimaging_export.errors import ParityError, PrecisionError
+from dimaging_export.exporting import family_of
 from dimaging_export.graph.passes import count
 from dimaging_export.integer.text_bytes import byte_text_twin, seven_bits
 from dimaging_export.prove.runners import onnx_graph
@@ -19,6 +23,7 @@ from dimaging_export.samplers.build_text import (
 )
 from dimaging_export.samplers.byte_products import byte_product
 from dimaging_export.samplers.text import writer
+from dimaging_export.samplers.text_reader import told_reader
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -73,15 +78,75 @@ def test_every_token_of_its_example_wins_clearly(model, seed):
     assert (before[..., -1] - before[..., -2]).min() < BYTE_CLEAR
 
 
-def test_its_bundle_writes(tmp_path):
+@pytest.fixture(scope="module")
+def sharp():
+    """A model that is sure of most tokens, and rows that it wrote: a difference of its logits costs bits."""
     model = CharLM(Config((16,), VOCABULARY, units=40))
-    rows = np.random.default_rng(0).integers(0, 10, (40, 16)).astype(np.int32)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        head = weight.shape == (40, 10)
+        weight.assign(rng.normal(size=weight.shape, scale=2 if head else 0.35))
+    feed = {
+        "prime": np.zeros((40, 1), np.int32),
+        "noise": rng.gumbel(size=(40, 16, 10)).astype(np.float32),
+        "temperature": np.ones(1, np.float32),
+    }
+    written = onnx_graph(writer(model.reader), whole=True)({**feed, **model.zeros(40)})
+    return model, written["text"]
+
+
+def test_the_reader_that_is_scored_rounds_outputs_to_bytes(sharp):
+    model, rows = sharp
+    twin = byte_text_twin(model)
+    told = onnx_graph(told_reader(twin.reader, byte_product))
+    found = told({"tokens": rows, **twin.zeros(len(rows))})["logits"]
+    kernel, recurrent, bias, head, offset = (np.asarray(w) for w in twin.reader.get_weights())
+    h = c = np.zeros((len(rows), 40))
+    emulated = []
+    for k in range(rows.shape[1]):
+        gates = kernel[rows[:, k]] + bias + np.rint(h * 127) / 127 @ recurrent
+        i, f, new, o = np.split(gates, 4, -1)
+        c = c / (1 + np.exp(-f)) + np.tanh(new) / (1 + np.exp(-i))
+        h = np.tanh(c) / (1 + np.exp(-o))
+        emulated.append(h @ head + offset)
+    floats = twin.run("reader", tokens=rows, **twin.zeros(len(rows)))["logits"]
+    missed = np.abs(found - np.stack(emulated, 1)).mean()  # what float32 rounds to another byte
+    assert missed < 0.1 * np.abs(found - floats).mean()
+
+
+def test_its_bundle_writes(sharp, tmp_path):
+    model, rows = sharp
     opened = open_bundle(export(model, tmp_path / "bundle", precision="int8", data=rows))
     assert len("".join(text.write(opened, "abc", 80))) == 80
     assert opened.manifest.precision == "int8"
     quality = opened.manifest.quality
     assert quality
-    assert quality["onnx"] == pytest.approx(quality["keras"], abs=0.02)
+    assert isinstance(quality["keras"], float)
+    assert quality["keras"] < 1.5  # of 3.3 bits for 10 tokens
+    judged = rows[20:]
+    twin = byte_text_twin(model)
+    told = onnx_graph(told_reader(twin.reader, byte_product))
+    in_bytes = twin.score(lambda _, **given: told(given), judged)
+    assert quality["onnx"] == pytest.approx(in_bytes, abs=1e-6)
+    assert quality["onnx"] != pytest.approx(twin.score(twin.run, judged), abs=1e-6)
     size = (opened.path / "writer.onnx").stat().st_size
     assert size < 0.6 * len(writer(model.reader).SerializeToString())
     assert all(one.ok for graph in opened.check().values() for one in graph.values())
+    card = (opened.path / "CARD.md").read_text("utf-8")
+    assert "calibrated on" not in card
+    assert "graphs with convolutions" not in card
+
+
+def test_a_miss_of_the_quality_is_no_reason_to_build_it_again(sharp, tmp_path, monkeypatch):
+    model, rows = sharp
+    built = []
+
+    def build(*_):
+        built.append(1)
+        raise PrecisionError("too many bits")
+
+    row = replace(family_of(load_subject(model)), build=build)
+    monkeypatch.setattr("dimaging_export.exporting.family_of", lambda _: row)
+    with pytest.raises(PrecisionError, match="too many bits"):
+        export(model, tmp_path / "bundle", precision="int8", data=rows)
+    assert built == [1]
