@@ -26,8 +26,7 @@ def class_name(bundle: "Bundle", number: int) -> str:
     names = names_of(bundle)
     if names and number >= len(names):
         raise BundleError(
-            f"{bundle.path.name}: config.names of bundle.json: expected a name for class {number}, received "
-            f"{len(names)} names"
+            f"{bundle.path.name}: config.names of bundle.json: no name for class {number}: {len(names)} names"
         )
     return names[number] if names else ""
 

@@ -93,8 +93,8 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     if depth != model.bit_depth:
         if bound is not None:
             raise InputError(
-                f"the picture has {depth} bits a sample and the model {model.bit_depth}, so its pixels would "
-                f"not stay exact; give a --model of {depth} bits, or drop --lossless and --max-error"
+                f"the picture has {depth} bits a sample and the model {model.bit_depth}; "
+                f"give a --model of {depth} bits, or drop --lossless and --max-error"
             )
         notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)

@@ -5,7 +5,7 @@ import argparse
 from dimaging_edge.common.errors import InputError
 
 BACKGROUND = 4
-"""The quality outside the mask of --roi unless another is asked for."""
+"""The usual quality outside the mask of --roi."""
 
 
 def compress_options(one: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def compress_options(one: argparse.ArgumentParser) -> None:
 
 
 def check_compress(options: argparse.Namespace) -> None:
-    """Raise InputError for options that do not go together, or are out of range, before a picture is read."""
+    """Raise InputError for options that do not fit, before a picture is read."""
     from dimaging_edge.photo.container import QUALITIES
     from dimaging_edge.photo.exact_chunk import check_bound
 

@@ -38,8 +38,7 @@ def show_as_it_arrives(
         )
     if options.preview is not None:
         raise InputError(
-            f"--progressive shows every rung of detail, --preview {options.preview} only the first: "
-            "drop one of them"
+            "--progressive shows every rung of detail, --preview the first alone: drop one"
         )
     source, out = options.inputs[0], Path(options.out)
     if source != "-" and not Path(source).is_file():

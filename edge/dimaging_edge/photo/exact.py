@@ -15,7 +15,7 @@ import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo import exact_model, symbols
-from dimaging_edge.photo.exact_colour import from_planes, limits_of, names_of, to_planes
+from dimaging_edge.photo.exact_colour import from_planes, limits_of, to_planes
 from dimaging_edge.photo.exact_grid import LEVELS, steps
 from dimaging_edge.photo.exact_model import CONTEXTS, GROUPS, Key, Numbers, sizes
 from dimaging_edge.photo.exact_tables import TABLES, exact_tables
@@ -24,8 +24,6 @@ MOST_BOUND = 32
 """The largest bound on the error of a pixel, in levels."""
 _HEAD = struct.Struct("<HI")  # lanes, length of the numbers
 _STEP = 1 << LEVELS
-_MOST_NUMBER = 1 << 15
-"""Weights and spreads are from minus this to less than this."""
 
 
 def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
@@ -36,7 +34,7 @@ def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
     from dimaging_edge.photo.exact_fit import fit  # a decoder needs no fitter
 
     planes = to_planes(image, mixed=not bound)
-    ranges = _ranges(planes, mixed=not bound)
+    ranges = _ranges(planes)
     numbers = fit(planes, ranges, bound)
     pieces: list[symbols.Piece] = []
     wide = 2 * bound + 1
@@ -55,17 +53,17 @@ def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
 def check_span(image: np.ndarray, bound: int) -> None:
     """Raise InputError, as `encode_pixels` does, for values of a tile that span more than 12 bits."""
     if image.itemsize > 1:  # what 8 bits hold, also as differences of colours, spans less
-        _ranges(to_planes(image, mixed=not bound), mixed=not bound)
+        _ranges(to_planes(image, mixed=not bound))
 
 
-def _ranges(planes: list[np.ndarray], *, mixed: bool) -> list[tuple[int, int]]:
+def _ranges(planes: list[np.ndarray]) -> list[tuple[int, int]]:
     """Return the least and the largest value of each plane; InputError where they are too far apart."""
     ranges = [(int(plane.min()), int(plane.max())) for plane in planes]
-    for name, (low, high) in zip(names_of(len(planes), mixed=mixed), ranges, strict=True):
+    for low, high in ranges:
         if high - low > symbols.WIDEST:
             raise InputError(
-                f"{name} from {low} to {high}: exact pixels may span {symbols.WIDEST + 1} levels in each "
-                "tile; compress without --lossless and --max-error"
+                f"values of a plane from {low} to {high}: exact pixels may span {symbols.WIDEST + 1} levels "
+                "in each tile; compress without --lossless and --max-error"
             )
     return ranges
 
@@ -113,7 +111,8 @@ def _walk(planes: list[np.ndarray], ranges: list, numbers: dict[Key, Numbers], c
             again = (predicted + code(predicted, index, channel, where)).clip(*limits)
             planes[channel][where] = again
             errors.append(again - predicted)
-            before.append(here.taps_alone())
+            here.around = []  # the next planes need its taps alone
+            before.append(here)
 
 
 def _keys(channels: int) -> list[Key]:
@@ -139,8 +138,7 @@ def _numbers_from_bytes(
 ) -> tuple[list[tuple[int, int]], dict[Key, Numbers]]:
     """Return ranges and sets, and put the first pixels into `planes`; CodecError if they do not fit.
 
-    limits: the least and the largest value that each plane can have. What no encoder writes is refused, so
-    that no sum of the prediction leaves 32 bits.
+    limits: the least and the largest value that each plane can have. What no encoder writes is refused.
     """
     keys, first = _keys(len(planes)), planes[0][::_STEP, ::_STEP].shape
     lengths = _lengths(keys, len(planes), first[0] * first[1])
@@ -175,7 +173,7 @@ def _numbers_from_bytes(
             )
         plane[::_STEP, ::_STEP] = pixels + low
     sets = flat[sum(lengths[: 1 + len(planes)]) :]
-    if sets.min() < -_MOST_NUMBER or sets.max() >= _MOST_NUMBER:
+    if np.any(sets != sets.astype(np.int16)):
         raise CodecError("the exact pixels are damaged: weights or spreads of more than 16 bits")
     return ranges, {
         key: Numbers(next(parts), next(parts), tables[number]) for number, key in enumerate(keys)

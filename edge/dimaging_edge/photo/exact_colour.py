@@ -6,13 +6,6 @@ co = r - b,  t = b + floor(co / 2),  cg = g - t,  y = t + floor(cg / 2)
 import numpy as np
 
 
-def names_of(channels: int, *, mixed: bool) -> tuple[str, ...]:
-    """Return the names of the planes of `to_planes`, for people."""
-    if channels == 1:
-        return ("values",)
-    return ("y", "cg", "co") if mixed else ("green", "red", "blue")
-
-
 def limits_of(channels: int, dtype: np.dtype, *, mixed: bool) -> list[tuple[int, int]]:
     """Return the least and the largest value that each plane of `to_planes` can have."""
     most = int(np.iinfo(dtype).max)

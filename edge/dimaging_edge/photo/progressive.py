@@ -24,10 +24,9 @@ def previews(
 ) -> Iterator[tuple[int, Photo, list[str]]]:
     """Yield (number of rungs, picture, damage) each time that more rungs have arrived, at last the whole.
 
-    Rungs that arrive with one piece of bytes are shown together. `damage` is [] but for the last picture of a
-    damaged file with `keep_going`, which says what is wrong with it. CodecError where the header is none of
-    ours, and at the end, as `decompress`, for a file that is damaged or was cut off. What arrives beyond the
-    size that the header states is not read: the file is damaged.
+    Rungs that arrive with one piece of bytes are shown together. `damage` is as of `decompress`, [] before
+    the last. CodecError where the header is none of ours, and at the end, as `decompress`, for a file that
+    is damaged or was cut off. Nothing is read beyond the size in the header.
     """
     data, shown = bytearray(), 0
     ends: list[int] = []

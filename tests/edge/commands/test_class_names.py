@@ -27,7 +27,7 @@ def test_a_class_has_a_name_where_the_bundle_has_names(config: dict, name: str) 
     [
         (
             ["cat"],
-            "signs: config.names of bundle.json: expected a name for class 1, received 1 names",
+            "signs: config.names of bundle.json: no name for class 1: 1 names",
         ),
         ("cat", "expected a list of names, received 'cat'"),
         (["cat", 1], "expected a list of names, received"),

@@ -230,11 +230,11 @@ WRONG = [
     ),
     (
         lambda: encode_pixels(np.array([[[0, 9000, 0]] * 2 + [[0, 0, 0]] * 2], np.uint16)),
-        "y from 0 to 4500: exact pixels may span 4096 levels in each tile",
+        "values of a plane from 0 to 4500: exact pixels may span 4096 levels in each tile",
     ),
     (
         lambda: compress(NoNetwork(channels=1, bit_depth=16), WIDE, 0, max_error=0),
-        "values from 0 to 9000: exact pixels may span 4096 levels",
+        "values of a plane from 0 to 9000: exact pixels may span 4096 levels",
     ),
 ]
 
