@@ -47,8 +47,8 @@ def _fit_set(
     errors: list[list[np.ndarray]], before: list[list[Place]], limits: tuple[int, int], bound: int,
 ) -> None:  # fmt: skip
     places = [
-        exact_model.look(planes, channel, *step, known)
-        for step, known in zip(mine, before, strict=True)
+        exact_model.look(planes, channel, level, kind, where, known)
+        for (level, kind, where), known in zip(mine, before, strict=True)
     ]
     targets = [planes[channel][where] for _, _, where in mine]
     inputs = _columns([here.around for here in places])
