@@ -15,7 +15,7 @@ import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo import exact_model, symbols
-from dimaging_edge.photo.exact_colour import from_planes, limits_of, to_planes
+from dimaging_edge.photo.exact_colour import from_planes, to_planes
 from dimaging_edge.photo.exact_grid import LEVELS, steps
 from dimaging_edge.photo.exact_model import CONTEXTS, GROUPS, Key, Numbers, sizes
 from dimaging_edge.photo.exact_tables import TABLES, exact_tables
@@ -81,8 +81,7 @@ def decode_pixels(data: bytes, shape: tuple[int, ...], dtype: np.dtype, bound: i
     kind = np.int32 if np.dtype(dtype).itemsize == 1 else np.int64
     planes = [np.zeros((height, width), kind) for _ in range(channels)]
     told = data[_HEAD.size : _HEAD.size + length]
-    limits = limits_of(channels, np.dtype(dtype), mixed=not bound)
-    ranges, numbers = _numbers_from_bytes(told, planes, limits)
+    ranges, numbers = _numbers_from_bytes(told, planes, int(np.iinfo(dtype).max), mixed=not bound)
     reader = symbols.RungReader(exact_tables(), lanes)
     reader.begin(data[_HEAD.size + length :])
     wide = 2 * bound + 1
@@ -134,11 +133,11 @@ def _numbers_to_bytes(planes: list, ranges: list, numbers: dict[Key, Numbers]) -
 
 
 def _numbers_from_bytes(
-    told: bytes, planes: list[np.ndarray], limits: list[tuple[int, int]]
+    told: bytes, planes: list[np.ndarray], most: int, *, mixed: bool
 ) -> tuple[list[tuple[int, int]], dict[Key, Numbers]]:
     """Return ranges and sets, and put the first pixels into `planes`; CodecError if they do not fit.
 
-    limits: the least and the largest value that each plane can have. What no encoder writes is refused.
+    most: the largest value of a sample. What no encoder writes is refused.
     """
     keys, first = _keys(len(planes)), planes[0][::_STEP, ::_STEP].shape
     lengths = _lengths(keys, len(planes), first[0] * first[1])
@@ -160,7 +159,8 @@ def _numbers_from_bytes(
     parts = iter(np.split(flat, np.cumsum(lengths)[:-1]))
     pairs = next(parts).reshape(-1, 2).tolist()
     ranges = [(low, high) for low, high in pairs]
-    for plane, (low, high), (least, most) in zip(planes, ranges, limits, strict=True):
+    for channel, (plane, (low, high)) in enumerate(zip(planes, ranges, strict=True)):
+        least = -most if mixed and channel else 0  # differences of colours
         if not least <= low <= high <= most or high - low > symbols.WIDEST:
             raise CodecError(
                 f"the exact pixels are damaged: a plane has values from {low} to {high}, expected from "

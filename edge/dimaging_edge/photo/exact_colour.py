@@ -6,14 +6,6 @@ co = r - b,  t = b + floor(co / 2),  cg = g - t,  y = t + floor(cg / 2)
 import numpy as np
 
 
-def limits_of(channels: int, dtype: np.dtype, *, mixed: bool) -> list[tuple[int, int]]:
-    """Return the least and the largest value that each plane of `to_planes` can have."""
-    most = int(np.iinfo(dtype).max)
-    if channels > 1 and mixed:
-        return [(0, most), (-most, most), (-most, most)]
-    return [(0, most)] * channels
-
-
 def to_planes(image: np.ndarray, *, mixed: bool) -> list[np.ndarray]:
     """Return the planes [h, w] of an image [h, w, C] in the order in which they are coded.
 
