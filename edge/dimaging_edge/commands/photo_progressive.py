@@ -24,8 +24,7 @@ def show_as_it_arrives(
 ) -> int:
     """Write OUT with one rung, with two and with all of them, a line for each; returns 0, or 1 for damage.
 
-    InputError unless there is one input and a file to write, and for --preview; CodecError as `decompress`,
-    and with --keep-going only where nothing can be shown.
+    InputError unless there is one input and a file to write, and for --preview; CodecError as `decompress`.
     """
     from dimaging_edge.photo.container import SIZE, read_header
     from dimaging_edge.photo.picture import write_picture

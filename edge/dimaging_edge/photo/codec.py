@@ -209,7 +209,7 @@ def _workers(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
 def _telling(
     each: Callable[..., Iterable[Any]], total: int, progress: Progress | None, done: int = 0
 ) -> Callable[..., Iterable[Any]]:
-    """Return a `map` that tells of each item, where `done` of `total` are done before."""
+    """Return a `map` that tells of each item after `done`."""
     return lambda work, items: _heard(each(work, items), total, progress, done)
 
 
