@@ -70,9 +70,7 @@ def check_compress(options: argparse.Namespace) -> None:
     if options.background is None:
         return
     if options.roi is None:
-        raise InputError(
-            "--background is the quality outside a mask; give the mask too: --roi MASK"
-        )
+        raise InputError("--background is the quality outside a mask: --roi MASK")
     if not 0 <= options.background < QUALITIES:
         raise InputError(
             f"--background: expected a quality from 0 to {QUALITIES - 1}, received {options.background}"

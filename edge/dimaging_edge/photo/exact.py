@@ -62,7 +62,7 @@ def _ranges(planes: list[np.ndarray]) -> list[tuple[int, int]]:
     for low, high in ranges:
         if high - low > symbols.WIDEST:
             raise InputError(
-                f"values of a plane from {low} to {high}: exact pixels may span {symbols.WIDEST + 1} levels "
+                f"values from {low} to {high}: exact pixels may span {symbols.WIDEST + 1} levels "
                 "in each tile; compress without --lossless and --max-error"
             )
     return ranges
@@ -174,7 +174,7 @@ def _numbers_from_bytes(
         plane[::_STEP, ::_STEP] = pixels + low
     sets = flat[sum(lengths[: 1 + len(planes)]) :]
     if np.any(sets != sets.astype(np.int16)):
-        raise CodecError("the exact pixels are damaged: weights or spreads of more than 16 bits")
+        raise CodecError("the exact pixels are damaged: weights of more than 16 bits")
     return ranges, {
         key: Numbers(next(parts), next(parts), tables[number]) for number, key in enumerate(keys)
     }

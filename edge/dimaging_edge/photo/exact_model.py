@@ -19,9 +19,8 @@ from dimaging_edge.photo.exact_grid import taps
 CONTEXTS = 36
 """The number of contexts that have tables of their own."""
 GROUPS = 3
-"""The number of groups of levels."""
 Key = tuple[int, int, int]
-"""Group of levels, kind, plane: what a set of numbers serves."""
+"""Group of levels, kind, plane."""
 _NEIGHBOURS = ((0, 1), (0, 2), (2, 3), (1, 3), (0, 3), (1, 2))
 """The pairs of near taps whose difference tells how busy a place is."""
 

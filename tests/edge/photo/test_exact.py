@@ -184,8 +184,8 @@ FORGED = {
     "empty range": (_word(0, 300), "a plane has values from 300"),
     "first pixel": (_word(6, 256), "first pixels outside their plane's range"),
     "below": (_word(6, -1), "first pixels outside their plane's range"),
-    "weight": (_word(9, 1 << 15), "weights or spreads of more than 16 bits"),
-    "spread": (_word(9 + 16, -(1 << 15) - 1), "weights or spreads of more than 16 bits"),
+    "weight": (_word(9, 1 << 15), "weights of more than 16 bits"),
+    "spread": (_word(9 + 16, -(1 << 15) - 1), "weights of more than 16 bits"),
     "nothing": (b"", "0 bytes of a tile"),
     "lanes": (b"\0\0" + GOOD[2:], "0 lanes, expected 1 to 1024"),
     "numbers": (GOOD[:6] + b"\0" + GOOD[7:], "the exact pixels are damaged"),
@@ -230,11 +230,11 @@ WRONG = [
     ),
     (
         lambda: encode_pixels(np.array([[[0, 9000, 0]] * 2 + [[0, 0, 0]] * 2], np.uint16)),
-        "values of a plane from 0 to 4500: exact pixels may span 4096 levels in each tile",
+        "values from 0 to 4500: exact pixels may span 4096 levels in each tile",
     ),
     (
         lambda: compress(NoNetwork(channels=1, bit_depth=16), WIDE, 0, max_error=0),
-        "values of a plane from 0 to 9000: exact pixels may span 4096 levels",
+        "values from 0 to 9000: exact pixels may span 4096 levels",
     ),
 ]
 
