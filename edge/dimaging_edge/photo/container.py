@@ -16,7 +16,7 @@ from dimaging_edge.photo.tiles import padded
 
 MAGIC = b"DIMG"
 EXACT = b"PIXL"
-"""The type of the chunk of exact pixels, see `exact_chunk`."""
+"""The chunk of exact pixels."""
 VERSION, PROFILE = 1, 1
 MOST_PIXELS = 1 << 27
 """The most pixels of a picture that is read unless one asks for more: 134 megapixels."""
