@@ -161,8 +161,8 @@ class IntervalTraining(classifier.Classifier):
 
     def graphs(self):
         """Return {"classifier": image -> logits}, without batch norms; they are folded anew at each call."""
-        if not self.config.normalise:
-            return super().graphs()
+        if not any(isinstance(x, layers.BatchNormalization) for x in self.network.layers):
+            return super().graphs()  # it learned without, or is the integer-valued form
         self._plain.set_weights(folded_weights(self.network))
         return {"classifier": self._plain}
 

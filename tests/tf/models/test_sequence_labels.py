@@ -90,7 +90,7 @@ def test_other_labels_are_refused():
     model = model_of("joint")
     with pytest.raises(DataError, match="it learns from one label a step; mine has no labels"):
         model.check_data(dataset(None))
-    with pytest.raises(DataError, match="mine has one a example"):
+    with pytest.raises(DataError, match="mine has one an example"):
         model.check_data(dataset(np.zeros(4, np.int32)))
     with pytest.raises(DataError, match="reach from 4 to 4; expected 0 to 3"):
         model.check_data(dataset(np.full((4, T), 4, np.int32)))
