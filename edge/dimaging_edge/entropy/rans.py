@@ -164,39 +164,44 @@ class Decoder:
                 x[empty] = x[empty] << self._unit | self._take(len(empty))
         self._state = x
 
-    def read(self, frequency: np.ndarray, offset: np.ndarray, first: np.ndarray) -> np.ndarray:
+    def read(self, slots: np.ndarray, first: np.ndarray) -> np.ndarray:
         """Step over T symbols of known tables (`unit=16`); return which entry each found, int64 [T].
 
         Symbol t lies in lane t mod lanes; its table are the 2^bits entries from first[t] (int64 [T]) on.
-        Of the symbol that owns a slot an entry says (uint32) its frequency, and slot - start. CodecError as
-        `advance`.
+        slots: uint64 [N], of `paired`: for each entry the frequency of the symbol that owns the slot, and
+        slot - start. CodecError as `advance`.
         """
         lanes, units, at, x = len(self._state), self._units, self._at, self._state.copy()
         low, bits = np.uint32((1 << self._bits) - 1), np.uint32(self._bits)
         lowest, unit = np.uint32(self._lowest), np.uint32(self._unit)
         part, little = np.empty(lanes, np.uint32), np.empty(lanes, bool)
+        pair = np.empty((lanes, 2), np.uint32)
+        entry, frequency, offset = pair.view(np.uint64)[:, 0], pair[:, 0], pair[:, 1]
         found, idle = np.empty(len(first), np.int64), x[:0]
-        for begin in range(
-            0, len(first), lanes
-        ):  # few calls, no new arrays: most of the time is calls
-            entry = found[begin : begin + lanes]
-            if len(entry) < lanes:  # the last step; the other lanes stay
-                lanes = len(entry)
+        # Few calls and no new arrays: most of the time is calls.
+        cut, add, times, less = np.bitwise_and, np.add, np.multiply, np.less
+        shift, take, most = np.right_shift, slots.take, len(units)
+        for begin in range(0, len(first), lanes):
+            place = found[begin : begin + lanes]
+            if len(place) < lanes:  # the last step; the other lanes stay
+                lanes = len(place)
                 x, idle, part, little = x[:lanes], x[lanes:], part[:lanes], little[:lanes]
-            np.bitwise_and(x, low, part)
-            np.add(first[begin : begin + lanes], part, entry)
-            np.right_shift(x, bits, x)
-            frequency.take(entry, None, part, "wrap")
-            np.multiply(x, part, x)
-            offset.take(entry, None, part, "wrap")
-            np.add(x, part, x)
-            empty = np.less(x, lowest, little).nonzero()[0]
+                entry, frequency, offset = entry[:lanes], frequency[:lanes], offset[:lanes]
+            cut(x, low, part)
+            add(first[begin : begin + lanes], part, place)
+            shift(x, bits, x)
+            take(place, None, entry, "wrap")
+            times(x, frequency, x)
+            add(x, offset, x)
+            empty = less(x, lowest, little).nonzero()[0]
             if empty.size:
                 end = at + empty.size
-                if end > len(units):
-                    self._take(len(units) + 1)  # says so
-                x[empty] = (x.take(empty) << unit) | units[at:end]
-                at = end
+                if end > most:
+                    self._take(most + 1)  # says so
+                full = x.take(empty)
+                full <<= unit
+                full |= units[at:end]
+                x[empty], at = full, end
         self._state = np.concatenate([x, idle])
         self._at = at
         return found
@@ -222,6 +227,11 @@ class Decoder:
             )
         self._at += count
         return taken
+
+
+def paired(frequency: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return the slots of `Decoder.read`, uint64 [N], of frequencies and offsets [N]."""
+    return np.stack([frequency, offset], axis=-1).astype(np.uint32).view(np.uint64)[:, 0]
 
 
 def _checked(lanes: int, bits: int) -> int:

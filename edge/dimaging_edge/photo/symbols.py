@@ -58,7 +58,7 @@ class ScaleTables:
         row = np.repeat(np.arange(len(counts)), 1 << BITS)
         offset = np.tile(np.arange(1 << BITS), len(counts)) - self.start[row, column]
         self.symbol = (column - self.half).astype(np.int16)  # of each slot of each table
-        self.slots = frequency[row, column], offset.astype(np.uint32)
+        self.slots = rans.paired(frequency[row, column], offset)
         with np.errstate(divide="ignore"):
             bits = BITS - np.log2(frequency)
         if self.escapes:  # what a symbol outside the support costs
@@ -182,7 +182,7 @@ class RungReader:
         scale = self._scale
         if self._decoder is None or not len(index):
             return np.zeros(len(index), np.int32)
-        place = self._decoder.read(*scale.slots, index.astype(np.int64) << BITS)
+        place = self._decoder.read(scale.slots, index.astype(np.int64) << BITS)
         found = scale.symbol.take(place).astype(np.int32)
         outside = found > scale.half
         found[outside] = self._escaped(int(np.count_nonzero(outside)))
