@@ -21,6 +21,7 @@ than the bottleneck said, so is the next. Bundles without the tables have one le
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -82,10 +83,19 @@ def read_tables(data: bytes, channels: tuple[int, int]) -> tuple[Tables, Tables]
 class Level:
     """The positions of a level in raster order, and where each finds its neighbours."""
 
-    row: np.ndarray
-    column: np.ndarray
-    near: tuple[tuple[int, int], ...] = ()  # row and column from there
-    count: np.ndarray | None = None  # of those that lie inside
+    at: np.ndarray
+    """The number of each position on the grid, row by row."""
+    place: np.ndarray
+    """The same on the grid with a margin around it."""
+    near: tuple[int, ...] = ()
+    """How far each neighbour is from there on the grid with a margin."""
+    share: np.ndarray | None = None
+    """12 over the number of neighbours that lie inside the grid."""
+
+
+def _at(row: np.ndarray, column: np.ndarray, width: int, *more: Any) -> Level:
+    place = (row + _MARGIN) * (width + 2 * _MARGIN) + column + _MARGIN
+    return Level(row * width + column, place, *more)
 
 
 @lru_cache(maxsize=64)
@@ -93,7 +103,7 @@ def level(number: int, height: int, width: int) -> Level:
     """Return one of the seven levels, on a grid of `height` rows and `width` columns."""
     if number == 0:
         rows, columns = np.arange(0, height, _COARSEST), np.arange(0, width, _COARSEST)
-        return Level(rows.repeat(len(columns)), np.tile(columns, len(rows)))
+        return _at(rows.repeat(len(columns)), np.tile(columns, len(rows)), width)
     step = _COARSEST >> (number + 1) // 2
     row, column = (x.ravel() * step for x in np.mgrid[: -(-height // step), : -(-width // step)])
     odd = (row // step % 2, column // step % 2)
@@ -106,7 +116,8 @@ def level(number: int, height: int, width: int) -> Level:
         (0 <= row + a) & (row + a < height) & (0 <= column + b) & (column + b < width)
         for a, b in near
     ]
-    return Level(row, column, near, np.sum(inside, 0))
+    moves = tuple(a * (width + 2 * _MARGIN) + b for a, b in near)
+    return _at(row, column, width, moves, (12 // np.sum(inside, 0)).astype(np.int32))
 
 
 @lru_cache(maxsize=16)
@@ -114,13 +125,13 @@ def _plain(rung: int, height: int, width: int) -> Level:
     """Return all positions of a rung as one level without neighbours."""
     row, column = (x.ravel() for x in np.mgrid[:height, :width])
     mine = (row + column) % 2 == rung - 1 if rung else slice(None)
-    return Level(row[mine], column[mine])
+    return _at(row[mine], column[mine], width)
 
 
-Where = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""The rows, columns and channels of symbols, [n] each."""
-Code = Callable[[np.ndarray, np.ndarray, Where], np.ndarray]
-"""A function of (scale index, shift, where) of coded symbols in their order that returns the symbols."""
+Code = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""A function of (scale index, shift, where) of coded symbols in their order that returns the symbols.
+
+`where` is the number of each in the flattened array [h, w, C]."""
 
 
 class Field:
@@ -133,59 +144,62 @@ class Field:
         """
         self._tables, self._whole = tables, whole
         self._height, self._width, self._channels = shape
-        self._line = (self._width + 2 * _MARGIN) * self._channels
-        size = (self._height + 2 * _MARGIN) * self._line if tables is not None else 0
-        self._known = np.zeros(size, np.int32)
+        size = (self._height + 2 * _MARGIN) * (self._width + 2 * _MARGIN) * self._channels
+        self._known = np.zeros(size if tables is not None else 0, np.int32)
 
     def walk(self, rung: int, index: np.ndarray, code: Code) -> np.ndarray:
         """Code a rung of scale indices [h, w, C] level by level; returns its deviations, int32 [h, w, C]."""
-        found = np.zeros(index.shape, np.int32)
-        size = self._height, self._width
+        found = np.zeros(index.size, np.int32)
+        size, channels = (self._height, self._width), self._channels
+        rows = index.reshape(-1, channels)
         for number in RUNG_LEVELS[rung] if self._tables is not None else (0,):
             here = _plain(rung, *size) if self._tables is None else level(number, *size)
-            all_of_it = index[here.row, here.column]
-            at, channel = all_of_it.nonzero()
-            where = here.row[at], here.column[at], channel
-            row, column, _ = where
-            place = (row + _MARGIN) * self._line + (column + _MARGIN) * self._channels + channel
-            chosen, shift = all_of_it[at, channel], np.zeros(len(at), np.int32)
-            if self._tables is not None and here.count is not None:
+            all_of_it = rows.take(here.at, axis=0).reshape(-1)
+            coded = all_of_it.nonzero()[0]
+            at = coded // channels
+            channel = coded - at * channels
+            where = (here.at * channels).take(at) + channel
+            chosen = all_of_it.take(coded)
+            if self._tables is None:
+                found[where] = 8 * code(chosen, np.zeros(len(at), np.int32), where)
+                continue
+            place, shift = (here.place * channels).take(at) + channel, np.zeros(len(at), np.int32)
+            if here.share is not None:
+                share = here.share.take(at)
                 chosen, shift = self._predict(
-                    self._tables, number, here, place, here.count[at], channel, chosen
+                    self._tables, number, here, place, share, channel, chosen
                 )
             deviation = 8 * code(chosen, shift, where) + shift
             found[where] = deviation
-            if self._tables is not None:
-                self._known[place] = deviation.clip(-MOST, MOST)
-        return found
+            self._known[place] = deviation.clip(-MOST, MOST)
+        return found.reshape(index.shape)
 
     def _predict(
-        self, tables: Tables, number: int, here: Level, place: np.ndarray, count: np.ndarray,
+        self, tables: Tables, number: int, here: Level, place: np.ndarray, share: np.ndarray,
         channel: np.ndarray, index: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
         """Return the new (scale index, shift) of symbols; everything is [n]."""
-        near = [
-            self._known[place + (row * self._line + column * self._channels)]
-            for row, column in here.near
-        ]
-        share = 12 // count
-        mean = share * sum(near)
+        near = [self._known.take(place + move * self._channels) for move in here.near]
+        mean = share * (near[0] + near[1] + near[2] + near[3])
         total = self._factor(tables, number, channel, mean) * mean
         whole = 8 if self._whole else 1
         shift = whole * ((total + 6 * FACTOR * whole) // (12 * FACTOR * whole))
         shift = shift.clip(-MOST, MOST)
-        # A neighbour outside is 0 in memory and counts for nothing.
-        apart = sum(np.abs(d - shift) for d in near) - (len(near) - count) * np.abs(shift)
-        spread = _DIGITS[share * apart // 3]
+        apart = np.abs(near[0] - shift)
+        for d in near[1:]:
+            apart += np.abs(d - shift)
+        edge = (share > 3).nonzero()[0]  # a neighbour outside is 0 in memory and counts for nothing
+        apart[edge] -= (len(near) - 12 // share[edge]) * np.abs(shift[edge])
+        spread = _DIGITS.take(share * apart // 3)
         return self._index(tables, number, index, spread), shift
 
     def _factor(
         self, tables: Tables, number: int, channel: np.ndarray, mean: np.ndarray
     ) -> np.ndarray:
         """Return the factor of each symbol in 1/64; `mean` of its neighbours is in 1/12 of an eighth."""
-        return tables.factor[number, channel].astype(np.int32)
+        return tables.factor[number].astype(np.int32).take(channel)
 
     def _index(
         self, tables: Tables, number: int, index: np.ndarray, spread: np.ndarray
     ) -> np.ndarray:
-        return tables.remap[number, index, spread].astype(index.dtype)
+        return tables.remap[number].take(index * SPREADS + spread).astype(index.dtype)

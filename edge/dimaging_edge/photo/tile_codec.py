@@ -18,7 +18,7 @@ from dimaging_edge.common.errors import CodecError
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo import symbols
 from dimaging_edge.photo.container import RUNGS, Entry
-from dimaging_edge.photo.neighbours import Field, Where
+from dimaging_edge.photo.neighbours import Field
 from dimaging_edge.photo.optimise import Choice, nearest
 from dimaging_edge.photo.symbol_model import SymbolModel
 
@@ -59,8 +59,10 @@ def encode_tile(
         pieces: list[symbols.Piece] = []
         rungs.append(pieces)
 
-        def code(index: np.ndarray, shift: np.ndarray, where: Where) -> np.ndarray:
-            symbol = scale.clip(choose(scale, exact[where] - 32 * shift, index), index)
+        flat = exact.reshape(-1)
+
+        def code(index: np.ndarray, shift: np.ndarray, where: np.ndarray) -> np.ndarray:
+            symbol = scale.clip(choose(scale, flat[where] - 32 * shift, index), index)
             pieces.append((index, symbol))
             return symbol
 

@@ -134,9 +134,9 @@ def _walk(seen: Sequence[Seen], tables: Tables, note: Callable[..., None]) -> No
         probe = field
 
         def code(index: Any, shift: Any, where: Any, x: Seen = x, probe: _Probe = probe):
-            exact = x.exact[where]
+            exact = x.exact.reshape(-1)[where]
             symbol = (exact - 32 * shift + 128) >> 8
-            note(x, probe, index, symbol, exact, where[2])
+            note(x, probe, index, symbol, exact, where % x.exact.shape[-1])
             probe.mean = probe.spread = None
             return symbol
 

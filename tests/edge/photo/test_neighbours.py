@@ -13,6 +13,7 @@ from dimaging_edge.photo.neighbours import (
     RUNG_LEVELS,
     SPREADS,
     Field,
+    Level,
     Tables,
     level,
     read_tables,
@@ -30,24 +31,31 @@ def tables(channels: int, seed: int = 0) -> Tables:
     return Tables(rng.integers(-128, 128, (LEVELS, channels)).astype(np.int8), remap)
 
 
+def moves(here: Level, width: int) -> list[tuple[int, int]]:
+    """Rows and columns to each neighbour, on a grid of this width with a margin of 4."""
+    found = (divmod(move + 4, width + 8) for move in here.near)
+    return [(row, column - 4) for row, column in found]
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_levels_cover_everything_once_and_look_back(size):
     known = np.full(size, -1)
     for number in range(LEVELS):
         here = level(number, *size)
-        assert (known[here.row, here.column] == -1).all()
-        order = here.row * size[1] + here.column
-        assert (np.diff(order) > 0).all()  # raster order
-        count = np.zeros(len(here.row), int)
-        for a, b in here.near:
-            row, column = here.row + a, here.column + b
-            inside = (row >= 0) & (row < size[0]) & (column >= 0) & (column < size[1])
-            assert (known[row[inside], column[inside]] >= 0).all()
+        row, column = np.divmod(here.at, size[1])
+        assert (known[row, column] == -1).all()
+        assert (np.diff(here.at) > 0).all()  # raster order
+        assert np.array_equal(here.place, (row + 4) * (size[1] + 8) + column + 4)
+        count = np.zeros(len(row), int)
+        for a, b in moves(here, size[1]):
+            r, c = row + a, column + b
+            inside = (r >= 0) & (r < size[0]) & (c >= 0) & (c < size[1])
+            assert (known[r[inside], c[inside]] >= 0).all()
             count += inside
-        if here.count is not None:
-            assert np.array_equal(here.count, count)
+        if here.share is not None:
             assert (count > 0).all()
-        known[here.row, here.column] = number
+            assert np.array_equal(here.share, 12 // count)
+        known[row, column] = number
     assert (known >= 0).all()
     even = np.add.outer(*map(np.arange, size)) % 2 == 0
     assert np.array_equal(even, np.isin(known, RUNG_LEVELS[1]))
@@ -63,7 +71,7 @@ def test_the_arithmetic_of_the_page(whole):
     field = Field(table, size, whole=whole)
 
     def code(index, shift, where):
-        for k, s, *place in zip(index, shift, *where, strict=True):
+        for k, s, *place in zip(index, shift, *np.unravel_index(where, size), strict=True):
             told[tuple(map(int, place))] = int(k), int(s)
         return rng.integers(-127, 128, len(index))
 
@@ -75,8 +83,9 @@ def test_the_arithmetic_of_the_page(whole):
     cut = found.clip(-1016, 1016)
     for number in range(LEVELS):
         here = level(number, *size[:2])
-        for row, column in zip(here.row.tolist(), here.column.tolist(), strict=True):
-            near = [(row + a, column + b) for a, b in here.near]
+        for at in here.at.tolist():
+            row, column = divmod(at, size[1])
+            near = [(row + a, column + b) for a, b in moves(here, size[1])]
             near = [(r, c) for r, c in near if 0 <= r < size[0] and 0 <= c < size[1]]
             for channel in range(size[2]):
                 k = int(index[row, column, channel])
