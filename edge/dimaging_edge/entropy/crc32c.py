@@ -1,7 +1,7 @@
 """CRC32C (Castagnoli; iSCSI, RFC 3720): the check sum of all our formats.
 
 A CRC is linear: the CRC of A followed by B is the CRC of A moved past len(B) zero bytes, xor that
-of B. So long data is cut into rows that are done side by side, two bytes at a time, and then joined two by two.
+of B. So long data is cut into rows, which are done side by side, two bytes at a time, and then joined.
 """
 
 from functools import cache

@@ -33,10 +33,14 @@ from dimaging_edge.photo.plane import pack_plane, unpack_plane
 from dimaging_edge.photo.reading import read_container
 from dimaging_edge.photo.symbol_model import Photo, SymbolModel, widest
 from dimaging_edge.photo.symbols import scale_tables
-from dimaging_edge.photo.tiles import Tile, cut, tiles
+from dimaging_edge.photo.tiles import Tile, blocks, cut, tiles
 
 TILE = 768
 """The usual edge of a tile, in pixels: a Kodak picture is one tile."""
+_AT_ONCE = 1 << 20
+"""The most pixels of a window that the decoder works on, unless a single tile has more.
+
+Three times as many save 7 % of the time of 12 megapixels, and take 200 MB more."""
 Progress = Callable[[int, int], object]
 
 
@@ -145,7 +149,7 @@ def _decode(
     keep_going: bool,
     each: Callable[..., Iterable[Any]],
 ) -> Iterator[tuple[Tile, np.ndarray]]:
-    """Yield the pixels of each tile; latents are kept for three rows of tiles, no more."""
+    """Yield the pixels of each tile. Latents are kept for the rows of tiles that a row of blocks sees."""
     header, scale = found.header, scale_tables(model.counts, widest(model))
 
     def latents(part: Tile) -> tile_codec.Latents:
@@ -163,30 +167,49 @@ def _decode(
             found.damage.append(words)
         return one
 
-    def row(number: int) -> list[np.ndarray]:
-        if number >= header.rows:
-            return []
-        parts = list(each(latents, grid[number * header.columns :][: header.columns]))
-        return [np.concatenate([getattr(one, name) for one in parts], axis=1) for name in "zy"]
+    kept: dict[int, list[np.ndarray]] = {}  # by row of tiles
+    for line in blocks(grid, header.columns, _AT_ONCE):
+        top, bottom = line[0][0].window[:2]
+        seen = range(top // header.tile, -(-bottom // header.tile))
+        for number in [number for number in kept if number not in seen]:
+            del kept[number]
+        for number in seen:
+            if number not in kept:
+                parts = list(each(latents, grid[number * header.columns :][: header.columns]))
+                kept[number] = [
+                    np.concatenate([getattr(one, name) for one in parts], axis=1) for name in "zy"
+                ]
 
-    above, middle = [], row(0)
-    for number in range(header.rows):
-        below = row(number + 1)
-        line = grid[number * header.columns :][: header.columns]
-        z, y = (
-            line[0].with_halo(above[i : i + 1], middle[i], below[i : i + 1], step)
-            for i, step in enumerate((32, 8))
-        )
+        def show(
+            block: tuple[Tile, list[Tile]], seen: range = seen
+        ) -> list[tuple[Tile, np.ndarray]]:
+            whole, parts = block
+            z, y = (_within(whole, [kept[row][i] for row in seen], seen[0] * header.tile, step)
+                    for i, step in enumerate((32, 8)))  # fmt: skip
+            pixels = model.decode(z, y, header.quality)[0]
+            at, left = whole.window[0], whole.window[2]
+            return [
+                (
+                    part,
+                    pixels[part.top - at : part.bottom - at, part.left - left : part.right - left],
+                )
+                for part in parts
+            ]
 
-        def show(part: Tile, z: np.ndarray = z, y: np.ndarray = y) -> tuple[Tile, np.ndarray]:
-            _, _, left, right = part.window
-            z = z[None, :, left // 32 : right // 32].astype(np.int32)
-            y = y[None, :, left // 8 : right // 8].astype(np.int32)
-            rows, columns = part.inside(1)
-            return part, model.decode(z, y, header.quality)[0, rows, columns]
+        for shown in each(show, line):
+            yield from shown
 
-        yield from each(show, line)
-        above, middle = middle, below
+
+def _within(block: Tile, rows: list[np.ndarray], top: int, step: int) -> np.ndarray:
+    """Return the window of a block, int32 [1, h, w, C] in 1/step, from rows that begin at `top` pixels."""
+    low, high, left, right = (side // step for side in block.window)
+    low, high = low - top // step, high - top // step
+    found, begin = [], 0
+    for row in rows:
+        end = begin + len(row)
+        found.append(row[max(0, low - begin) : max(0, min(high, end) - begin), left:right])
+        begin = end
+    return np.concatenate(found, dtype=np.int32)[None]
 
 
 def _grid(model: SymbolModel, height: int, width: int, tile: int) -> list[Tile]:
