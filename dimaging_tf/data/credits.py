@@ -134,7 +134,8 @@ def page() -> str:
     return f"""# Photographs
 
 What the shipped codec weights learned from (`wallpapers`), and the photographs that come with packages
-(`photos`), each with its author and licence.
+(`photos`), each with its author and licence. The codec `unet_codec` learned from textured photographs, too:
+its `CARD.md` names them.
 Made by `python -m dimaging_tf.data.credits > docs/photographs.md`.
 
 The licences were read in `debian/copyright` of lomiri-wallpapers 20.04.0-2 and mate-backgrounds 1.26.0-1 and

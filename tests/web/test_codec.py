@@ -2,7 +2,9 @@
 
 import hashlib
 import itertools
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,6 +146,17 @@ def test_previews_and_what_is_left_of_a_cut_file(kit: Any) -> None:
         assert np.abs(seen.astype(int) - back.image).max() <= 1
         assert len(found["damage"]) == len(damage)
         assert bool(damage) == (cut < len(data))
+
+
+def test_a_file_of_the_model_before_opens(kit: Any) -> None:
+    """That bundle has no encoder, here as there."""
+    name = "unet_codec_wallpapers"
+    golden = Path(__file__).parents[1] / "golden" / f"shipped-{name}.json"
+    data = bytes.fromhex(json.loads(golden.read_text())["files"]["odd, tiles"]["file"])
+    found, (back, _) = kit.evaluate(OPEN, [name, packed(data)]), decompress(model(name), data)
+    assert found["damage"] == []
+    seen = unpacked(found["image"]).reshape(back.image.shape)
+    assert np.abs(seen.astype(int) - back.image).max() <= 1
 
 
 @pytest.mark.parametrize(

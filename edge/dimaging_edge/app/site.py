@@ -3,7 +3,7 @@
 index.html, app.mjs, ...                 the page, replaced when the wheel is updated
 sw.js, files.json                        written here: the list of all files, and the page's version
 keep/engine-1.30.0/...                   never change: their folder's name changes with them
-keep/unet_codec-80393979d031/...
+keep/unet_codec-0123456789ab/...
 """
 
 import gzip

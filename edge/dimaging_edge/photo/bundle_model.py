@@ -1,5 +1,7 @@
 """A bundle as the model of the photo codec: graphs `encoder`, `prior` and `decoder`, tables as raw files.
 
+One without `encoder` reads files and writes none: shipped models of before stay so, for what they wrote.
+
 The prior must answer the same integers everywhere, and its network is made so; but an engine that
 multiplies in half floats breaks that without a word. So before anything is coded it is run on the
 bundle's own example; where it answers otherwise, numpy takes its place (`prior.NumpyPrior`).
@@ -51,7 +53,7 @@ class BundleModel:
         """Take an open bundle; InputError for one of another kind, BundleError for one that is not whole."""
         parts = set(_PARTS) <= set(bundle.graphs)
         known = {*bundle.graphs, "prior"} if parts else set(bundle.graphs)
-        missing = [name for name in _GRAPHS if name not in known]
+        missing = [name for name in _GRAPHS[1:] if name not in known]
         if missing:
             raise InputError(
                 f"{bundle.path.name} ({bundle.manifest.model}) is no image codec: it has no graph "
@@ -78,7 +80,7 @@ class BundleModel:
                 f"{2 * self.halo + 32}; export the bundle again"
             )
         self.least = self._window or 0
-        self._level = np.dtype(bundle.tensor("encoder", "quality", 1).dtype)
+        self._level = np.dtype(bundle.tensor("decoder", "quality", 1).dtype)
         self.widest = 127 if self.bit_depth == 8 else WIDEST
         self.counts = _table(bundle, _COUNTS, "<u2", 64)
         self._z_index = _table(bundle, _Z_INDEX, "u1", QUALITIES)
@@ -88,7 +90,12 @@ class BundleModel:
         self._numpy = None if self._prior_agrees() else self._replacement()
 
     def encode(self, image: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
-        """Run the graph `encoder`."""
+        """Run the graph `encoder`; InputError where the bundle has none."""
+        if "encoder" not in self.bundle.graphs:
+            raise InputError(
+                f"{self.bundle.path.name} reads the files that it once wrote and has no encoder to write "
+                "any; leave --model out, or give another bundle"
+            )
         shape = image.shape[1:3]
         z = np.empty((1, shape[0] // 32, shape[1] // 32, self.z_channels), np.int32)
         y = np.empty((1, shape[0] // 8, shape[1] // 8, self.y_channels), np.int32)
@@ -171,10 +178,12 @@ class BundleModel:
 
 
 def _check_interface(bundle: Bundle) -> Tensor:
-    """Return the encoder's picture; BundleError where a graph has another interface than the codec needs."""
+    """Return the decoder's picture; BundleError where a graph has another interface than the codec needs."""
     parts = set(_PARTS) <= set(bundle.graphs)
     interface = {k: v for k, v in _INTERFACE.items() if not parts or k != "prior"}
     interface |= _INTERFACE_PARTS if parts else {}
+    if "encoder" not in bundle.graphs:
+        del interface["encoder"]
     for graph, (inputs, outputs) in interface.items():
         spec = bundle.graph(graph)
         for side, tensors, wanted in (
@@ -201,7 +210,7 @@ def _check_interface(bundle: Bundle) -> Tensor:
         for name in [{"index": "y", "mean": "y"}.get(tensor.name, tensor.name)]
         if len(tensor.shape) == 4
     }
-    picture = bundle.tensor("encoder", "image", 4)
+    (picture,) = bundle.graph("decoder").outputs
     if len(channels) != 3 or picture.example[-1] not in (1, 3):
         raise BundleError(
             f"bundle.json: the graphs of the codec differ in the channels of image, z or y: "
@@ -221,7 +230,7 @@ def _table(bundle: Bundle, name: str, kind: str, rows: int) -> np.ndarray:
 
 
 def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> Path:
-    """Return a shipped bundle: the one that made a file, or the one for pictures of a kind.
+    """Return a shipped bundle: the one that made a file, or the one that compresses pictures of a kind.
 
     If several fit a kind, it is the one with the fewest channels, then the first by name. CodecError (for a
     file) or InputError names what was wanted, and what is there.
@@ -232,6 +241,8 @@ def find_bundle(header: Header | None, *, channels: int = 3, depth: int = 8) -> 
         if header is not None:
             if manifest.model_id.startswith(header.model_id.hex()):
                 return SHIPPED / name
+            continue
+        if "encoder" not in manifest.graphs:
             continue
         picture = manifest.graphs["encoder"].inputs[0]
         if picture.example[-1] >= channels and (picture.dtype == "uint16") == (depth == 16):
@@ -261,9 +272,9 @@ def shipped() -> dict[str, Manifest]:
 
 
 def is_codec(manifest: Manifest) -> bool:
-    """Return whether a bundle compresses photographs, judged by the names of its graphs."""
+    """Return whether a bundle reads compressed photographs, judged by the names of its graphs."""
     graphs = set(manifest.graphs)
-    return {"encoder", "decoder"} <= graphs and bool({"prior", "prior_0"} & graphs)
+    return "decoder" in graphs and bool({"prior", "prior_0"} & graphs)
 
 
 def located(model: str | Path) -> Path:

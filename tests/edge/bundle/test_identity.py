@@ -138,6 +138,7 @@ def test_a_seal_is_a_known_answer() -> None:
         "unet_codec",
         "unet_codec_grey16",
         "unet_codec_msssim",
+        "unet_codec_wallpapers",
         "pixelcnn_digits",
         "denoiser_photos",
         "classifier_signs",

@@ -319,9 +319,7 @@ def own_codec(write: Write) -> Path:
 
 
 def test_another_kind_of_bundle(toy: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"\(toy\) is no image codec: it has no graph encoder, prior"
-    ):
+    with pytest.raises(InputError, match=r"\(toy\) is no image codec: it has no graph prior"):
         BundleModel(open_bundle(toy))
 
 

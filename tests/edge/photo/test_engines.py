@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dimaging_edge.photo.bundle_model import SHIPPED, shipped
+from dimaging_edge.photo.bundle_model import SHIPPED
+from helpers.shipped import WRITERS
 
 from benchmarks.parts import engines
 
-BUNDLES = sorted(shipped())
 PICTURES = [(33, 70, 5), (1, 9, 40), (64, 40, 63)]  # height, width, quality
 
 
@@ -26,7 +26,7 @@ def picture(model: engines.Watched, height: int, width: int) -> np.ndarray:
     return (value.clip(0, 255) << (model.bit_depth - 8)).astype(f"u{model.bit_depth // 8}")
 
 
-@pytest.mark.parametrize("bundle", BUNDLES)
+@pytest.mark.parametrize("bundle", WRITERS)
 def test_every_engine_reads_what_each_wrote(bundle: str) -> None:
     models = engines.native(SHIPPED / bundle)
     assert len(models) == 8

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from dimaging_edge.photo.bundle_model import BundleModel, open_model, shipped
+from dimaging_edge.photo.bundle_model import BundleModel, open_model
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.symbol_model import Photo
+from helpers.shipped import WRITERS
 
-BUNDLES = sorted(shipped())
 
-
-@pytest.fixture(scope="module", params=BUNDLES)
+@pytest.fixture(scope="module", params=WRITERS)
 def model(request: pytest.FixtureRequest) -> BundleModel:
     return open_model(request.param, threads=1)
 

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, open_model, shipped
+from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, open_model
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.symbol_model import Photo
+from helpers.shipped import WRITERS
 
-BUNDLES = sorted(shipped())
 CORE = slice(128, 192)  # of a picture of 320 x 320: its middle 64 x 64
 SIDE = 320
 
 
-@pytest.fixture(scope="module", params=BUNDLES)
+@pytest.fixture(scope="module", params=WRITERS)
 def model(request: pytest.FixtureRequest) -> BundleModel:
     return open_model(SHIPPED / request.param, threads=1)
 

@@ -3,7 +3,7 @@
 Latents are equal to the last bit, pixels within what the bundle allows its decoder. The encoder is a float
 network, so another machine may write other files; these are not compared. After a bundle was replaced:
 
-    python tests/edge/test_codec_shipped.py --write
+    python tests/edge/photo/test_shipped.py --write
 """
 
 import hashlib
@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo import tile_codec
-from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, find_bundle, open_model, shipped
+from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, find_bundle, open_model
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.container import RUNGS
 from dimaging_edge.photo.prior import NumpyPrior
@@ -24,9 +25,9 @@ from dimaging_edge.photo.reading import read_container
 from dimaging_edge.photo.symbol_model import Photo, widest
 from dimaging_edge.photo.symbols import scale_tables
 from dimaging_edge.photo.tiles import tiles
+from helpers.shipped import BUNDLES, WRITERS
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-BUNDLES = sorted(shipped())
 CASES = {  # height, width, quality, edge of a tile
     "1 x 1": (1, 1, 63, 768),
     "odd, low": (37, 90, 4, 768),
@@ -61,7 +62,7 @@ def latents(model: BundleModel, data: bytes) -> list[list[str]]:
 
 def golden(bundle: str) -> dict[str, Any]:
     path = GOLDEN / f"shipped-{bundle}.json"
-    assert path.exists(), f"no {path.name}: python tests/edge/test_codec_shipped.py --write"
+    assert path.exists(), f"no {path.name}: python tests/edge/photo/test_shipped.py --write"
     return json.loads(path.read_text())
 
 
@@ -101,6 +102,7 @@ def test_golden_with_the_prior_in_numpy(model: BundleModel, name: str) -> None:
     assert latents(Reference(model.bundle), bytes.fromhex(case["file"])) == case["latents_sha256"]
 
 
+@pytest.mark.parametrize("model", WRITERS, indirect=True)
 @pytest.mark.parametrize("size", [(1, 1), (5, 200), (33, 31), (100, 64)])
 def test_round_trip(model: BundleModel, size: tuple[int, int]) -> None:
     """Any size, and more bytes for a better picture, by what the weights were trained for."""
@@ -118,13 +120,29 @@ def test_round_trip(model: BundleModel, size: tuple[int, int]) -> None:
 
 
 def test_each_bundle_is_found_by_what_it_wrote(model: BundleModel) -> None:
-    data = compress(model, pattern(model, 8, 8), 30)
+    name = model.bundle.path.name
+    data = bytes.fromhex(golden(name)["files"]["1 x 1"]["file"])
     assert find_bundle(read_container(data).header) == model.bundle.path
+    other = open_model(SHIPPED / WRITERS[0], threads=1)
+    if name != WRITERS[0]:
+        with pytest.raises(CodecError, match="give the bundle that compressed it"):
+            decompress(other, data)
+
+
+def test_a_retired_bundle_writes_nothing() -> None:
+    (name,) = set(BUNDLES) - set(WRITERS)
+    model = open_model(SHIPPED / name, threads=1)
+    words = (
+        f"{name} reads the files that it once wrote and has no encoder to write any; leave --model"
+    )
+    with pytest.raises(InputError, match=words):
+        compress(model, pattern(model, 8, 8), 30)
+    assert find_bundle(None).name == "unet_codec"
 
 
 def write() -> None:
     """Run by hand when a bundle was replaced or added."""
-    for bundle in BUNDLES:
+    for bundle in WRITERS:
         model = open_model(SHIPPED / bundle, threads=1)
         files = {}
         for name, (height, width, quality, tile) in CASES.items():

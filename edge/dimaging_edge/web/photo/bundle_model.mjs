@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * A bundle as the model of the photo codec: graphs `encoder`, `prior` and `decoder`, tables as raw files.
+ * A bundle as the model of the photo codec: graphs `encoder`, `prior` and `decoder`, tables as raw files. One without
+ * `encoder` reads files and writes none.
  *
  * Before anything is coded the prior runs on the bundle's own example: it must answer the same integers. There is no
  * numpy to take its place here, so a browser that computes otherwise is refused.
@@ -19,7 +20,7 @@ export class BundleModel {
    */
   constructor(bundle, scale, zIndex, neighbours) {
     const { manifest } = bundle;
-    const picture = input(bundle, "encoder", "image");
+    const picture = bundle.graph("decoder").outputs[0];
     this.bundle = bundle;
     this.modelId = manifest.model_id.slice(0, 32);
     this.channels = picture.example[3];
@@ -88,12 +89,13 @@ export class BundleModel {
  */
 export async function openModel(bundle) {
   const [counts, zIndex] = [await bundle.bytes("scale_counts.bin"), await bundle.bytes("z_index.bin")];
-  const wide = input(bundle, "encoder", "image").dtype === "uint16";
+  const picture = bundle.graph("decoder").outputs[0];
+  const wide = picture.dtype === "uint16";
   const scale = new ScaleTables(new Uint16Array(counts.slice().buffer), wide ? 4095 : 127);
   const [z, y] = ["z", "y"].map((name) => input(bundle, "decoder", name).example[3]);
   const file = "neighbours.bin";
   const neighbours = bundle.manifest.files[file] ? readTables(await bundle.bytes(file), [z, y]) : null;
-  if (typeof input(bundle, "encoder", "image").shape[1] === "number") {
+  if (typeof picture.shape[1] === "number") {
     throw new BundleError(`${bundle.name} takes pictures of one size (target phone); export it with --target web`);
   }
   for (const graph of ["prior", "prior_0", "prior_1"].filter((name) => name in bundle.manifest.graphs)) {

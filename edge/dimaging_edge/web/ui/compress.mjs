@@ -5,7 +5,7 @@ import { figureOf, make, outlets, picker, size, table, working } from "./dom.mjs
 
 /** @param {import("../app.mjs").Page} page */
 export function compressTab(page) {
-  const codecs = page.codecs().filter((one) => !one.name.includes("grey16"));
+  const codecs = page.codecs().filter((one) => one.graphs.includes("encoder") && !one.name.includes("grey16"));
   const quality = make("input", { type: "range", min: 0, max: 63, value: 30, id: "quality" });
   const shown = make("output", { htmlFor: "quality" }, "30");
   quality.oninput = () => (shown.textContent = quality.value);
