@@ -3,21 +3,22 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
 @contextmanager
-def a_page() -> Iterator[tuple[Any, Any, Any, str]]:
-    """(page, browser, site, address) of a new chromium, and a server of the page."""
+def a_page(bundles: Sequence[Path] = ()) -> Iterator[tuple[Any, Any, Any, str]]:
+    """(page, browser, site, address) of a new chromium, and a server of the page with these bundles, too."""
     from dimaging_edge.app.server import Server
     from dimaging_edge.app.site import Site
     from playwright.sync_api import sync_playwright
 
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with Server(Site(), ("127.0.0.1", 0)) as server, sync_playwright() as playwright:
+    with Server(Site(bundles), ("127.0.0.1", 0)) as server, sync_playwright() as playwright:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         browser = playwright.chromium.launch(executable_path=program, args=options)
@@ -28,6 +29,13 @@ def a_page() -> Iterator[tuple[Any, Any, Any, str]]:
             browser.close()
             server.shutdown()
             thread.join()
+
+
+def begin(page: Any, address: str, threads: int) -> Any:
+    """Open the page with so many threads, wait until it is ready, and return it."""
+    page.goto(f"{address}?threads={threads}")
+    page.wait_for_selector("html[data-ready=true]", timeout=120_000)
+    return page
 
 
 def _renderers(browser: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 A browser that is missing fails the run where the environment says CI, and skips it with a reason elsewhere.
 """
 
-import base64
 import os
 import shutil
 import socket
@@ -13,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from dimaging_edge.app.collect import Collector
 from dimaging_edge.app.server import Server
@@ -92,50 +90,3 @@ def visit(page: Any, url: str) -> Any:
     page.wait_for_selector("html[data-ready]", timeout=LONG_MS)
     assert page.get_attribute("html", "data-ready") == "true", page.inner_text("main")
     return page
-
-
-KIT = """
-const [open, model, codec, tile, random, step, latent, captions, words] = await Promise.all([
-  "bundle/open", "photo/bundle_model", "photo/codec", "photo/tile_codec", "random", "generate/stepping",
-  "generate/latent", "generate/captions", "words",
-].map((name) => import(`/${name}.mjs`)));
-const listing = page.listing;
-const ort = await import(`/${listing.engine}ort.wasm.min.mjs`);
-ort.env.wasm.numThreads = page.client.threads;
-ort.env.wasm.wasmPaths = new URL(listing.engine, location.href).href;
-const opened = new Map();
-const kit = {
-  ...open, ...codec, ...tile, ...random, ...step, ...latent, ...captions, ...words,
-  bundle: async (name) => {
-    const { folder } = listing.bundles.find((one) => one.name === name);
-    const read = async (file) => new Uint8Array(await (await fetch(`/${folder}${file}`)).arrayBuffer());
-    return open.openBundle(name, read, ort);
-  },
-  model: async (name) => {
-    if (!opened.has(name)) opened.set(name, model.openModel(await kit.bundle(name)));
-    return opened.get(name);
-  },
-  bytes: (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)),
-  text: (array) => {
-    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    let found = "";
-    for (let at = 0; at < bytes.length; at += 32768) found += String.fromCharCode(...bytes.subarray(at, at + 32768));
-    return btoa(found);
-  },
-};
-globalThis.kit = kit;
-"""
-"""The page's own modules, for tests to call; bytes travel as base64."""
-
-
-def load_kit(page: Any) -> Any:
-    page.evaluate(f"async () => {{ {KIT} }}")
-    return page
-
-
-def packed(values: bytes | np.ndarray) -> str:
-    return base64.b64encode(values if isinstance(values, bytes) else values.tobytes()).decode()
-
-
-def unpacked(text: str, kind: str = "u1") -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), kind)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from dimaging_edge.app.server import Server
-from helpers.browser import SMALL, a_browser, address, load_kit, serving, visit
+from helpers.browser import SMALL, a_browser, address, serving, visit
+
+from benchmarks.parts.page_kit import load_kit
 
 
 @pytest.fixture(scope="session")

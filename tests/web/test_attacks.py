@@ -10,7 +10,9 @@ from dimaging_edge import attacks
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.common.random import uniform
 from dimaging_edge.photo.bundle_model import SHIPPED
-from helpers.browser import address, packed, serving, unpacked, visit
+from helpers.browser import address, serving, visit
+
+from benchmarks.parts.page_kit import packed, unpacked
 
 NAME = "classifier_signs"
 ATTACK = """async ([name, x, y, eps, target, options]) => {

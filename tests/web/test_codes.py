@@ -7,8 +7,10 @@ import pytest
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.common.words import encode
 from dimaging_edge.generate import captions, latent
-from helpers.browser import SMALL, unpacked
+from helpers.browser import SMALL
 from helpers.page_bundles import CAPTIONS, FACES, WORDS
+
+from benchmarks.parts.page_kit import unpacked
 
 
 @pytest.mark.parametrize("bundle", [FACES, SMALL[1]], ids=lambda path: path.name)

@@ -8,7 +8,9 @@ from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.common.random import bits, normal, uniform
 from dimaging_edge.generate.density import sample
 from dimaging_edge.photo.bundle_model import SHIPPED, open_model
-from helpers.browser import SMALL, address, load_kit, packed, unpacked, visit
+from helpers.browser import SMALL, address, visit
+
+from benchmarks.parts.page_kit import load_kit, packed, unpacked
 
 PRIOR = """async ([name, z, y, pass, quality, height, width]) => {
   const ints = (text) => new Int32Array(kit.bytes(text).buffer);

@@ -7,8 +7,9 @@ import pytest
 from dimaging_edge.photo.bundle_model import open_model
 from dimaging_edge.photo.codec import compress
 from dimaging_edge.photo.symbol_model import Photo
-from helpers.browser import packed
 from helpers.codec_damage import Damage
+
+from benchmarks.parts.page_kit import packed
 
 NAME = "unet_codec_grey16"  # small, and with every kind of escape
 DECODE = """async ([name, files, mostPixels]) => {

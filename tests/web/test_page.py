@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from dimaging_edge.app.collect import Collector, check_report
 from dimaging_edge.commands.main import main
-from helpers.browser import SMALL, address, packed, serving, visit
+from helpers.browser import SMALL, address, serving, visit
 from PIL import Image
+
+from benchmarks.parts.page_kit import packed
 
 TABS = ("compress", "open", "clean", "draw", "fool", "measure", "about")
 SCREENS = ((390, 844), (844, 390), (1280, 800))
