@@ -5,18 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from dimaging_edge.bundle.open import open_bundle
-from dimaging_edge.common.random import bits, normal, uniform
+from dimaging_edge.common.random import normal
 from dimaging_edge.generate.density import sample
-from dimaging_edge.photo.bundle_model import SHIPPED, open_model
+from dimaging_edge.photo.bundle_model import SHIPPED
 from helpers.browser import SMALL, address, visit
 
-from benchmarks.parts.page_kit import load_kit, packed, unpacked
-
-PRIOR = """async ([name, z, y, pass, quality, height, width]) => {
-  const ints = (text) => new Int32Array(kit.bytes(text).buffer);
-  const {index, mean} = await (await kit.model(name)).prior(ints(z), ints(y), pass, quality, height, width);
-  return [kit.text(index), kit.text(mean)];
-}"""
+from benchmarks.parts import page_exact
+from benchmarks.parts.page_kit import load_kit, unpacked
 
 
 @pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"])
@@ -29,61 +24,25 @@ def threads(request: pytest.FixtureRequest, browser: Any, server: Any) -> Any:
 
 
 def test_a_million_values_of_the_prior(threads: Any) -> None:
-    model, rng = open_model("unet_codec", "cpu", 1), np.random.default_rng(0)
-    height, width, seen = 32, 48, 0
-    for quality in (0, 21, 63):
-        z = rng.integers(-40, 41, (1, height // 4, width // 4, model.z_channels), np.int32)
-        y = rng.integers(-900, 901, (1, height, width, model.y_channels), np.int32)
-        for pass_ in (0, 1):
-            found = threads.evaluate(
-                PRIOR, ["unet_codec", packed(z), packed(y), pass_, quality, height, width]
-            )
-            for text, expected in zip(found, model.prior(z, y, pass_, quality), strict=True):
-                np.testing.assert_array_equal(unpacked(text, "<i4"), expected.ravel())
-                seen += expected.size
+    seen, wrong = page_exact.prior(threads)
     assert seen > 1e6
+    assert wrong == 0
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**40 + 3])
 def test_random_numbers(kit: Any, seed: int) -> None:
-    count = 333_337
-    script = "([seed, count, stream]) => [kit.text(kit.bits(seed, count, stream)), kit.text(kit.uniform(seed, count, stream))]"
-    words, numbers = kit.evaluate(script, [seed, count, 5])
-    np.testing.assert_array_equal(unpacked(words, "<u4"), bits(seed, count, 5))
-    np.testing.assert_array_equal(unpacked(numbers, "<f4"), uniform(seed, (count,), 5))
-    found = unpacked(
-        kit.evaluate("([seed, n]) => kit.text(kit.normal(seed, n).slice())", [seed, 1001]), "<f4"
-    )
-    np.testing.assert_allclose(
-        found, normal(seed, (1001,)), atol=1e-6
-    )  # a logarithm may differ in its last bit
-
-
-SAMPLER = """async ([name, seed, count, height, width, depth]) => {
-  globalThis.kept ??= await kit.bundle(name);
-  const [size, zeros] = [height * width, (n) => new Float32Array(n)];
-  const {image} = await kept.run("sampler", {
-    noise: {data: kit.uniform(seed, count * size * depth).slice(), dims: [count, height, width, depth]},
-    canvas: {data: zeros(count * size), dims: [count, height, width, 1]},
-    mask: {data: zeros(count * size), dims: [count, height, width, 1]},
-  });
-  return kit.text(image.data);
-}"""
+    assert page_exact.generator(kit, seed) == (2 * 333_337, 0)
+    found = kit.evaluate("([seed, n]) => kit.text(kit.normal(seed, n).slice())", [seed, 1001])
+    expected = normal(seed, (1001,))
+    # a logarithm may differ in its last bit
+    np.testing.assert_allclose(unpacked(found, "<f4"), expected, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_a_million_values_of_the_sampler(threads: Any) -> None:
-    bundle, count, seen = open_bundle(SMALL[0], "cpu", 1), 1024, 0
-    height, width, depth = bundle.tensor("sampler", "noise", 4).example[1:]
-    zeros = np.zeros((count, height, width, 1), np.float32)
-    for seed in range(-(-1_000_000 // zeros.size)):
-        given = [SMALL[0].name, seed, count, height, width, depth]
-        found = unpacked(threads.evaluate(SAMPLER, given), "<f4")
-        noise = uniform(seed, (count, height, width, depth), 0)
-        expected = bundle.run("sampler", noise=noise, canvas=zeros, mask=zeros)["image"]
-        np.testing.assert_array_equal(found, expected.ravel())
-        seen += expected.size
+    seen, wrong = page_exact.sampler(threads, open_bundle(SMALL[0], "cpu", 1), 1_000_000)
     assert seen >= 1e6
+    assert wrong == 0
 
 
 def test_the_digits_that_come_along(kit: Any) -> None:

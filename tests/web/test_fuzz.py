@@ -2,58 +2,21 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
-from dimaging_edge.photo.bundle_model import open_model
-from dimaging_edge.photo.codec import compress
-from dimaging_edge.photo.symbol_model import Photo
 from helpers.codec_damage import Damage
 
-from benchmarks.parts.page_kit import packed
-
-NAME = "unet_codec_grey16"  # small, and with every kind of escape
-DECODE = """async ([name, files, mostPixels]) => {
-  const model = await kit.model(name);
-  const found = [];
-  for (const [data, keepGoing] of files) {
-    const begin = performance.now();
-    let words = "";
-    let damage = [];
-    try {
-      damage = (await kit.decompress(model, kit.bytes(data), {keepGoing, mostPixels})).damage;
-    } catch (error) {
-      words = `${error.name}: ${error.message}`;
-    }
-    found.push([words, damage.length, performance.now() - begin]);
-  }
-  return found;
-}"""
+from benchmarks.parts import page_fuzz
 
 
 def decode(kit: Any, count: int, seed: int) -> None:
-    y, x = np.mgrid[:33, :34]
-    image = (((x * 9 + y * 5) % 200) * 257).astype(np.uint16)[..., None]
-    alpha = (x % 256).astype(np.uint8)
-    damage = Damage(
-        compress(open_model(NAME, "cpu", 1), Photo(image, alpha, b"profile"), 20, tile=32)
-    )
-    rng, refused, flagged, slowest = np.random.default_rng(seed), 0, 0, 0.0
-    for start in range(0, count, 250):
-        files = [damage.one(rng) for _ in range(min(250, count - start))]
-        given = [[packed(data), number % 2 == 1] for number, (data, _) in enumerate(files)]
-        found = kit.evaluate(DECODE, [NAME, given, 1 << 14])
-        for (words, faults, ms), (data, forged) in zip(found, files, strict=True):
-            if words:
-                refused += 1
-                assert words.startswith("CodecError: "), words
-                assert len(words) > 30
-            else:
-                flagged += bool(faults)
-                assert faults or forged or data == damage.data
-            slowest = max(slowest, ms)
-    assert refused > 0.4 * count
-    assert flagged > 0.1 * count
-    assert slowest < 20_000
+    whole = page_fuzz.a_file()
+    found, slowest = page_fuzz.decode(kit, whole, Damage(whole).one, count, seed)
+    assert sum(found.values()) == count
+    assert found["another exception, or a word"] == 0
+    assert found["shown wrong without a word"] == 0
+    assert found["refused in a sentence"] > 0.4 * count
+    assert found["shown, damage described"] > 0.1 * count
+    assert slowest < 20
 
 
 def test_1_000_mutated_files(kit: Any) -> None:
