@@ -38,12 +38,13 @@ _DECODE = """async ([name, files, mostPixels]) => {
 Mutate = Callable[[np.random.Generator], tuple[bytes, bool]]
 
 
-def a_file() -> bytes:
-    """Return a small file with alpha, a profile and four tiles."""
+def a_file(*, exact: bool = False) -> bytes:
+    """Return a small file with alpha, a profile and four tiles; `exact`: with its pixels, too."""
     y, x = np.mgrid[:33, :34]
-    image = (((x * 9 + y * 5) % 200) * 257).astype(np.uint16)[..., None]
+    image = (((x * 9 + y * 5) % 200) * (20 if exact else 257)).astype(np.uint16)[..., None]
     photo = Photo(image, (x % 256).astype(np.uint8), b"profile")
-    return compress(open_model(NAME, "cpu", 1), photo, 20, tile=32)
+    error = 0 if exact else None
+    return compress(open_model(NAME, "cpu", 1), photo, 20, tile=32, max_error=error)
 
 
 def decode(page: Any, whole: bytes, mutate: Mutate, count: int, seed: int) -> tuple[Counter, float]:

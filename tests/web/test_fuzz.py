@@ -8,8 +8,8 @@ from helpers.codec_damage import Damage
 from benchmarks.parts import page_fuzz
 
 
-def decode(kit: Any, count: int, seed: int) -> None:
-    whole = page_fuzz.a_file()
+def decode(kit: Any, count: int, seed: int, *, exact: bool = False) -> None:
+    whole = page_fuzz.a_file(exact=exact)
     found, slowest = page_fuzz.decode(kit, whole, Damage(whole).one, count, seed)
     assert sum(found.values()) == count
     assert found["another exception, or a word"] == 0
@@ -21,6 +21,10 @@ def decode(kit: Any, count: int, seed: int) -> None:
 
 def test_1_000_mutated_files(kit: Any) -> None:
     decode(kit, 1_000, 0)
+
+
+def test_500_mutated_files_with_exact_pixels(kit: Any) -> None:
+    decode(kit, 500, 2, exact=True)
 
 
 @pytest.mark.slow

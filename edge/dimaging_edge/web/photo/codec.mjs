@@ -9,7 +9,8 @@
  * give equal bytes: the encoder computes in floats.
  */
 import { CodecError, InputError } from "../errors.mjs";
-import { MOST_PIXELS, MOST_TILE, QUALITIES, RUNGS, area, toBytes } from "./container.mjs";
+import { EXACT, MOST_PIXELS, MOST_TILE, QUALITIES, RUNGS, area, toBytes } from "./container.mjs";
+import { boundOf, unpackExact } from "./exact.mjs";
 import { packPlane, unpackPlane } from "./plane.mjs";
 import { readContainer } from "./reading.mjs";
 import { decodeTile, encodeTile } from "./tile_codec.mjs";
@@ -116,7 +117,8 @@ function moved(box, from) {
  * @param {SymbolModel} model
  * @param {Uint8Array} data
  * @param {{keepGoing?: boolean, rungs?: number, mostPixels?: number, progress?: Progress}} options
- * @returns {Promise<{photo: Photo, damage: string[], latents: number[]}>} latents: CRC32C of each tile
+ * @returns {Promise<{photo: Photo, damage: string[], latents: number[], bound: number | null}>} latents: CRC32C of each
+ *   tile; bound: the largest error of exact pixels, 0 for none, null where these are not shown
  */
 export async function decompress(model, data, options = {}) {
   const { keepGoing = false, rungs = RUNGS.length, mostPixels = MOST_PIXELS, progress } = options;
@@ -124,46 +126,71 @@ export async function decompress(model, data, options = {}) {
     throw new InputError(`rungs: expected 1 to ${RUNGS.length}, received ${rungs}`);
   }
   const found = readContainer(data, { mostPixels, keepGoing });
-  const { header } = found;
+  const { header, chunks } = found;
   checkModel(model, header);
   const { height, width, channels } = header;
   const grid = tiles(height, width, header.tile, Math.min(model.halo, header.tile));
   const alpha = await alphaOf(found, keepGoing);
-  const [tall, wide] = [padded(height), padded(width)];
+  const image = new (model.bitDepth === 16 ? Uint16Array : Uint8Array)(height * width * channels);
+  const bound = rungs === RUNGS.length ? await exactOf(found, grid, image, keepGoing, progress) : null;
+  if (bound === null) await fromLatents(model, found, grid, { keepGoing, rungs, progress }, image);
+  const [icc, exif] = ["iccp", "exif"].map((kind) => chunks.get(kind) ?? null);
+  const latents = found.entries.map((entry) => entry.latents);
+  return { photo: { image, height, width, channels, alpha, icc, exif }, damage: found.damage, latents, bound };
+}
+
+/**
+ * Fill in exact pixels and return their bound; null where the file has none, or with `keepGoing` where they are damaged.
+ * @param {import("./container.mjs").Container} found
+ * @param {import("./tiles.mjs").Tile[]} grid
+ * @param {Uint8Array | Uint16Array} image
+ * @param {boolean} keepGoing
+ * @param {Progress} [progress]
+ */
+async function exactOf(found, grid, image, keepGoing, progress) {
+  const data = found.chunks.get(EXACT);
+  if (!data) return null;
+  try {
+    await unpackExact(data, found.header, grid, image, (done) => progress?.(2 * done, 2 * grid.length));
+    return boundOf(data);
+  } catch (error) {
+    if (!keepGoing || !(error instanceof CodecError)) throw error;
+    found.damage.push(error.message);
+    return null;
+  }
+}
+
+/**
+ * Decode the latents of every tile, then the pixels.
+ * @param {SymbolModel} model
+ * @param {import("./container.mjs").Container} found
+ * @param {import("./tiles.mjs").Tile[]} grid
+ * @param {{keepGoing: boolean, rungs: number, progress?: Progress}} options
+ * @param {Uint8Array | Uint16Array} image filled
+ */
+async function fromLatents(model, found, grid, { keepGoing, rungs, progress }, image) {
+  const { header } = found;
+  const [tall, wide] = [padded(header.height), padded(header.width)];
   const z = new Int8Array((tall / 32) * (wide / 32) * model.zChannels);
   const y = new Int16Array((tall / 8) * (wide / 8) * model.yChannels);
   for (const part of grid) {
     const mine = found.rungs.slice(0, rungs).map((rung) => rung[part.number]);
     const [rows, columns] = [(part.bottom - part.top) / 8, (part.right - part.left) / 8];
-    const one = await decodeTile(
-      model, found.entries[part.number], mine, header.quality, rows, columns,
-    );
+    const one = await decodeTile(model, found.entries[part.number], mine, header.quality, rows, columns);
     if (one.fault) {
       const words = `tile ${part.number}, ${one.fault}`;
-      if (!keepGoing) {
-        throw new CodecError(
-          `${words}; all check sums of the file are right, so it was made by a machine that computes the model ` +
-            "differently, or forged",
-        );
-      }
+      const why = "all check sums of the file are right, so it was made by a machine that computes the model differently";
+      if (!keepGoing) throw new CodecError(`${words}; ${why}, or forged`);
       found.damage.push(words);
     }
     paste(z, wide, model.zChannels, part, 32, one.z);
     paste(y, wide, model.yChannels, part, 8, one.y);
     await progress?.(part.number + 1, 2 * grid.length);
   }
-  const image = model.bitDepth === 16
-    ? new Uint16Array(height * width * channels)
-    : new Uint8Array(height * width * channels);
   for (const part of grid) {
     await show(model, header, part, z, y, image);
     await progress?.(grid.length + part.number + 1, 2 * grid.length);
   }
-  const photo = {
-    image, height, width, channels, alpha,
-    icc: found.chunks.get("iccp") ?? null, exif: found.chunks.get("exif") ?? null,
-  };
-  return { photo, damage: found.damage, latents: found.entries.map((entry) => entry.latents) };
 }
 
 /**

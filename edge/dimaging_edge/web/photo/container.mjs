@@ -10,6 +10,8 @@ import { concatenate } from "./symbols.mjs";
 import { padded } from "./tiles.mjs";
 
 export const MAGIC = "DIMG";
+/** The chunk of exact pixels. */
+export const EXACT = "PIXL";
 export const MOST_PIXELS = 1 << 24;
 export const MOST_TILE = 1024;
 export const QUALITIES = 64;
@@ -37,6 +39,9 @@ export const viewOf = (data) => new DataView(data.buffer, data.byteOffset, data.
 
 /** @param {Uint8Array} bytes */
 export const letters = (bytes) => String.fromCharCode(...bytes);
+
+/** @param {Uint8Array} bytes */
+const hex = (bytes) => Array.from(bytes, (x) => x.toString(16).padStart(2, "0")).join("");
 
 /** @param {string} text */
 const bytesOf = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
@@ -119,9 +124,7 @@ function chunk(kind, data) {
  * @returns {{header: Header, size: number}}
  */
 export function readHeader(data, mostPixels = MOST_PIXELS) {
-  if (letters(data.subarray(0, 4)) !== MAGIC) {
-    throw new CodecError("this is no compressed picture: it does not begin with DIMG");
-  }
+  if (letters(data.subarray(0, 4)) !== MAGIC) throw new CodecError(otherFile(data));
   if (data.length < SIZE) {
     throw new CodecError(
       `the compressed picture is truncated: expected a header of ${SIZE} bytes, received ${data.length}`,
@@ -135,9 +138,9 @@ export function readHeader(data, mostPixels = MOST_PIXELS) {
   const view = viewOf(data);
   const [stored, found] = [view.getUint32(40, true), crc32c(data.subarray(0, 40))];
   if (stored !== found) {
-    const hex = [stored, found].map((sum) => sum.toString(16).padStart(8, "0"));
+    const sums = [stored, found].map((sum) => sum.toString(16).padStart(8, "0"));
     throw new CodecError(
-      `the header is damaged: expected CRC32C ${hex[0]}, received ${hex[1]}; ${AGAIN}`,
+      `the header is damaged: expected CRC32C ${sums[0]}, received ${sums[1]}; ${AGAIN}`,
     );
   }
   const header = {
@@ -147,7 +150,7 @@ export function readHeader(data, mostPixels = MOST_PIXELS) {
     height: view.getUint32(12, true),
     tile: view.getUint16(16, true),
     quality: data[18],
-    modelId: Array.from(data.subarray(20, 36), (x) => x.toString(16).padStart(2, "0")).join(""),
+    modelId: hex(data.subarray(20, 36)),
   };
   checkHeader(header, data[4], data[5], data[19]);
   if (area(header.width, header.height) > mostPixels) {
@@ -157,6 +160,20 @@ export function readHeader(data, mostPixels = MOST_PIXELS) {
     );
   }
   return { header, size: view.getUint32(36, true) };
+}
+
+/**
+ * Say what a file is that is no compressed picture, and what opens it.
+ * @param {Uint8Array} data
+ */
+function otherFile(data) {
+  const [what, place] = { DPIX: ["images", 24], DTXT: ["a text", 16] }[letters(data.subarray(0, 4))] ?? ["", 0];
+  if (!what) return "this is no compressed picture: it does not begin with DIMG";
+  const id = hex(data.subarray(Number(place), Number(place) + 16));
+  return (
+    `this file is no photo: it holds ${what}, packed without loss by the model ${id}. The command opens it, with the ` +
+    "bundle of that model: dimaging-edge unpack BUNDLE FILE"
+  );
 }
 
 /**

@@ -48,7 +48,7 @@ export async function unpackPlane(data, height, width) {
     throw new CodecError(`the alpha plane is damaged: ${bits} bits a sample, expected 8 or 16`);
   }
   const size = height * (1 + (width * bits) / 8);
-  const body = await inflate(data.subarray(1), size);
+  const body = await inflate(data.subarray(1), size, "the alpha plane is");
   const top = body.subarray(0, height).reduce((most, x) => Math.max(most, x), 0);
   if (top > 2) throw new CodecError(`the alpha plane is damaged: filter ${top}, expected 0 to 2`);
   const plane = new Uint16Array(height * width);
@@ -70,8 +70,9 @@ export async function unpackPlane(data, height, width) {
  * Return what a zlib stream holds, which must be `size` bytes; no more memory than that is taken.
  * @param {Uint8Array} data
  * @param {number} size
+ * @param {string} what begins the words of an error: "the alpha plane is"
  */
-async function inflate(data, size) {
+export async function inflate(data, size, what) {
   const stream = new Blob([new Uint8Array(data)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const reader = stream.getReader();
   const parts = [];
@@ -85,11 +86,11 @@ async function inflate(data, size) {
       if (received > size) break;
     }
   } catch (error) {
-    throw new CodecError(`the alpha plane is damaged: ${/** @type {Error} */ (error).message}`);
+    throw new CodecError(`${what} damaged: ${/** @type {Error} */ (error).message}`);
   }
   if (received !== size) {
     await reader.cancel().catch(() => undefined);
-    throw new CodecError(`the alpha plane is damaged: expected ${size} bytes, received ${received}`);
+    throw new CodecError(`${what} damaged: expected ${size} bytes, received ${received}`);
   }
   return concatenate(parts);
 }

@@ -3,7 +3,7 @@
 import { crc32c } from "../entropy/crc32c.mjs";
 import { CodecError } from "../errors.mjs";
 import {
-  AGAIN, ENTRY, MOST_PIXELS, RUNGS, SIZE, columnsOf, letters, readHeader, rowsOf, viewOf,
+  AGAIN, ENTRY, EXACT, MOST_PIXELS, RUNGS, SIZE, columnsOf, letters, readHeader, rowsOf, viewOf,
 } from "./container.mjs";
 import { MOST_LANES } from "./symbols.mjs";
 
@@ -95,7 +95,7 @@ function readChunk(data, at) {
 function keep(found, { kind, body }, fault) {
   if (!body) fault(`chunk ${kind} is damaged: another CRC32C; ${AGAIN}`);
   else if (found.chunks.has(kind)) fault(`the file is damaged or forged: two chunks ${kind}`);
-  else if (["iccp", "exif", "alph"].includes(kind)) found.chunks.set(kind, body);
+  else if (["iccp", "exif", "alph", EXACT].includes(kind)) found.chunks.set(kind, body);
   else if (/^[A-Z]/.test(kind)) {
     fault(`the file needs chunk ${kind}, which this page does not know. Update it: pip install -U dimaging`);
   }

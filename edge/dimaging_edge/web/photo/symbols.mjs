@@ -20,32 +20,33 @@ const FAR = -128;
 
 /** @typedef {{index: Uint8Array, symbols: Int32Array}} Piece scale indices of 1 or more, and clipped symbols */
 
-/** The model's counts, [64, S]: frequencies of 2^12 slots, row 0 unused. */
+/** The model's counts, [rows, S]: frequencies of 2^12 slots, row 0 unused. */
 export class ScaleTables {
   /**
    * Take the counts; BundleError where a row does not sum to 2^12, or has holes in its support.
-   * @param {Uint16Array} counts [64 * S]
+   * @param {Uint16Array} counts [rows * S]
    * @param {number} widest the largest symbol that is escaped
+   * @param {number} rows
    */
-  constructor(counts, widest) {
-    const columns = counts.length / 64;
+  constructor(counts, widest, rows = 64) {
+    const columns = counts.length / rows;
     this.columns = columns;
     this.half = (columns - 1) >> 1;
     this.escapes = columns % 2 === 0;
     this.widest = Math.max(this.half, Math.min(widest, WIDEST));
     this.frequency = Uint16Array.from(counts);
     this.start = new Uint16Array(counts.length);
-    this.low = new Int32Array(64);
-    this.high = new Int32Array(64);
+    this.low = new Int32Array(rows);
+    this.high = new Int32Array(rows);
     /** Cost of each symbol in 1/256 of a bit. */
     this.cost = new Int32Array(counts.length);
     /** @type {Slots} */
     this.slots = {
-      symbol: new Int16Array(64 * SLOTS),
-      frequency: new Uint16Array(64 * SLOTS),
-      offset: new Uint16Array(64 * SLOTS),
+      symbol: new Int16Array(rows * SLOTS),
+      frequency: new Uint16Array(rows * SLOTS),
+      offset: new Uint16Array(rows * SLOTS),
     };
-    for (let row = 1; row < 64; row++) this.fill(row);
+    for (let row = 1; row < rows; row++) this.fill(row);
   }
 
   /**
@@ -217,7 +218,7 @@ export class RungReader {
   }
 
   /**
-   * Decode the next symbols of the rung into `symbols`; an index is 1 to 63.
+   * Decode the next symbols of the rung into `symbols`; an index is 1 or more.
    * @param {Uint8Array} index
    * @param {Int32Array} symbols
    * @param {number} count

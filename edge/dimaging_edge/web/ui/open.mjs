@@ -42,7 +42,7 @@ export function openTab(page) {
  */
 function show(place, picture) {
   const stage = ["the coarse latents alone", "half of the fine latents", "the whole picture"][picture.rungs - 1];
-  const words = `${stage}, ${picture.width} x ${picture.height}`;
+  const words = `${stage}${picture.bound === 0 ? " without loss" : ""}, ${picture.width} x ${picture.height}`;
   place.replaceChildren(make("div", { className: "pictures one" }, figure(picture, words)));
 }
 
@@ -67,7 +67,8 @@ function describe(done) {
       [
         ["fact", "value"],
         ["picture", `${done.width} x ${done.height}, ${done.channels} channels of ${done.depth} bits`],
-        ["quality", done.quality],
+        ["quality", done.bound === null ? done.quality : `${done.quality}, of the preview`],
+        ["pixels", exactly(done)],
         ["model", done.model],
         ["tiles", `${sums.length} of up to ${done.tile} pixels`],
         ["latents", sums.length > 3 ? `${sums.slice(0, 3).join(" ")} ...` : sums.join(" ")],
@@ -75,6 +76,14 @@ function describe(done) {
       ],
       "What the file says",
     ),
-    !done.damage.length && make("p", { className: "soft" }, "The latents are those that were encoded: their check sums agree."),
+    !done.damage.length && done.bound === null &&
+      make("p", { className: "soft" }, "The latents are those that were encoded: their check sums agree."),
   ].filter(Boolean);
+}
+
+/** @param {any} done */
+function exactly({ bound, depth }) {
+  if (bound === null) return "as the model rebuilds them";
+  const words = bound ? `each sample at most ${bound} levels off` : "every pixel, without loss";
+  return depth > 8 ? `${words}; shown and saved here with 8 bits` : words;
 }
