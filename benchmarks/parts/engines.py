@@ -125,6 +125,13 @@ def _arm_root() -> Path:
 
 def emulate(name: str, folder: Path, bundle: Path, seconds: float) -> int:
     """Run the child on an emulated processor; its exit code."""
+    command, environment = python_of(name)
+    command += [__file__, str(folder), str(bundle)]
+    return subprocess.run(command, env=environment, timeout=seconds, check=False).returncode
+
+
+def python_of(name: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command of Python on an emulated processor, and its environment: numpy, onnxruntime and the edge."""
     program, cpu = EMULATED[name]
     edge = str(Path(__file__).parents[2] / "edge")
     root = _arm_root()
@@ -134,9 +141,7 @@ def emulate(name: str, folder: Path, bundle: Path, seconds: float) -> int:
             ["-L", str(root), str(root / "usr/bin/python3.11")],
             [str(root / "site"), edge],
         )
-    command = [program, "-cpu", cpu, *python, __file__, str(folder), str(bundle)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(more)}
-    return subprocess.run(command, env=environment, timeout=seconds, check=False).returncode
+    return [program, "-cpu", cpu, *python], {**os.environ, "PYTHONPATH": os.pathsep.join(more)}
 
 
 def child(folder: Path, bundle: Path) -> None:
