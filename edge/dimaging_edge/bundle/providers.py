@@ -29,7 +29,10 @@ TABLE = {
     "coreml": Provider(
         "CoreMLExecutionProvider", "onnxruntime's own wheel for macOS: pip install onnxruntime"
     ),
-    "qnn": Provider("QNNExecutionProvider", "on Windows for ARM: pip install onnxruntime-qnn"),
+    "qnn": Provider(
+        "QNNExecutionProvider",
+        "on Windows for ARM: pip install 'onnxruntime-qnn<2' (in place of any other; later ones are plugins)",
+    ),
     "xnnpack": Provider(
         "XnnpackExecutionProvider",
         "no wheel on PyPI has it: build onnxruntime with --use_xnnpack, or use its Android package",

@@ -38,7 +38,7 @@ def test_unknown_provider(toy: Path) -> None:
         ("coreml", "onnxruntime's own wheel for macOS"),
         ("directml", "pip install onnxruntime-directml"),
         ("nnapi", "no wheel on PyPI has it"),
-        ("qnn", "pip install onnxruntime-qnn"),
+        ("qnn", "pip install 'onnxruntime-qnn<2'"),
         ("tensorrt", "pip install tensorrt"),
         ("xnnpack", "build onnxruntime with --use_xnnpack"),
     ],
