@@ -1,8 +1,7 @@
 """onnxruntime-web, which runs graphs in a browser: the files that lie in the wheel, pinned by their SHA-256.
 
-Only the build for WebAssembly is taken; the builds for WebGPU are three times as large and are reported to
-crash on iOS 26 (onnxruntime issues 26827, 27584). The large file is stored compressed. To refresh all of
-them from npm, after VERSION was changed here:
+Only the build for WebAssembly is taken; those for WebGPU are three times as large and are reported to crash
+on iOS 26 (onnxruntime issues 26827, 27584). To refresh all files from npm, after VERSION was changed here:
 
     python -m dimaging_edge.app.engine        # prints the new table of PINNED
 """

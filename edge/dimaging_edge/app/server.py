@@ -1,9 +1,9 @@
 """The server of the page: this machine's own files, to this machine unless told otherwise.
 
-It answers GET and HEAD with files of the site and nothing else, each with the headers that a browser needs to
-give the page threads (COOP, COEP) and with a policy that keeps everything from elsewhere out. With a folder
-for results it also takes POST to collect/TOKEN, see `collect`. A request for another host name is refused:
-otherwise a page elsewhere could talk to this server under a name of its own (DNS rebinding).
+It answers GET and HEAD with files of the site, each with the headers that give the page threads (COOP, COEP)
+and keep everything from elsewhere out. With a folder for results it takes POST to collect/TOKEN, see `collect`.
+A request for another host name is refused: a page elsewhere could talk to this server under a name of its own
+(DNS rebinding).
 """
 
 import hashlib

@@ -31,7 +31,7 @@ TABLE = {
     ),
     "qnn": Provider(
         "QNNExecutionProvider",
-        "on Windows for ARM: pip install 'onnxruntime-qnn<2' (in place of any other; later ones are plugins)",
+        "on Windows for ARM: pip install 'onnxruntime-qnn<2' (in place of any other)",
     ),
     "xnnpack": Provider(
         "XnnpackExecutionProvider",
