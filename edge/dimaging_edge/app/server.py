@@ -1,7 +1,7 @@
 """The server of the page: this machine's own files, to this machine unless told otherwise.
 
 It answers GET and HEAD with files of the site, each with the headers that give the page threads (COOP, COEP)
-and keep everything from elsewhere out. With a folder for results it takes POST to collect/TOKEN, see `collect`.
+and keep everything from elsewhere out. With a folder for results it takes POST to collect/TOKEN (`collect`).
 A request for another host name is refused: a page elsewhere could talk to this server under a name of its own
 (DNS rebinding).
 """
