@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from helpers.pages import ENV, ROOT
 
+from benchmarks.parts import gpu_bundles
 from dimaging_tf.compression.base import RUNGS
 from dimaging_tf.models.unet_codec import UNetCodec
+from dimaging_tf.registry import REGISTRY
 
 BENCHMARKS = ROOT / "benchmarks"
 
@@ -40,6 +42,13 @@ def test_every_engine_answers_or_says_why(tmp_path):
         elif row["ok"] is None:
             assert "cannot be used" in row["why"] or row["why"].startswith("not here"), row
     assert record["facts"]["not_reached"] == []
+
+
+def test_every_model_of_the_registry_is_checked_on_a_gpu_or_left_out_for_a_reason():
+    assert set(REGISTRY) == set(gpu_bundles.MODELS) | set(gpu_bundles.LEFT_OUT)
+    assert not set(gpu_bundles.MODELS) & set(gpu_bundles.LEFT_OUT)
+    for precisions in gpu_bundles.MODELS.values():
+        assert precisions[0] == "fp32"  # what JAX is compared with
 
 
 @pytest.fixture(scope="module")
