@@ -1,11 +1,15 @@
 """The character language model on tiny-shakespeare: bits a character, characters a second, and whether they agree.
 
-    python benchmarks/char_lm.py --data DIR      DIR holds tinyshakespeare_train.txt (or set DIMAGING_DATA)
+    python benchmarks/char_lm.py --data DIR             DIR holds tinyshakespeare_train.txt (or set DIMAGING_DATA)
+    python benchmarks/char_lm.py --data DIR --long --json benchmarks/results/char_lm_long.json
 
 Trained with the settings of `dimaging train char_lm --set compute=mixed_bfloat16` (products in bfloat16, 1.3 times
-as fast where the processor has AVX512-BF16) on the first nine tenths of the file, judged on its last every character of it, with the state carried over 32 streams. Minutes are minutes of processor time of
-one thread, everything in them included, because other programs share the machine. The vocabulary is that of
-the whole file.
+as fast where the processor has AVX512-BF16) on the first nine tenths of the file, judged on every character of its
+last tenth, with the state carried over 32 streams. Minutes are minutes of processor time of one thread, everything
+in them included, because other programs share the machine. The vocabulary is that of the whole file. The weights
+judged are the last, not those of the epoch that was best on the part that judges.
+
+--long: two layers of 320 units, with more dropout, for 40 minutes of one thread: 20 minutes of two cores.
 
 Writing: one ONNX file at temperature 1 on one thread, the least processor time of several rounds; against it
 the naive way, which reads the window of up to 64 characters again for each, with the same weights and noise.
@@ -22,15 +26,19 @@ from parts import figures
 
 FILE = "tinyshakespeare_train.txt"
 WINDOW = 64
-GOALS = {5.0: "<= 2.2"}
+GOALS = {5.0: "<= 2.2", 40.0: "<= 2.12"}
+SHORT = {"units": 256, "dropout": 0.1}
+LONG = {"units": 320, "layers": 2, "dropout": 0.3, "recurrent_dropout": 0.3}
+LONG_RATE = 4e-3
+"""Chosen before the run, from what is usual for networks of that size; no other was tried on this text."""
 
 
 def main() -> int:
     """Train, judge, write."""
     p = figures.parser("char_lm", __doc__, FILE)
-    p.add_argument("--minutes", type=float, default=5.0)
-    p.add_argument("--units", type=int, default=256)
-    p.add_argument("--dropout", type=float, default=0.1)
+    p.add_argument(
+        "--long", action="store_true", help="20 minutes of two cores instead of 5 of one"
+    )
     p.add_argument("--run", type=Path, help="keep the run folder here")
     args = p.parse_args()
 
@@ -41,12 +49,16 @@ def main() -> int:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    from dimaging_edge.common.files import read_json_lines
     from dimaging_export import export
 
     from dimaging_tf import data
     from dimaging_tf.training import runs
 
-    minutes, units = (0.05, 32) if args.quick else (args.minutes, args.units)
+    minutes = 40.0 if args.long else 5.0
+    changes = {**(LONG if args.long else SHORT), "compute": "mixed_bfloat16"}
+    if args.quick:
+        minutes, changes["units"] = 0.05, 32
     source = str(args.data / FILE) if (args.data / FILE).exists() else "python_docs"
     out = figures.Figures(
         "char_lm", args.quick, args.json, facts={"threads": 1, "data": Path(source).name}
@@ -54,20 +66,29 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.run or Path(temporary) / "run"
         settings = runs.default_settings(
-            "char_lm", data=source, minutes=minutes, changes={
-                "units": units, "dropout": args.dropout, "compute": "mixed_bfloat16",
-            },
-        )  # fmt: skip
+            "char_lm",
+            data=source,
+            minutes=minutes,
+            learning_rate=LONG_RATE if args.long else None,
+            changes=changes,
+        )
         began = time.monotonic()
         model = runs.train(settings, folder, clock=time.process_time)
+        out.facts["settings"] = changes
         out.facts["steps"] = int(model.optimizer.iterations)
+        last = read_json_lines(folder / "metrics.jsonl")[-1]
+        out.facts["processor minutes of training"] = round(last["seconds"] / 60, 2)
+        out.facts["bits of the training text, with dropout"] = round(last["bits"], 3)
         out.facts["wall minutes"] = round((time.monotonic() - began) / 60, 1)
         rows = np.asarray(data.load(source).valid.x)
-        bits = judged(runs.load_model(folder), rows)
-        out.add(f"bits a character after {minutes:g} min", bits, GOALS.get(minutes, ""), "bits")
-        bundle = export(folder, Path(temporary) / "bundle")
-        for batch, count in ((1, 2000), (64, 300)):
-            writing(out, bundle, batch, 20 if args.quick else count)
+        words = f"bits a character after {minutes:g} min"
+        if args.long:
+            words = "bits a character after 20 min of two cores, 40 min of processor time"
+        out.add(words, judged(model, rows), GOALS.get(minutes, ""), "bits")
+        if not args.long:
+            bundle = export(folder, Path(temporary) / "bundle")
+            for batch, count in ((1, 2000), (64, 300)):
+                writing(out, bundle, batch, 20 if args.quick else count)
         out.facts["text"] = model.write("ROMEO:", 400, temperature=0.8)
     return out.finish()
 

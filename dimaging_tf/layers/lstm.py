@@ -12,8 +12,8 @@ setting of it is the slide's; with tanh the two layers are the same function of 
 
 Training is faster than through Keras' layer: the products with x are one product for all steps (a row of
 a table, where x is a token), and so is the gradient of W, which an unrolled graph adds up step by step.
-With compute="mixed_bfloat16" the products with W are made in bfloat16 while training, which a processor with
-AVX512-BF16 does 1.6 times as fast; weights, states and gates stay float32, and so does inference.
+With compute="mixed_bfloat16" the products with W and U are made in bfloat16 while training, which a processor
+with AVX512-BF16 does 1.6 times as fast; weights, states and gates stay float32, and so does inference.
 """
 
 from typing import Any
@@ -35,10 +35,13 @@ class SlideLSTM(keras.layers.Layer):
                     the kernel
     forget_bias     where the bias of the forget gate starts: 1 lets gradients live through time, 0 not
     compute         "float32", or "mixed_bfloat16": faster products in training, on processors that have them
+    recurrent_dropout    share of the recurrent weights that a training step leaves out, the same in all
+                    steps of the series (Merity et al. 2017, arXiv 1708.02182): a remedy for overfitting
     return_sequences, return_state    as of keras.layers.LSTM: the last output alone; h and s behind it
 
     Weights in Keras' order of gates (input, forget, candidate, output): kernel [C, 4 units],
-    recurrent_kernel [units, 4 units], bias [4 units]. ValueError for a candidate or compute of another name.
+    recurrent_kernel [units, 4 units], bias [4 units]. ValueError for a candidate or compute of another name,
+    or a share outside [0, 1).
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SlideLSTM(keras.layers.Layer):
         tokens: int | None = None,
         forget_bias: float = 1.0,
         compute: str = "float32",
+        recurrent_dropout: float = 0.0,
         return_sequences: bool = True,
         return_state: bool = False,
         **kwargs: Any,
@@ -62,8 +66,15 @@ class SlideLSTM(keras.layers.Layer):
             raise ValueError(
                 f"SlideLSTM: compute is one of {', '.join(COMPUTE)}. Received: {compute!r}"
             )
+        if not 0 <= recurrent_dropout < 1:
+            raise ValueError(
+                f"SlideLSTM: recurrent_dropout is in [0, 1). Received: {recurrent_dropout}"
+            )
         self.units, self.candidate, self.tokens = units, candidate, tokens
         self.forget_bias, self.compute = forget_bias, compute
+        self.recurrent_dropout = recurrent_dropout
+        if recurrent_dropout:
+            self.seeds = keras.random.SeedGenerator()
         self.return_sequences, self.return_state = return_sequences, return_state
 
     def build(self, shape: Any, *states: Any) -> None:
@@ -90,14 +101,17 @@ class SlideLSTM(keras.layers.Layer):
             self._sigmoids_first, (self.kernel, self.bias, self.recurrent_kernel)
         )
         steps_first = tf.transpose(x, [1, 0] if self.tokens else [1, 0, 2])
+        product = COMPUTE[self.compute] if training else tf.float32
         if self.tokens:
             gates = tf.gather(kernel + bias, steps_first)
         else:
-            gates = tf.tensordot(steps_first, kernel, 1) + bias
+            short = tf.tensordot(tf.cast(steps_first, product), tf.cast(kernel, product), 1)
+            gates = tf.cast(short, bias.dtype) + bias
         if initial_state is None:
             zeros = tf.zeros([tf.shape(x)[0], self.units], gates.dtype)
             initial_state = (zeros, zeros)
-        product = COMPUTE[self.compute] if training else tf.float32
+        if training and self.recurrent_dropout:
+            recurrent = keras.random.dropout(recurrent, self.recurrent_dropout, seed=self.seeds)
         every, h, s = lstm_over_time(
             gates, recurrent, *initial_state, candidate=self.candidate, product=product
         )
@@ -123,6 +137,7 @@ class SlideLSTM(keras.layers.Layer):
         return super().get_config() | {
             "units": self.units, "candidate": self.candidate, "tokens": self.tokens,
             "forget_bias": self.forget_bias, "compute": self.compute,
+            "recurrent_dropout": self.recurrent_dropout,
             "return_sequences": self.return_sequences, "return_state": self.return_state,
         }  # fmt: skip
 

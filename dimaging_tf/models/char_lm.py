@@ -30,16 +30,18 @@ class Config:
     units: int = 256  # of each recurrent layer
     layers: int = 1
     dropout: float = 0.1  # share of the outputs of each recurrent layer
+    recurrent_dropout: float = 0.0  # share of recurrent weights that a step leaves out; long runs
     candidate: str = "tanh"  # "tanh", or "sigmoid" as on the slide
     compute: str = (
         "float32"  # "mixed_bfloat16": faster training where the processor has AVX512-BF16
     )
 
     def __post_init__(self):
-        if min(self.units, self.layers) < 1 or not 0 <= self.dropout < 1:
+        shares = (self.dropout, self.recurrent_dropout)
+        if min(self.units, self.layers) < 1 or not all(0 <= share < 1 for share in shares):
             raise ValueError(
-                "char_lm: units and layers are at least 1, dropout is in [0, 1). "
-                f"Received: {self.units}, {self.layers}, {self.dropout}"
+                "char_lm: units and layers are at least 1, dropout and recurrent_dropout are in [0, 1). "
+                f"Received: {self.units}, {self.layers}, {self.dropout}, {self.recurrent_dropout}"
             )
         if len(set(self.vocabulary)) != len(self.vocabulary) or len(self.vocabulary) < 2:
             raise ValueError(
@@ -55,6 +57,7 @@ def build_layers(config: Config) -> list[layers.Layer]:
             config.units,
             candidate=config.candidate,
             compute=config.compute,
+            recurrent_dropout=config.recurrent_dropout,
             tokens=None if i else len(config.vocabulary),
             return_state=True,
             name=f"lstm{i + 1}",
