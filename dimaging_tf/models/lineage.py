@@ -1,7 +1,7 @@
 """Prospective lineage: what a cell will become, said before it shows (lecture: "prospective identification").
 
     life of a cell [T frames] --CNN, the same for each--> features --GRU both ways--> p(lineage 1) a frame
-    its track [T steps, C numbers] ----------------------> as they are --GRU both ways--> the same
+    its track [T steps, C numbers] --standardised, fixed-> features --GRU both ways--> the same
 
 Buggenthin et al. 2017 (Nature Methods 14). Both directions are allowed, for a cell is judged when its life is
 over, and its daughters' marker, generations later, is what has to be foreseen. Whoever asks during its life
@@ -35,7 +35,7 @@ class Config:
     units: int = 16  # of the recurrent layer, in each direction
     direction: str = "bidirectional"  # one of DIRECTIONS
     dropout: float = 0.0  # share of the recurrent layer's outputs
-    noise: float = 0.0  # standard deviation of what is added to a series in training
+    noise: float = 0.0  # standard deviation of what training adds to a standardised series
 
     def __post_init__(self):
         if len(self.shape) not in (2, 4):
@@ -80,6 +80,10 @@ def build_network(config: Config) -> tuple[keras.Model, keras.Model]:
     if config.kind == "movie":
         x = layers.TimeDistributed(build_frame(config))(x)
     else:
+        numbers = config.shape[-1]
+        x = layers.Dense(
+            numbers, kernel_initializer="identity", trainable=False, name="standardised"
+        )(x)
         x = layers.GaussianNoise(config.noise)(x)
     gru: Any = layers.GRU(config.units, return_sequences=True)
     x = layers.Bidirectional(gru)(x) if config.direction == "bidirectional" else gru(x)
@@ -92,7 +96,7 @@ def build_network(config: Config) -> tuple[keras.Model, keras.Model]:
 
 @keras.saving.register_keras_serializable("dimaging")
 class Lineage(DeployableModel):
-    """`compile(optimizer, **objective())` and `fit(*transform(x, label, None))`."""
+    """`measure(x, label)`, `compile(optimizer, **objective())` and `fit(*transform(x, label, None))`."""
 
     config_class = Config
     registry_name = "lineage"
@@ -122,6 +126,16 @@ class Lineage(DeployableModel):
                     f"lineage: the labels of {dataset.name} are {_few(split.label)}; expected 0 and 1, both "
                     "of them in train and in valid"
                 )
+
+    def measure(self, x, label):
+        """Set the fixed first layer of series: each number of those given then has mean 0 and spread 1."""
+        if self.config.kind == "series":
+            numbers = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
+            mean, spread = numbers.mean(0), numbers.std(0)
+            scale = 1 / np.where(
+                spread > 1e-6, spread, 1.0
+            )  # a number that never changes says nothing
+            self.logits.get_layer("standardised").set_weights([np.diag(scale), -mean * scale])
 
     def call(self, inputs, training=False):
         """Lives -> logits [B, T]."""

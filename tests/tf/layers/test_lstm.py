@@ -123,10 +123,32 @@ def test_it_reloads_and_trains(tmp_path):
     np.testing.assert_array_equal(model(tokens), again(tokens))
 
 
+def test_a_training_step_leaves_out_recurrent_weights_and_no_other_ones():
+    keras.utils.set_random_seed(0)
+    layer, whole = layer_of("tanh", recurrent_dropout=0.5), layer_of("tanh")
+    x = inputs(None)
+    again = SlideLSTM.from_config(layer.get_config())
+    assert again.recurrent_dropout == 0.5
+    np.testing.assert_array_equal(layer(x)[0], whole(x)[0])  # all of them where nothing is learned
+    one, two = (np.asarray(layer(x, training=True)[0]) for _ in range(2))
+    # The first step begins from zeros, on which no recurrent weight has a say.
+    np.testing.assert_array_equal(one[:, 0], np.asarray(whole(x)[0])[:, 0])
+    assert np.abs(one - two)[:, 1:].max() > 0.01
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x, training=True)[0])
+    gradient = np.asarray(tape.gradient(loss, layer.recurrent_kernel))
+    assert 0.2 < (gradient == 0).mean() < 0.8  # what is left out does not learn
+
+
 def test_the_forget_gate_starts_open():
     layer = SlideLSTM(2, forget_bias=3.0)
     layer.build((None, None, 1))
     np.testing.assert_array_equal(layer.bias, [0, 0, 3, 3, 0, 0, 0, 0])
+
+
+def test_a_share_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match=r"recurrent_dropout is in \[0, 1\). Received: 1"):
+        SlideLSTM(4, recurrent_dropout=1.0)
 
 
 def test_another_candidate_is_refused():

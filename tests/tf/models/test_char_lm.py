@@ -149,7 +149,8 @@ def test_data_of_another_kind_and_too_many_streams(tmp_path):
     ("changes", "words"),
     [
         ({"units": 0}, "units and layers are at least 1"),
-        ({"dropout": 1.0}, r"dropout is in \[0, 1\)"),
+        ({"recurrent_dropout": 1.0}, "dropout and recurrent_dropout are in .0, 1."),
+        ({"dropout": 1.0}, r"dropout and recurrent_dropout are in \[0, 1\)"),
         ({"vocabulary": ("a", "a")}, "2 or more texts that differ"),
         ({"candidate": "relu"}, "candidate is 'tanh' or 'sigmoid'"),
     ],

@@ -65,6 +65,22 @@ def test_the_deployed_graph_is_the_sigmoid_of_what_is_trained(shape):
     np.testing.assert_allclose(last.foretell(x), np.asarray(last(x))[:, -1], atol=1e-4)
 
 
+def test_series_are_standardised_by_those_that_were_measured():
+    model = small(TRACK)
+    x, _ = drifting(200)
+    far = np.concatenate([50 + 9 * x, np.full_like(x[..., :1], 3.0)], -1)
+    model.measure(x, None)
+    constant = small((TRACK[0], 3))
+    constant.measure(far, None)
+    layer = constant.logits.get_layer("standardised")
+    said = np.asarray(layer(far)).reshape(-1, 3)
+    np.testing.assert_allclose(said.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(said.std(0), [1, 1, 0], atol=1e-4)
+    before = np.asarray(model(x))
+    model.measure(50 + 9 * x, None)
+    np.testing.assert_allclose(np.asarray(model(50 + 9 * x)), before, atol=1e-4)
+
+
 def test_the_label_of_a_cell_is_that_of_its_frames():
     _, label = small(TRACK).transform(np.zeros((2, *TRACK)), np.array([0, 1]), None)
     np.testing.assert_array_equal(label, [[0] * 6, [1] * 6])
