@@ -4,8 +4,8 @@
 
 The last three slices are held back. Training sees the others as a person's folder of images and masks does,
 NAME.png beside NAME_mask.png, for 20 minutes of two cores (the time is that of the process, on all its
-threads). The int8 bundle then goes over the held-back slices in overlapping tiles. A run that was trained
-before is judged with --run.
+threads). The int8 bundle then goes over the held-back slices in overlapping tiles. --run keeps the run, and
+judges one that was trained there before.
 """
 
 import sys
@@ -25,7 +25,7 @@ def main() -> int:
     """Train, export, judge."""
     p = figures.parser("unet", __doc__, "slices", "em_membranes")
     p.add_argument("--minutes", type=float, default=20.0, help="of two cores")
-    p.add_argument("--run", type=Path, help="trained run folder to judge (default: train one)")
+    p.add_argument("--run", type=Path, help="run folder to train into and keep, or to judge")
     args = p.parse_args()
 
     from dimaging_tf.quiet import load_tensorflow
@@ -48,7 +48,7 @@ def main() -> int:
     out = figures.Figures("unet", args.quick, args.json)
     with tempfile.TemporaryDirectory() as folder:
         run = args.run or Path(folder) / "run"
-        if args.run is None:
+        if not (run / "run.json").exists():
             train(run, Path(folder) / "slices", learned, minutes)
         model = runs.load_model(run)
         pieces = {

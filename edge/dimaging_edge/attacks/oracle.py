@@ -154,7 +154,7 @@ def bounds_of(bundle: "Bundle") -> tuple[float, float]:
     tensor = bundle.graph(classifier_graphs(bundle)[0]).inputs[0]
     if tensor.range is None:
         raise InputError(
-            f"{bundle.path.name} declares no range for {tensor.name!r}; give the bounds"
+            f"{bundle.path.name} declares no range for {tensor.name!r}: images have one, such as [0, 1]"
         )
     return tensor.range
 

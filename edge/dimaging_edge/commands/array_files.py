@@ -155,14 +155,7 @@ def read_array(path: Path, tensor: Tensor) -> np.ndarray:
         raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
     if path.suffix not in (".npy", ".npz"):
         _channel_axis(tensor)  # refuse before a picture is decoded
-        picture = _open_picture(path, tensor)
-        if tensor.shape[_channel_axis(tensor)] == 1 and _coloured(picture):
-            print(
-                f"note: {path.name} is in colour, and {tensor.name!r} is grey: its brightness is taken "
-                "(Rec. 601)",
-                file=sys.stderr,
-            )
-        return from_picture(picture, tensor)
+        return from_picture(_open_picture(path, tensor), tensor)
     try:
         if path.suffix == ".npz":
             arrays = read_npz(path.read_bytes(), str(path), most=MOST_INPUT, mend="write it again")
@@ -220,9 +213,13 @@ def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
     try:
         with Image.open(path) as picture:
             check_size(picture.size)
-            return ImageOps.exif_transpose(picture)  # upright, as a phone's photo is meant
+            picture = ImageOps.exif_transpose(picture)  # upright, as a phone's photo is meant
     except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None
+    if tensor.shape[_channel_axis(tensor)] == 1 and _coloured(picture):
+        words = f"{path.name} is in colour, and {tensor.name!r} is grey: its brightness is taken (Rec. 601)"
+        print("note:", words, file=sys.stderr)
+    return picture
 
 
 def _channel_axis(tensor: Tensor) -> int:

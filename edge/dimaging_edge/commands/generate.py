@@ -37,7 +37,7 @@ def add_verbs(verb: Verb, add_device_options: Callable[[argparse.ArgumentParser]
     )  # fmt: skip
     drawing.add_argument(
         "--prior", action="store_true",
-        help="draw codes from N(0, I), also where a sampler fitted to real images came along (VAE)",
+        help="draw codes of N(0, I), not of the fitted sampler (VAE)",
     )  # fmt: skip
     captioned.add_argument(
         "caption", metavar="CAPTION", help="what to draw: a small red circle at the top left"
@@ -102,6 +102,8 @@ def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
     show = progress_line("images")
     names: list[str] = []
     if "density" in bundle.graphs:
+        if options.prior:
+            raise InputError(f"{bundle.path.name} draws without codes; leave --prior out")
         condition = _condition(bundle, options.label, options.n)
         images = density.sample(bundle, options.n, options.seed, condition=condition, progress=show)
         if condition is not None:
@@ -240,7 +242,7 @@ def unpack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
 
 def _read(bundle: "Bundle", name: str, tensor: str) -> "np.ndarray":
-    """Return a picture or array as a tensor of the density takes it, without the batch: float32 [H, W, C]."""
+    """Return a picture or array for a tensor of the density: float32 [H, W, C]."""
     from dataclasses import replace
 
     from dimaging_edge.commands.array_files import read_array
@@ -282,11 +284,8 @@ def _condition(bundle: "Bundle", text: str | None, n: int) -> Any:
     return np.eye(classes, dtype=np.float32)[chosen]
 
 
-_NO_LABEL = "{} takes no label; leave --label out"
-
-
 def _classes(bundle: "Bundle", graph: str | None) -> int:
-    """Return the number of classes that a graph draws; 0 where it takes no label."""
+    """Return how many classes a graph draws; 0 where it takes no label."""
     inputs = bundle.graph(graph).inputs if graph else ()
     return next((t.example[1] for t in inputs if t.name == "label"), 0)
 
@@ -295,12 +294,12 @@ def _label(bundle: "Bundle", graph: str | None, text: str | None) -> int | None:
     """Return the class that --label names, for a graph; InputError where it has no such class."""
     classes = _classes(bundle, graph)
     if text is not None and graph and not classes:
-        raise InputError(_NO_LABEL.format(bundle.path.name))
+        raise InputError(f"{bundle.path.name} takes no label; leave --label out")
     return class_number(bundle, text, classes, "--label") if classes else None
 
 
 def _names(bundle: "Bundle", labels: "Iterable[int]") -> list[str]:
-    """Return the names of classes, or their numbers where the bundle has no names."""
+    """Return the names of classes, or numbers where there are none."""
     return [class_name(bundle, label) or f"class {label}" for label in labels]
 
 

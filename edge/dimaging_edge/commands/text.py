@@ -28,7 +28,7 @@ def add_verbs(
     one = verb(caption, "say what a picture shows (captioning, illumination)")
     one.add_argument(
         "image", metavar="IMAGE",
-        help="picture, of which the central square is scaled to the model's size; or .npy of that size",
+        help="picture, whose central square is scaled to the model's size, or .npy",
     )  # fmt: skip
     one.add_argument(
         "--beam", type=int, default=3,

@@ -95,16 +95,15 @@ def complete(
 
 
 def levels(bundle: Bundle) -> int:
-    """Return how many values a pixel may have; BundleError where the bundle does not say."""
+    """Return how many values a pixel may have; BundleError where none are stated."""
     return bundle.setting("levels", 2, 256)
 
 
 def density_size(bundle: Bundle) -> tuple[int, int]:
     """Return height and width of the images; InputError for a bundle that is no explicit density."""
     if "density" not in bundle.graphs:
-        known = ", ".join(bundle.graphs)
         raise InputError(
-            f"{bundle.path.name} is no explicit density, it has the graphs {known}; "
+            f"{bundle.path.name} is no explicit density, it has the graphs {', '.join(bundle.graphs)}; "
             "export one: dimaging train pixelcnn"
         )
     image = bundle.tensor("density", "image", 4)
@@ -112,7 +111,7 @@ def density_size(bundle: Bundle) -> tuple[int, int]:
 
 
 def condition_of(bundle: Bundle) -> str | None:
-    """Return the name of the condition: "label" (one-hot), "low" (a small image), or None without one."""
+    """Return the condition's name: "label" (one-hot), "low" (a small image), or None."""
     names = [t.name for t in bundle.graph("density").inputs if t.name != "image"]
     return names[0] if names else None
 
@@ -152,7 +151,10 @@ def _condition_words(bundle: Bundle, name: str | None) -> str:
     if name is None:
         return f"{bundle.path.name} takes no condition; leave it out"
     tensor = next(t for t in bundle.graph("density").inputs if t.name == name)
-    return f"{bundle.path.name} needs its condition {name!r}: condition=, float32 {tensor.shape}"
+    verb = ", or dimaging-edge upscale" if name == "low" else ""
+    return (
+        f"{bundle.path.name} needs its condition {name!r}: condition=, float32 {tensor.shape}{verb}"
+    )
 
 
 def step_inputs(bundle: Bundle) -> Mapping[str, Shapes]:

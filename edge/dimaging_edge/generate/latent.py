@@ -27,8 +27,9 @@ AT_ONCE = 64
 def graph_of(bundle: Bundle) -> str | None:
     """Return the name of the graph that makes images from noise z; None where there is none."""
     for name in GRAPHS:
-        if name in bundle.graphs and any(t.name == "z" for t in bundle.graph(name).inputs):
-            return name
+        if name in bundle.graphs:
+            if any(t.name == "z" and len(t.shape) == 2 for t in bundle.graph(name).inputs):
+                return name  # a codec's z is a map
     return None
 
 
@@ -52,14 +53,13 @@ def draw(
     """
     name = graph_of(bundle)
     if name is None:
-        known, from_text = ", ".join(bundle.graphs), "text_encoder" in bundle.graphs
+        from_text = "text_encoder" in bundle.graphs
+        mend = (
+            "give it a caption: dimaging-edge imagine" if from_text else "dimaging train dcgan does"
+        )
         raise InputError(
-            f"{bundle.path.name} makes no images from noise alone, it has the graphs {known}; "
-            + (
-                "give it a caption: dimaging-edge imagine"
-                if from_text
-                else "dimaging train dcgan does"
-            )
+            f"{bundle.path.name} makes no images from noise alone, it has the graphs "
+            f"{', '.join(bundle.graphs)}; {mend}"
         )
     if n < 1:
         raise InputError(f"expected 1 image or more, received {n}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dimaging_edge.bundle.schema import Graph, Tensor
-from dimaging_edge.commands.array_files import read_array, write_outputs
+from dimaging_edge.commands.array_files import read_array, read_square, write_outputs
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.photo.picture import read_picture
 from PIL import Image
@@ -32,6 +32,15 @@ def png(width: int, height: int) -> bytes:
         + chunk(b"IDAT", zlib.compress(b""))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.mark.parametrize("size", [8, 20])
+def test_a_colour_that_a_square_loses_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    Image.new("RGB", (size, size), "orange").save(tmp_path / "photo.png")
+    assert read_square(tmp_path / "photo.png", IMAGE).shape == (1, 8, 8, 1)
+    assert "note: photo.png is in colour, and 'image' is grey" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

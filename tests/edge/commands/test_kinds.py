@@ -2,16 +2,24 @@
 
 from pathlib import Path
 
+import dimaging_edge
 import numpy as np
 import pytest
 from dimaging_edge.commands.main import main
 from PIL import Image
 
+SHIPPED = Path(dimaging_edge.__file__).parent / "shipped"
 GOLDEN = Path(__file__).parents[2] / "golden" / "older"
 ROWS = [  # verb, its arguments, bundle (toy: decoder and filters), words
     ("complete", ["{grey}", "--keep", "upper"], "toy",
      "is no explicit density, it has the graphs decoder, denoiser, negative; export one: dimaging train pixelcnn"),
     ("complete", ["{grey}", "--keep", "upper"], "vae-fp32", "is no explicit density"),
+    ("sample", [], "char_lm-integer", "makes no images from noise alone, it has the graphs"),
+    ("sample", [], "unet_codec", "makes no images from noise alone, it has the graphs"),
+    ("sample", ["--prior"], "pixelcnn-integer", "draws without codes; leave --prior out"),
+    ("caption", ["{grey}"], "vae-fp32", "says nothing about images"),
+    ("certify", ["{data}"], "vae-fp32", "has no graph 'certificate'; it holds encoder, decoder"),
+    ("certify", ["{data}"], "unet_codec", "has no graph 'certificate'"),
     ("upscale", ["{grey}"], "toy", "does not enlarge images; train one: dimaging train super_resolution"),
     ("upscale", ["{grey}"], "vae-fp32", "does not enlarge images"),
     ("upscale", ["{grey}"], "pixelcnn-integer", "does not enlarge images"),
@@ -35,8 +43,10 @@ def test_a_bundle_of_another_kind_is_refused_in_words(
 ) -> None:  # fmt: skip
     grey = tmp_path / "grey.png"
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(grey)
-    folder = toy if bundle == "toy" else GOLDEN / bundle
-    code = main([verb, str(folder), *(a.format(grey=grey) for a in arguments)])
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 8, 8, 1), np.float32), y=np.zeros(2, np.int32))
+    places = {"toy": toy, "unet_codec": SHIPPED / "unet_codec"}
+    given = [a.format(grey=grey, data=tmp_path / "x.npz") for a in arguments]
+    code = main([verb, str(places.get(bundle, GOLDEN / bundle)), *given])
     found = capsys.readouterr().err
     assert code == 1
     assert found.removeprefix("provider cpu, threads 2\n").startswith("error: ")
