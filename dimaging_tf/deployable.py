@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 import keras
 import numpy as np
 
 from dimaging_tf.data.given import check_policy, checked
+from dimaging_tf.data.given_settings import as_tuples, check_setting
 from dimaging_tf.data.kinds import Kind
 from dimaging_tf.errors import near
 
@@ -144,7 +144,7 @@ class DeployableModel(TrackedModel, ABC):
     def config_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> Any:
         """Return the Config for examples of `shape`, such as (H, W, C) or (T, C), with some fields changed.
 
-        ValueError for a name that is no field, and for a value of another type than the field's.
+        ValueError for a name that is no field, a value of another type than the field's, a negative whole number.
         """
         kinds = get_type_hints(cls.config_class)
         names = [f.name for f in fields(cls.config_class)]
@@ -153,11 +153,9 @@ class DeployableModel(TrackedModel, ABC):
                 raise ValueError(
                     f"{cls.registry_name} has no setting {name!r}; {near(name, names)}"
                 )
-            if not _fits(value, kind := kinds[name]):
-                kind = kind.__name__ if isinstance(kind, type) else kind
-                raise ValueError(f"{cls.registry_name}: {name} must be {kind}. Received: {value!r}")
+            check_setting(cls.registry_name, name, value, kinds[name])
         return cls.config_class(
-            **{"shape": cls.input_shape_for(shape, changes), **_tuples(changes)}
+            **{"shape": cls.input_shape_for(shape, changes), **as_tuples(changes)}
         )
 
     @classmethod
@@ -275,7 +273,7 @@ class DeployableModel(TrackedModel, ABC):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Rebuild the model from `get_config`."""
-        return cls(cls.config_class(**_tuples(config["config"])), name=config["name"])
+        return cls(cls.config_class(**as_tuples(config["config"])), name=config["name"])
 
 
 def check_strides(model: str, shape: tuple[int, ...], convolutions: int) -> None:
@@ -295,23 +293,3 @@ def _full(array: np.ndarray) -> np.ndarray:
         if array.dtype.itemsize == 2 and array.dtype.kind not in "iu"
         else array
     )
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Return whether `value` is of the annotated type; a list counts as a tuple, an int as a float."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is tuple:
-        if not isinstance(value, tuple | list):
-            return False
-        parts = parts[:1] * len(value) if ... in parts else parts
-        return len(parts) == len(value) and all(map(_fits, value, parts))
-    if parts and origin in (Union, UnionType):
-        return any(_fits(value, part) for part in parts)
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else origin or kind)
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn lists, which JSON made of tuples, into tuples again."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

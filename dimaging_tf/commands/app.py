@@ -17,6 +17,7 @@ from dimaging_tf.commands.attack import attack, gradient, robustness
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.sample import model_name, sample
 from dimaging_tf.commands.train import Seed, Size, train
+from dimaging_tf.commands.usage import OfBundles, UsageError, usage
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
@@ -325,7 +326,7 @@ def _status() -> int | str | None:
         return 1
     except (DimagingError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     return 0
 
 

@@ -2,13 +2,18 @@
 
 from ast import literal_eval
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dimaging_tf import registry
+from dimaging_tf.commands.train_config import read_config, settings_of
+from dimaging_tf.commands.usage import usage
+from dimaging_tf.data.given_settings import as_tuples
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from dimaging_tf.training.runs import Settings
 
 Seed = Annotated[int, typer.Option(min=0, help="The number that everything random follows from.")]
 Size = Annotated[
@@ -19,6 +24,16 @@ Size = Annotated[
 
 def train(
     context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            is_eager=True,
+            callback=read_config,
+            help="TOML file with these options by name, and settings of the model in its table [set]; what the "
+            "command line says counts more.",
+        ),
+    ] = None,
     model: Annotated[str, typer.Argument(help="A model of `dimaging list`.")] = "",
     out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/MODEL]")] = None,
     data: Annotated[
@@ -115,51 +130,29 @@ def train(
 
     The folder holds checkpoints, a record and sample pictures; --resume continues a run that was stopped.
     """
-    from dimaging_tf.data import check_name
     from dimaging_tf.training import runs
-    from dimaging_tf.training.model_settings import check_names
+    from dimaging_tf.training.checks import check_settings
 
-    if resume and not model and out is None:
-        raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
-    if resume:
-        out = out or Path("runs") / model
-        settings = runs.read_settings(out)
-        if model not in ("", settings.model):
-            raise UserError(f"{out} is a run of {settings.model}. Received: {model}")
-        if given := sorted(
-            _options_given(context) - {"--out", "--resume", "--minutes", "--epochs"}
-        ):
-            raise UserError(
-                f"--resume goes on with the run in {out} as it was set up; leave out "
-                f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW "
-                "(--minutes and --epochs let it go on for longer)"
-            )
-        settings = runs.longer(out, minutes, epochs)
-    elif not model:
-        raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
-    else:
-        out = out or Path("runs") / model
-        options = {
-            "data_dir": data_dir and str(data_dir),
-            "size": size,
-            "channels": channels,
-            "cut": cut,
-            "white": white,
-            "skip_bad": skip_bad or None,
-            "skip_small": skip_small or None,
-            "kind": kind,
-            "length": length,
-        }
-        changes = parse_changes(set_ or [])
-        settings = runs.default_settings(
-            model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
-            learning_rate=learning_rate, augment=augment, strategy=strategy,
-            data_options={k: v for k, v in options.items() if v is not None},
-            changes=changes, init=init and str(init),
-        )  # fmt: skip
-        # Said before TensorFlow loads, which takes seconds.
-        check_names(registry.find(model), list(changes))
-        check_name(settings.data)
+    with usage():  # said before TensorFlow loads, which takes seconds
+        if resume:
+            out, settings = _longer(context, model, out, minutes, epochs)
+        elif not model:
+            raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
+        else:
+            out = out or Path("runs") / model
+            options = {
+                "data_dir": data_dir and str(data_dir), "size": size, "channels": channels, "cut": cut,
+                "white": white, "skip_bad": skip_bad or None, "skip_small": skip_small or None,
+                "kind": kind, "length": length,
+            }  # fmt: skip
+            settings = runs.default_settings(
+                model, data=data, epochs=epochs, minutes=minutes, batch=batch, seed=seed,
+                learning_rate=learning_rate, augment=augment, strategy=strategy,
+                data_options={k: v for k, v in options.items() if v is not None},
+                changes=as_tuples(settings_of(context)) | parse_changes(set_ or []),
+                init=init and str(init),
+            )  # fmt: skip
+            check_settings(settings, out)
     load_tensorflow()
     from dimaging_tf.training.phases import Phased
     from dimaging_tf.training.progress import Progress
@@ -172,6 +165,27 @@ def train(
             "nothing; train anew with more --minutes or --epochs"
         )
     typer.echo(f"{out}  next: dimaging export {out}")
+
+
+def _longer(
+    context: typer.Context, model: str, out: Path | None, minutes: float | None, epochs: int | None
+) -> tuple[Path, "Settings"]:
+    """Return the run folder and the settings of --resume; UserError for options that it does not take."""
+    from dimaging_tf.training import runs
+
+    if not model and out is None:
+        raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
+    out = out or Path("runs") / model
+    settings = runs.read_settings(out)
+    if model not in ("", settings.model):
+        raise UserError(f"{out} is a run of {settings.model}. Received: {model}")
+    if given := sorted(_options_given(context) - {"--out", "--resume", "--minutes", "--epochs"}):
+        raise UserError(
+            f"--resume goes on with the run in {out} as it was set up; leave out "
+            f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW "
+            "(--minutes and --epochs let it go on for longer)"
+        )
+    return out, runs.longer(out, minutes, epochs)
 
 
 def parse_changes(pairs: list[str]) -> dict[str, Any]:

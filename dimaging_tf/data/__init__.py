@@ -14,10 +14,10 @@ These names load on first use: `from dimaging_tf import data` and `data.load(...
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dimaging_edge.common.lazy import lazy_names
 
@@ -176,6 +176,24 @@ def check_name(name_or_path: str | os.PathLike) -> None:
         raise DataError(_unknown(str(name_or_path)))
 
 
+def check_options(name_or_path: str | os.PathLike, options: Mapping[str, Any]) -> None:
+    """Raise DataError for options of `load` that this data set or path does not have; nothing is opened."""
+    check_name(name_or_path)
+    if str(name_or_path) in _SOURCES:
+        taken = _SOURCES[str(name_or_path)].options
+        _check_named(str(name_or_path), {k: v for k, v in options.items() if k not in taken})
+        return
+    from dimaging_tf.data.paths import check_path
+
+    check_path(Path(name_or_path).expanduser(), {k: v for k, v in options.items() if k != "data_dir"})
+
+
+def _check_named(name: str, options: Mapping[str, Any]) -> None:
+    """Raise DataError for an option that a data set with a name does not take."""
+    if strange := [n for n in ("kind", "length", "vocabulary") if options.get(n) is not None]:
+        raise DataError(f"{strange[0]}= is of data of your own; {name} has no such option")
+
+
 def load(
     name_or_path: str | os.PathLike,
     *,
@@ -223,11 +241,8 @@ def load(
         module, function = source.loader.split(":")
         loader = getattr(importlib.import_module(f"{__name__}.{module}"), function)
         dataset = loader(**{option: options.pop(option) for option in source.options})
+        _check_named(name_or_path, options)
         # What the loader has no option for is done to its result.
-        if strange := [n for n in ("kind", "length", "vocabulary") if options.get(n) is not None]:
-            raise DataError(
-                f"{strange[0]}= is of data of your own; {name_or_path} has no such option"
-            )
         return _adapt(dataset, options.get("size"), options.get("channels"))
     check_name(name_or_path)
     path = Path(name_or_path).expanduser()

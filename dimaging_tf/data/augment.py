@@ -39,9 +39,14 @@ JOINED = 1 / 4
 
 def augmentation(policy: str) -> Augmentation:
     """Return the f(image, label, seed) -> (image, label) of a policy. DataError for an unknown name."""
+    check_policy(policy)
+    return POLICIES[policy]()
+
+
+def check_policy(policy: str) -> None:
+    """Raise DataError for a name that is no policy; it needs neither TensorFlow nor keras-cv."""
     if policy not in POLICIES:
         raise DataError(f"unknown augmentation '{policy}'; {near(policy, POLICIES)}")
-    return POLICIES[policy]()
 
 
 def _keras_cv(policy: str) -> Any:
@@ -217,6 +222,8 @@ POLICIES: dict[str, Callable[[], Augmentation]] = {
     "faces": _faces,
     "joined_faces": _joined_faces,
 }
+BY_KERAS_CV = ("microscopy", "cells", "cutout")
+"""The policies that need the extra `augment`."""
 
 
 def _uniform(shape: Any, seed: Any) -> Any:

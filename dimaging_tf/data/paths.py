@@ -43,8 +43,11 @@ DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "skip_small": False, "cut": "p
 """The values of options, None where not named here, with which nothing was asked for."""
 
 
-def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
-    """Load the data of a file or folder. DataError for an option, or a kind, that it does not have."""
+def check_path(path: Path, options: Mapping[str, Any]) -> Loader:
+    """Return the loader of a path. DataError for an option, or a kind, that it does not have.
+
+    Nothing is opened.
+    """
     kind = options.get("kind")
     _check_kind_name(kind)
     loader = loader_of(path, kind)
@@ -60,6 +63,14 @@ def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
         raise DataError(
             f"{path} is {_WHAT[loader]}, which has no {named}; it takes {', '.join(OPTIONS[loader])}"
         )
+    if options.get("cut", "patches") not in ("patches", "resize"):
+        raise DataError(f"cut is 'patches' or 'resize'; received {options['cut']!r}")
+    return loader
+
+
+def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
+    """Load the data of a file or folder. DataError as for `check_path`, and for what is missing or damaged."""
+    loader = check_path(path, options)
     chosen = {name: options[name] for name in OPTIONS[loader] if name in options}
     match loader:
         case "arrays":

@@ -1,9 +1,14 @@
 """The settings of each model with their meanings, read from its source: that needs no TensorFlow."""
 
 import ast
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dimaging_tf.data.given_settings import check_setting
+from dimaging_tf.data.kinds import Kind
 from dimaging_tf.errors import UserError, near
 from dimaging_tf.registry import Entry
 
@@ -16,20 +21,58 @@ class Setting:
     default: str
     meaning: str  # the comment beside it, or above it; empty where the name says it
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that the comment offers, as "cross-entropy" | "dice"; none where it offers none."""
+        offered = re.search(r'"[^"]+"(?: \| "[^"]+")+', self.meaning)
+        return tuple(re.findall(r'"([^"]+)"', offered[0])) if offered else ()
+
 
 def model_settings(entry: Entry) -> dict[str, Setting]:
     """Return the settings of a model by name, those of the parent classes of its Config first."""
-    module, model = entry.model.split(":")
-    home = module if "." in module else f"models.{module}"
-    return _fields(f"dimaging_tf.{home}", _config_name(f"dimaging_tf.{home}", model))
+    module, model = _place(entry)
+    return _fields(module, _config_name(module, model))
 
 
-def check_names(entry: Entry, names: list[str]) -> None:
-    """Raise UserError for the first name that is no setting of the model."""
+def check_changes(entry: Entry, changes: Mapping[str, Any]) -> None:
+    """Raise UserError for the first name that is no setting of the model, or value that it cannot have."""
     known = model_settings(entry)
-    for name in names:
+    for name, value in changes.items():
         if name not in known:
             raise UserError(f"{entry.name} has no setting {name!r}; {near(name, known)}")
+        try:
+            # an annotation of the package's own source, made of builtins alone
+            check_setting(entry.name, name, value, eval(known[name].type))
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if (choices := known[name].choices) and value not in choices:
+            raise UserError(
+                f"{entry.name}: {name} must be {' or '.join(choices)}. Received: {value!r}"
+            )
+
+
+def kinds_learned(entry: Entry) -> tuple[Kind, ...]:
+    """Return the kinds of data that a model learns from, as `kinds` of its class or of a parent says."""
+    return _kinds(*_place(entry)) or ("image",)
+
+
+def _kinds(module: str, name: str) -> tuple[Kind, ...]:
+    """Return `kinds` of a class, or of the first of its parents in this package that has it; else ()."""
+    module, name = _home(module, name)
+    if not module.startswith("dimaging_tf.") or "." in name:
+        return ()
+    one = _class(module, name)
+    for statement in one.body:
+        target = statement.target if isinstance(statement, ast.AnnAssign) else None
+        if target is not None and statement.value and ast.unparse(target) == "kinds":
+            return ast.literal_eval(statement.value)
+    return next((found for base in one.bases if (found := _kinds(module, ast.unparse(base)))), ())
+
+
+def _place(entry: Entry) -> tuple[str, str]:
+    """Return the module and the name of a model's class."""
+    module, model = entry.model.split(":")
+    return f"dimaging_tf.{module if '.' in module else f'models.{module}'}", model
 
 
 def _config_name(module: str, model: str) -> str:

@@ -13,6 +13,8 @@ from dimaging_edge.common.locks import sole_writer
 from dimaging_tf import registry
 from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, TrainingError, UserError
+from dimaging_tf.training.model_settings import kinds_learned
+from dimaging_tf.training.strategies import strategy
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Settings:
     optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
     seed: int = 0
     augment: str = "none"
-    strategy: str = "single"  # "single" | "mirrored"
+    strategy: str = "single"  # a name of training.strategies
     init: str | None = None  # run, or .keras file, whose weights it starts with
 
 
@@ -113,11 +115,11 @@ def data_options(settings: Settings) -> dict[str, Any]:
     if settings.data in data.NAMES or not path.exists():
         return options
     entry = registry.find(settings.model)
-    learns = entry.model_class().kinds
+    learns = kinds_learned(entry)
     if path.is_dir() and "movie" in learns and "image" not in learns:
         options.setdefault("kind", "movie")
     kind = options.get("kind")
-    _check_kind(settings, path.name, paths.kinds_of(path, kind))
+    check_kind(settings, path.name, paths.kinds_of(path, kind))
     if (
         options.get("size") == entry.size
         and "size" not in paths.OPTIONS[paths.loader_of(path, kind)]
@@ -136,7 +138,7 @@ def load_data(settings: Settings) -> Any:
             stacklevel=2,
         )
     dataset = data.load(settings.data, seed=settings.seed, **data_options(settings))
-    _check_kind(settings, dataset.name, (dataset.kind,))
+    check_kind(settings, dataset.name, (dataset.kind,))
     return dataset
 
 
@@ -175,7 +177,7 @@ def _train(
     tf.config.experimental.enable_op_determinism()
     dataset = load_data(settings)
     steps = max(1, len(dataset.train) // settings.batch)
-    with _strategy(settings).scope():
+    with strategy(settings.strategy, settings.batch).scope():
         model = _start(settings, dataset, steps, out, resume)
         done = training.steps_done(model)
     model.check_data(dataset)
@@ -248,11 +250,11 @@ def examples(dataset: Any, count: int = 8) -> tuple[Any, Any]:
     return valid.inputs(index), None if valid.label is None else valid.label[index]
 
 
-def _check_kind(settings: Settings, name: str, held: tuple[Kind, ...]) -> None:
-    """DataError where the model cannot learn from this kind of data, or the policy cannot vary it."""
+def check_kind(settings: Settings, name: str, held: tuple[Kind, ...]) -> None:
+    """Raise DataError where the model cannot learn from this kind of data, or the policy cannot vary it."""
     from dimaging_tf import data
 
-    learns = registry.find(settings.model).model_class().kinds
+    learns = kinds_learned(registry.find(settings.model))
     holds = " or ".join(str(FORMS[kind]) for kind in held)
     if not set(held) & set(learns):
         fitting = [e.name for e in registry.REGISTRY.values() if data.KINDS[e.data] in held]
@@ -355,24 +357,6 @@ def _augmented(settings: Settings, model: Any) -> Any:
         return model.transform(x, label, seed + (0, 1 << 16))  # noqa: RUF005, a tensor
 
     return transform
-
-
-def _strategy(settings: Settings) -> Any:
-    import tensorflow as tf
-
-    if settings.strategy == "single":
-        return tf.distribute.get_strategy()
-    if settings.strategy != "mirrored":
-        raise UserError(f"--strategy must be single or mirrored. Received: {settings.strategy!r}")
-    gpus = tf.config.list_logical_devices("GPU")
-    devices = gpus or tf.config.list_logical_devices("CPU")
-    if settings.batch % len(devices):  # shares of unequal size would weigh their images unequally
-        raise UserError(
-            f"--batch must be a multiple of the {len(devices)} devices. Received: {settings.batch}"
-        )
-    # TensorFlow's collectives for CPUs mix up two strategies of one process; GPUs reduce by NCCL.
-    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy([device.name for device in devices], reduction)
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
