@@ -144,7 +144,7 @@ class DeployableModel(TrackedModel, ABC):
     def config_for(cls, shape: tuple[int, ...], changes: Mapping[str, Any]) -> Any:
         """Return the Config for examples of `shape`, such as (H, W, C) or (T, C), with some fields changed.
 
-        ValueError for a name that is no field, a value of another type than the field's, a negative whole number.
+        ValueError for a name that is no field, a value of another type than the field's, and a negative int.
         """
         kinds = get_type_hints(cls.config_class)
         names = [f.name for f in fields(cls.config_class)]

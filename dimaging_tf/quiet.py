@@ -4,6 +4,8 @@ import os
 import sys
 import tempfile
 
+from dimaging_edge.common import output
+
 from dimaging_tf.errors import UserError
 
 
@@ -20,6 +22,11 @@ def load_tensorflow() -> None:
             f"KERAS_BACKEND={backend} is set; dimaging trains and exports with TensorFlow: "
             "set KERAS_BACKEND=tensorflow, or leave it out"
         )
+    if output.level > 0:  # --verbose
+        import keras
+        import tensorflow
+
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -3,21 +3,25 @@
 import gc
 import re
 import sys
+import traceback
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from dimaging_edge.common import output
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.stopping import Terminated, orderly_end
 
 from dimaging_tf import __version__
 from dimaging_tf.commands.attack import attack, gradient, robustness
+from dimaging_tf.commands.edge_only import EDGE_VERBS
 from dimaging_tf.commands.rate_distortion import rd
 from dimaging_tf.commands.sample import model_name, sample
 from dimaging_tf.commands.train import Seed, Size, train
-from dimaging_tf.commands.usage import OfBundles, UsageError, usage
+from dimaging_tf.commands.usage import OfBundles, UsageError, loudness, usage
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
@@ -35,6 +39,10 @@ _EXTRAS = {
     "python_avatars": "avatars", "resvg_py": "avatars",
 }  # fmt: skip
 """The extra that brings a module; every other module comes with the first command of the README."""
+_NO_MODULE = (
+    "--import {}: there is no module {!r} here or in an installed package; "
+    "give its name without .py, from the folder where it lies"
+)
 
 
 def _show_version(asked: bool) -> None:
@@ -51,8 +59,16 @@ def _program(
             "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No notes and no progress: results and errors.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="An error's traceback, and TensorFlow's messages."),
+    ] = False,
 ) -> None:
     """Train in Keras, prove in ONNX, run and time on the edge."""
+    output.level = verbose - quiet
 
 
 @app.command("list")
@@ -66,7 +82,8 @@ def list_(
     """Show models, data sets and targets; or the settings of one model."""
     from dimaging_tf.commands.listing import list_main
 
-    list_main(model, as_json)
+    with usage():
+        list_main(model, as_json)
 
 
 @app.command("files")
@@ -100,7 +117,7 @@ def demo(
 app.command()(train)
 
 
-app.command()(sample)
+app.command(cls=OfBundles)(sample)
 
 
 @app.command()
@@ -157,18 +174,25 @@ def export(
     Where an ONNX file does not compute what Keras computes, nothing is written, and the figures are shown.
     """
     import dimaging_export
+    from dimaging_export.bundle import targets
+    from dimaging_export.bundle.write import check_place
 
-    given, inputs = parse_ranges(range_ or []), parse_inputs(data or [])
-    name = model_name(run)
+    with usage():  # said before TensorFlow loads, which takes seconds
+        given, inputs = parse_ranges(range_ or []), parse_inputs(data or [])
+        targets.find(target, precision)
+        name = model_name(run)
+        suffix = "" if target == "cpu" else f"-{target}"
+        place = out or Path("bundle") / f"{name}-{precision}{suffix}"
+        if not tflite:
+            check_place(place, force)
+        check_modules(import_ or [])
     load_tensorflow()
     import_modules(import_ or [])
     if tflite:
         write_tflite(run, out or Path("tflite") / name, size)
         return
-    suffix = "" if target == "cpu" else f"-{target}"
-    out = out or Path("bundle") / f"{name}-{precision}{suffix}"
     bundle = dimaging_export.export(
-        run, out, precision=precision, target=target, data=inputs, size=size, uint8=uint8, force=force,
+        run, place, precision=precision, target=target, data=inputs, size=size, uint8=uint8, force=force,
         gradient=gradient, certificate=certificate, ranges=given,
     )  # fmt: skip
     show_bundle(bundle)
@@ -216,42 +240,23 @@ def parse_inputs(values: list[str]) -> str | dict[str, str] | None:
     return named or None
 
 
-def import_modules(names: list[str]) -> None:
-    """Import modules of the working folder or of an installed package, which register layers with Keras."""
+def check_modules(names: list[str]) -> None:
+    """Raise UserError for a module that is neither in the working folder nor installed; none is imported."""
     if names:
         sys.path.insert(0, str(Path.cwd()))
+    for name in names:
+        first = name.partition(".")[0]
+        if find_spec(first) is None:
+            raise UserError(_NO_MODULE.format(name, first))
+
+
+def import_modules(names: list[str]) -> None:
+    """Import modules which register layers with Keras."""
     for name in names:
         try:
             import_module(name)
         except ModuleNotFoundError as error:
-            raise UserError(
-                f"--import {name}: there is no module {error.name!r} here or in an installed package; "
-                "give its name without .py, from the folder where it lies"
-            ) from error
-
-
-@app.command(**_PASS_ON)
-def info(context: typer.Context) -> None:
-    """Print what a bundle or a compressed photo holds, like `dimaging-edge info`."""
-    _edge("info", context)
-
-
-@app.command(**_PASS_ON)
-def check(context: typer.Context) -> None:
-    """Compare this device with the answers of Keras, like `dimaging-edge check`."""
-    _edge("check", context)
-
-
-@app.command("run", **_PASS_ON)
-def run_(context: typer.Context) -> None:
-    """Run a graph, like `dimaging-edge run`."""
-    _edge("run", context)
-
-
-@app.command(**_PASS_ON)
-def bench(context: typer.Context) -> None:
-    """Time a bundle, like `dimaging-edge bench`."""
-    _edge("bench", context)
+            raise UserError(_NO_MODULE.format(name, error.name)) from error
 
 
 @app.command()
@@ -269,8 +274,20 @@ def report(
 
 app.command()(rd)
 app.command()(gradient)
-app.command()(attack)
-app.command()(robustness)
+app.command(cls=OfBundles)(attack)
+app.command(cls=OfBundles)(robustness)
+
+
+def _pass_on(context: typer.Context) -> None:
+    """Hand the arguments to the same verb of `dimaging-edge`, and exit with its status."""
+    from dimaging_edge.commands.main import main as edge_main
+
+    raise typer.Exit(edge_main([*loudness(), str(context.info_name), *context.args]))
+
+
+for _verb, _does in EDGE_VERBS.items():
+    if _verb not in ("sample", "attack", "robustness"):  # these take runs, too
+        app.command(_verb, help=f"{_does}.", **_PASS_ON)(_pass_on)
 
 
 def show_bundle(bundle: Path) -> None:
@@ -281,15 +298,12 @@ def show_bundle(bundle: Path) -> None:
     typer.echo(f"next: dimaging bench {bundle}")
 
 
-def _edge(verb: str, context: typer.Context) -> None:
-    """Hand the arguments to the same verb of `dimaging-edge`, and exit with its status."""
-    from dimaging_edge.commands.main import main as edge_main
-
-    raise typer.Exit(edge_main([verb, *context.args]))
-
-
 def main() -> None:
-    """Run the command and exit: 1 after an error, said without traceback, 130 at Ctrl-C, 143 at SIGTERM."""
+    """Run the command and exit.
+
+    The code is 2 for a mistake in the command line, said before anything is begun, 1 after another error,
+    both without a traceback unless --verbose; 130 at Ctrl-C, 143 at SIGTERM.
+    """
     status = _status()
     gc.collect()
     sys.exit(status)
@@ -301,6 +315,7 @@ def _status() -> int | str | None:
     No error outlives this function: it would hold the frames of `fit`, and with them a tf.data iterator,
     whose threads may abort a Python that is about to end.
     """
+    output.level = 0
     try:
         with orderly_end(grace_s=None), warnings.catch_warnings():
             others = warnings.showwarning
@@ -308,7 +323,7 @@ def _status() -> int | str | None:
             def show(message: Any, category: type[Warning], filename: str, *more: Any) -> None:
                 """Say a warning of this package as a note, without the place in the code."""
                 if Path(filename).is_relative_to(Path(__file__).parents[1]):
-                    typer.echo(f"note: {message}", err=True)
+                    output.tell(f"note: {message}")
                 else:
                     others(message, category, filename, *more)
 
@@ -325,6 +340,8 @@ def _status() -> int | str | None:
         typer.echo(f"error: this needs {missing.name}: pip install 'dimaging[{extra}]'", err=True)
         return 1
     except (DimagingError, ValueError, OSError) as error:
+        if output.level > 0:
+            traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         return 2 if isinstance(error, UsageError) else 1
     return 0

@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from dimaging_tf.commands.sample import model_name
 from dimaging_tf.commands.train import Seed
-from dimaging_tf.errors import UserError
+from dimaging_tf.commands.usage import loudness, usage
+from dimaging_tf.data import check_name
+from dimaging_tf.errors import UserError, near
 from dimaging_tf.quiet import load_tensorflow
 
 Where = Annotated[
@@ -43,11 +46,12 @@ def gradient(
 def attack(
     where: Where,
     image: Annotated[
-        Path,
-        typer.Option(
+        Path | None,
+        typer.Argument(
             help="Picture (its middle is scaled), .npy of the model's size, noise or grey."
         ),
-    ],
+    ] = None,
+    image_: Annotated[Path | None, typer.Option("--image", help="The image, by name.")] = None,
     target: Annotated[
         str | None, typer.Option(help="Class that it shall become  [default: anything else]")
     ] = None,
@@ -69,8 +73,22 @@ def attack(
 ) -> None:
     """Change an image a little, so that a classifier takes it for something else.
 
-    Writes the picture, and beside it NAME-compare.png: before, after, and their difference.
+    Writes the picture, and beside it NAME-compare.png: before, after, and their difference. Given a bundle,
+    it is `dimaging-edge attack`, with all of its options.
     """
+    from dimaging_edge import attacks
+
+    image = image or image_
+    with usage():  # said before TensorFlow loads, which takes seconds
+        if image is None:
+            raise UserError(
+                f"Which image? A picture, an .npy, noise or grey: dimaging attack {where} photo.png"
+            )
+        if method not in attacks.ATTACKS:
+            raise UserError(f"--method: unknown {method!r}; {near(method, tuple(attacks.ATTACKS))}")
+        if str(image) not in ("noise", "grey") and not image.is_file():
+            raise UserError(f"there is no file {image}; give a picture, an .npy, noise or grey")
+        attacks.Threat(norm, attacks.read_eps(eps))
     options = {
         "eps": eps, "norm": norm, "method": method, "seed": seed, "out": out, "target": target,
         "label": label, "confident": confident or None,
@@ -81,6 +99,12 @@ def attack(
 
 def robustness(
     where: Where,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA.npz", help="Arrays x and y, in place of --data.", show_default=False
+        ),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Data set or folder with labels  [default: the model's]")
     ] = None,
@@ -94,11 +118,25 @@ def robustness(
     seed: Seed = 0,
     json: Annotated[Path | None, typer.Option(help="File for the whole report.")] = None,
 ) -> None:
-    """Measure how robust a classifier is; exit code 3 where a gate fails and there is no figure."""
+    """Measure how robust a classifier is; exit code 3 where a gate fails and there is no figure.
+
+    Given a bundle and a file, it is `dimaging-edge robustness`, with all of its options.
+    """
     import numpy as np
+    from dimaging_edge import attacks
 
     from dimaging_tf.data.dataset import to_float
 
+    options = {"eps": eps, "norm": norm, "plan": plan, "n": n, "seed": seed, "json": json}
+    with usage():  # said before TensorFlow loads, which takes seconds
+        if file and data:
+            raise UserError(f"give a file or --data; received {file} and --data {data}")
+        if data:
+            check_name(data)
+        attacks.Threat(norm, attacks.read_eps(eps))
+    if file:
+        with _bundle(where, precision) as bundle:
+            _edge("robustness", bundle, file, options)
     with _bundle(where, precision) as bundle, tempfile.TemporaryDirectory() as folder:
         valid = _load(where, bundle, data).valid
         if valid.label is None or valid.label.ndim != 1:
@@ -109,7 +147,6 @@ def robustness(
         chosen = np.random.default_rng(0).permutation(len(valid))[:n]
         file = Path(folder, "data.npz")
         np.savez(file, x=_in_range(bundle, to_float(valid.x[chosen])), y=valid.label[chosen])
-        options = {"eps": eps, "norm": norm, "plan": plan, "n": n, "seed": seed, "json": json}
         _edge("robustness", bundle, file, options)
 
 
@@ -119,6 +156,11 @@ def _bundle(where: Path, precision: str) -> Iterator[Path]:
     if (where / "bundle.json").is_file():
         yield where
         return
+    from dimaging_export.bundle import targets
+
+    with usage():
+        targets.find("cpu", precision)
+        model_name(where)
     load_tensorflow()
     from dimaging_export import export
 
@@ -151,7 +193,7 @@ def _edge(verb: str, bundle: Path, what: Path, options: dict[str, Any]) -> None:
     """Hand over to the verb of `dimaging-edge`."""
     from dimaging_edge.commands import main as edge
 
-    words = [verb, str(bundle), str(what)]
+    words = [*loudness(), verb, str(bundle), str(what)]
     for name, value in options.items():
         words += (
             [f"--{name}", *([] if value is True else [str(value)])] if value is not None else []

@@ -21,6 +21,12 @@ def rd(
     out: Annotated[Path, typer.Option(help="Folder for rd.json and the plots.")] = Path("rd"),
     limit: Annotated[int | None, typer.Option(min=1, help="Most pictures to measure.")] = None,
     steps: Annotated[int, typer.Option(min=2, max=64, help="Number of the codec's qualities.")] = 8,
+    as_json: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Another file for rd.json; - prints that alone."
+        ),
+    ] = None,
     slow: Annotated[
         bool, typer.Option("--slow", help="Also AVIF at speed 0, which takes seconds a picture.")
     ] = False,
@@ -33,31 +39,36 @@ def rd(
     classical photographs, kodim01 to kodim24, published curves are drawn beside.
     """
     from dimaging_edge.common.files import write_json
+    from dimaging_edge.common.output import show, shows_progress
     from rich.console import Console
     from rich.progress import Progress
 
     from dimaging_tf.evaluation import plots, published, rate_distortion
     from dimaging_tf.evaluation.codecs import rivals
 
+    images = rate_distortion.read_folder(folder, limit)  # what is no photograph is said at once
     load_tensorflow()
-    images = rate_distortion.read_folder(folder, limit)
     codecs = [learned_codec(model, steps), *rivals(slow=slow)]
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not shows_progress()
+    ) as bars:
         files = bars.add_task("files", total=None)
         progress = lambda done, total: bars.update(files, completed=done, total=total)  # noqa: E731
         rows = rate_distortion.measure(images, codecs, progress, out / "rows.jsonl")
     if published.is_classical(images):
         rows += published.published_rows()
     found = rate_distortion.summary(rows, codecs[0].name)
-    write_json(out / "rd.json", {"bd_rate_percent": found, "rows": rows})
+    record = {"bd_rate_percent": found, "rows": rows}
+    write_json(out / "rd.json", record)
     for metric in rate_distortion.METRICS:
         plots.save_figure(plots.rate_distortion(rows, metric), out / f"{metric}.png")
+    lines = []
     for rival, rates in found.items():
         words = (f"{'-' if x is None else f'{x:+.1f} %'} by {q}" for q, x in rates.items())
         each = rate_distortion.bd_rates(rows, rival, codecs[0].name)
         more = f"; more bytes on {sum(x > 0 for x in each)} of {len(each)}" if each else ""
-        typer.echo(f"bytes at equal quality, over {rival}: {', '.join(words)}{more}")
-    typer.echo(out / "rd.json")
+        lines.append(f"bytes at equal quality, over {rival}: {', '.join(words)}{more}")
+    show("\n".join([*lines, str(out / "rd.json")]), record, as_json)
 
 
 def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":

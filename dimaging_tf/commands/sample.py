@@ -7,12 +7,13 @@ import typer
 
 from dimaging_tf import registry
 from dimaging_tf.commands.train import Seed
+from dimaging_tf.commands.usage import usage
 from dimaging_tf.errors import UserError
 from dimaging_tf.quiet import load_tensorflow
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, or a bundle.")],
     out: Annotated[
         Path | None, typer.Option(help="PNG to write  [default: RUN/sample.png]")
     ] = None,
@@ -57,7 +58,7 @@ def sample(
 
     A generative model draws samples; any other model is shown on validation images. Pictures are numbered
     from 0: the validation images where the model has an encoder, and otherwise the samples drawn with this
-    seed.
+    seed. Given a bundle, it is `dimaging-edge sample`, with all of its options.
     """
     from dimaging_tf.data.labels import class_labels, class_number
     from dimaging_tf.evaluation import plots
@@ -68,15 +69,18 @@ def sample(
         "interpolate": interpolate, "traverse": traverse,
     }  # fmt: skip
     asked = [f"--{name}" for name, value in given.items() if value is not None]
-    if strength is not None and attribute is None:
-        raise UserError(
-            f"--strength is of --attribute; give both, or neither. Received: --strength {strength:g}"
-        )
-    if n is not None and asked:
-        raise UserError(
-            f"--n is the number of samples, which {asked[0]} draws none of; leave one of them out. "
-            f"Received: --n {n}"
-        )
+    with usage():  # said before TensorFlow loads, which takes seconds
+        if strength is not None and attribute is None:
+            raise UserError(
+                f"--strength is of --attribute; give both, or neither. Received: --strength {strength:g}"
+            )
+        if n is not None and asked:
+            raise UserError(
+                f"--n is the number of samples, which {asked[0]} draws none of; leave one of them out. "
+                f"Received: --n {n}"
+            )
+        runs.read_record(run)
+        runs.latest(run)
     load_tensorflow()
     model, words = runs.load_model(run), None
     classes = getattr(model.config, "classes", 0) if model.draws else 0
@@ -123,10 +127,15 @@ def sample(
 
 
 def model_name(run: Path) -> str:
-    """Return the name of a run folder's model, or of a Keras file, for the default bundle folder."""
+    """Return the name of a run folder's model, or of a Keras file, for the default bundle folder.
+
+    UserError where there is neither.
+    """
     from dimaging_tf.training import runs
 
     if run.suffix in (".keras", ".h5"):
+        if not run.is_file():
+            raise UserError(f"there is no file {run}; give a run folder, or a .keras or .h5 file")
         return run.stem
     if not run.exists() and str(run) in registry.PRETRAINED:
         return str(run)

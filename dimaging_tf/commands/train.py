@@ -30,8 +30,8 @@ def train(
             metavar="FILE.toml",
             is_eager=True,
             callback=read_config,
-            help="TOML file with these options by name, and settings of the model in its table [set]; what the "
-            "command line says counts more.",
+            help="TOML file with these options by name, and settings of the model in its table [set]; "
+            "the command line counts more.",
         ),
     ] = None,
     model: Annotated[str, typer.Argument(help="A model of `dimaging list`.")] = "",
@@ -137,7 +137,9 @@ def train(
         if resume:
             out, settings = _longer(context, model, out, minutes, epochs)
         elif not model:
-            raise UserError("Which model? dimaging list shows them; for example: dimaging train vae")
+            raise UserError(
+                "Which model? dimaging list shows them; for example: dimaging train vae"
+            )
         else:
             out = out or Path("runs") / model
             options = {

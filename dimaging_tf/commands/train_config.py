@@ -1,12 +1,12 @@
 """`dimaging train --config FILE.toml`: the options of the verb in a file, the model's settings in [set].
 
-    model = "vae"                    the command line wins over the file, name by name
-    data = "mnist5k"
-    minutes = 2
+model = "vae"                    the command line wins over the file, name by name
+data = "mnist5k"
+minutes = 2
 
-    [set]
-    latent_dim = 10
-    hidden = [400, 200]
+[set]
+latent_dim = 10
+hidden = [400, 200]
 """
 
 import tomllib
@@ -31,11 +31,15 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     known = [p.name for p in context.command.params if p.name and p.name not in _NOT_HERE]
     settings = found.pop(SET, {})
     if not isinstance(settings, dict):
-        raise UsageError(f"{path}: [{SET}] is a table of the model's settings; received {settings!r}")
+        raise UsageError(
+            f"{path}: [{SET}] is a table of the model's settings; received {settings!r}"
+        )
     given = {key.replace("-", "_"): value for key, value in found.items()}
     for key, value in given.items():
         if key not in known:
-            raise UsageError(f"{path}: train has no option {key!r}; {near(key, [*known, f'[{SET}]'])}")
+            raise UsageError(
+                f"{path}: train has no option {key!r}; {near(key, [*known, f'[{SET}]'])}"
+            )
         if isinstance(value, dict | list):
             raise UsageError(f"{path}: {key} is one value; received {value!r}")
     context.default_map = given

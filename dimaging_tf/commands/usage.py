@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from dimaging_edge.common import output
 from typer.core import TyperCommand
 
 from dimaging_tf.errors import UserError
@@ -31,11 +32,16 @@ class OfBundles(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Hand over to `dimaging-edge` where an argument is a bundle, and end with its exit code."""
-        if "--image" not in args and "--data" not in args and any(map(_is_bundle, args)):
+        if not {"--image", "--data", "--help"} & set(args) and any(map(_is_bundle, args)):
             from dimaging_edge.commands.main import main as edge_main
 
-            raise typer.Exit(edge_main([str(ctx.info_name), *args]))
+            raise typer.Exit(edge_main([*loudness(), str(ctx.info_name), *args]))
         return super().parse_args(ctx, args)
+
+
+def loudness() -> list[str]:
+    """Return --quiet or --verbose for `dimaging-edge`, as this command was told."""
+    return {-1: ["--quiet"], 1: ["--verbose"]}.get(output.level, [])
 
 
 def _is_bundle(word: str) -> bool:

@@ -185,7 +185,9 @@ def check_options(name_or_path: str | os.PathLike, options: Mapping[str, Any]) -
         return
     from dimaging_tf.data.paths import check_path
 
-    check_path(Path(name_or_path).expanduser(), {k: v for k, v in options.items() if k != "data_dir"})
+    check_path(
+        Path(name_or_path).expanduser(), {k: v for k, v in options.items() if k != "data_dir"}
+    )
 
 
 def _check_named(name: str, options: Mapping[str, Any]) -> None:

@@ -50,6 +50,8 @@ def check_path(path: Path, options: Mapping[str, Any]) -> Loader:
     """
     kind = options.get("kind")
     _check_kind_name(kind)
+    if path.is_dir() and not any(path.iterdir()):
+        raise DataError(f"{path} is an empty folder; expected images, movies, or CSV files in it")
     loader = loader_of(path, kind)
     if kind is not None and kind not in _HOLDS[loader]:
         held = " or ".join(str(FORMS[one]) for one in _HOLDS[loader])
@@ -69,7 +71,7 @@ def check_path(path: Path, options: Mapping[str, Any]) -> Loader:
 
 
 def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
-    """Load the data of a file or folder. DataError as for `check_path`, and for what is missing or damaged."""
+    """Load the data of a file or folder. DataError as for `check_path`, and for damaged data."""
     loader = check_path(path, options)
     chosen = {name: options[name] for name in OPTIONS[loader] if name in options}
     match loader:

@@ -43,6 +43,8 @@ def check_settings(settings: runs.Settings, out: Path) -> None:
 def _check_init(source: Path) -> None:
     """Raise UserError where there is no .keras file, and no run that has one."""
     if source.suffix == ".keras" and not source.is_file():
-        raise UserError(f"--init: there is no file {source}; a run folder or a .keras file is needed")
+        raise UserError(
+            f"--init: there is no file {source}; a run folder or a .keras file is needed"
+        )
     if source.suffix != ".keras":
         runs.latest(source)

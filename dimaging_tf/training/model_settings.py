@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,11 @@ def _kinds(module: str, name: str) -> tuple[Kind, ...]:
         return ()
     one = _class(module, name)
     for statement in one.body:
-        target = statement.target if isinstance(statement, ast.AnnAssign) else None
-        if target is not None and statement.value and ast.unparse(target) == "kinds":
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and statement.value
+            and ast.unparse(statement.target) == "kinds"
+        ):
             return ast.literal_eval(statement.value)
     return next((found for base in one.bases if (found := _kinds(module, ast.unparse(base)))), ())
 
@@ -134,6 +138,7 @@ def _class(module: str, name: str) -> ast.ClassDef:
     return next(s for s in _tree(module).body if isinstance(s, ast.ClassDef) and s.name == name)
 
 
+@cache
 def _tree(module: str) -> ast.Module:
     return ast.parse(_path(module).read_text(encoding="utf-8"))
 

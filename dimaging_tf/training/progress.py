@@ -1,9 +1,9 @@
 """The progress of `fit` on the terminal; where there is no terminal, a plain line for each epoch."""
 
-import sys
 from typing import Any
 
 import keras
+from dimaging_edge.common import output
 
 
 class Progress(keras.callbacks.Callback):
@@ -15,7 +15,7 @@ class Progress(keras.callbacks.Callback):
 
     def __init__(self, title: str, bars: bool = True):
         super().__init__()
-        self.title, self.shown = title, bars and sys.stderr.isatty()
+        self.title, self.shown = title, bars and output.shows_progress()
         self.bars: Any = None
 
     def __enter__(self):
@@ -30,7 +30,7 @@ class Progress(keras.callbacks.Callback):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, quiet=output.level < 0)
         self.bars = Bars(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),

@@ -24,7 +24,9 @@ def strategy(name: str, batch: int) -> Any:
     gpus = tf.config.list_logical_devices("GPU")
     devices = gpus or tf.config.list_logical_devices("CPU")
     if batch % len(devices):  # shares of unequal size would weigh their images unequally
-        raise UserError(f"--batch must be a multiple of the {len(devices)} devices. Received: {batch}")
+        raise UserError(
+            f"--batch must be a multiple of the {len(devices)} devices. Received: {batch}"
+        )
     # TensorFlow's collectives for CPUs mix up two strategies of one process; GPUs reduce by NCCL.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy([device.name for device in devices], reduction)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.output import tell
 
 if TYPE_CHECKING:
     from dimaging_edge.app.collect import Collector
@@ -92,7 +93,7 @@ def app(options: argparse.Namespace) -> int:
         host = options.name[0] if options.name else "localhost" if not options.lan else address
         _announce(f"{scheme}://{host}:{port}/", collector)
         if options.lan and not options.cert:
-            print(f"note: {_LOST}", file=sys.stderr)
+            tell(f"note: {_LOST}")
         server.serve_forever()
     return 0
 

@@ -4,7 +4,6 @@ Pillow is used if it is there and needed by nothing else; arrays travel as .npy 
 """
 
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from dimaging_edge.bundle.arrays import read_npz
 from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.common.errors import BundleError, InputError, near
 from dimaging_edge.common.files import whole_file
+from dimaging_edge.common.output import tell
 from dimaging_edge.photo.picture import check_size
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
         raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None
     if tensor.shape[_channel_axis(tensor)] == 1 and _coloured(picture):
         words = f"{path.name} is in colour, and {tensor.name!r} is grey: its brightness is taken (Rec. 601)"
-        print("note:", words, file=sys.stderr)
+        tell(f"note: {words}")
     return picture
 
 

@@ -1,7 +1,6 @@
 """Verbs about attacks: attack (an image), robustness (a figure with its gates), certify (a bound)."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +181,7 @@ def _synthesise(
 def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Attack many images, print the report; exit code 3 where its figure is withheld."""
     from dimaging_edge.attacks import bounds_of
-    from dimaging_edge.common.output import show
+    from dimaging_edge.common.output import show, tell
     from dimaging_edge.robustness import Claim, evaluate_bundle
 
     x, y = _data(bundle, Path(options.data), options.n)
@@ -190,7 +189,7 @@ def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
     report = evaluate_bundle(
         bundle, x, y, options.norm, eps, plan=options.plan, seed=options.seed,
         claim=None if options.claim is None else Claim(options.claim),
-        progress=lambda line: print(line, file=sys.stderr, flush=True),
+        progress=tell,
     )  # fmt: skip
     show(report.table(), report.to_json(), options.json)
     return 0 if report.robust else WITHHELD

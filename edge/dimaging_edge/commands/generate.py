@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dimaging_edge.commands.class_names import class_name, class_number
 from dimaging_edge.commands.text import pack_text, unpack_text, writes_text
 from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.output import shows_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -305,7 +306,7 @@ def _names(bundle: "Bundle", labels: "Iterable[int]") -> list[str]:
 
 def progress_line(what: str) -> Callable[[int, int], None] | None:
     """Return a function that shows progress in one line of a terminal; None in a pipe."""
-    if not sys.stderr.isatty():
+    if not shows_progress():
         return None
 
     def show(done: int, total: int) -> None:

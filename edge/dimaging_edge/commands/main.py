@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import wraps
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dimaging_edge import __version__
 from dimaging_edge.commands import app, attack, generate, photo, photo_info, run, text
 from dimaging_edge.commands.numbers import above_zero, finite, positive
+from dimaging_edge.common import output
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
-from dimaging_edge.common.output import show
+from dimaging_edge.common.output import show, tell
 from dimaging_edge.common.stopping import Terminated, orderly_end
 from dimaging_edge.common.tables import number, table
 
@@ -35,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal without a dash gets a question mark
     try:
         with orderly_end():
-            options = _parser().parse_args(argv)
+            options = parser().parse_args(argv)
+            output.level = options.verbose - options.quiet
             code = options.verb(options)
             sys.stdout.flush()
     except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
@@ -44,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (DimagingError, OSError) as error:
+        if output.level > 0:
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         return 1
     except MemoryError:
@@ -75,9 +80,9 @@ def check(options: argparse.Namespace) -> int:
     found = _open(options).check()
     rows = [["graph", "output", "max |diff| to Keras", "allowed", "verdict"]]
     for graph, outputs in found.items():
-        for output, one in outputs.items():
+        for name, one in outputs.items():
             figures = [number(one.max_abs), number(one.allowed)]
-            rows.append([graph, output, *figures, "ok" if one.ok else "OUT OF TOLERANCE"])
+            rows.append([graph, name, *figures, "ok" if one.ok else "OUT OF TOLERANCE"])
     show(
         table(rows),
         {g: {o: asdict(x) | {"ok": x.ok} for o, x in one.items()} for g, one in found.items()},
@@ -105,7 +110,7 @@ def bench(options: argparse.Namespace) -> int:
         ratios=bool(options.write_budget),
         limit_s=options.limit,
         allow_fallback=options.allow_fallback,
-        progress=lambda line: print(line, file=sys.stderr, flush=True),
+        progress=tell,
     )
     show(report.table(), report.to_json(), options.json)
     if options.write_budget:
@@ -143,15 +148,20 @@ def _open(options: argparse.Namespace) -> "Bundle":
         limit_s=options.limit,
     )
     fallback = "" if bundle.provider == (options.provider or "cpu") else " (fallback)"
-    line = f"provider {bundle.provider}{fallback}, threads {bundle.threads}"
-    print(line, file=sys.stderr, flush=True)
+    tell(f"provider {bundle.provider}{fallback}, threads {bundle.threads}")
     return bundle
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dimaging-edge", description=__doc__)
-    parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command, whose subparsers are the verbs."""
+    whole = argparse.ArgumentParser(prog="dimaging-edge", description=__doc__)
+    whole.add_argument("--version", action="version", version=__version__)
+    for word, what in (
+        ("quiet", "no notes, no progress"),
+        ("verbose", "an error's traceback, too"),
+    ):
+        whole.add_argument(f"-{word[0]}", f"--{word}", action="store_true", help=what)
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
 
     def verb(function, text: str) -> argparse.ArgumentParser:
         one = verbs.add_parser(function.__name__, help=text, description=text)
@@ -169,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     app.add_verb(verbs)
     for module in (generate, attack, text):
         module.add_verbs(lambda function, said: verb(_opened(function), said), _device)
-    return parser
+    return whole
 
 
 def _opened(function: "Callable[[argparse.Namespace, Bundle], int]") -> Any:

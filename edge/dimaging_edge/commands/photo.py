@@ -15,6 +15,7 @@ from dimaging_edge.commands.photo_options import (
 )
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
+from dimaging_edge.common.output import shows_progress
 from dimaging_edge.common.stopping import begin_worker
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def _jobs(
 
 def _bar(done: int, total: int, *, clear: bool = False) -> None:
     """Show a bar on a terminal if there is more than one file; with `clear` take it away."""
-    if total < 2 or not sys.stderr.isatty():
+    if total < 2 or not shows_progress():
         return
     full = 30 * done // total
     text = "" if clear else f"[{'#' * full}{'.' * (30 - full)}] {done} of {total} files"

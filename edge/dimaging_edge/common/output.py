@@ -1,9 +1,24 @@
-"""What a verb shows: text for people, or JSON for programs."""
+"""What a verb shows: text for people, or JSON for programs; notes and progress beside it, on stderr."""
 
 import json
+import sys
 from typing import Any
 
 from dimaging_edge.common.files import write_text
+
+level = 0
+"""-1 with --quiet: errors and results alone; 1 with --verbose: an error's traceback, too."""
+
+
+def tell(words: str) -> None:
+    """Print a note or a line of progress to stderr, unless --quiet."""
+    if level >= 0:
+        print(words, file=sys.stderr, flush=True)
+
+
+def shows_progress() -> bool:
+    """Return whether a line may move on stderr: it is a terminal, and not --quiet."""
+    return level >= 0 and sys.stderr.isatty()
 
 
 def show(text: str, value: Any, as_json: str | None) -> None:

@@ -317,3 +317,14 @@ def test_json(verb: str, capsys: pytest.CaptureFixture[str], own: Path, tmp_path
     said = _out(capsys, verb, own, "--json", file, *quick)
     assert f"wrote {file}" in said
     assert json.loads(alone).keys() == json.loads(file.read_text()).keys()
+
+
+def test_quiet_leaves_the_answer_alone(capsys: pytest.CaptureFixture[str], toy: Path) -> None:
+    assert main(["check", str(toy)]) == 0
+    assert "provider cpu" in capsys.readouterr().err
+    assert main(["-q", "check", str(toy)]) == 0
+    found = capsys.readouterr()
+    assert found.err == ""
+    assert found.out.count(" ok") == 3
+    assert main(["-q", "info", "nowhere"]) == 1
+    assert capsys.readouterr().err.startswith("error: ")

@@ -10,7 +10,7 @@ from helpers import pages
 
 from dimaging_tf import data, registry
 from dimaging_tf.commands import edge_only, listing
-from dimaging_tf.training.model_settings import model_settings
+from dimaging_tf.training.model_settings import kinds_learned, model_settings
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -24,6 +24,19 @@ def test_json_holds_every_name(capsys):
     assert set(found["models"]) == set(registry.REGISTRY)
     assert set(found["data"]) == set(data.NAMES)
     assert "phone" in found["targets"]
+
+
+@pytest.mark.parametrize("name", registry.REGISTRY)
+def test_what_is_read_from_the_source_is_what_the_class_says(name):
+    """The words that a comment offers are the only ones that the Config takes; kinds are those of the class."""
+    entry = registry.find(name)
+    model = entry.model_class()
+    assert kinds_learned(entry) == model.kinds
+    for key, one in model_settings(entry).items():
+        if one.choices:
+            assert getattr(model.config_class(), key) in one.choices
+            with pytest.raises(ValueError, match="nothing"):
+                model.config_class(**{key: "nothing"})
 
 
 @pytest.mark.parametrize("name", registry.REGISTRY)
@@ -69,14 +82,20 @@ def test_list_needs_nothing_installed():
     [
         (["train", "vae"], "error: dimaging train needs typer and more: pip install 'dimaging[train,"),
         (["list", "vea"], "error: no model 'vea'; did you mean 'vae'?"),
-        (["list", "vae", "--json"], "error: dimaging list needs typer and more"),
+        (["list", "vae", "--json"], "expected one argument"),
     ],
 )  # fmt: skip
-def test_what_the_edge_alone_cannot_do(words, expected, monkeypatch):
+def test_what_the_edge_alone_cannot_do(words, expected, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["dimaging", *words])
     with pytest.raises(SystemExit) as stop:
         edge_only.main()
-    assert expected in str(stop.value.code)
+    assert expected in str(stop.value.code) + capsys.readouterr().err
+
+
+def test_list_as_json_without_typer(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["dimaging", "list", "vae", "--json", "-"])
+    edge_only.main()
+    assert "latent_dim" in json.loads(capsys.readouterr().out)["settings"]
 
 
 def test_the_edge_alone_runs_its_own_verbs(monkeypatch, capsys):
