@@ -5,6 +5,7 @@ import re
 import sys
 import traceback
 import warnings
+import webbrowser
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -104,14 +105,17 @@ def demo(
     quick: Annotated[
         bool, typer.Option(help="Train for a few seconds, to see the steps and not the quality.")
     ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
 ) -> None:
     """Train, export, run, time and report, all in 3 minutes.
 
-    Five models on real data; the exported files run where TensorFlow cannot be imported.
+    Eight models on real data; the exported files run where TensorFlow cannot be imported.
     """
     from dimaging_tf.commands.demo import run_demo
 
-    run_demo(out, seed=seed, quick=quick)
+    page = run_demo(out, seed=seed, quick=quick)
+    if open_:
+        webbrowser.open(page.resolve().as_uri())
 
 
 app.command()(train)

@@ -24,8 +24,8 @@ from typing import Any
 from dimaging_edge.common.stopping import begin_worker
 
 from dimaging_tf.commands import demo_pictures, demo_sequences
+from dimaging_tf.commands.demo_page import latency, write_demo_page
 from dimaging_tf.commands.demo_pictures import Figure, run_edge, show_codec, show_iguana
-from dimaging_tf.commands.report import write_report
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
 
@@ -81,12 +81,9 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> Path:
         _say(run_edge("bench", bundle, *words), markup=False)
     caption, picture = figures["pixelcnn"][0]
     figures["pixelcnn"] = [(caption + _speed_up(out / "bundle" / "pixelcnn-fp32"), picture)]
-    page = write_report(
-        [*(out / "runs" / name for name in made), *bundles],
-        out / "report.html",
-        [figure for shown in figures.values() for figure in shown],
-    )
-    _say(f"[bold]report[/] {page}  ({time.monotonic() - start:.0f} s in all)")
+    seconds = time.monotonic() - start
+    page = write_demo_page(out, figures, made, seconds)
+    _say(f"[bold]report[/] {page}  ({seconds:.0f} s in all)")
     return page
 
 
@@ -212,8 +209,7 @@ def _export(run: Path, bundle: Path, precision: str) -> None:
 
 def _speed_up(bundle: Path) -> str:
     """Return a sentence: how much faster a digit is drawn than by a pass of the network for each pixel."""
-    record = json.loads((bundle / "latency.json").read_text(encoding="utf-8"))
-    ms = {graph["graph"]: graph["latency_ms"]["p50"] for graph in record["graphs"]}
+    ms = latency(bundle)
     draw = ms["sampler_rows"]
     times = 28 * 28 * ms["density"] / draw
     return (

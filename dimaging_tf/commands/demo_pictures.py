@@ -30,9 +30,11 @@ def show_denoiser(out: Path, seed: int) -> list[Figure]:
     noisy = runs.load_model(out / "runs" / "denoiser").noisy(clean[None], seed)
     files = (out / "bundle" / f"denoiser-{precision}" for precision in ("fp32", "int8"))
     found = [answer(file, "denoiser", noisy=noisy)["image"] for file in files]
-    cells = np.concatenate([clean[None], noisy, *found])
-    caption = "Another one: clean, noisy (sigma 25 of 255), restored in fp32, in int8"
-    return [grid_figure(caption, cells[None], out, "denoised")]
+    cells = np.concatenate([clean[None], noisy, *found]).reshape(2, 2, *clean.shape)
+    words = ("clean", "noise of 25 levels of 255", "restored in fp32", "restored in int8")
+    picture = out / "pictures" / "denoised.png"
+    plots.save_grid(cells.clip(0, 1), picture, sentences=words)
+    return [("A photograph that was not trained on", picture)]
 
 
 def show_pixelcnn(out: Path, seed: int) -> list[Figure]:
@@ -53,12 +55,12 @@ def show_dcgan(out: Path, seed: int) -> list[Figure]:
     drawn = _drawn("sample", out, "dcgan-int8", seed, 40)
     last = read_json_lines(out / "runs" / "dcgan" / "metrics.jsonl")[-1]
     caption = (
-        "DCGAN in int8, conditioned on the digit to draw. For its discriminator, real digits never trained "
-        f"on are real with a probability of {last['val_d_real']:.0%}, drawn ones with "
-        f"{last['val_d_fake']:.0%}; drawn digits differ from each other by {last['diversity']:.2f} of what "
-        "real ones do"
+        "Drawn in int8, a column a digit. The discriminator takes real digits that it never saw for real "
+        f"with a probability of {last['val_d_real']:.0%}, drawn ones with {last['val_d_fake']:.0%}; drawn "
+        f"digits differ from each other by {last['diversity']:.2f} of what real ones do"
     )
-    return [grid_figure(caption, drawn.reshape(4, 10, 28, 28, 1), out, "dcgan")]
+    cells = drawn.reshape(4, 10, 28, 28, 1)
+    return [grid_figure(caption, cells, out, "dcgan", ["drawn"] * 4)]
 
 
 def show_glasses(out: Path, seed: int) -> list[Figure]:
@@ -91,8 +93,10 @@ def show_vae(out: Path, seed: int) -> list[Figure]:
     plane = plots.latent_plane(mean, digits.label, "codes of digits never trained on")
     plots.save_figure(plane, picture)
     return [
-        grid_figure("64 digits drawn by the VAE's int8 decoder", drawn, out, "samples"),
-        ("The encoder's latent plane", picture),
+        grid_figure(
+            "64 digits drawn in int8, their codes by the fitted sampler", drawn, out, "samples"
+        ),
+        ("Codes of digits, on the plane in which they differ most", picture),
     ]
 
 
@@ -126,14 +130,20 @@ def show_codec(pictures: Path) -> Figure:
     with Image.open(again) as picture:
         cells = np.stack([image, np.asarray(picture), jpeg.decode(small)]) / np.float32(255)
     ours, theirs = (psnr(x[None], cells[:1]) for x in cells[1:])
-    plots.save_grid(cells[None], pictures / "compressed.png")
+    half = cells.reshape(3, 256, 2, 256, 2, 3).mean((2, 4))
+    detail = cells[:, 40:168, 160:288].repeat(2, 1).repeat(2, 2)
     words = (
-        f"A photograph not trained on: the original, back from a .dimg of {file.stat().st_size} bytes "
-        f"({ours:.1f} dB), and from a JPEG of {len(small)} ({theirs:.1f} dB)"
+        f"original, {photo.stat().st_size:,} bytes as PNG",
+        f".dimg, {file.stat().st_size:,} bytes, {ours:.1f} dB",
+        f"JPEG, {len(small):,} bytes, {theirs:.1f} dB",
     )
+    plots.save_grid(np.stack([half, detail]), pictures / "compressed.png", sentences=words)
     photo.unlink()
     again.unlink()
-    return words, pictures / "compressed.png"
+    return (
+        "A photograph that was not trained on, and a part of it enlarged",
+        pictures / "compressed.png",
+    )
 
 
 def show_iguana(out: Path, seed: int) -> list[Figure]:
@@ -155,8 +165,8 @@ def show_iguana(out: Path, seed: int) -> list[Figure]:
         )
     before, after = re.findall(r"^(?:before|after) +class \d+ (.+?%\))", said, re.MULTILINE)
     caption = (
-        f"A cat, classified as iguana: EfficientNet-Lite0 sees {before}; of the same photograph, in which no "
-        f"value moved by more than 4 of 255, {after}. Right: the difference"
+        f"EfficientNet-Lite0 sees {before}; of the same photograph, in which no value moved by more than 4 "
+        f"of 255, {after}. Right: the difference"
     )
     return [(caption, pictures / "iguana-compare.png")]
 

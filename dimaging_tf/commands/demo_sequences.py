@@ -68,7 +68,8 @@ def show_frames(out: Path, seed: int) -> list[Figure]:
     """Show the frames that were learned, and what they are worth."""
     bundle = out / "bundle" / "frame_selection-fp32"
     run = out / "runs" / "frame_selection"
-    valid = runs.load_data(runs.read_settings(run)).valid
+    data = runs.load_data(runs.read_settings(run))
+    valid, names = data.valid, [name.replace("_", " ") for name in data.classes or ()]
     taken = json.loads((bundle / "frames.json").read_text(encoding="utf-8"))
     frames, of, movies = taken["frames"], taken["of"], valid.inputs()
     logits = answer(bundle, "classifier", frames=movies[:, frames])["logits"]
@@ -77,9 +78,9 @@ def show_frames(out: Path, seed: int) -> list[Figure]:
     shown = 0.15 * movies[each] + 0.85
     shown[:, frames] = movies[each][:, frames]
     picture = out / "pictures" / "frames.png"
-    plots.save_grid(shown, picture)
+    plots.save_grid(shown, picture, names, scale=56 // shown.shape[-2] or 1)
     caption = (
-        "Learned frames: movies of four kinds of cells, a row each. A microscope takes frames "
+        "Movies of four kinds of cells, a row each. A microscope takes frames "
         f"{', '.join(str(frame + 1) for frame in frames)} of {of} alone, which the network chose: "
         f"it tells the kind of {right:.0%} of movies never seen. The frames left out are pale"
     )

@@ -1,7 +1,5 @@
 """A self-contained HTML page about runs and bundles: pictures, curves, parity, figure of merit, latency."""
 
-import base64
-import io
 import json
 from collections.abc import Sequence
 from html import escape
@@ -11,48 +9,29 @@ from typing import Any
 from dimaging_edge.common.files import read_json_lines, write_text
 
 from dimaging_tf.commands import phones
+from dimaging_tf.commands.page import curves, document, picture, quotation, table
 from dimaging_tf.errors import UserError
-from dimaging_tf.evaluation import plots
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>dimaging report</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #222 }}
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-h2 {{ border-top: 1px solid #ccc; padding-top: 1rem }}
-img {{ max-width: 100%; image-rendering: pixelated }} img.plot {{ image-rendering: auto }}
-table {{ border-collapse: collapse; font-size: .9rem; display: block; overflow-x: auto }}
-th, td {{ padding: .2rem .8rem .2rem 0; text-align: right; white-space: nowrap }}
-th:first-child, td:first-child {{ text-align: left }} th {{ border-bottom: 1px solid #888 }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6; padding: .6rem .8rem }}
-figcaption, .facts {{ color: #555; font-size: .9rem }} figure {{ margin: 1rem 0 }}
-</style>
-<h1>dimaging report</h1>
-{body}
-</html>
-"""
 
 
-def write_report(
-    folders: Sequence[Path], out: Path, figures: Sequence[tuple[str, Path]] = ()
-) -> Path:
+def write_report(folders: Sequence[Path], out: Path) -> Path:
     """Write the page about run folders, bundles and what phones sent to `out`, and return `out`.
 
-    figures: (caption, picture file or text file) of what comes first. UserError for a folder that is
-    neither a run nor a bundle, or is damaged.
+    UserError for a folder that is neither a run nor a bundle, or is damaged.
     """
-    parts = [
-        _text(caption, path) if path.suffix == ".txt" else _figure(caption, path.read_bytes())
-        for caption, path in figures
-    ]
+    write_text(out, document("dimaging report", ["<h1>dimaging report</h1>", *sections(folders)]))
+    return out
+
+
+def sections(folders: Sequence[Path]) -> list[str]:
+    """Return the HTML of each folder, as `write_report` has it."""
+    parts = []
     for folder in folders:
         kinds = {"run.json": _run, "bundle.json": _bundle}
         file = next((name for name in kinds if (folder / name).exists()), None)
         sent = phones.measurements(folder) if file is None else []
         if sent:
             title = f"<h2>{escape(folder.name)}: {len(sent)} measurements</h2>"
-            parts.append(title + _table(phones.HEAD, phones.rows(sent)))
+            parts.append(title + table(phones.HEAD, phones.rows(sent)))
             continue
         if file is None:
             raise UserError(
@@ -66,8 +45,7 @@ def write_report(
                 f"{folder} is damaged: {file}, or a file of figures beside it, is not what dimaging "
                 f"writes ({error!r}). Make it again, or leave it out of the report."
             ) from error
-    write_text(out, _PAGE.format(body="\n".join(parts)))
-    return out
+    return parts
 
 
 def _run(folder: Path) -> str:
@@ -79,18 +57,23 @@ def _run(folder: Path) -> str:
     if epochs:
         facts += f", {epochs[-1]['seconds']:.0f} s"
     parts = [f"<h2>{escape(record['model'])}</h2><p class='facts'>{escape(facts)}</p>"]
-    if epochs:
-        buffer = io.BytesIO()
-        plots.loss_curves(epochs).savefig(buffer, format="png", dpi=120)
-        parts.append(_figure("losses", buffer.getvalue(), plot=True))
-    pictures = sorted((folder / "samples").glob("*.png"))
-    if pictures:
-        parts.append(
-            _figure(f"after {pictures[-1].stem.replace('-', ' ')}", pictures[-1].read_bytes())
-        )
-    elif texts := sorted((folder / "samples").glob("*.txt")):
-        parts.append(_text(f"after {texts[-1].stem.replace('-', ' ')}", texts[-1]))
+    parts.append(curves(record["model"], epochs))
+    if samples := last_samples(folder):
+        show = quotation if samples.suffix == ".txt" else _samples
+        parts.append(show(f"samples after epoch {int(samples.stem.rpartition('-')[2])}", samples))
     return "\n".join(parts)
+
+
+def last_samples(run: Path) -> Path | None:
+    """Return the picture or text that a run wrote last while it was trained, or None."""
+    for suffix in ("png", "txt"):
+        if found := sorted((run / "samples").glob(f"epoch-*.{suffix}")):
+            return found[-1]
+    return None
+
+
+def _samples(caption: str, path: Path) -> str:
+    return picture(caption, path.read_bytes())
 
 
 def _bundle(folder: Path) -> str:
@@ -109,7 +92,7 @@ def _bundle(folder: Path) -> str:
         for name, graph in manifest["graphs"].items()
     ]
     parts.append(
-        _table(("graph", "MB", "million MACs", "nodes", "Transposes", "max |Δ| to Keras"), rows)
+        table(("graph", "MB", "million MACs", "nodes", "Transposes", "max |Δ| to Keras"), rows)
     )
     if (folder / "latency.json").exists():
         parts.append(_latency(json.loads((folder / "latency.json").read_text(encoding="utf-8"))))
@@ -150,25 +133,4 @@ def _latency(found: dict[str, Any]) -> str:
     )
     env = found["environment"]
     words = f"{env['cpu'] or '—'}, {env['threads']} thread(s), provider {env['provider_used']}"
-    return _table(head, rows) + f"<p class='facts'>{escape(words)}</p>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    cells = "".join(f"<th>{escape(word)}</th>" for word in head)
-    lines = ("".join(f"<td>{escape(str(value))}</td>" for value in row) for row in rows)
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><tr>{cells}</tr>{body}</table>"
-
-
-def _text(caption: str, path: Path) -> str:
-    words = escape(path.read_text(encoding="utf-8").strip())
-    return f"<figure><pre>{words}</pre><figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _figure(caption: str, png: bytes, *, plot: bool = False) -> str:
-    data = base64.b64encode(png).decode()
-    style = " class='plot'" if plot else ""
-    return (
-        f"<figure><img{style} src='data:image/png;base64,{data}' alt='{escape(caption)}'>"
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    return table(head, rows) + f"<p class='facts'>{escape(words)}</p>"

@@ -106,29 +106,33 @@ def save_animation(pictures: Sequence[Path], path: str | Path, most: int = 48) -
         )
 
 
-def loss_curves(records: Sequence[dict[str, Any]], title: str = "") -> Any:
-    """Plot every loss of metrics.jsonl (one record or more) over the epochs, validation dashed."""
-    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+def loss_curves(
+    records: Sequence[Mapping[str, Any]], title: str = "", names: Sequence[str] = (), unit: str = ""
+) -> Any:
+    """Plot losses of metrics.jsonl (one record or more) over the epochs, validation dashed.
+
+    names: the metrics to plot, by default all; without those that the records lack. unit: theirs.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure, axes = _figure(title)
     epochs = [record["epoch"] for record in records]
     place = ("epoch", "step", "seconds")
-    names = [n for n in records[0] if not n.startswith("val_") and n not in place]
+    known = [n for n in records[0] if not n.startswith("val_") and n not in place]
+    names = [n for n in names if n in known] or known
     for name in names:
         values = [record[name] for record in records]
         (line,) = axes.plot(epochs, values, ".-", label=name)
         if f"val_{name}" in records[0]:
             values = [record.get(f"val_{name}", np.nan) for record in records]
             axes.plot(epochs, values, ".--", color=line.get_color(), label=f"{name}, validation")
-    if all(record[name] > 0 for record in records for name in names):
+    values = [record[name] for record in records for name in names]
+    if min(values) > 0 and max(values) > 5 * min(values):
         axes.set_yscale("log")
-        low, high = (
-            axes.get_ylim()
-        )  # within a decade or so there is room for the numbers between its ends
-        between = StrMethodFormatter("{x:g}") if high < 20 * low else NullFormatter()
-        axes.yaxis.set_minor_formatter(between)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set(xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+    axes.set(xlabel="epoch", ylabel=unit, xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
     return figure

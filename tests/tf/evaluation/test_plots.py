@@ -41,15 +41,20 @@ def test_tile_is_as_square_as_it_can_be():
     assert plots.tile(np.zeros((7, 4, 4, 1)))[2, 1].min() == 1
 
 
-@pytest.mark.parametrize("records", [1, 3])
-def test_loss_curves(records, tmp_path):
+@pytest.mark.parametrize(
+    ("losses", "scale"), [([2.0], "linear"), ([2.0, 1.0, 0.0], "linear"), ([90.0, 9.0], "log")]
+)
+def test_loss_curves(losses, scale, tmp_path):
     rows = [
-        {"epoch": i + 1, "step": 9 * i, "seconds": 1.0, "loss": 2.0 - i, "val_loss": 3.0}
-        for i in range(records)
+        {"epoch": i + 1, "step": 9 * i, "seconds": 1.0, "loss": loss, "val_loss": 3.0, "kl": 1e9}
+        for i, loss in enumerate(losses)
     ]
-    figure = plots.loss_curves(rows)
-    assert len(figure.axes[0].lines) == 2
-    assert figure.axes[0].get_yscale() == ("log" if records == 1 else "linear")
+    figure = plots.loss_curves(rows, names=("loss", "absent"), unit="nats")
+    assert [line.get_label() for line in figure.axes[0].lines] == ["loss", "loss, validation"]
+    assert figure.axes[0].get_yscale() == scale
+    assert figure.axes[0].get_ylabel() == "nats"
+    ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert not any("10^" in tick for tick in ticks)
     plots.save_figure(figure, tmp_path / "loss.png")
     with Image.open(tmp_path / "loss.png") as picture:
         assert picture.size == (600, 360)
