@@ -1,7 +1,7 @@
-"""Make docs/figures.md from the JSON files in benchmarks/results.
+"""Make docs/figures.md, and its one-page docs/summary.md, from the JSON files in benchmarks/results.
 
-python benchmarks/table.py             writes the page
-python benchmarks/table.py --quick     writes nothing; exit code 1 if the page is not what it would write
+python benchmarks/table.py             writes both pages
+python benchmarks/table.py --quick     writes nothing; exit code 1 if a page is not what it would write
 """
 
 import argparse
@@ -13,8 +13,10 @@ from typing import Any
 
 from parts.figures import RESULTS
 from parts.published import published
+from parts.summary import page as summary_page
 
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
+SUMMARY = PAGE.with_name("summary.md")
 HEAD = """# Figures
 
 Made by `python benchmarks/table.py` from the JSON files that the commands below wrote; nothing here is typed by hand.
@@ -33,6 +35,12 @@ def page() -> str:
     return HEAD + "".join(
         section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))
     )
+
+
+def records() -> dict[str, dict[str, Any]]:
+    """The record of each topic; of several files of one topic that which is named like it."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    return {name: record for name, record in found.items() if record["topic"] == name}
 
 
 def section(record: dict[str, Any]) -> str:
@@ -62,16 +70,22 @@ def section(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pages() -> dict[Path, str]:
+    """Both pages: path -> text."""
+    return {PAGE: page(), SUMMARY: summary_page(records())}
+
+
 def main() -> int:
-    """Write the page, or compare it."""
+    """Write the pages, or compare them."""
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    p.add_argument("--quick", action="store_true", help="compare the page and write nothing")
+    p.add_argument("--quick", action="store_true", help="compare the pages and write nothing")
     if p.parse_args().quick:
-        return int(PAGE.read_text(encoding="utf-8") != page())
-    PAGE.write_text(page(), encoding="utf-8")
-    print(PAGE.relative_to(PAGE.parents[1]))
+        return int(any(path.read_text(encoding="utf-8") != text for path, text in pages().items()))
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(PAGE.parents[1]))
     return 0
 
 

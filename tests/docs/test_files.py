@@ -1,4 +1,4 @@
-"""Every file that a command of the README reads was written by a command before it, or is the reader's own."""
+"""Every file that a command of the README, or then of docs/jobs.md, reads was written by a command before it, or is the reader's own."""
 
 import re
 from itertools import pairwise
@@ -11,8 +11,8 @@ from dimaging_tf.commands.example_files import LETTER, write_example_files
 from dimaging_tf.errors import UserError
 
 OUTPUTS = ("--out", "-o", "--write-budget", "--collect")
-OWN = {"c.pem", "k.pem", "[mine]", "bundle/mine"}
-"""A certificate, and the bundle of the reader's own model, whose command stands in the script above it."""
+OWN = {"c.pem", "k.pem", "[mine]", "runs/mine"}
+"""A certificate, and the run of the script above the commands."""
 PLACE = re.compile(r"(?:[a-z_]+=)?((?:runs|bundle)/[\w./-]+|[\w-]+\.[a-z]{3,5}|[\w-]+/)$")
 
 
@@ -22,10 +22,11 @@ def files(tmp_path_factory):
     return folder, write_example_files(folder)
 
 
-def test_every_file_of_the_readme_is_there_before_it_is_read(files):
+def test_every_file_is_there_before_it_is_read(files):
     _, paths = files
     there = OWN | {p.name for p in paths} | {f"{p.name}/" for p in paths if p.is_dir()}
-    for line in "\n".join(blocks(read("README.md"), "sh")).splitlines():
+    pages = read("README.md") + read("docs/jobs.md")
+    for line in "\n".join(blocks(pages, "sh")).splitlines():
         words = line.split("#")[0].split()
         if words[:1] not in (["dimaging"], ["dimaging-edge"]):
             continue
