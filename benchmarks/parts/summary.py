@@ -122,4 +122,8 @@ def _value(row: dict[str, Any] | None) -> str:
     if not row:
         return ""
     value = row["value"]
-    return f"{value:,.0f} {row['unit']}".strip() if value >= 1000 else f"{value:.4g} {row['unit']}".strip()
+    return (
+        f"{value:,.0f} {row['unit']}".strip()
+        if value >= 1000
+        else f"{value:.4g} {row['unit']}".strip()
+    )
