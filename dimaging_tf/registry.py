@@ -25,6 +25,7 @@ class Entry:
     paper: str
     data: str  # a name of dimaging_tf.data
     learning_rate: float = 1e-3  # Adam's, at its peak
+    hold: float = 0.0  # share of a run by minutes before the learning rate begins to fall
     batch: int = 100  # examples in a step
     epochs: int = 20
     augment: str = "none"  # a name of dimaging_tf.data.augment
@@ -122,7 +123,7 @@ _ENTRIES = (
         "interval_training", "defenses.interval_training:IntervalTraining",
         "a classifier that learns to be certified: no attack within eps changes its answer",
         lecture="adversarial examples, beyond the lecture", paper="arXiv 1810.12715",
-        data="mnist5k", learning_rate=2e-3, batch=100, epochs=80,
+        data="mnist5k", learning_rate=2e-3, batch=100, epochs=80, hold=0.7,
         optimizer={"global_clipnorm": 5.0},
     ),
     Entry(

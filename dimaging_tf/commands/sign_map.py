@@ -11,8 +11,9 @@ take twice the eps of photographed ones (benchmarks/signs.py).
 from pathlib import Path
 
 import numpy as np
-from dimaging_edge import attacks, open_bundle
+from dimaging_edge import attacks
 from dimaging_edge.attacks.wrapped import Bpda
+from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.common.camera import Camera
 from dimaging_edge.photo.bundle_model import located
 from dimaging_edge.robustness.view_map import ViewMap, view_map
@@ -39,7 +40,7 @@ def sign_maps(
     oracle = Bpda(file, _grey_levels, _grey_levels)
     rng, camera = np.random.default_rng(seed), Camera(_SIDE)
     labels = np.repeat(np.arange(len(signs.CLASSES)), copies)
-    plates = np.stack([signs.weathered(signs.draw_sign(k, _SIDE), rng) for k in labels])
+    plates = np.stack([signs.weathered(signs.draw_sign(int(k), _SIDE), rng) for k in labels])
     right = oracle.score(plates).argmax(1) == labels
     x, y = plates[right], labels[right]
     threat = attacks.Threat("linf", eps)

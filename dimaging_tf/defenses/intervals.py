@@ -19,8 +19,34 @@ from keras import layers
 from dimaging_tf.layers.integer import FloorClip
 from dimaging_tf.layers.thermometer import Thermometer
 
-Box = tuple[Any, Any]
-"""The least and the largest values of a tensor."""
+
+class Box:
+    """The least and the largest values of a tensor, and its middle and half width.
+
+    Layers that keep the order of numbers take the ends, linear ones the middle and the half width. Each is
+    computed when it is asked for, so nothing is converted between two layers of one kind.
+    """
+
+    def __init__(
+        self, *, ends: tuple[Any, Any] | None = None, centred: tuple[Any, Any] | None = None
+    ):
+        self._ends, self._centred = ends, centred
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The least and the largest values."""
+        if self._ends is None:
+            middle, half = self.centred
+            self._ends = middle - half, middle + half
+        return self._ends
+
+    @property
+    def centred(self) -> tuple[Any, Any]:
+        """The middle and the half width."""
+        if self._centred is None:
+            low, high = self._ends  # type: ignore[misc]
+            self._centred = (low + high) / 2, (high - low) / 2
+        return self._centred
 
 
 _ORDERED = (
@@ -46,14 +72,13 @@ def worst_logits(
 
     An image is certified where all bounds but the own are below 0. TypeError names a layer without bounds.
     """
-    box = tf.maximum(image - eps, 0.0), tf.minimum(image + eps, 1.0)
+    box = Box(ends=(tf.maximum(image - eps, 0.0), tf.minimum(image + eps, 1.0)))
     *hidden, last = [x for x in network.layers if not isinstance(x, layers.InputLayer)]
     if not isinstance(last, layers.Dense) or last.activation is not keras.activations.linear:
         raise TypeError(f"the last layer must be Dense without activation. Received: {last.name!r}")
     for layer in hidden:
         box = _through(layer, box, training)
-    low, high = box
-    middle, half = (low + high) / 2, (high - low) / 2
+    middle, half = box.centred
     kernel, bias = tf.transpose(last.kernel), tf.convert_to_tensor(last.bias)
     apart = kernel[None] - tf.gather(kernel, label)[:, None]  # [B, classes, units]
     moved = tf.linalg.matvec(apart, middle) + tf.linalg.matvec(tf.abs(apart), half)
@@ -63,17 +88,19 @@ def worst_logits(
 def _through(layer: Any, box: Box, training: bool) -> Box:
     """Return the box behind one layer."""
     if isinstance(layer, layers.Conv2D | layers.Dense):
-        low, high = box
-        middle, half = (low + high) / 2, (high - low) / 2
+        middle, half = box.centred
         kernel = tf.convert_to_tensor(layer.kernel)
         middle, half = _linear(layer, middle, kernel), _linear(layer, half, tf.abs(kernel))
         if layer.bias is not None:
             middle = middle + layer.bias
-        return layer.activation(middle - half), layer.activation(middle + half)
+        box = Box(centred=(middle, half))
+        if layer.activation is keras.activations.linear:
+            return box
+        return Box(ends=(layer.activation(box.ends[0]), layer.activation(box.ends[1])))
     if isinstance(layer, layers.BatchNormalization):
         return _normalised(layer, box, training)
     if isinstance(layer, _ORDERED):
-        return layer(box[0]), layer(box[1])
+        return Box(ends=(layer(box.ends[0]), layer(box.ends[1])))
     if isinstance(layer, layers.Dropout):
         return box
     raise TypeError(f"layer {layer.name!r} ({type(layer).__name__}) has no interval bounds")
@@ -81,13 +108,14 @@ def _through(layer: Any, box: Box, training: bool) -> Box:
 
 def _normalised(layer: Any, box: Box, training: bool) -> Box:
     """Return the box behind a batch norm, which multiplies its half width by the size of the factor."""
-    middle, half = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
-    variance = tf.convert_to_tensor(layer.moving_variance)
+    middle, half = box.centred
+    mean, variance = (tf.convert_to_tensor(v) for v in (layer.moving_mean, layer.moving_variance))
     if training:
-        _, variance = tf.nn.moments(middle, list(range(len(middle.shape) - 1)))
-    middle = layer(middle, training=training)
-    half = half * tf.abs(layer.gamma) * tf.math.rsqrt(variance + layer.epsilon)
-    return middle - half, middle + half
+        mean, variance = tf.nn.moments(middle, list(range(len(middle.shape) - 1)))
+        for kept, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+            kept.assign(kept * layer.momentum + found * (1 - layer.momentum))
+    factor = layer.gamma * tf.math.rsqrt(variance + layer.epsilon)
+    return Box(centred=(middle * factor + (layer.beta - mean * factor), half * tf.abs(factor)))
 
 
 def _linear(layer: Any, x: Any, kernel: Any) -> Any:

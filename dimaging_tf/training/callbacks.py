@@ -200,20 +200,22 @@ class Animation(keras.callbacks.Callback):
 
 
 class TimeBudget(keras.callbacks.Callback):
-    """Stops training after `minutes`; the learning rate falls to zero by a half cosine of the time used.
+    """Stops training after `minutes`; the learning rate falls to zero by a half cosine of the time left.
 
     The learning rate warms up in the first 100 steps. The weights depend on the machine's speed, which they
     do with no other callback.
 
     spent   seconds that a resumed run has trained already
     clock   the time in seconds
+    hold    share of the time, 0 to below 1, before the learning rate begins to fall
     """
 
     def __init__(
-        self, minutes: float, spent: float = 0.0, clock: Callable[[], float] = time.monotonic
-    ):
+        self, minutes: float, spent: float = 0.0, clock: Callable[[], float] = time.monotonic,
+        hold: float = 0.0,
+    ):  # fmt: skip
         super().__init__()
-        self.seconds, self.spent, self.clock = minutes * 60, spent, clock
+        self.seconds, self.spent, self.clock, self.hold = minutes * 60, spent, clock, hold
 
     def on_train_begin(self, logs=None):
         """Start the clock, and keep the learning rates to fall from."""
@@ -224,7 +226,8 @@ class TimeBudget(keras.callbacks.Callback):
         """Set the learning rate for this step."""
         fraction = min(1.0, (self.clock() - self.start) / self.seconds)
         warm = min(1.0, (steps_done(self.model) + 1) / 100)
-        share = warm * 0.5 * (1 + math.cos(math.pi * fraction))
+        fallen = max(0.0, fraction - self.hold) / (1 - self.hold)
+        share = warm * 0.5 * (1 + math.cos(math.pi * fallen))
         for optimizer, peak in zip(optimizers(self.model), self.peaks, strict=True):
             optimizer.learning_rate = peak * share
 

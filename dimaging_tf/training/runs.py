@@ -29,6 +29,7 @@ class Settings:
     minutes: float | None = None  # stop by the clock instead of by epochs
     batch: int = 100  # images a step
     learning_rate: float = 1e-3  # of Adam at the start; falls to zero by a half cosine
+    hold: float = 0.0  # share of a run by minutes before it begins to fall
     optimizer: dict[str, Any] = field(default_factory=dict)  # more settings of Adam
     seed: int = 0
     augment: str = "none"
@@ -41,7 +42,7 @@ def default_settings(model: str, **given: Any) -> Settings:
     entry = registry.find(model)
     defaults = {
         k: getattr(entry, k)
-        for k in ("data", "epochs", "batch", "learning_rate", "optimizer", "augment")
+        for k in ("data", "epochs", "batch", "learning_rate", "hold", "optimizer", "augment")
     }
     given = {k: v for k, v in given.items() if v is not None}
     if entry.size is not None:
@@ -215,7 +216,7 @@ def _train(
                 f"Export it: dimaging export {out}; or go on: dimaging train --resume --minutes 10 "
                 f"--out {out}"
             )
-        budget = [training.TimeBudget(settings.minutes, spent, clock)]
+        budget = [training.TimeBudget(settings.minutes, spent, clock, settings.hold)]
         epochs = 10**6
     with training.StopOnInterrupt() as stop:
         model.fit(

@@ -261,9 +261,10 @@ def test_a_finished_run_goes_on(first, more, tmp_path):
     assert runs.read_settings(tmp_path) == settings
 
 
-def test_time_budget_falls_by_a_half_cosine_and_stops():
+@pytest.mark.parametrize(("hold", "after"), [(0.0, 5.5 / 12), (0.25, (5.5 / 12 - 0.25) / 0.75)])
+def test_time_budget_holds_falls_by_a_half_cosine_and_stops(hold, after):
     now = iter(np.arange(0, 100, 0.5))
-    budget = TimeBudget(0.2, clock=lambda: next(now))
+    budget = TimeBudget(0.2, clock=lambda: next(now), hold=hold)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(1.0), "mse")
     rates = []
@@ -280,7 +281,7 @@ def test_time_budget_falls_by_a_half_cosine_and_stops():
     )
     assert len(rates) == 12  # seconds of budget, one clock second a step
     assert rates[0] < 0.02  # warm-up
-    np.testing.assert_allclose(rates[5], 6 / 100 * 0.5 * (1 + np.cos(np.pi * 5.5 / 12)), rtol=1e-5)
+    np.testing.assert_allclose(rates[5], 6 / 100 * 0.5 * (1 + np.cos(np.pi * after)), rtol=1e-5)
 
 
 def test_callbacks_serve_a_plain_fit_script(tmp_path):
