@@ -47,7 +47,7 @@ def test_the_size_of_blocks_changes_no_pixel(monkeypatch, most: int, workers: in
     data = codec.compress(model, photo, 40, tile=32)
     expected = codec.decompress(model, data)[0].image
     told: list[int] = []
-    monkeypatch.setattr(codec, "_AT_ONCE", most)
+    monkeypatch.setattr(codec, "AT_ONCE", most)
     found, _ = codec.decompress(
         model, data, workers=workers, progress=lambda done, _: told.append(done)
     )
