@@ -82,10 +82,12 @@ def decompress(options: argparse.Namespace) -> int:
 
 def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
     from dimaging_edge.photo import codec
-    from dimaging_edge.photo.picture import read_picture, to_depth
+    from dimaging_edge.photo.picture import SUFFIXES, read_picture, to_depth
     from dimaging_edge.photo.search import to_target
 
     _check_place(source, out, options.force)
+    if out.suffix.lower() in SUFFIXES:
+        raise InputError(f"{out} would be no picture but a {SUFFIX}: -o {out.with_suffix(SUFFIX)}")
     photo = read_picture(source)
     height, width, channels = photo.image.shape
     model = _model(options, None, channels=channels, depth=8 * photo.image.itemsize)

@@ -56,7 +56,8 @@ def to_target(
         end = "least" if bpp is not None else "most"
         limit = found[0 if bpp is not None else QUALITIES - 1][0]
         wanted, unit = (bpp, "bits a pixel") if bpp is not None else (decibel, "dB")
+        more = "" if bpp is not None else "; --max-error and --lossless reach more"
         raise InputError(
-            f"{wanted:g} {unit} cannot be met: this picture has at {end} {limit:.3f} {unit}"
+            f"{wanted:g} {unit} cannot be met: this picture has at {end} {limit:.3f} {unit}{more}"
         )
     return found[quality][1], quality

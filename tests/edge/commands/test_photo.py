@@ -144,6 +144,10 @@ WRONG = [
         ("compress", "{t}/photo.png", "-q", "64", "--model", "m"),
         "quality: expected 0 to 63, received 64",
     ),
+    (
+        ("compress", "{t}/photo.png", "-o", "{t}/b.jpg", "--model", "m"),
+        "{t}/b.jpg would be no picture but a .dimg: -o {t}/b.dimg",
+    ),
     (("compress", "{t}/photo.png"), "no model for 3 channels of 8 bits comes with this package"),
     (("decompress", "{t}/photo.png", "--model", "m"), "this is no compressed picture"),
     (("info", "{t}/photo.png"), "this is no compressed picture"),
