@@ -9,6 +9,8 @@ import pytest
 from dimaging_export.bundle import tflite
 from dimaging_export.errors import ExportError, ParityError
 
+from dimaging_tf import registry
+
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install ai-edge-litert")
 
 
@@ -35,6 +37,26 @@ def test_the_file_computes_what_keras_computes(written: Path) -> None:
     image = np.random.default_rng(1).random((1, 16, 16, 1), np.float32)
     found = tflite.tflite_graph(file)({"image": image})["clean"]
     np.testing.assert_allclose(found, network()(image)["clean"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "graphs"),
+    [
+        ("autoencoder", {"encoder", "decoder"}),
+        ("dcgan", {"generator", "discriminator"}),
+        ("classifier", {"classifier"}),
+    ],
+)
+def test_plain_graphs_of_the_registry(tmp_path: Path, name: str, graphs: set[str]) -> None:
+    """All of them: benchmarks/litert.py."""
+    keras.utils.set_random_seed(0)
+    entry = registry.find(name)
+    kind = entry.model_class()
+    model = kind(kind.config_for((28, 28, 1), entry.changes))
+    found = tflite.export_tflite(model, tmp_path / name, size=32)
+    assert set(found) == graphs
+    for outputs in found.values():
+        assert all(one["max_abs"] <= one["allowed"] for one in outputs.values())
 
 
 def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
