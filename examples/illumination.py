@@ -27,7 +27,8 @@ figure, axes = plt.subplots(2, 2, figsize=(11, 5), width_ratios=(1, 3), layout="
 for row, pattern in zip(axes, ("all", "learned"), strict=True):
     keras.utils.set_random_seed(0)
     steps = args.epochs * args.pictures // 48
-    config = illumination.Config(words=objects.words, pattern=pattern, search_steps=steps // 2)
+    search = {"trial_steps": steps // 8, "search_steps": 2 * steps // 5}
+    config = illumination.Config(words=objects.words, pattern=pattern, **search)
     model = illumination.Illumination(config)
     rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     model.compile(keras.optimizers.Adam(rate))

@@ -4,9 +4,10 @@
     exposure ──divided by its mean──[conv 3x3/2, ReLU] x 3──dense──> features ──LSTM──> a caption
 
 The first line is the physical layer. X, the power of each LED, is a weight like any other, and learns from
-the captions (Muthumbi et al. 2019, arXiv 1909.07497). It has a rate of its own, for a symmetric X is a saddle
-on which phase contrast cancels, and several random starts, which share one network: after `search_steps` the
-best stays as it is, and the network is trained on with it. What is exported takes one exposure; X is what the
+the captions (Muthumbi et al. 2019, arXiv 1909.07497). The LEDs share the light of one of them by a softmax.
+X has a rate of its own, for a symmetric X is a saddle on which phase contrast cancels, and several random
+starts, which share one network for `trial_steps`; then the best learns on alone. After `search_steps` it
+stays as it is, and the network is trained on with it. What is exported takes one exposure; X is what the
 microscope has to do.
 
 phase: float32 [B, S, S, 1] in [0, 1]; image (the exposure): float32 [B, S, S, 1] in [0, 1], noise included.
@@ -45,8 +46,9 @@ class Config:
     length: int = 8  # words of the longest caption
     pattern: str = LEARNED  # or "best fixed", or a name of `Microscope.patterns`, such as "all"
     restarts: int = 3  # learned: random starts that share the network
-    search_steps: int = 600  # steps until the best pattern is chosen, and stays
-    pattern_rate: float = 80.0  # rate of X over the network's
+    trial_steps: int = 180  # learned: steps until the best of the starts is chosen
+    search_steps: int = 600  # steps until the pattern stays
+    pattern_rate: float = 200.0  # rate of X over the network's
     floor: float = 0.15  # share of the strongest LED's power below which a chosen LED is turned off
     photons: float = 2500.0  # of a pixel of an empty bright field
     read: float = 0.01  # noise of the camera, as a share of the same
@@ -142,7 +144,8 @@ class Illumination(Captioner):
         """Return the power of each LED in each pattern, [patterns, LEDs], in [0, 1]."""
         if self.config.pattern != LEARNED:
             return tf.convert_to_tensor(self.starts)
-        return tf.sigmoid(self.config.pattern_rate * tf.convert_to_tensor(self.starts))
+        shares = tf.nn.softmax(self.config.pattern_rate * tf.convert_to_tensor(self.starts))
+        return shares / tf.reduce_max(shares, -1, keepdims=True)
 
     @property
     def powers(self) -> np.ndarray:
@@ -151,8 +154,17 @@ class Illumination(Captioner):
 
     @property
     def searching(self) -> Any:
-        """Whether the next step still tries several patterns."""
+        """Whether the pattern may still change in the next step."""
         return tf.cast(self.optimizer.iterations, tf.int64) < self.config.search_steps
+
+    @property
+    def trying(self) -> Any:
+        """Whether the next step still tries several patterns; of fixed ones the search does so to its end."""
+        cfg = self.config
+        last = cfg.search_steps
+        if cfg.pattern == LEARNED:
+            last = min(cfg.trial_steps, last)
+        return tf.cast(self.optimizer.iterations, tf.int64) < last
 
     def look(self, x, training):
         """Return exposures of phases: in a training step under a pattern each, otherwise under X.
@@ -181,11 +193,14 @@ class Illumination(Captioner):
         return np.flatnonzero(self._starts().any(0))
 
     def _pattern_of(self, rows: Any) -> Any:
-        return tf.range(rows) % self.starts.shape[0]
+        """Return which pattern each row of a batch is seen under, [rows]: the best, once it is known."""
+        best = tf.argmin(tf.convert_to_tensor(self.mean_loss), output_type=tf.int32)
+        return tf.where(self.trying, tf.range(rows) % self.starts.shape[0], best)
 
     def train_step(self, data):
         """Take one step of network and patterns; remember which pattern is described best, and take it."""
-        searching = self.searching
+        searching, trying = self.searching, self.trying
+        pattern = self._pattern_of(tf.shape(data[0])[0])
 
         def loss_of():
             nats, words, right = self.rows(data, True)
@@ -194,11 +209,11 @@ class Illumination(Captioner):
             return loss, (nats, words, {"loss": loss, "right": tf.reduce_sum(right) / total})
 
         nats, words, report = descend(self, loss_of)
-        count, pattern = self.starts.shape[0], self._pattern_of(tf.shape(nats)[0])
+        count = self.starts.shape[0]
         each = tf.math.unsorted_segment_sum(nats, pattern, count)
         each = each / tf.maximum(tf.math.unsorted_segment_sum(words, pattern, count), 1.0)
         mean = tf.convert_to_tensor(self.mean_loss)
-        mean = tf.where(searching, _MEMORY * mean + (1 - _MEMORY) * each, mean)
+        mean = tf.where(trying, _MEMORY * mean + (1 - _MEMORY) * each, mean)
         self.mean_loss.assign(mean)
         best = self._powers()[tf.argmin(mean)]
         # Many LEDs at a few percent each would take as much of the limited light as the best one.

@@ -32,8 +32,8 @@ def model_of(objects, steps=60, **changes):
 
 @pytest.fixture(scope="module")
 def learned(objects):
-    """Three epochs of search and one with the chosen pattern, on images that are simulated once."""
-    model = model_of(objects, steps=120)
+    """An epoch of all starts, two of the best, one with what it found, on images that are simulated once."""
+    model = model_of(objects, steps=120, trial_steps=40)
     parts = np.array_split(objects.train.inputs(), 20)
     images = np.concatenate([np.asarray(model.microscope.images(part)) for part in parts])
     model.fit(images, objects.train.label, batch_size=24, epochs=4, verbose=0)
@@ -59,6 +59,29 @@ def test_the_chosen_pattern_stays(learned, objects):
     np.testing.assert_array_equal(learned.powers, chosen)
     np.testing.assert_array_equal(np.asarray(learned.mean_loss), mean)
     assert (mean > 0).all()
+
+
+def test_after_the_trial_one_start_learns_on_alone(objects):
+    model = model_of(objects, steps=10, trial_steps=2)
+    model.mean_loss.assign([2.0, 1.0, 3.0])
+    rows = [0, 1, 2, 0, 1]
+    for step, trying, searching, seen in (
+        (1, True, True, rows),
+        (2, False, True, [1] * 5),
+        (10, False, False, [1] * 5),
+    ):
+        model.optimizer.iterations.assign(step)
+        assert (bool(model.trying), bool(model.searching)) == (trying, searching)
+        np.testing.assert_array_equal(np.asarray(model._pattern_of(5)), seen)
+
+
+def test_powers_share_the_light_of_one(objects):
+    model = model_of(objects)
+    powers = np.asarray(model._powers())
+    np.testing.assert_allclose(powers.max(-1), 1, rtol=1e-6)
+    shares = powers / powers.sum(-1, keepdims=True)
+    model.starts.assign_add(np.ones_like(shares))  # the same for all: no LED gains
+    np.testing.assert_allclose(np.asarray(model._powers()), powers, rtol=1e-3)
 
 
 def test_phases_and_their_images_are_the_same_to_it(learned, objects):
