@@ -1,5 +1,6 @@
 """What a model says about itself, so that it can be trained, exported and judged whatever its class."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +12,7 @@ import numpy as np
 
 from dimaging_tf.data.given import check_policy, checked
 from dimaging_tf.data.given_settings import as_tuples, check_setting
+from dimaging_tf.data.given_training import check_objective
 from dimaging_tf.data.kinds import Kind
 from dimaging_tf.errors import near
 
@@ -112,8 +114,27 @@ class DeployableModel(TrackedModel, ABC):
         # Sub-models are functional, so all weights exist by now. Keras restores an optimizer only if they do.
         self.built = True
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile as Keras does. ValueError for a loss or metrics that the model's own step would not use."""
+        check_objective(self, inspect.signature(super().compile).bind(*args, **kwargs).arguments)
+        super().compile(*args, **kwargs)
+
+    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Export the model's one graph as Keras does. ValueError where it has several: those do, too."""
+        graphs = self.graphs()
+        if len(graphs) > 1:
+            raise ValueError(
+                f"{self.registry_name} is {len(graphs)} networks, {', '.join(graphs)}; export the one "
+                f"that is wanted: model.graphs()[{next(iter(graphs))!r}].export(path), or all of them, "
+                "proven equal: dimaging_export.export(model, folder)"
+            )
+        return next(iter(graphs.values())).export(filepath, *args, **kwargs)
+
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Train as Keras does. ValueError for images outside [0, 1], and weights that would not count."""
+        """Train as Keras does.
+
+        ValueError for images outside [0, 1] or of another shape, and for weights that would not count.
+        """
         call = checked(self, super().fit, args, kwargs)
         return super().fit(*call.args, **call.kwargs)
 

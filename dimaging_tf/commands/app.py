@@ -37,7 +37,8 @@ _PASS_ON: dict[str, Any] = {
 """Settings of a verb that hands all its arguments to `dimaging-edge`."""
 _EXTRAS = {
     "onnxruntime": "cpu", "onnx": "export", "tf2onnx": "export", "keras_cv": "augment",
-    "python_avatars": "avatars", "resvg_py": "avatars",
+    "python_avatars": "avatars", "resvg_py": "avatars", "tensorboard": "logs", "pydot": "logs",
+    "segno": "app", "ai_edge_litert": "tflite",
 }  # fmt: skip
 """The extra that brings a module; every other module comes with the first command of the README."""
 _NO_MODULE = (

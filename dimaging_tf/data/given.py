@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dimaging_tf.data.given_training import check_shape
+
 SLACK = 1e-3
 """How far values may lie outside their range, as a resampled image does, in units of full scale."""
 _CACHED = "_use_cached_eval_dataset"
@@ -38,6 +40,8 @@ def checked(
                 f"{model.registry_name} does not weigh examples: its loss has no place for sample_weight "
                 "or class_weight. Leave it out; an example that shall count twice may stand in the data twice"
             )
+        if "tokens" not in model.kinds:
+            check_shape(model.registry_name, x, model.example_shape)
         _check_range(model.registry_name, "images", x, takes)
         if model.targets_are_images:
             _check_range(model.registry_name, "target images", y, (0.0, 1.0))

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import tomllib
 import weakref
 from pathlib import Path
 
@@ -197,12 +198,22 @@ def test_report_of_a_damaged_folder(name, text, capsys, monkeypatch, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_missing_package_is_named(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(cli, "app", lambda: __import__("matplotlib"))
-    assert "this needs matplotlib: pip install 'dimaging[train,export,cpu]'" in error(
-        capsys, monkeypatch
-    )
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("matplotlib", "train,export,cpu"), ("keras_cv", "augment"), ("onnxruntime", "cpu"),
+        ("tensorboard", "logs"), ("pydot", "logs"), ("segno", "app"), ("ai_edge_litert", "tflite"),
+        ("resvg_py", "avatars"), ("tf2onnx", "export"),
+    ],
+)  # fmt: skip
+def test_a_missing_package_is_named_with_its_extra(module, extra, capsys, monkeypatch):
+    """Each of these is in the extra that the words name."""
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(cli, "app", lambda: __import__(module))
+    assert f"this needs {module}: pip install 'dimaging[{extra}]'" in error(capsys, monkeypatch)
+    extras = tomllib.loads(pages.read("pyproject.toml"))["project"]["optional-dependencies"]
+    brings = " ".join(extras[extra.split(",")[0]]).replace("-", "_")
+    assert module in brings
 
 
 @pytest.mark.parametrize("words", [["--size", 0], ["--seed", -1]])
