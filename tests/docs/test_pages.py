@@ -75,6 +75,12 @@ def _movies(folder: Path) -> None:
     )
 
 
+def _decoder(folder: Path) -> None:
+    """A small VAE that has learned nothing."""
+    config = models.VAEConfig(shape=(8, 8, 1), latent_dim=2, hidden=(8,))
+    export(models.VAE(config), folder / "bundle" / "mine", data="digits")
+
+
 def _certified(folder: Path) -> None:
     """The same with its certificate."""
     certificate, _ = certificate_model(convolutional(), (0.0, 1.0))
@@ -94,6 +100,7 @@ SCENES: dict[str, Callable[[Path], object]] = {  # what lies in the reader's fol
     "physical": _classifier,
     "movies": _movies,
     "defenses": _certified,
+    "deploy": _decoder,
 }
 PAGES = {page.stem: page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")]
