@@ -1,6 +1,6 @@
-"""Make docs/figures.md, and its one-page docs/summary.md, from the JSON files in benchmarks/results.
+"""Make docs/figures.md, its one-page docs/summary.md, and docs/first_hour.md from benchmarks/results.
 
-python benchmarks/table.py             writes both pages
+python benchmarks/table.py             writes the pages
 python benchmarks/table.py --quick     writes nothing; exit code 1 if a page is not what it would write
 """
 
@@ -13,10 +13,12 @@ from typing import Any
 
 from parts.figures import RESULTS
 from parts.published import published
+from parts.readers import page as first_hour_page
 from parts.summary import page as summary_page
 
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
 SUMMARY = PAGE.with_name("summary.md")
+FIRST_HOUR = PAGE.with_name("first_hour.md")
 HEAD = """# Figures
 
 Made by `python benchmarks/table.py` from the JSON files that the commands below wrote; nothing here is typed by hand.
@@ -71,8 +73,13 @@ def section(record: dict[str, Any]) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Both pages: path -> text."""
-    return {PAGE: page(), SUMMARY: summary_page(records())}
+    """Every page: path -> text."""
+    found = records()
+    return {
+        PAGE: page(),
+        SUMMARY: summary_page(found),
+        FIRST_HOUR: first_hour_page(found["first_hour"]),
+    }
 
 
 def main() -> int:

@@ -16,12 +16,24 @@ PROGRAMS = {"dimaging": "dimaging_tf.commands.app", "dimaging-edge": "dimaging_e
 def on_page_markdown(markdown: str, **kwargs) -> str:
     """Write the help of the commands where a page asks for it, and name files that no site holds.
 
-    markdown    the text of a page; a line "::: commands" stands for the help of every verb
+    markdown    the text of a page; a line "::: commands" stands for the help of every verb, and
+                "::: errors" for the sentences of every error
     kwargs      page, config and files, which mkdocs hands over by name
     """
     if "\n::: commands" in markdown:
         markdown = markdown.replace("::: commands", "\n".join(map(_program, PROGRAMS)))
+    if "\n::: errors" in markdown:
+        markdown = markdown.replace("::: errors", _errors())
     return re.sub(r"\[([^\]]+)\]\((?:\.\./)+([^)#]+\.\w+)\)", _named, markdown)
+
+
+def _errors() -> str:
+    """Return the list of all errors, from the file beside this one."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        return importlib.import_module("site_errors").markdown()
+    finally:
+        sys.path.remove(str(ROOT / "docs"))
 
 
 def _named(link: re.Match) -> str:
