@@ -86,6 +86,12 @@ def _assemble(
     graph.name = GRADIENT
     del model.metadata_props[:]
     clean(model)
+    made = {name for node in graph.node for name in node.output} - set(results)
+    graph.value_info.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *sizes[1:]])
+        for name, sizes in tape.declared.items()
+        if name in made
+    )
     sort_nodes(model)
     verify(model)
     return model

@@ -45,6 +45,7 @@ def pull_back(tape: Tape, seeds: Mapping[str, str]) -> str:
         gradients = find_rule(node)(tape, node, *(dys if node.op == "Split" else dys[:1]))
         for name, gradient in zip_longest(node.inputs, gradients):
             if gradient is not None and name in moving:
+                tape.declare(gradient, name)
                 found.setdefault(name, []).append(gradient)
     if (gradient := _total(tape, found.pop(tape.image, []))) is None:
         raise ExportError(

@@ -12,17 +12,24 @@ from dimaging_export.graph.passes import with_shapes
 Shape = tuple[int | None, ...]
 
 
-def shapes_of(model: onnx.ModelProto, image: str) -> dict[str, Shape]:
-    """Return tensor -> its shape, where it can be inferred; ExportError where the image's sizes are free."""
+def shapes_of(model: onnx.ModelProto, image: str) -> tuple[dict[str, Shape], frozenset[str]]:
+    """Return tensor -> its shape, where it can be inferred, and which tensors begin with the free batch.
+
+    ExportError where the image's sizes are free.
+    """
     sizes = image_sizes(model, image)
     given = [(sizes[0],)] if sizes[0] else [(2,), (3,)]
     found = [_inferred(model, image, (*batch, *sizes[1:])) for batch in given]
     first, last = found[0], found[-1]
-    return {
+    shapes = {
         name: tuple(a if a == b else None for a, b in zip(shape, last[name], strict=True))
         for name, shape in first.items()
         if len(shape) == len(last.get(name, ())) and 0 not in shape
     }
+    if len(found) == 1:
+        return shapes, frozenset()
+    rows = [n for n in shapes if (*first[n][:1], *last[n][:1]) == (2, 3)]
+    return shapes, frozenset(n for n in rows if None not in shapes[n][1:])
 
 
 def image_sizes(model: onnx.ModelProto, image: str) -> tuple[int, ...]:

@@ -29,7 +29,10 @@ class Tape:
         self.initializers: list[onnx.TensorProto] = []
         self.extra_outputs: dict[str, str] = {}
         """Name of a node's first output -> name of a second output that it has to have as well."""
-        self._shapes: Mapping[str, Shape] = shapes_of(model, image)
+        self._shapes: Mapping[str, Shape]
+        self._shapes, self._rows = shapes_of(model, image)
+        self.declared: dict[str, Shape] = {}
+        """Appended tensor -> its shape, whose first size is the free batch; runtimes cannot infer all."""
         self._values = _values(model, self.nodes)
         self._constants: dict[tuple, str] = {}
         self._count = 0
@@ -44,6 +47,14 @@ class Tape:
                 "everything but the batch"
             )
         return self._shapes[name]
+
+    def declare(self, name: str, like: str) -> None:
+        """Note that an appended tensor has the shape of one of the graph, if that begins with the batch.
+
+        onnxruntime multiplies maps in its blocked layout only where it can show that their sizes are equal.
+        """
+        if like in self._rows:
+            self.declared[name] = self._shapes[like]
 
     def value(self, name: str) -> np.ndarray | None:
         """Return the value of a constant or dequantised weight; None where it follows from the image."""

@@ -96,6 +96,26 @@ def test_a_network_that_only_tf2onnx_converts(randomised, run):
     np.testing.assert_allclose(found["gradient"], expected, atol=2e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("make", [zoo, attention])
+def test_the_maps_of_a_gradient_declare_their_sizes(make, randomised, run):
+    """Else onnxruntime could not show that a map and its mask are equal, and would leave its fast layout."""
+    network = randomised(make())
+    graph = gradient_model(convert(network))
+    declared = {
+        info.name: [d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim]
+        for info in graph.graph.value_info
+    }
+    assert len(declared) >= 10
+    assert all(name.startswith("gradient/") for name in declared)
+    graph.graph.output.extend(graph.graph.value_info)
+    found = run(
+        graph, image=np.zeros((3, *network.input_shape[1:]), np.float32), label=np.zeros(3, int)
+    )
+    for name, sizes in declared.items():
+        assert sizes[0] == "batch"
+        assert found[name].shape == (3, *sizes[1:])
+
+
 def linear_file(
     weights, *, output="logits", opset=18, dtype=TensorProto.FLOAT, tail=(), shape=("batch", 3)
 ):
