@@ -70,7 +70,12 @@ def main() -> int:
         path = args.json
         if path is None and minutes != 5 and not args.quick:  # each budget has a file of its own
             path = figures.RESULTS / f"certificate_{minutes:g}.json"
-        facts = {"eps": EPS, "minutes": minutes}
+        facts = {
+            "eps": EPS,
+            "minutes": minutes,
+            "chosen by": f"{HELD} digits held back from training",
+            "judged by": "the 10,000 test digits",
+        }
         out = figures.Figures("certificate", args.quick, path, facts=facts)
         bundles = {
             p: open_bundle(
