@@ -3,6 +3,7 @@
     python benchmarks/codec_textured.py --data DIR                              DIR holds photos/bsds_*
     python benchmarks/codec_textured.py --data DIR --model new=BUNDLE           judges a bundle, too
     python benchmarks/codec_textured.py --data DIR --slow 4                     also AVIF at speed 0
+    python benchmarks/codec_textured.py --data DIR --grey --json codec_grey.json    the same pictures in grey
 
 The judge is the textured part of the BSDS500 pictures (481 x 321): the 24 of 110 whose brightness changes
 most from pixel to pixel. Their licence keeps them out of the training of weights that ship; the photographs
@@ -31,6 +32,9 @@ def main() -> int:
     p = figures.parser("codec_textured", __doc__, "photographs", "photos")
     p.add_argument("--model", nargs="*", default=[], metavar="NAME=BUNDLE")
     p.add_argument("--slow", type=int, default=0, metavar="N", help="AVIF speed 0 on N pictures")
+    p.add_argument(
+        "--grey", action="store_true", help="pictures in grey, which all codecs store so"
+    )
     p.add_argument("--steps", type=int, default=8, help="number of our qualities (default: 8)")
     p.add_argument("--pictures", type=int, default=24, help="number of pictures (default: 24)")
     p.add_argument("--rows", type=Path, help="file that keeps what is measured (default: none)")
@@ -49,11 +53,14 @@ def main() -> int:
     for name, _, bundle in (words.partition("=") for words in args.model):
         ours.append(replace(learned_codec(Path(bundle), steps), name=name))
     images, judge = textured(args.data, 1 if args.quick else args.pictures)
+    if args.grey:
+        images = {name: grey(image) for name, image in images.items()}
     rows = rate_distortion.measure(images, [*rivals(), *ours], kept=args.rows)
     few = dict(list(images.items())[: args.slow])
     slow = [codec for codec in rivals(slow=True) if codec.name.endswith("speed 0")]
     rows += rate_distortion.measure(few, slow, kept=args.rows) if few else []
-    out = figures.Figures("codec_textured", args.quick, args.json)
+    topic = "codec_grey" if args.grey else "codec_textured"
+    out = figures.Figures(topic, args.quick, args.json)
     out.facts |= {"photographs": sorted(images), "chosen by": CHOSEN, "judged by": judge}
     for quality in rate_distortion.METRICS if args.plots else ():
         args.plots.mkdir(parents=True, exist_ok=True)
@@ -61,6 +68,13 @@ def main() -> int:
     report(out, rows, [codec.name for codec in ours])
     published_facts(out)
     return out.finish()
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """The luminance of a picture in all three channels."""
+    from PIL import Image
+
+    return np.repeat(np.asarray(Image.fromarray(image).convert("L"))[..., None], 3, axis=2)
 
 
 def report(out: figures.Figures, rows: list, ours: list[str]) -> None:

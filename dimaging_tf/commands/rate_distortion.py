@@ -74,20 +74,28 @@ def rd(
 def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
     """Return `dimaging-edge compress` and `decompress` at `steps` qualities, for `rate_distortion.measure`.
 
-    bundle: that of a codec; None: the shipped one for RGB.
+    bundle: that of a codec; None: the shipped one for RGB. Grey pictures are stored as such.
     """
+    import numpy as np
     from dimaging_edge.common.version import __version__
     from dimaging_edge.photo.bundle_model import find_bundle, open_model
     from dimaging_edge.photo.codec import compress, decompress
     from dimaging_edge.photo.symbol_model import Photo
 
-    from dimaging_tf.evaluation.codecs import Codec
+    from dimaging_tf.evaluation.codecs import Codec, as_stored
 
     model = open_model(bundle or find_bundle(None), threads=1)
     settings = [round(63 * k / (steps - 1)) for k in range(steps)]
+
+    def encode(image: np.ndarray, quality: float) -> bytes:
+        stored = as_stored(image)
+        return compress(model, Photo(stored.reshape(*image.shape[:2], -1)), int(quality))
+
+    def decode(data: bytes) -> np.ndarray:
+        image = decompress(model, data)[0].image
+        return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
     return Codec(
-        "dimaging", settings,
-        lambda image, quality: compress(model, Photo(image), int(quality)),
-        lambda data: decompress(model, data)[0].image,
+        "dimaging", settings, encode, decode,
         f"{model.model_id.hex()} dimaging {__version__}",
     )  # fmt: skip

@@ -7,6 +7,8 @@ jpeg2000                 9/7 wavelet, with the colour transform (mct 1)
 avif, avif 4:4:4         speed 6, Pillow's usual
 avif ... speed 0         the slowest: 20 times the processor time of speed 6
 jpeg-xl, ... effort 9    effort 7, the usual; and 9 of 1 to 10 (needs pillow-jxl-plugin)
+
+A picture whose channels are all the same is stored as a grey one.
 """
 
 import io
@@ -35,13 +37,18 @@ class Codec:
     version: str = ""  # of what encodes: a row that another version measured is measured again
 
 
+def as_stored(image: np.ndarray) -> np.ndarray:
+    """Return a picture [H, W, 3], or [H, W] where its channels are all the same."""
+    return image if (image != image[..., :1]).any() else np.ascontiguousarray(image[..., 0])
+
+
 def _pillow(name: str, kind: str, settings: Sequence[float], **options: Any) -> Codec:
     from PIL import Image, features
 
     def encode(image: np.ndarray, setting: float) -> bytes:
         file = io.BytesIO()
         chosen = {k: v(setting) if callable(v) else v for k, v in options.items()}
-        Image.fromarray(image).save(file, format=kind, **chosen)
+        Image.fromarray(as_stored(image)).save(file, format=kind, **chosen)
         return file.getvalue()
 
     def decode(data: bytes) -> np.ndarray:

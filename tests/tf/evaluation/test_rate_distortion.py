@@ -113,6 +113,19 @@ def picture() -> np.ndarray:
     return np.ascontiguousarray(data.astronaut()[:192, 150:342])
 
 
+@pytest.mark.parametrize("codec", [*stored.rivals(), learned_codec(None, 2)], ids=lambda c: c.name)
+def test_grey_pictures_are_stored_as_such(picture, codec):
+    grey = np.repeat(picture[..., 1:2], 3, axis=2)
+    assert stored.as_stored(grey).shape == (192, 192)
+    assert stored.as_stored(picture) is picture
+    middle = codec.settings[-1]
+    data = codec.encode(grey, middle)
+    back = codec.decode(data)
+    assert back.shape == grey.shape
+    assert codec.name == "webp" or (back == back[..., :1]).all()  # WebP has no grey
+    assert len(data) < len(codec.encode(picture, middle))
+
+
 def test_every_rival_writes_files_that_come_back(picture, tmp_path):
     codecs = [replace(c, settings=(c.settings[1], c.settings[-1])) for c in stored.rivals()]
     assert {"jpeg", "webp", "jpeg2000", "avif", "avif 4:4:4"} <= {c.name for c in codecs}
