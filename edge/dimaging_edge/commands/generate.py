@@ -256,7 +256,7 @@ def _read(bundle: "Bundle", name: str, tensor: str) -> "np.ndarray":
     array = array[0] if array.ndim == 4 and len(array) == 1 else array
     if array.shape != one.example[1:]:
         raise InputError(f"{name}: expected {one.example[1:]}, received {array.shape}")
-    return array
+    return (array / 255).astype("float32") if array.dtype == "uint8" else array  # for phones: bytes
 
 
 def _symbols(name: str) -> "np.ndarray":

@@ -35,14 +35,24 @@ class BundlePredictor:
                 f"{bundle.path.name}: its graphs do not give {self.levels} weights a pixel; export it again"
             )
         self._steps = step_inputs(bundle)
+        image = bundle.tensor("density", "image", 4)
+        self._alone = image.shape[0] == 1  # target phone: one image a call
+        self._bytes = image.dtype == "uint8"
 
     def parallel(self, symbols: np.ndarray) -> np.ndarray:
         """Return the weights of all pixels, int64 [B, H, W, levels], for symbols uint8 [B, H, W]."""
-        weights = self.bundle.run("density", image=self._image(symbols)[..., None])["weights"]
-        return weights[:, :, :, 0].astype(np.int64)
+        image = self._image(symbols)[..., None]
+        if self._bytes:
+            image = np.rint(255 * image).astype(np.uint8)
+        parts = np.split(image, len(image)) if self._alone else [image]
+        found = [self.bundle.run("density", image=part)["weights"] for part in parts]
+        return np.concatenate(found)[:, :, :, 0].astype(np.int64)
 
     def sequential(self, batch: int) -> Generator[np.ndarray, np.ndarray, None]:
         """Yield the weights [batch, levels] of each pixel in raster order; send its symbols each time."""
+        if self._alone and batch > 1:
+            yield from self._one_by_one(batch)
+            return
         height, width, _ = self.shape
         sizes = (self._steps["pixel"][name][1] for name in ("noise", "canvas", "mask"))
         unused = [np.full((batch, n), 0.5, np.float32) for n in sizes]  # what it draws is not kept
@@ -53,6 +63,13 @@ class BundlePredictor:
                 weights = stepper.pixel(c, *unused)["weights"]
                 symbols = yield weights[:, 0].astype(np.int64)
                 stepper.put(self._image(symbols)[:, None])
+
+    def _one_by_one(self, batch: int) -> Generator[np.ndarray, np.ndarray, None]:
+        steps = [self.sequential(1) for _ in range(batch)]
+        weights = [next(step) for step in steps]
+        while True:
+            symbols = yield np.concatenate(weights)
+            weights = [step.send(symbols[i : i + 1]) for i, step in enumerate(steps)]
 
     def _image(self, symbols: np.ndarray) -> np.ndarray:
         return symbols.astype(np.float32) / np.float32(self.levels - 1)

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dimaging_edge.bundle.open import open_bundle
+from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.lossless import info, pack, unpack
+from dimaging_edge.lossless.bundle_predictor import BundlePredictor
+from dimaging_edge.photo.bundle_model import SHIPPED
 from helpers.damage import a_byte, damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "pixels-v1.json"
 MODEL = "0123456789abcdef" * 4
@@ -294,3 +299,24 @@ def test_mutations_take_little_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 32 << 20
+
+
+def test_a_bundle_for_phones_packs_images_and_completes_them(tmp_path: Path) -> None:
+    """Its density takes bytes, and one image a call; two lanes are two of its steppers."""
+    bundle = open_bundle(SHIPPED / "pixelcnn_digits", "cpu", 1)
+    predictor, model_id = BundlePredictor(bundle), bundle.manifest.model_id
+    y, x = np.mgrid[:28, :28]
+    symbols = np.stack([(x + y) % 9 < 4, abs(x - y) < 4]).astype(np.uint8)
+    data = pack(predictor, symbols, model_id, lanes=2)
+    np.testing.assert_array_equal(unpack(predictor, data, model_id), symbols)
+    Image.fromarray(255 * symbols[1]).save(tmp_path / "digit.png")
+    names = [str(tmp_path / name) for name in ("digit.png", "digit.dpix", "back.npy", "whole.png")]
+    folder = str(bundle.path)
+    assert main(["pack", folder, names[0], "--out", names[1]]) == 0
+    assert main(["unpack", folder, names[1], "--out", names[2]]) == 0
+    np.testing.assert_array_equal(np.load(names[2]), symbols[1:])
+    assert (
+        main(["complete", folder, names[0], "--keep", "upper", "--n", "1", "--out", names[3]]) == 0
+    )
+    whole = np.asarray(Image.open(names[3]).convert("L"))
+    assert whole.max() == 255
