@@ -10,7 +10,7 @@ from dimaging_tf.errors import UserError
 
 HEAD = (
     "device", "browser", "model", "graph", "threads", "provider", "p50 ms", "p90 ms", "first ms", "load ms",
-    "x reference", "last / first",
+    "x reference", "budget", "last / first",
 )  # fmt: skip
 """The head of the table."""
 
@@ -41,7 +41,7 @@ def rows(files: list[Path]) -> list[tuple[str, ...]]:
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
     env = report["environment"]
-    gates = {gate["graph"]: gate["ratio"]["ratio"] for gate in report["gates"]}
+    gates = {gate["graph"]: gate for gate in report["gates"]}
     device = env.get("cpu") or env["system"]
     same = device, env.get("browser") or "—", f"{report['model']} {report['precision']}"
     found = []
@@ -50,7 +50,9 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
         kept = parts[0] / parts[1] if all(parts) else None
         ms, fresh = graph["latency_ms"], graph["fresh"]
         figures = [ms["p50"], ms["p90"], fresh.get("first_ms"), fresh.get("session_ms")]
-        figures += [gates.get(graph["graph"]), kept]
-        said = ("—" if x is None else f"{x:.3g}" for x in figures)
+        gate = gates.get(graph["graph"], {})
+        figures += [gate.get("ratio", {}).get("ratio"), kept]
+        said = ["—" if x is None else f"{x:.3g}" for x in figures]
+        said.insert(-1, gate["verdict"] if gate.get("max_ratio") is not None else "—")
         found.append((*same, graph["graph"], str(env["threads"]), env["provider_used"], *said))
     return found

@@ -216,6 +216,7 @@ def test_measurements_are_those_of_the_command_and_arrive(browser: Any, tmp_path
         page = visit(context.new_page(), f"{address(server)}#/measure?token=secret")
         page.select_option("#measured", "vae-fp32")
         page.select_option("#seconds", "1")
+        page.fill("#budget", "1000")
         page.click("button:text-is('Measure')")
         page.click("text=Send to the computer", timeout=120_000)
         page.wait_for_selector("text=kept as")
@@ -226,6 +227,7 @@ def test_measurements_are_those_of_the_command_and_arrive(browser: Any, tmp_path
     assert [graph["graph"] for graph in report["graphs"]] == ["encoder", "decoder"]
     assert report["environment"]["isolated"] is True
     for gate in report["gates"]:
+        assert (gate["max_ratio"], gate["verdict"]) == (1000, "ok")
         assert gate["ratio"]["low"] <= gate["ratio"]["ratio"] <= gate["ratio"]["high"]
 
 

@@ -90,6 +90,9 @@ def check_report(found: Any) -> None:
         raise ValueError("expected an object with schema 1")
     _fields("report", found, _REPORT)
     _fields("environment", found["environment"], _ENVIRONMENT)
+    for key in ("cpu", "browser"):
+        if not isinstance(found["environment"].get(key), str | None):
+            raise ValueError(f"environment.{key}: expected str or null")  # noqa: TRY004
     for graph in found["graphs"]:
         if not isinstance(graph, dict):
             raise ValueError("graphs: expected objects")  # noqa: TRY004
@@ -98,11 +101,27 @@ def check_report(found: Any) -> None:
         if not times or any(type(ns) is not int or not 0 < ns < 1 << 50 for ns in times):
             raise ValueError("samples_ns: expected positive whole numbers")
         for key in ("p50", "p90"):
-            value = graph["latency_ms"].get(key)
-            if not isinstance(value, int | float) or not 0 < value < 1e9:
-                raise ValueError(f"latency_ms.{key}: expected a time in ms")
+            _number(f"latency_ms.{key}", graph["latency_ms"].get(key))
+        places = graph["fresh"], ("first_ms", "session_ms")
+        for part, keys in (places, (graph, ("first_part_per_s", "last_part_per_s"))):
+            for key in keys:
+                if part.get(key) is not None:
+                    _number(key, part[key])
     if not found["graphs"]:
         raise ValueError("graphs: expected one or more")
+    for gate in found["gates"]:
+        if not isinstance(gate, dict):
+            raise ValueError("gates: expected objects")  # noqa: TRY004
+        _fields("gate", gate, {"graph": str, "ratio": dict})
+        _number("ratio.ratio", gate["ratio"].get("ratio"))
+        if gate.get("max_ratio") is not None:
+            _number("max_ratio", gate["max_ratio"])
+            _fields("gate", gate, {"verdict": str})
+
+
+def _number(place: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        raise ValueError(f"{place}: expected a number of 0 to 1e12")
 
 
 def _fields(place: str, found: dict[str, Any], expected: dict[str, type]) -> None:

@@ -6,18 +6,18 @@
  * short graphs are run several times a sample. Milliseconds of a phone depend on its heat; the ratio to a fixed
  * convolution, timed in turns, does less.
  */
-import { roundsOf, summary } from "./paired_ratio.mjs";
+import { PATIENCE_S, roundsOf, summary, verdict } from "./paired_ratio.mjs";
 
 /** @typedef {import("./bundle/open.mjs").Bundle} Bundle */
 
 /**
- * Measure all graphs of a bundle on its own examples.
+ * Measure all graphs of a bundle on its own examples. `most`: the budget of each, in times of the reference.
  * @param {Bundle} bundle
  * @param {any} reference session of the reference convolution
  * @param {any} ort
- * @param {{seconds: number, environment: any, progress: (done: number, total: number, more?: any) => Promise<void>}} options
+ * @param {{seconds: number, most?: number | null, environment: any, progress: (done: number, total: number, more?: any) => Promise<void>}} options
  */
-export async function bench(bundle, reference, ort, { seconds, environment, progress }) {
+export async function bench(bundle, reference, ort, { seconds, most = null, environment, progress }) {
   const { manifest } = bundle;
   const names = Object.keys(manifest.graphs);
   const tick = clockTick();
@@ -53,8 +53,10 @@ export async function bench(bundle, reference, ort, { seconds, environment, prog
       last_part_per_s: 1e9 / mean(times.slice(-Math.ceil(times.length / 4))),
     });
     await progress(2 * number + 1, 2 * names.length, `${name}: ratio to the reference convolution`);
-    const ratio = summary(await roundsOf(run, convolve, tick, Math.max(1, seconds)));
-    gates.push({ graph: name, ratio, max_ratio: null, verdict: ratio.spread <= 0.5 ? "no budget" : "noisy" });
+    const least = most === null ? 1 : PATIENCE_S;
+    const decided = (/** @type {import("./paired_ratio.mjs").Summary} */ one) => most !== null && verdict(one, most) !== "too noisy to say";
+    const ratio = summary(await roundsOf(run, convolve, tick, Math.max(least, seconds), decided));
+    gates.push({ graph: name, ratio, max_ratio: most, verdict: verdict(ratio, most) });
   }
   const { model, model_id, precision } = manifest;
   return {

@@ -146,12 +146,12 @@ const VERBS = {
     return null;
   },
 
-  async bench({ name, seconds, environment }, step) {
+  async bench({ name, seconds, most, environment }, step) {
     const reference = await ort.InferenceSession.create(await fetched("reference.onnx"), {
       executionProviders: ["wasm"],
     });
     const opened = await bundle(name);
-    const report = await bench(opened, reference, ort, { seconds, environment, progress: step });
+    const report = await bench(opened, reference, ort, { seconds, most, environment, progress: step });
     await reference.release();
     await opened.release();
     return report;

@@ -132,6 +132,10 @@ def graph(**values: Any) -> bytes:
     return changed(graphs=[{**REPORT["graphs"][0], **values}])
 
 
+def environment(**values: Any) -> bytes:
+    return changed(environment={**REPORT["environment"], **values})
+
+
 JSON = {"Content_Type": "application/json"}
 
 
@@ -157,6 +161,26 @@ JSON = {"Content_Type": "application/json"}
         ("/collect/secret", graph(samples_ns=[]), JSON, 422, "samples_ns"),
         ("/collect/secret", graph(samples_ns=[0]), JSON, 422, "samples_ns"),
         ("/collect/secret", graph(latency_ms={"p50": "x"}), JSON, 422, "latency_ms.p50"),
+        ("/collect/secret", environment(cpu=["x"]), JSON, 422, "environment.cpu"),
+        ("/collect/secret", environment(browser={}), JSON, 422, "environment.browser"),
+        ("/collect/secret", graph(fresh={"first_ms": "x"}), JSON, 422, "first_ms"),
+        ("/collect/secret", graph(last_part_per_s=1e300), JSON, 422, "last_part_per_s"),
+        ("/collect/secret", changed(gates=[1]), JSON, 422, "gates: expected objects"),
+        ("/collect/secret", changed(gates=[{"graph": "a"}]), JSON, 422, "gate.ratio"),
+        (
+            "/collect/secret",
+            changed(gates=[{"graph": "a", "ratio": {"ratio": []}}]),
+            JSON,
+            422,
+            "ratio.ratio",
+        ),
+        (
+            "/collect/secret",
+            changed(gates=[{"graph": "a", "ratio": {"ratio": 1}, "max_ratio": 2}]),
+            JSON,
+            422,
+            "gate.verdict",
+        ),
         (
             "/collect/secret",
             graph(samples_ns=[float("nan")]),

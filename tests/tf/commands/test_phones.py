@@ -19,7 +19,7 @@ REPORT = {
         "fresh": {"first_ms": 9.0}, "latency_ms": {"p50": 1.25, "p90": 2.5, "p99": None},
         "first_part_per_s": 800.0, "last_part_per_s": 600.0,
     }],
-    "gates": [{"graph": "prior", "ratio": {"ratio": 0.333}}],
+    "gates": [{"graph": "prior", "ratio": {"ratio": 0.333}, "max_ratio": 0.5, "verdict": "ok"}],
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_a_row_for_each_graph_of_each_device(tmp_path: Path) -> None:
         "2.5",
         "9",
     ]
-    row = "".join(f"<td>{cell}</td>" for cell in [*cells, "—", "0.333", "0.75"])
+    row = "".join(f"<td>{cell}</td>" for cell in [*cells, "—", "0.333", "ok", "0.75"])
     assert page.count(row) == 2
     assert "phones: 2 measurements" in page
 

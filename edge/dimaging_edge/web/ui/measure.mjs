@@ -8,12 +8,13 @@ export function measureTab(page) {
   const token = new URLSearchParams(location.hash.split("?")[1] ?? "").get("token");
   const model = make("select", { id: "measured" }, ...page.listing.bundles.map((/** @type {any} */ one) => make("option", { value: one.name }, one.name)));
   const seconds = make("select", { id: "seconds" }, ...[3, 1, 30].map((value) => make("option", { value }, `${value} s a graph`)));
+  const budget = make("input", { type: "number", id: "budget", min: 0, step: "any", placeholder: "none" });
   const button = make("button", { type: "button", className: "main" }, "Measure");
   const result = make("section", { "aria-label": "Result" });
   button.onclick = async () => {
     button.disabled = true;
     const args = {
-      name: model.value, seconds: Number(seconds.value), environment: await environment(page.client.threads, page.listing),
+      name: model.value, seconds: Number(seconds.value), most: Number(budget.value) || null, environment: await environment(page.client.threads, page.listing),
     };
     const report = await working(result, "Measuring", (options) => page.client.call("bench", args, options));
     button.disabled = false;
@@ -26,6 +27,7 @@ export function measureTab(page) {
       "div", { className: "fields" },
       make("div", {}, make("label", { for: "measured" }, "Model"), model),
       make("div", {}, make("label", { for: "seconds" }, "For"), seconds),
+      make("div", {}, make("label", { for: "budget" }, "Budget, x reference"), budget),
     ),
     make("div", { className: "row" }, button),
     result,
@@ -55,12 +57,12 @@ function describe(report, token) {
     make("h2", {}, `${report.model} ${report.precision}`),
     table(
       [
-        ["graph", "p50 ms", "p90 ms", "first ms", "load ms", "x reference", "99 % interval", "last / first"],
+        ["graph", "p50 ms", "p90 ms", "first ms", "load ms", "x reference", "99 % interval", "verdict", "last / first"],
         ...report.graphs.map((/** @type {any} */ one, /** @type {number} */ i) => {
-          const { ratio, low, high } = report.gates[i].ratio;
+          const { ratio: { ratio, low, high }, verdict } = report.gates[i];
           return [
             one.graph, figureOf(one.latency_ms.p50), figureOf(one.latency_ms.p90), figureOf(one.fresh.first_ms, 1),
-            figureOf(one.fresh.session_ms, 1), figureOf(ratio, 3), `${figureOf(low, 3)} to ${figureOf(high, 3)}`,
+            figureOf(one.fresh.session_ms, 1), figureOf(ratio, 3), `${figureOf(low, 3)} to ${figureOf(high, 3)}`, verdict,
             figureOf(one.last_part_per_s / one.first_part_per_s),
           ];
         }),
