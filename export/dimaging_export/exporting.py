@@ -29,7 +29,7 @@ from dimaging_export.certificate.bundled import build_certificate
 from dimaging_export.certificate.integer_valued import prepare_classifier
 from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
-from dimaging_export.gradient.bundled import build_gradient
+from dimaging_export.gradient.bundled import build_gradient, check_classifier
 from dimaging_export.graph import weights
 from dimaging_export.graph.passes import annotate
 from dimaging_export.precision.reduced import FLOAT_TAILS
@@ -134,6 +134,8 @@ def export(
         raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
     size = (size, size) if isinstance(size, int) else size
     family = family_of(subject)
+    if gradient or certificate:
+        check_classifier(subject)
     _refuse_two_files(family, subject, row, precision, gradient, certificate)
     wanted = size or ((row.size, row.size) if row.static and not family.windows else None)
     real = real_data(data, subject, wanted if subject.free_size else None)

@@ -16,7 +16,7 @@ from dimaging_export.bundle.subject import Subject
 from dimaging_export.certificate.build import CERTIFICATE, EPS, WORST, certificate_model
 from dimaging_export.certificate.proof import keras_bound, prove_certificate
 from dimaging_export.errors import ExportError
-from dimaging_export.gradient.bundled import classifier_of, images_and_labels
+from dimaging_export.gradient.bundled import images_and_labels
 from dimaging_export.gradient.prepare import IMAGE, LABEL
 from dimaging_export.graph import passes
 from dimaging_export.precision.image_bytes import to_bytes
@@ -36,7 +36,7 @@ def build_certificate(
             f"certificate=True: nobody knows how a device rounds {spec.precision}, so no bound would hold on "
             "every one. Export it with precision='fp32', or 'integer' for bounds without any rounding"
         )
-    name, classifier = classifier_of(subject, built, "certificate")
+    ((name, classifier),) = built.items()
     log.info("building graph %s", CERTIFICATE)
     (tensor,) = classifier.entry.inputs
     if tensor.range is None:

@@ -35,7 +35,7 @@ def build_gradient(
     subject: Subject, spec: BuildSpec, real: RealData | None, built: dict[str, Built]
 ) -> dict[str, Built]:
     """Build and prove the graph "gradient"; ExportError for no classifier, ParityError where it is wrong."""
-    name, classifier = classifier_of(subject, built, "gradient")
+    ((name, classifier),) = built.items()
     log.info("building graph %s", GRADIENT)
     model = gradient_model(classifier.model)
     run = onnx_graph(model)
@@ -80,14 +80,14 @@ def build_gradient(
     }  # fmt: skip
 
 
-def classifier_of(subject: Subject, built: dict[str, Built], asked: str) -> tuple[str, Built]:
-    """Return name and graph of the classifier that gets the graph `asked` too; ExportError for none."""
-    if len(built) != 1:
+def check_classifier(subject: Subject) -> None:
+    """Raise ExportError, before anything is built, where no gradient or certificate can be made."""
+    outputs = [tensor for graph in subject.graphs.values() for tensor in graph.outputs]
+    if len(subject.graphs) != 1 or all(len(tensor.shape) != 2 for tensor in outputs):
         raise ExportError(
-            f"{asked}=True is for a classifier, which has one graph; {subject.name} has {', '.join(built)}"
+            "attacks and certificates are for a classifier, whose one graph gives logits [N, classes]; "
+            f"{subject.name} has {', '.join(subject.graphs)}"
         )
-    ((name, classifier),) = built.items()
-    return name, classifier
 
 
 def images_and_labels(classifier: Built, real: RealData | None) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,8 @@ from dimaging_tf.defenses.interval_training import Config, IntervalTraining
 from dimaging_tf.models.autoencoder import Autoencoder
 from dimaging_tf.models.autoencoder import Config as AutoencoderConfig
 from dimaging_tf.models.classifier import Classifier
+from dimaging_tf.models.denoiser import Config as DenoiserConfig
+from dimaging_tf.models.denoiser import Denoiser
 
 SMALL = {"shape": (8, 8, 1), "channels": (8,), "kernel": 3, "units": 16}
 
@@ -131,10 +133,13 @@ def test_precisions_without(model, digits, tmp_path, precision):
 
 
 def test_refusals(model, digits, tmp_path):
-    with pytest.raises(ExportError, match="certificate=True is for a classifier, which has one"):
+    words = r"for a classifier, whose one graph gives logits \[N, classes\]; "
+    with pytest.raises(ExportError, match=words + "autoencoder has encoder, decoder"):
         export(
             Autoencoder(AutoencoderConfig((8, 8, 1))), tmp_path / "a", data=digits, certificate=True
         )
+    with pytest.raises(ExportError, match=words + "denoiser has denoiser"):
+        export(Denoiser(DenoiserConfig((8, 8, 1))), tmp_path / "d", data=digits, gradient=True)
     with pytest.raises(ExportError, match="takes pixels as they are, and their products are no"):
         export(
             Classifier(Config(**SMALL, thresholds=())), tmp_path / "c", precision="integer", data=digits
