@@ -14,6 +14,9 @@ class ParityError(ExportError):
 class PrecisionError(ParityError):
     """The precision fp16, int8 or integer loses more than it may; the float32 graph does match."""
 
+    by_tail = True
+    """Whether one more of the last layers in float32 may mend it; graphs of dense layers have none such."""
+
 
 class Unsupported(ExportError):
     """A layer has no emitter; tf2onnx may still know it."""

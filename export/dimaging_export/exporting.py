@@ -224,6 +224,8 @@ def _build_within_quality(
         try:
             return _build_and_judge(family, subject, shorter, real)
         except PrecisionError as error:
+            if not error.by_tail:
+                raise
             log.info("%s; trying with one more layer in float32", error)
     return _build_and_judge(family, subject, last, real)
 
@@ -232,7 +234,11 @@ def _build_and_judge(
     family: Family, subject: Subject, spec: BuildSpec, real: RealData | None
 ) -> tuple[dict[str, Built], dict[str, Any] | None]:
     built = family.build(subject, spec, real)
-    return built, _quality(subject, spec, built, real)
+    try:
+        return built, _quality(subject, spec, built, real)
+    except PrecisionError as error:
+        error.by_tail = any(b.float_tail for b in built.values())
+        raise
 
 
 def _quality(

@@ -5,6 +5,8 @@ co = r - b,  t = b + floor(co / 2),  cg = g - t,  y = t + floor(cg / 2)
 
 import numpy as np
 
+from dimaging_edge.common.errors import CodecError
+
 
 def to_planes(image: np.ndarray, *, mixed: bool) -> list[np.ndarray]:
     """Return the planes [h, w] of an image [h, w, C] in the order in which they are coded.
@@ -24,9 +26,12 @@ def to_planes(image: np.ndarray, *, mixed: bool) -> list[np.ndarray]:
 
 
 def from_planes(planes: list[np.ndarray], dtype: np.dtype, *, mixed: bool) -> np.ndarray:
-    """Return the image [h, w, C] of planes, see `to_planes`."""
+    """Return the image [h, w, C] of planes, see `to_planes`.
+
+    CodecError for samples outside the range of `dtype`, which no encoder makes.
+    """
     if len(planes) == 1:
-        return planes[0][..., None].astype(dtype)
+        return _within(planes[0][..., None], dtype)
     if not mixed:
         green, red, blue = planes
     else:
@@ -35,4 +40,13 @@ def from_planes(planes: list[np.ndarray], dtype: np.dtype, *, mixed: bool) -> np
         green = cg + t
         blue = t - (co >> 1)
         red = blue + co
-    return np.stack([red, green, blue], axis=-1).astype(dtype)
+    return _within(np.stack([red, green, blue], axis=-1), dtype)
+
+
+def _within(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    low, high, most = int(image.min()), int(image.max()), np.iinfo(dtype).max
+    if low < 0 or high > most:
+        raise CodecError(
+            f"the exact pixels are damaged: samples from {low} to {high}, expected 0 to {most}"
+        )
+    return image.astype(dtype)

@@ -28,7 +28,7 @@ def previews(
     the last. CodecError where the header is none of ours, and at the end, as `decompress`, for a file that
     is damaged or was cut off. Nothing is read beyond the size in the header.
     """
-    data, shown = bytearray(), 0
+    data, shown, at = bytearray(), 0, SIZE
     ends: list[int] = []
     size: int | None = None
     for part in arriving:
@@ -37,7 +37,8 @@ def previews(
             size = read_header(bytes(data[:SIZE]), most_pixels)[1]
         if size is not None and len(data) > size:
             break
-        ends = ends or rung_ends(data, most_pixels)
+        if not ends:
+            ends, at = rung_ends(data, most_pixels, at)
         there = sum(end <= len(data) for end in ends)
         if shown < there < len(RUNGS):
             shown = there

@@ -58,15 +58,17 @@ def read_container(
     return found
 
 
-def rung_ends(data: bytes | bytearray, most_pixels: int = MOST_PIXELS) -> list[int]:
-    """Return where each rung of a file ends, in bytes; [] while the start of a file is not all there.
+def rung_ends(
+    data: bytes | bytearray, most_pixels: int = MOST_PIXELS, at: int = SIZE
+) -> tuple[list[int], int]:
+    """Return where each rung of a file ends, in bytes, [] while its start is not all there; and the next `at`.
 
-    CodecError as soon as the header shows that it is no file of ours.
+    at: where the first chunk begins that no earlier call looked at, so that a file of a million tiny chunks is
+    read once. CodecError as soon as the header shows that it is no file of ours.
     """
     if len(data) < SIZE:
-        return []
+        return [], at
     header, _ = read_header(bytes(data[:SIZE]), most_pixels)
-    at = SIZE
     while len(data) >= at + CHUNK.size:
         kind, length, _ = CHUNK.unpack_from(data, at)
         end = at + CHUNK.size + length
@@ -74,11 +76,11 @@ def rung_ends(data: bytes | bytearray, most_pixels: int = MOST_PIXELS) -> list[i
             at = end
             continue
         if len(data) < end or length != header.columns * header.rows * ENTRY.size:
-            return []
+            return [], at
         entries = ENTRY.iter_unpack(bytes(data[at + CHUNK.size : end]))
         sizes = zip(*(pairs[0::2] for _, _, *pairs in entries), strict=True)  # of each rung
-        return list(accumulate(map(sum, sizes), initial=end))[1:]
-    return []
+        return list(accumulate(map(sum, sizes), initial=end))[1:], at
+    return [], at
 
 
 class _Fault:

@@ -16,7 +16,7 @@ from dimaging_export.bundle import targets
 from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, MIXED, OPSET, convert
-from dimaging_export.errors import ExportError
+from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.graph import passes
 from dimaging_export.graph.interface import input_shapes, refuse_kept_states
 from dimaging_export.graph.weights import join
@@ -153,10 +153,14 @@ def build_graph(
         calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
         floats = change_precision(base, spec.precision, calibrating, spec.float_tail)
         runs = onnx_graph(floats)
-        report = parity.prove(
-            name, runs, feeds, answers, spec.precision,
-            typical=inputs.typical, by_signal=not spec.by_score,
-        )  # fmt: skip
+        try:
+            report = parity.prove(
+                name, runs, feeds, answers, spec.precision,
+                typical=inputs.typical, by_signal=not spec.by_score,
+            )  # fmt: skip
+        except PrecisionError as error:
+            error.by_tail = is_calibrated(base)
+            raise
 
     floats.graph.name = name
     byte_names = _images(floats, subject.ranges) if spec.uint8 else frozenset()

@@ -8,7 +8,7 @@ from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands import photo_progressive
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import CodecError
-from dimaging_edge.photo import bundle_model
+from dimaging_edge.photo import bundle_model, container, reading
 from dimaging_edge.photo.picture import read_picture
 from dimaging_edge.photo.progressive import previews
 from helpers.codec_dct import Dct, picture, psnr
@@ -77,6 +77,30 @@ def test_a_longer_stream_is_not_read_to_its_end(photo: Path, tmp_path: Path) -> 
     with pytest.raises(CodecError, match="the file is too long"):
         list(previews(Dct(), more))
     assert next(more) == b"and more"
+
+
+def test_chunks_are_looked_at_once(photo: Path, tmp_path: Path, monkeypatch) -> None:
+    """A forged file of thousands of empty chunks is read in time in proportion to its length."""
+    file = tmp_path / "p.dimg"
+    assert run("compress", photo, "-o", file) == 0
+    start = file.read_bytes()[: container.SIZE]
+    empty = container.CHUNK.pack(b"aaaa", 0, 0)
+    seen: list[int] = []
+
+    class Counted:
+        size = container.CHUNK.size
+
+        def unpack_from(self, data, at):
+            seen.append(at)
+            return container.CHUNK.unpack_from(data, at)
+
+    monkeypatch.setattr(reading, "CHUNK", Counted())
+    data, at = bytearray(start), container.SIZE
+    for _ in range(500):
+        data += empty
+        ends, at = reading.rung_ends(data, at=at)
+        assert ends == []
+    assert len(seen) == 500
 
 
 def test_what_is_left_of_a_cut_stream_is_shown_if_asked(

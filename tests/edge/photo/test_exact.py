@@ -77,6 +77,19 @@ def test_colours_come_back() -> None:
         )
 
 
+@pytest.mark.parametrize("planes", [[-1], [256], [255, 90, 255], [0, 0, 511], [0, -255, 0]])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_forged_planes_are_refused_not_wrapped(planes: list[int], mixed: bool) -> None:
+    given = [np.full((2, 2), value, np.int32) for value in planes]
+    if not mixed and 0 <= min(planes) and max(planes) <= 255:
+        assert from_planes(given, np.dtype(np.uint8), mixed=False).shape == (2, 2, 3)
+        return
+    with pytest.raises(
+        CodecError, match=r"the exact pixels are damaged: samples from .*, expected 0 to 255"
+    ):
+        from_planes(given, np.dtype(np.uint8), mixed=mixed)
+
+
 def test_tables_are_those_of_the_format() -> None:
     """A second implementation must find the same counts."""
     counts = exact_tables().frequency[1:].astype("<u2")

@@ -201,6 +201,20 @@ def test_int8_keeps_more_in_float_where_quality_asks(models, digits, tmp_path, m
     assert "float32 in graphs with convolutions: the last 3" in (out / "CARD.md").read_text()
 
 
+def test_int8_of_dense_layers_is_judged_once(models, digits, tmp_path, monkeypatch):
+    """A network without convolutions has no last ones to leave in float32: nothing would change."""
+    asked = []
+
+    def strict(quality, precision, keras, onnx):
+        asked.append(onnx)
+        raise PrecisionError("not good enough")
+
+    monkeypatch.setattr(dimaging_export.prove.parity, "judge_quality", strict)
+    with pytest.raises(PrecisionError, match="not good enough"):
+        export(models["autoencoder"], tmp_path / "b", data=digits, precision="int8")
+    assert len(asked) == 1
+
+
 def test_a_second_export_asks(models, digits, tmp_path):
     out = export(models["autoencoder"], tmp_path / "b", data=digits)
     with pytest.raises(ExportError, match="holds a bundle already.*--force"):

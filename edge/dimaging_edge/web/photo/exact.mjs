@@ -236,7 +236,9 @@ function interleaved(planes, count, most, mixed) {
   const channels = planes.length;
   const found = most > 255 ? new Uint16Array(count * channels) : new Uint8Array(count * channels);
   if (channels === 1) {
-    found.set(planes[0].subarray(0, count));
+    const grey = planes[0].subarray(0, count);
+    if (grey.some((one) => one < 0 || one > most)) throw new CodecError(`${DAMAGED}: samples outside 0 to ${most}`);
+    found.set(grey);
     return found;
   }
   for (let i = 0; i < count; i++) {
@@ -247,6 +249,9 @@ function interleaved(planes, count, most, mixed) {
       green = cg + t;
       blue = t - (co >> 1);
       red = blue + co;
+    }
+    if (Math.min(red, green, blue) < 0 || Math.max(red, green, blue) > most) {
+      throw new CodecError(`${DAMAGED}: samples outside 0 to ${most}`);
     }
     found.set([red, green, blue], 3 * i);
   }
