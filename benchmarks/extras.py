@@ -7,7 +7,6 @@ A megabyte is 10^6 bytes of installed files, without what Python compiles from t
 counted. What is used beside other extras is measured as what it adds to them.
 """
 
-import argparse
 import json
 import os
 import shutil

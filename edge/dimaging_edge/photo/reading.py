@@ -61,10 +61,10 @@ def read_container(
 def rung_ends(
     data: bytes | bytearray, most_pixels: int = MOST_PIXELS, at: int = SIZE
 ) -> tuple[list[int], int]:
-    """Return where each rung of a file ends, in bytes, [] while its start is not all there; and the next `at`.
+    """Return where each rung of a file ends, in bytes, [] while its start is not there; and the next `at`.
 
-    at: where the first chunk begins that no earlier call looked at, so that a file of a million tiny chunks is
-    read once. CodecError as soon as the header shows that it is no file of ours.
+    at: where the first chunk begins that no earlier call looked at, so that a file of a million tiny chunks
+    is read once. CodecError as soon as the header shows that it is no file of ours.
     """
     if len(data) < SIZE:
         return [], at
