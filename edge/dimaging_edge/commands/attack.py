@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.commands import many
 from dimaging_edge.commands.class_names import class_name, class_number
 from dimaging_edge.common.errors import InputError, near
 
@@ -26,7 +27,8 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
     one.add_argument(
         "image", metavar="IMAGE",
         help="picture, whose middle is scaled to the size that the model takes, or .npy of that size; or "
-        "noise or grey, of which --target is made without any limit",
+        "noise or grey, of which --target is made without any limit; or a folder of images, or @LIST, a file "
+        "of their paths, into the folder --out",
     )  # fmt: skip
     one.add_argument(
         "--label", metavar="CLASS", help="what it shows (default: what the model says)"
@@ -47,6 +49,7 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
         "--steps", type=int, metavar="N", help="steps of the method (default: its own)"
     )
     _threat(one)
+    many.add_options(one)
     one.add_argument(
         "--out", default="attacked.png", metavar="FILE",
         help="picture to write, and beside it NAME-compare.png: before, after, difference (default: "
@@ -113,6 +116,10 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.commands.attack_pictures import write_attack
 
     oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
+    if Path(options.image).is_dir() or options.image[:1] == "@":
+        return _attack_all(options, bundle)
+    if options.resume or options.shard != (1, 1):
+        raise InputError("--resume and --shard are of a folder of images")
     if options.image in STARTS:
         return _synthesise(options, bundle, oracle, bounds)
     if options.method not in attacks.ATTACKS:
@@ -148,6 +155,25 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     )
     write_attack((image[0] - bounds[0]) / span, moved[0], words, Path(options.out))
     return 0
+
+
+def _attack_all(options: argparse.Namespace, bundle: "Bundle") -> int:
+    """Attack each image of a folder or a list, into the folder --out."""
+    from dimaging_edge.photo.picture import SUFFIXES
+
+    sources = many.files_of([options.image], (*SUFFIXES, ".npy"), options.shard)
+    many.check_stems(sources)
+    if Path(options.out).suffix:
+        raise InputError(f"--out is a folder for several images; received {options.out}")
+
+    def work(source: Path, out: Path) -> list[Path]:
+        made = out / f"{source.stem}.png"
+        once = {"image": str(source), "out": str(made), "resume": False, "shard": (1, 1)}
+        attack(argparse.Namespace(**{**vars(options), **once}), bundle)
+        return [made, made.with_name(f"{made.stem}-compare.png")]
+
+    Path(options.out).mkdir(parents=True, exist_ok=True)
+    return many.each(options, sources, many.digest(options, bundle.path), work)
 
 
 def _synthesise(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.commands import many
 from dimaging_edge.commands.photo_options import (
     BACKGROUND,
     check_compress,
@@ -42,7 +43,7 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
         "inputs",
         nargs="+",
         metavar="FILE",
-        help="files, or folders of files; - for standard input",
+        help="files, folders of files, or @LIST, a file of paths; - for standard input",
     )
     one.add_argument(
         "-o", "--out", metavar="OUT",
@@ -59,6 +60,7 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
         help="files at a time (default: one for each core); for a single file, tiles at a time (default: 1)",
     )  # fmt: skip
     one.add_argument("--force", action="store_true", help="replace files that are there already")
+    many.add_options(one)
     device(one)
     return one
 
@@ -174,9 +176,38 @@ def _each(options: argparse.Namespace, work: Any, suffixes: tuple[str, ...], suf
     if "-" in (*options.inputs, options.out):
         return _stream(options, work, suffix)
     jobs = _jobs(options, suffixes, suffix)
+    if not options.resume:
+        return _do(options, work, jobs, lambda source, out: None)
+    if options.out is None or not Path(options.out).is_dir():
+        raise InputError(
+            "--resume is of a folder of results: -o OUT, and several files or a folder"
+        )
+    with many.journal(Path(options.out), _settings(options), options.shard) as marks:
+        many.say_done(marks, [source for source, _ in jobs])
+        left = [job for job in jobs if not marks.done(job[0])]
+        options.force = True  # what has no mark is half of an earlier run's
+        return _do(options, work, left, lambda source, out: marks.mark(source, [out]))
+
+
+def _settings(options: argparse.Namespace) -> str:
+    """Return what stands for the settings, and for all models that may be chosen."""
+    from dimaging_edge.photo.bundle_model import SHIPPED
+
+    if options.model:
+        return many.digest(options, options.model)
+    return "-".join(many.digest(options, path) for path in sorted(SHIPPED.iterdir()))
+
+
+def _do(
+    options: argparse.Namespace, work: Any, jobs: list[tuple[Path, Path]],
+    finished: Callable[[Path, Path], None],
+) -> int:  # fmt: skip
+    """Do the work on (source, out) of every job, and call `finished` after each that went well."""
     options.tiles = (options.workers or 1) if len(jobs) == 1 else 1
     worst = 0
     for done, (words, code) in enumerate(_results(options, work, jobs), 1):
+        if not code:
+            finished(*jobs[done - 1])
         _bar(done - 1, len(jobs), clear=True)
         print(
             words, file=sys.stderr if code and words.startswith("error") else sys.stdout, flush=True
@@ -262,22 +293,15 @@ def _jobs(
     options: argparse.Namespace, suffixes: tuple[str, ...], suffix: str
 ) -> list[tuple[Path, Path]]:
     """Return (source, out) for every file; InputError if there are none, or two would become one."""
-    sources: list[Path] = []
-    for path in map(Path, options.inputs):
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        sources += [p for p in inside if not path.is_dir() or p.suffix.lower() in suffixes]
-    if not sources:
-        raise InputError(
-            f"no files with {', '.join(suffixes)} in {', '.join(map(str, options.inputs))}"
-        )
-    many = len(sources) > 1 or any(Path(path).is_dir() for path in options.inputs)
+    sources = many.files_of(options.inputs, suffixes, options.shard)
+    several = len(sources) > 1 or any(Path(x).is_dir() or x[0] == "@" for x in options.inputs)
     out = Path(options.out) if options.out else None
-    if many and out is not None:
+    if several and out is not None:
         out.mkdir(parents=True, exist_ok=True)
     found: dict[Path, Path] = {}
     for source in sources:
         place = (out or source.parent) / f"{source.stem}{suffix}"
-        if out is not None and not many and not out.is_dir():
+        if out is not None and not several and not out.is_dir():
             place = out
         if place in found:
             raise InputError(f"{found[place]} and {source} would both become {place}; rename one")

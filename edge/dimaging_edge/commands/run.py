@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimaging_edge.commands import many
 from dimaging_edge.commands.numbers import not_negative, positive
 from dimaging_edge.common.errors import InputError
 
@@ -22,7 +23,8 @@ def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser],
     one.add_argument(
         "--input", action="append", default=[], metavar="NAME=FILE",
         help="values of one input: a .npy, a .npz, a picture, or the word normal for unit Gaussian noise; "
-        "given once for each input",
+        "given once for each input; or a folder of such files, or @LIST, a file of their paths: each is run "
+        "by itself, into DIR/NAME",
     )  # fmt: skip
     one.add_argument(
         "--out", default="out", metavar="DIR", help="folder to write to (default: out)"
@@ -42,24 +44,54 @@ def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser],
         "--over", action="store_true",
         help="also write OUTPUT-over.png: the likeliest class of each pixel in colour over the image",
     )  # fmt: skip
+    many.add_options(one)
     add_device_options(one)
 
 
 def run(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Run one graph on files; write its outputs."""
-    from dimaging_edge.commands.array_files import read_inputs, save_picture, write_outputs
-
     if options.n < 1 or options.seed < 0:
         raise InputError(
             f"--n is 1 or more, --seed 0 or more; received {options.n}, {options.seed}"
         )
-    graph = bundle.graph(options.graph)
+    bundle.graph(options.graph)  # says so where there is none of that name
     specs = {}
     for item in options.input:
         name, separator, spec = item.partition("=")
         if not (name and separator and spec):
             raise InputError(f"--input: expected NAME=FILE or NAME=normal, received {item!r}")
         specs[name] = spec
+    several = [name for name, spec in specs.items() if Path(spec).is_dir() or spec[:1] == "@"]
+    if not several:
+        if options.resume or options.shard != (1, 1):
+            raise InputError("--resume and --shard are of a folder: --input NAME=FOLDER")
+        for path in _run_once(options, bundle, specs, Path(options.out)):
+            print(path)
+        return 0
+    if len(several) > 1:
+        raise InputError(f"one input may be a folder; received {', '.join(several)}")
+    from dimaging_edge.photo.picture import SUFFIXES
+
+    (name,) = several
+    sources = many.files_of([specs[name]], (*SUFFIXES, ".npy", ".npz"), options.shard)
+    many.check_stems(sources)
+
+    def work(source: Path, out: Path) -> list[Path]:
+        made = _run_once(options, bundle, {**specs, name: str(source)}, out / source.stem)
+        print(f"{out / source.stem}", flush=True)
+        return made
+
+    rest = str(sorted((k, v) for k, v in specs.items() if k != name))
+    return many.each(options, sources, many.digest(options, bundle.path) + rest, work)
+
+
+def _run_once(
+    options: argparse.Namespace, bundle: "Bundle", specs: dict[str, str], out: Path
+) -> list[Path]:
+    """Run the graph on one item, or batch, of each input; return the files that hold the outputs."""
+    from dimaging_edge.commands.array_files import read_inputs, save_picture, write_outputs
+
+    graph = bundle.graph(options.graph)
     inputs = read_inputs(graph, specs, n=options.n, seed=options.seed)
     if options.tile is None:
         if options.overlap is not None:
@@ -71,13 +103,12 @@ def run(options: argparse.Namespace, bundle: "Bundle") -> int:
 
         how = {"tile": options.tile, "overlap": options.overlap}
         outputs = run_tiled(bundle, graph.name, inputs, progress=progress_line("tiles"), **how)
-    for path in write_outputs(graph, outputs, Path(options.out)):
-        print(path)
+    written = list(write_outputs(graph, outputs, out))
     if options.over:
         for name, picture in _over(graph, inputs, outputs).items():
-            save_picture(picture, path := Path(options.out) / f"{name}-over.png")
-            print(path)
-    return 0
+            save_picture(picture, path := out / f"{name}-over.png")
+            written.append(path)
+    return written
 
 
 def _over(

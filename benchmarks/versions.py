@@ -1,0 +1,104 @@
+"""Do the tests pass with the oldest and with the newest packages that the metadata allows?
+
+    python benchmarks/versions.py oldest        a new environment, then pytest; needs uv (pip install uv)
+    python benchmarks/versions.py newest tests/edge tests/export
+
+"oldest" resolves what pyproject.toml names to its lower bounds, "newest" everything to the last release. The result
+is benchmarks/results/versions_oldest.json or versions_newest.json: versions, and how many tests passed.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from parts import figures
+
+ROOT = Path(__file__).parents[1]
+RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
+SHOWN = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "pillow",
+    "typer",
+    "scikit-learn",
+)
+TESTS = ["tests/edge", "tests/export"]
+QUICK = ["tests/edge/common"]
+
+
+def main() -> int:
+    """Make the environment, run the tests, write the result."""
+    p = figures.parser("versions", __doc__)
+    p.add_argument("which", nargs="?", choices=RESOLUTIONS, default="newest")
+    p.add_argument("tests", nargs="*", help=f"what pytest runs (default: {' '.join(TESTS)})")
+    args = p.parse_args()
+    name = f"versions_{args.which}"
+    out = figures.Figures(name, args.quick, args.json)
+    with tempfile.TemporaryDirectory(prefix="dimaging-versions-") as folder:
+        python = make_environment(Path(folder), RESOLUTIONS[args.which])
+        tests = QUICK if args.quick else args.tests or TESTS
+        passed, failed, last = run_tests(python, tests)
+        out.facts |= {"tests": tests, "resolved": versions_of(python), "last line": last}
+    out.add("tests that passed", passed)
+    out.add("tests that failed", failed, "<= 0")
+    return out.finish()
+
+
+def make_environment(folder: Path, resolution: str) -> Path:
+    """Return the python of a new environment with the extra `dev`; dimaging itself is the checkout."""
+    uv = shutil.which("uv") or sys.exit("this needs uv: pip install uv")
+    place = folder / "env"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, place], check=True)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    wanted = folder / "wanted.txt"
+    command = [
+        uv,
+        "pip",
+        "compile",
+        "-q",
+        "--no-header",
+        "--no-annotate",
+        "--resolution",
+        resolution,
+    ]
+    command += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
+    command += ["--extra", "dev", "-o", wanted, folder / "pyproject.toml"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    env = {**os.environ, "VIRTUAL_ENV": str(place)}
+    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "-r", wanted], env=env, check=True)
+    return place / "bin" / "python"
+
+
+def run_tests(python: Path, tests: list[str]) -> tuple[int, int, str]:
+    """Return how many tests passed, how many failed or could not run, and the last line of pytest."""
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "export", ROOT / "edge"))),
+    }
+    command = [python, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    print(done.stdout[-3000:], done.stderr[-1000:], file=sys.stderr)
+    last = next((x for x in reversed(done.stdout.splitlines()) if " in " in x), "no test ran")
+    count = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|errors?)", last)}
+    failed = sum(n for word, n in count.items() if word != "passed")
+    return count.get("passed", 0), failed or int(not count), re.sub(r" in .*", "", last)
+
+
+def versions_of(python: Path) -> dict[str, str]:
+    """Return the versions of the packages of SHOWN, and of Python."""
+    code = "import sys, json, importlib.metadata as m; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    found = subprocess.run([python, "-c", code, *SHOWN], check=True, capture_output=True, text=True)
+    return {"python": sys.version.split()[0], **json.loads(found.stdout)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

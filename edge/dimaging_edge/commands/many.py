@@ -1,0 +1,206 @@
+"""Folders and lists of millions of files: the share of one machine, and what is done already.
+
+A mark is a line in OUT/.dimaging-done-K-of-N.jsonl for each finished file: size and time of its source, a
+digest of the settings and of the model that made it, and the sizes of what was written. It is written after the
+results, which appear whole or not at all. So a file is done only if its source, its settings and its results
+are the same.
+"""
+
+import argparse
+import json
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.common.locks import sole_writer
+from dimaging_edge.common.output import tell
+from dimaging_edge.common.version import __version__
+
+PASSED_OVER = (
+    "inputs",
+    "out",
+    "workers",
+    "force",
+    "threads",
+    "verb",
+    "shard",
+    "resume",
+    "quiet",
+    "verbose",
+    "image",
+    "input",
+)
+"""Options that change where, or how fast, and not what is made of a file."""
+
+
+def add_options(one: argparse.ArgumentParser) -> None:
+    """Describe --shard and --resume."""
+    one.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="K/N",
+        help="work on the K-th of N shares of the files, by their names: one share a machine (default: 1/1)",
+    )  # fmt: skip
+    one.add_argument(
+        "--resume", action="store_true",
+        help="of a folder: leave out what an earlier run with the same settings has finished in OUT; give it "
+        "from the first run on",
+    )  # fmt: skip
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Read "3/16" as (3, 16)."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"expected K/N, such as 3/16, received {text}")
+    return int(part), int(parts)
+
+
+def files_of(inputs: Iterable[str], suffixes: Sequence[str], share: tuple[int, int]) -> list[Path]:
+    """Return the files of paths, of folders and of @LIST, a file of paths, that are in this share.
+
+    InputError where there are none in any share.
+    """
+    found: list[Path] = []
+    for word in inputs:
+        listed = [Path(word)]
+        if word.startswith("@") and not Path(word).exists():
+            listed = [Path(line) for line in _lines(Path(word[1:])) if line.strip()]
+        for path in listed:
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+            found += [p for p in inside if not path.is_dir() or p.suffix.lower() in suffixes]
+    if not found:
+        raise InputError(f"no files with {', '.join(suffixes)} in {', '.join(inputs)}")
+    part, parts = share
+    return [p for p in found if zlib.crc32(p.name.encode()) % parts == part - 1]
+
+
+def check_stems(sources: Sequence[Path]) -> None:
+    """Raise InputError where two files would be written to one place."""
+    found: dict[str, Path] = {}
+    for source in sources:
+        if source.stem in found:
+            raise InputError(
+                f"{found[source.stem]} and {source} would both become {source.stem}; rename one"
+            )
+        found[source.stem] = source
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the list {path} cannot be read: {error}") from None
+
+
+def digest(options: argparse.Namespace, model: str | Path | None) -> str:
+    """Return what stands for the settings and for the model, whose bundle.json names every byte of it."""
+    given = {k: str(v) for k, v in sorted(vars(options).items()) if k not in PASSED_OVER}
+    given["made by"] = __version__
+    with suppress(OSError):
+        given["model"] = (
+            str(zlib.crc32((Path(model) / "bundle.json").read_bytes())) if model else ""
+        )
+    return f"{zlib.crc32(json.dumps(given).encode()):08x}"
+
+
+class Journal:
+    """The marks of a folder."""
+
+    def __init__(self, out: Path, settings: str, file: TextIO):
+        self.out, self.settings, self._file = out, settings, file
+        rows = [row for path in sorted(out.glob(".dimaging-done-*.jsonl")) for row in _rows(path)]
+        self._marks = {row["source"]: row for row in rows if isinstance(row.get("source"), str)}
+
+    def done(self, source: Path) -> bool:
+        """Return whether the results of this source, as it is now, are there and of these settings."""
+        mark = self._marks.get(str(source), {})
+        facts = {"of": _stamp(source), "settings": self.settings}
+        if any(mark.get(key) != value for key, value in facts.items()):
+            return False
+        return all(_size(self.out / name) == size for name, size in mark.get("made", {}).items())
+
+    def mark(self, source: Path, made: Iterable[Path]) -> None:
+        """Write that `made` are the results of this source."""
+        sizes = {str(path.relative_to(self.out)): _size(path) for path in made}
+        row = {
+            "source": str(source),
+            "of": _stamp(source),
+            "settings": self.settings,
+            "made": sizes,
+        }
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+
+@contextmanager
+def journal(out: Path, settings: str, share: tuple[int, int]) -> Iterator[Journal]:
+    """Open the marks of a folder for this share; InputError for a folder of other files than such results."""
+    out.mkdir(parents=True, exist_ok=True)
+    name = f".dimaging-done-{share[0]}-of-{share[1]}"
+    if any(out.iterdir()) and not list(out.glob(".dimaging-done-*")):
+        raise InputError(
+            f"{out} holds files and no marks of an earlier --resume; choose an empty folder, or leave it out"
+        )
+    with (
+        sole_writer(out, out / f"{name}.lock"),
+        (out / f"{name}.jsonl").open("a", encoding="utf-8") as file,
+    ):
+        file.write("\n" if file.tell() else "")  # the last line of a killed run may be a half
+        yield Journal(out, settings, file)
+
+
+def each(
+    options: argparse.Namespace, sources: Sequence[Path], settings: str,
+    work: Callable[[Path, Path], list[Path]],
+) -> int:  # fmt: skip
+    """Do work(source, out) -> files on each source, into the folder options.out; return 1 if any failed."""
+    out = Path(options.out)
+
+    def go(marks: Journal | None) -> int:
+        failed = 0
+        for source in sources:
+            if marks and marks.done(source):
+                continue
+            try:
+                made = work(source, out)
+            except (DimagingError, OSError) as error:
+                print(f"error: {source}: {error}", file=sys.stderr)
+                failed = 1
+                continue
+            if marks:
+                marks.mark(source, made)
+        return failed
+
+    if not options.resume:
+        return go(None)
+    with journal(out, settings, options.shard) as marks:
+        say_done(marks, sources)
+        return go(marks)
+
+
+def say_done(marks: Journal, sources: Sequence[Path]) -> None:
+    """Tell how many files are left out because they are done."""
+    if done := sum(map(marks.done, sources)):
+        tell(f"note: {done} of {len(sources)} files are done already")
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Return the marks of a file; a half line, left by a kill, is none."""
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            row = json.loads(line)
+            rows += [row] if isinstance(row, dict) else []
+    return rows
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
