@@ -1,9 +1,9 @@
 """Folders and lists of millions of files: the share of one machine, and what is done already.
 
 A mark is a line in OUT/.dimaging-done-K-of-N.jsonl for each finished file: size and time of its source, a
-digest of the settings and of the model that made it, and the sizes of what was written. It is written after the
-results, which appear whole or not at all. So a file is done only if its source, its settings and its results
-are the same.
+digest of the settings and of the model that made it, and the sizes of what was written. It is written after
+the results, which appear whole or not at all. So a file is done only if its source, its settings and its
+results are the same.
 """
 
 import argparse
