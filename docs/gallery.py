@@ -145,50 +145,17 @@ def frames(runs: Path) -> np.ndarray:
 
 def signs(runs: Path) -> np.ndarray:
     """How often signs are misread, by distance (down) and angle: attacked in one view, and over views."""
-    import dimaging_edge as edge
-    from dimaging_edge import attacks
-    from dimaging_edge.common.camera import Camera
-    from dimaging_edge.robustness.view_map import view_map
     from matplotlib import colormaps
 
-    from dimaging_tf.data.signs import load_signs
+    from dimaging_tf.commands.sign_map import sign_maps
 
-    oracle = InUnits(attacks.of_bundle(edge.open_bundle(ROOT / SHIPPED / "classifier_signs")))
-    valid, lens = load_signs().valid, Camera(32)
-    x, y = valid.x[::75] / np.float32(255), np.asarray(valid.label)[::75]
-    threat = attacks.Threat("linf", 16 / 255)
-    found = {
-        "one view": attacks.pgd(oracle, x, y, threat, steps=30, confident=True).x,
-        "many views": attacks.robust(oracle, x, y, threat, [lens] * 6, steps=30).x,
-    }
-    maps = {name: view_map(oracle.score, image, y, lens, draws=5) for name, image in found.items()}
+    maps = sign_maps()
+    pair = [maps["attacked in one view"], maps["attacked over views"]]
     size = (HEIGHT - LINE) // 4, (WIDTH - GAP) // 8
-    colours = [np.uint8(255 * colormaps["magma"](one.rates)[..., :3]) for one in maps.values()]
+    colours = [np.uint8(255 * colormaps["magma"](one.rates)[..., :3]) for one in pair]
     cells = [colour.repeat(size[0], 0).repeat(size[1], 1) for colour in colours]
-    return columns(cells, [f"{name}: {one.mean:.0%} misread" for name, one in maps.items()])
-
-
-class InUnits:
-    """A classifier of bytes for images in [0, 1], which the camera takes."""
-
-    has_gradient = True
-
-    def __init__(self, levels: Any):
-        self.levels = levels
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Gradient, margin and logits."""
-        gradient, margin, logits = self.levels(255 * x, y)
-        return 255 * gradient, margin, logits
-
-    def along(self, x: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Gradient of sum(direction * logits), and logits."""
-        gradient, logits = self.levels.along(255 * x, direction)
-        return 255 * gradient, logits
-
-    def score(self, x: np.ndarray) -> np.ndarray:
-        """Logits."""
-        return self.levels.score(255 * x)
+    names = zip(("one view", "many views"), pair, strict=True)
+    return columns(cells, [f"{name}: {one.mean:.0%} misread" for name, one in names])
 
 
 Draw = Callable[[Path], np.ndarray]
@@ -201,7 +168,7 @@ MADE_OF: dict[Draw, Sequence[str]] = {
     iguana: ["dimaging_tf/data/imagenet.py", "dimaging_tf/models/efficientnet_lite.py"],
     text: [f"{WEIGHTS}/char_lm.keras"],
     frames: ["dimaging_tf/models/frame_selection.py"],
-    signs: [f"{SHIPPED}/classifier_signs/bundle.json"],
+    signs: [f"{SHIPPED}/classifier_signs/bundle.json", "dimaging_tf/commands/sign_map.py"],
 }
 """What draws a picture -> the files whose content it shows. A bundle.json holds the hashes of its files."""
 TRAINED = {"glasses": "vae_faces", "frames": "frame_selection"}

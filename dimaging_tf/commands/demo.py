@@ -7,6 +7,7 @@ text, shapes, movies -> char_lm,     +
   captioning, frame_selection -------+
 photograph  -> .dimg -> photograph    with the shipped weights of the codec
 photograph  -> iguana                 where the weights of EfficientNet-Lite0 are installed
+drawn signs -> misread signs          with the shipped classifier, photographed from 16 places
 
 Two models train at a time, each in a process of its own with half of the cores, because steps as small as
 these leave a second core idle half of the time. Latencies are measured at the end, when nothing else runs.
@@ -26,6 +27,7 @@ from dimaging_edge.common.stopping import begin_worker
 from dimaging_tf.commands import demo_pictures, demo_sequences
 from dimaging_tf.commands.demo_page import latency, write_demo_page
 from dimaging_tf.commands.demo_pictures import Figure, run_edge, show_codec, show_iguana
+from dimaging_tf.commands.sign_map import draw_sign_maps
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
 
@@ -136,6 +138,7 @@ def _make_all(made: dict[str, dict[str, Any]], out: Path, seed: int) -> dict[str
         if _iguana_is_possible():
             tasks["iguana"] = pool.submit(show_iguana, out, seed)
         shown = {"codec": [show_codec(out / "pictures")]}
+        shown["signs"] = [draw_sign_maps(out / "pictures" / "views.png", seed)]
         for task in as_completed(tasks.values()):
             task.result()
         pool.shutdown()

@@ -101,7 +101,7 @@ def _section(
         else:
             kind = {
                 "latent": "plot",
-                "views": "plot",
+                "views": "photo",
                 "compressed": "photo",
                 "iguana-compare": "photo",
             }

@@ -91,6 +91,13 @@ STORY: dict[str, Section] = {
         "Both photographs look alike. The difference, enlarged on the right, is what the network falls for.",
         "dimaging attack efficientnet_lite0 --image cat.png --target iguana --eps 4/255",
     ),
+    "signs": Section(
+        "From where a sign is misread",
+        "Drawn traffic signs were attacked, and then photographed from four distances and at four angles.",
+        "A cell is a place of the camera. An attack on one view hardly survives another view; one that was "
+        "made over many views does, nearly everywhere.",
+        "python examples/traffic_signs.py",
+    ),
 }
 """System -> its section, in the order of the page."""
 ALTS = {

@@ -69,3 +69,14 @@ def test_published_figures_stand_beside_figures_that_exist():
         "    assert any(row['figure'].startswith(figure) for row in rows), (topic, figure)"
     )
     run([sys.executable, "-c", code], ROOT / "benchmarks")
+
+
+def test_the_stopwatch_ran_what_the_readme_says():
+    code = (
+        "import json, table\nfrom parts import readers\n"
+        "steps = readers.steps(open('../README.md', encoding='utf-8').read())\n"
+        "said = [s.title for s in steps if not s.code.startswith('pip ') and 'c.pem' not in s.code]\n"
+        "walked = table.records()['first_hour']['facts']['walked']\n"
+        "assert [row['command'] for row in walked] == said, 'python benchmarks/first_hour.py'"
+    )
+    run([sys.executable, "-c", code], ROOT / "benchmarks")

@@ -55,4 +55,5 @@ def test_a_picture_that_is_made_again_is_the_same(tmp_path):
     pixels = GALLERY["PANELS"]["denoised"](tmp_path)
     with Image.open(PICTURES / "denoised.webp") as picture:
         kept = np.asarray(picture.convert("RGB"), float)
-    assert np.abs(kept - pixels).mean() < 4  # levels of 255: what WebP loses
+    restored = np.abs(kept - pixels)[:, 244:]
+    assert restored.mean() < 3  # levels of 255: what WebP loses

@@ -31,6 +31,7 @@ def test_the_site_builds_strictly(tmp_path, monkeypatch):
     reference = {path.parent.name: path.read_text() for path in tmp_path.glob("reference/*/*.html")}
     assert "Usage: dimaging export" in reference["commands"]
     assert "--certificate" in reference["commands"]
+    assert "usable image(s); expected at least 2, because" in reference["errors"]
     assert re.search(
         r"<li>\s*(<p>)?<code>converter</code>", reference["python"]
     )  # parameters are a list
@@ -81,6 +82,10 @@ def test_notebook_runs(name, notebooks, tmp_path):
         for script in SHOWN[name]:
             given = f"sys.argv = ['{script}.py']"
             cell.source = cell.source.replace(given, f"sys.argv = {[script, *options[script]]!r}")
-    NotebookClient(found, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute(
-        env={**ENV}
+    client = NotebookClient(
+        found,
+        timeout=600,  # seconds a cell
+        startup_timeout=300,  # of the kernel, on a busy machine
+        resources={"metadata": {"path": str(tmp_path)}},
     )
+    client.execute(env={**ENV})

@@ -66,6 +66,7 @@ def test_what_is_not_installed_is_left_out_and_an_error_of_another_process_is_to
     recipes = {"vae": {"minutes": 0.01, "data": "no"}, "vae_faces": {"minutes": 0.01}}
     monkeypatch.setattr(demo, "recipes", lambda quick: recipes)
     monkeypatch.setattr(demo, "show_codec", lambda pictures: ("", pictures))
+    monkeypatch.setattr(demo, "draw_sign_maps", lambda path, seed: ("", path))
     monkeypatch.setattr(avatars, "check_installed", absent)
     with pytest.raises(UserError, match="folder called 'no'"):
         demo.run_demo(tmp_path / "demo")

@@ -88,7 +88,7 @@ def test_the_command_of_a_section_is_one(name):
 
 
 def test_every_system_of_the_demo_has_a_section():
-    assert {*demo.recipes(False), "codec", "iguana"} <= set(STORY)
+    assert {*demo.recipes(False), "codec", "iguana", "signs"} <= set(STORY)
     assert set(demo.recipes(False)) == set(demo_page.MAIN)
 
 
