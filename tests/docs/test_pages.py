@@ -12,7 +12,7 @@ from dimaging_edge.benchmark import read_budget
 from dimaging_export import export
 from dimaging_export.certificate.build import certificate_model
 from dimaging_export.gradient.build import gradient_model
-from helpers.pages import ROOT, blocks, run
+from helpers.pages import ROOT, blocks, run_warm
 from helpers.small_classifiers import convolutional, write_bundle
 from PIL import Image
 
@@ -109,7 +109,7 @@ PROGRAMS = [name for name, text in PAGES.items() if blocks(text, "python", "py")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_python_of_a_page_runs(name, tmp_path):
     SCENES.get(name, lambda folder: None)(tmp_path)
-    run([sys.executable, "-c", "\n".join(blocks(PAGES[name], "python", "py"))], tmp_path)
+    run_warm([sys.executable, "-c", "\n".join(blocks(PAGES[name], "python", "py"))], tmp_path)
 
 
 def test_the_pages_that_show_python_are_found():

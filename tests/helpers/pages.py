@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers import forked
+
 ROOT = Path(__file__).parents[2]
 ENV = {
     **os.environ,
@@ -41,6 +43,14 @@ def run(words: list[str], folder: Path) -> str:
     return done.stdout
 
 
+def run_warm(words: list[str], folder: Path) -> str:
+    """The same of a program of ours that may find TensorFlow imported; it starts five seconds sooner."""
+    program = forked.start(words, folder, ENV)
+    said, errors = (text.decode() for text in program.communicate())
+    assert program.returncode == 0, said + errors
+    return said
+
+
 def cli(words: list[str], folder: Path) -> str:
     """The same of a command."""
-    return run([sys.executable, "-m", COMMANDS[words[0]], *words[1:]], folder)
+    return run_warm([sys.executable, "-m", COMMANDS[words[0]], *words[1:]], folder)

@@ -1,7 +1,6 @@
 """A user's own Keras models, one row a kind: exported and equal to Keras, or refused with words that help."""
 
 import json
-import subprocess
 import sys
 
 import keras
@@ -9,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from dimaging_export import ExportError, export
+from helpers.pages import run_warm
 from keras import layers, ops
 
 RNG = np.random.default_rng(0)
@@ -189,7 +189,7 @@ def test_a_file_with_a_layer_of_ones_own(tmp_path):
         "x = keras.Input((8, 8, 1), name='x')\n"
         "keras.Model(x, my_layers.Scale()(x)).save('m.keras')\n"
     )
-    subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True, capture_output=True)
+    run_warm([sys.executable, "-c", make], tmp_path)
     with pytest.raises(ExportError, match="holds the class 'Scale'.* --import MODULE"):
         export(tmp_path / "m.keras", tmp_path / "bundle")
 

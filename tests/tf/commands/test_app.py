@@ -1,7 +1,6 @@
 """The `dimaging` command as a user meets it: help, the verbs in order, the words of each error."""
 
 import json
-import subprocess
 import sys
 import time
 import tomllib
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from dimaging_edge.commands.main import main as edge_main
 from dimaging_edge.commands.main import parser as edge_parser
-from helpers import pages
+from helpers import forked, pages
 from typer.testing import CliRunner
 
 from dimaging_tf import data, registry
@@ -269,28 +268,8 @@ def test_ctrl_c_in_training_leaves_whole_files(tmp_path):
     """The real signal, in the middle of a run: what is there loads, nothing temporary is left."""
     import signal
 
-    root = Path(__file__).parents[3]
-    command = [
-        sys.executable,
-        "-m",
-        "dimaging_tf.commands.app",
-        "train",
-        "vae",
-        "--data",
-        "digits",
-        "--epochs",
-        "500",
-    ]
-    env = {
-        "PATH": "",
-        "PYTHONPATH": ":".join(str(root / folder) for folder in (".", "export", "edge")),
-    }
-    process = subprocess.Popen(
-        [*command, "--out", tmp_path / "run"],
-        env=env,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    command = "-m dimaging_tf.commands.app train vae --data digits --epochs 500 --out".split()
+    process = forked.start([sys.executable, *command, str(tmp_path / "run")], tmp_path, pages.ENV)
     while not (tmp_path / "run" / "last.keras").exists():
         assert process.poll() is None
         time.sleep(0.05)

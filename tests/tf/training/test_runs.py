@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,6 +17,8 @@ from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.files import read_json_lines, whole_file, write_json
 from dimaging_edge.common.locks import sole_writer
 from dimaging_edge.common.stopping import Terminated
+from helpers import forked
+from helpers.pages import ENV, run_warm
 from helpers.small_runs import SMALL, small
 
 from dimaging_tf.errors import TrainingError, UserError
@@ -29,8 +30,6 @@ from dimaging_tf.training.callbacks import (
     StopOnNaN,
     TimeBudget,
 )
-
-ROOT = Path(__file__).parents[3]
 
 
 class Kill(keras.callbacks.Callback):
@@ -77,51 +76,24 @@ def test_weights_of_another_network_are_refused(other, tmp_path):
 
 def test_command_killed_by_the_system_resumes(tmp_path):
     """The real thing: SIGKILL to the command after two epochs, --resume, equal weights."""
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(ROOT / p) for p in (".", "export", "edge")),
-    }
     command = [sys.executable, "-m", "dimaging_tf.commands.app", "train"]
-    settings = [
-        "vae",
-        "--data",
-        "digits",
-        "--epochs",
-        "12",
-        "--set",
-        "hidden=(16,)",
-        "--batch",
-        "50",
+    settings = "vae --data digits --epochs 8 --set hidden=(16,) --batch 50".split()
+    words = [[*command, *settings, "--out", str(tmp_path / name)] for name in ("whole", "killed")]
+    done = subprocess.run(words[0], env=ENV, capture_output=True, text=True, check=True)
+    expected = f"{tmp_path / 'whole'}  next: dimaging export {tmp_path / 'whole'}"
+    assert done.stdout.strip() == expected
+    # One line per epoch, and nothing of TensorFlow's own.
+    assert [line.split("  ")[0] for line in done.stderr.splitlines()] == [
+        f"vae epoch {epoch}" for epoch in range(1, 9)
     ]
-    for name in ("whole", "killed"):
-        process = subprocess.Popen(
-            [*command, *settings, "--out", tmp_path / name],
-            env=env,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        if name == "whole":
-            said, progress = process.communicate()
-            assert (
-                said.decode().strip()
-                == f"{tmp_path / name}  next: dimaging export {tmp_path / name}"
-            )
-            # One line per epoch, and nothing of TensorFlow's own.
-            assert [line.split(b"  ")[0] for line in progress.splitlines()] == [
-                b"vae epoch %d" % (i + 1) for i in range(12)
-            ]
-            continue
-        while len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 2:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert len(read_json_lines(tmp_path / name / "metrics.jsonl")) < 12
-    subprocess.run(
-        [*command, "--resume", "--out", tmp_path / "killed"],
-        env=env,
-        check=True,
-        capture_output=True,
-    )
+    killed = forked.start(words[1], tmp_path, ENV)
+    while len(read_json_lines(tmp_path / "killed" / "metrics.jsonl")) < 2:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert len(read_json_lines(tmp_path / "killed" / "metrics.jsonl")) < 8
+    run_warm([*command, "--resume", "--out", str(tmp_path / "killed")], tmp_path)
     models = [
         keras.saving.load_model(tmp_path / name / "last.keras") for name in ("whole", "killed")
     ]
