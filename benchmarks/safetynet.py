@@ -57,7 +57,11 @@ def main() -> int:
     model.compile(keras.optimizers.Adam(1e-3), **model.objective())
     train = np.asarray(digits.train.x)[: 500 if args.quick else None]
     model.fit(
-        to_float(train), np.asarray(digits.train.label)[: len(train)], batch_size=128, epochs=4, verbose=0
+        to_float(train),
+        np.asarray(digits.train.label)[: len(train)],
+        batch_size=128,
+        epochs=4,
+        verbose=0,
     )
     out.add("training of the classifier", time.process_time() - start, "", "CPU s")
     oracle = KerasOracle(model.network)

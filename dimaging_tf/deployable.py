@@ -119,6 +119,11 @@ class DeployableModel(TrackedModel, ABC):
         check_objective(self, inspect.signature(super().compile).bind(*args, **kwargs).arguments)
         super().compile(*args, **kwargs)
 
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as the saved model was: Keras leaves that to a class with a `compile` of its own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         """Export the model's one graph as Keras does. ValueError where it has several: those do, too."""
         graphs = self.graphs()

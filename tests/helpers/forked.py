@@ -48,14 +48,17 @@ class Program:
 
 def start(words: list, folder: Path | str, env: dict[str, str]) -> Program | subprocess.Popen:
     """Start [sys.executable, "-c", code], [.., "-m", module, ...] or [.., script, ...] in a folder."""
-    if sys.platform != "linux":  # a fork after large imports is safe on Linux alone
+    if _parent() is None:
         pipe = subprocess.PIPE
         return subprocess.Popen(words, cwd=folder, env=env, stdout=pipe, stderr=pipe)
     return Program(words, folder, env)
 
 
 @cache
-def _parent() -> subprocess.Popen:
+def _parent() -> subprocess.Popen | None:
+    """The process that forks; None where a fork after these imports is not safe: off Linux, or beside threads."""
+    if sys.platform != "linux":
+        return None
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     process = subprocess.Popen(
         [sys.executable, __file__],
@@ -63,11 +66,13 @@ def _parent() -> subprocess.Popen:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     atexit.register(process.communicate)  # its input ends, and so does it
-    return process
+    assert process.stdout is not None
+    return process if json.loads(process.stdout.readline()) else None
 
 
 def _ask(request: dict):
     process = _parent()
+    assert process is not None
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(json.dumps(request) + "\n")
@@ -84,8 +89,11 @@ def _serve() -> None:
     import sklearn.datasets  # noqa: F401
     import tensorflow  # noqa: F401
 
-    threads = len(os.listdir("/proc/self/task"))
-    assert threads == 1, f"an import has started {threads - 1} threads, which no fork would have"
+    alone = (
+        len(os.listdir("/proc/self/task")) == 1
+    )  # a fork would lack the threads that an import started
+    answers.write(json.dumps(alone) + "\n")
+    answers.flush()
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
