@@ -13,6 +13,7 @@ from dimaging_edge.common.locks import sole_writer
 from dimaging_tf import registry
 from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, TrainingError, UserError
+from dimaging_tf.training.model_files import open_model
 from dimaging_tf.training.model_settings import kinds_learned
 from dimaging_tf.training.strategies import strategy
 
@@ -94,13 +95,11 @@ def latest(folder: str | Path) -> Path:
 
 
 def load_model(folder: str | Path) -> Any:
-    """Return the run's best model, with its optimizer."""
-    import keras
-
+    """Return the run's best model, with its optimizer; UserError where its file cannot be read."""
     registry.find(
         read_record(folder)["model"]
     ).model_class()  # registers the classes that the file names
-    return keras.saving.load_model(latest(folder))
+    return open_model(latest(folder))
 
 
 def data_options(settings: Settings) -> dict[str, Any]:
@@ -273,13 +272,11 @@ def check_kind(settings: Settings, name: str, held: tuple[Kind, ...]) -> None:
 
 def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool) -> Any:
     """Return a compiled model: a new one, or the last checkpoint with its optimizer."""
-    import keras
-
     from dimaging_tf.training import callbacks as training
 
     model_class = registry.find(settings.model).model_class()
     if resume and (out / "last.keras").exists():
-        model = keras.saving.load_model(out / "last.keras")
+        model = open_model(out / "last.keras")
         if read_settings(out) != settings:  # it goes on for longer than it was set up for
             _compile_again(model, settings, steps)
         elif settings.minutes is not None:
@@ -335,10 +332,8 @@ def _moments(optimizer: Any) -> list[Any]:
 
 def _take_weights(model: Any, source: str) -> None:
     """Set the weights to those of another run's best model, whose networks must be alike."""
-    import keras
-
     path = Path(source)
-    other = keras.saving.load_model(path if path.suffix == ".keras" else latest(path))
+    other = open_model(path if path.suffix == ".keras" else latest(path))
     shapes = [[tuple(w.shape) for w in x.weights] for x in (model, other)]
     if type(other) is not type(model) or shapes[0] != shapes[1]:
         raise UserError(
