@@ -16,6 +16,7 @@ from helpers.fitting import compiled, pairs
 from table import TABLE
 
 from dimaging_tf.models import VAE, VAEConfig
+from dimaging_tf.training.callbacks import optimizers
 
 KINDS = (
     "vae",
@@ -49,6 +50,21 @@ def test_tensorboard(name, tmp_path):
     board = keras.callbacks.TensorBoard(tmp_path)
     model.fit(*data, batch_size=12, verbose=0, callbacks=[board])
     assert list(tmp_path.rglob("events.out.tfevents.*"))
+
+
+@models
+def test_a_reloaded_model_goes_on_with_its_optimizer(name, tmp_path):
+    model, data = model_of(name)
+    model.fit(*data, batch_size=12, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")  # a warning would be an error
+    before, after = (
+        [np.asarray(value) for each in optimizers(one) for value in each.variables]
+        for one in (model, loaded)
+    )
+    assert int(optimizers(loaded)[0].iterations) > 0
+    for was, now in zip(before, after, strict=True):
+        np.testing.assert_array_equal(was, now)
 
 
 @models
