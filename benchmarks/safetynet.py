@@ -3,7 +3,7 @@
     python benchmarks/safetynet.py --data DIR                        DIR holds mnist.npz (or DIMAGING_DATA)
 
 A plain classifier of MNIST, four epochs; its detector learns from 600 training digits and their attacked
-versions (FGSM .2, PGD .1, DeepFool), and sets its threshold to 5 % false alarms on others. AUCs and what is
+versions (FGSM .2, PGD .1 to the last of its 30 steps, DeepFool), and sets its threshold to 5 % false alarms on others. AUCs and what is
 caught are of test digits that the classifier reads right. Then `evade` attacks the exported file, detector and
 all: wrong and not refused is what counts. Beside it stand PGD that knows nothing of the detector, and APGD on
 the classifier without one, which no attack on both can pass by much.
@@ -70,7 +70,7 @@ def main() -> int:
         weak, strong = (attacks.Threat("linf", eps) for eps in (0.1, 0.2))
         results = {
             "FGSM .2": attacks.fgsm(oracle, x, y, strong),
-            "PGD .1": attacks.pgd(oracle, x, y, weak, steps=30),
+            "PGD .1": attacks.pgd(oracle, x, y, weak, steps=30, confident=True),
             "DeepFool": attacks.deepfool(oracle, x, y, attacks.Threat("l2", float("inf"))),
         }
         return {name: found.x[found.success] for name, found in results.items()}
@@ -104,7 +104,7 @@ def main() -> int:
         threat = attacks.Threat("linf", eps)
         bare = attacks.apgd(oracle, x, y, threat, steps=50)
         out.add(f"classifier alone, APGD-50, {eps}: wrong", 100 * bare.rate, "", "%")
-        blind = attacks.pgd(oracle, x, y, threat, steps=30).x
+        blind = attacks.pgd(oracle, x, y, threat, steps=30, confident=True).x
         out.add(
             f"PGD-30 that does not know it, {eps}: wrong and not refused",
             100 * float(passes(file.score(blind), y).mean()), "", "%",

@@ -32,8 +32,9 @@ def evade(
     """Look for images that are wrong and not refused; returns them, and where that succeeded.
 
     oracle: logits [N, classes + 1], of which the last says "refused". y: the right classes, int [N].
-    classes: how many targets are tried for each image. restarts: starts for each of them, the first at the
-    image itself. InputError where the threat has a target, a label is the refusal, or a number is below 1.
+    classes: how many targets are tried for each image. restarts: starts for each of them, in turn at the
+    image itself, at a random one, and at what came nearest so far. InputError where the threat has a target,
+    a label is the refusal, or a number is below 1.
     """
     if threat.target is not None:
         raise InputError("evade chooses its targets itself; leave the target out")
@@ -54,14 +55,21 @@ def evade(
     targets = order.argsort(1)[:, ::-1][:, : min(classes, refused - 1)]
     rng = np.random.default_rng(seed)
     found, success = x.copy(), _wrong_and_accepted(logits, y)
+    nearest, gap = x.copy(), np.full(len(x), np.inf, np.float32)
     for restart in range(restarts):
         for goal in targets.T:
             todo = np.flatnonzero(~success)
             if not len(todo):
                 break
-            start = random_start(x[todo], threat, rng) if restart else x[todo].copy()
+            start = (nearest if restart % 3 == 2 else x)[todo]
+            if restart % 3 == 1:
+                start = random_start(start, threat, rng)
             weight = _WEIGHTS[restart % len(_WEIGHTS)]
-            moved, done = _drive(asked, x[todo], start, y[todo], goal[todo], threat, steps, weight)
+            moved, missed = _drive(
+                asked, x[todo], start, y[todo], goal[todo], threat, steps, weight
+            )
+            done, closer = np.isneginf(missed), missed < gap[todo]
+            nearest[todo[closer]], gap[todo[closer]] = moved[closer], missed[closer]
             found[todo[done]], success[todo[done]] = moved[done], True
     success = _wrong_and_accepted(asked.score(found), y)
     return Result(found, success, threat.norms(found, x), asked.queries, seed, "evade")
@@ -71,18 +79,24 @@ def _drive(
     oracle: Any, x: np.ndarray, moved: np.ndarray, y: np.ndarray, goal: np.ndarray, threat: Threat,
     steps: int, weight: float,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Ascend towards the class `goal` [N] and away from the refusal; images, and bool [N]: it is done."""
-    best, done, box = moved.copy(), np.zeros(len(x), bool), threat.box(x)
+    """Ascend towards the class `goal` [N] and away from the refusal.
+
+    Returns the images that came nearest, and how much their logit of the goal missed, -inf where it is done.
+    """
+    best, missed, box = moved.copy(), np.full(len(x), np.inf, np.float32), threat.box(x)
     memory, rows = np.zeros_like(x), np.arange(len(x))
     for step in range(steps + 1):
         logits = oracle.score(moved)
-        new = _wrong_and_accepted(logits, y) & ~done
-        best[new], done[new] = moved[new], True
-        if step == steps or done.all():
+        others = logits.copy()
+        others[rows, goal] = -np.inf
+        gap = others.max(1) - logits[rows, goal]
+        gap[_wrong_and_accepted(logits, y)] = -np.inf
+        new = gap < missed
+        best[new], missed[new] = moved[new], gap[new]
+        if step == steps or np.isneginf(missed).all():
             break
         refused = logits.shape[1] - 1
-        others = logits.copy()
-        others[rows, goal] = others[:, refused] = -np.inf
+        others[:, refused] = -np.inf
         gradient = np.zeros_like(x)
         for rival, counts in ((others.argmax(1), 1.0), (np.full(len(x), refused), weight)):
             direction = np.zeros_like(logits, np.float32)
@@ -97,7 +111,7 @@ def _drive(
         # From a half of eps to a fiftieth: far at first, then exact.
         length = np.float32(threat.eps * (0.02 + 0.24 * (1 + np.cos(np.pi * step / steps))))
         moved = threat.project(moved + length * steepest(memory, threat.norm), x, box)
-    return best, done
+    return best, missed
 
 
 def _wrong_and_accepted(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
