@@ -3,10 +3,10 @@
     python benchmarks/safetynet.py --data DIR                        DIR holds mnist.npz (or DIMAGING_DATA)
 
 A plain classifier of MNIST, four epochs; its detector learns from 600 training digits and their attacked
-versions (FGSM .2, PGD .1 to the last of its 30 steps, DeepFool), and sets its threshold to 5 % false alarms on others. AUCs and what is
-caught are of test digits that the classifier reads right. Then `evade` attacks the exported file, detector and
-all: wrong and not refused is what counts. Beside it stand PGD that knows nothing of the detector, and APGD on
-the classifier without one, which no attack on both can pass by much.
+versions (FGSM .2, PGD .1 to the last of 30 steps, DeepFool), and sets its threshold to 5 % false alarms on
+others. AUCs and what is caught are of test digits that the classifier reads right. Then `evade` attacks the
+exported file, detector and all: wrong and not refused is what counts. Beside it stand PGD that knows nothing of
+the detector, and APGD on the classifier without one, which no attack on both can pass by much.
 """
 
 import os
