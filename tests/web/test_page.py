@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from dimaging_edge.app.collect import Collector, check_report
 from dimaging_edge.commands.main import main
-from helpers.browser import GOLDEN, SMALL, address, serving, visit
+from helpers.browser import SMALL, address, serving, visit
 from PIL import Image
 
 from benchmarks.parts.page_kit import packed
@@ -96,11 +96,6 @@ def test_a_photo_s_metadata_is_kept_upright(page: Any, tmp_path: Path) -> None:
     [
         ("note.dimg", b"hello", "does not begin with DIMG"),
         ("photo.dimg", b"DIMG" + bytes(60), "the header is damaged: expected CRC32C"),
-        (
-            "digits.dpix",
-            (GOLDEN / "older" / "digits.dpix").read_bytes(),
-            "it holds images, packed without loss by the model f1c338cb",
-        ),
         (
             "text.dtxt",
             b"DTXT" + bytes(60),

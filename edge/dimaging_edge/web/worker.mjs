@@ -10,7 +10,9 @@ import { InputError } from "./errors.mjs";
 import { openModel } from "./photo/bundle_model.mjs";
 import { compress, decompress } from "./photo/codec.mjs";
 import { readHeader } from "./photo/container.mjs";
+import { isPacked } from "./lossless/stream.mjs";
 import { readPicture, rival, toRgba, writePicture } from "./picture.mjs";
+import { openPacked } from "./tasks/packed.mjs";
 import { pictureVerbs } from "./tasks/pictures.mjs";
 
 /** @typedef {{name: string, folder: string, model: string, model_id: string, graphs: string[], codec: boolean, bytes: number}} Entry */
@@ -116,6 +118,7 @@ const VERBS = {
   },
 
   async open({ data, keepGoing }, step) {
+    if (isPacked(data)) return openPacked(bundle, listing.bundles, data, step);
     const { header } = readHeader(data);
     const entry = listing.bundles.find((one) => one.model_id.startsWith(header.modelId));
     if (!entry) {

@@ -47,12 +47,13 @@ export async function draw(bundle, seed, known, progress = () => undefined) {
     await stepper.row(row);
     for (let column = 0; column < width; column++) {
       const at = row * width + column;
-      const value = await stepper.pixel(column, {
+      const found = await stepper.pixel(column, {
         noise: noise.slice(at * depth, (at + 1) * depth),
         canvas: canvas.slice(at * channels, (at + 1) * channels),
         mask: mask.slice(at, at + 1),
       });
-      image.set(value, at * channels);
+      stepper.put(found.image.data);
+      image.set(found.image.data, at * channels);
     }
     await progress(row + 1, image);
   }
@@ -77,8 +78,8 @@ async function atOnce(bundle, { height, width, channels, depth }, noise, canvas,
   return /** @type {Float32Array} */ (image.data);
 }
 
-/** An image that is drawn pixel by pixel, from the upper left to the lower right. */
-class Stepper {
+/** An image that is drawn, or unpacked, pixel by pixel, from the upper left to the lower right. */
+export class Stepper {
   /** @param {Bundle} bundle */
   constructor(bundle) {
     this.bundle = bundle;
@@ -104,10 +105,10 @@ class Stepper {
   }
 
   /**
-   * Return the pixel of a column.
+   * Return the pixel of a column that is drawn with `here`, "image", and its distribution; `put` comes next.
    * @param {number} column
    * @param {Record<string, Float32Array>} here noise, canvas and mask of the pixel
-   * @returns {Promise<Float32Array>}
+   * @returns {Promise<Record<string, Values>>}
    */
   async pixel(column, here) {
     const { context } = this.given;
@@ -119,8 +120,15 @@ class Stepper {
     for (const [name, value] of Object.entries(found)) {
       if (name.startsWith("own_")) this.keep(name.slice(4), value.data);
     }
-    this.keep("image", found.image.data);
-    return found.image.data;
+    return found;
+  }
+
+  /**
+   * Settle the pixel: what was drawn, or what is known to be there.
+   * @param {Float32Array} value in [0, 1]
+   */
+  put(value) {
+    this.keep("image", value);
   }
 
   /**

@@ -167,12 +167,10 @@ export function readHeader(data, mostPixels = MOST_PIXELS) {
  * @param {Uint8Array} data
  */
 function otherFile(data) {
-  const [what, place] = { DPIX: ["images", 24], DTXT: ["a text", 16] }[letters(data.subarray(0, 4))] ?? ["", 0];
-  if (!what) return "this is no compressed picture: it does not begin with DIMG";
-  const id = hex(data.subarray(Number(place), Number(place) + 16));
+  if (letters(data.subarray(0, 4)) !== "DTXT") return "this is no compressed picture: it does not begin with DIMG";
   return (
-    `this file is no photo: it holds ${what}, packed without loss by the model ${id}. The command opens it, with the ` +
-    "bundle of that model: dimaging-edge unpack BUNDLE FILE"
+    `this file is no photo: it holds a text, packed without loss by the model ${hex(data.subarray(16, 32))}. The command ` +
+    "opens it, with the bundle of that model: dimaging-edge unpack BUNDLE FILE"
   );
 }
 

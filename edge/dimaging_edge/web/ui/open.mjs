@@ -1,5 +1,5 @@
 // @ts-check
-/** The tab that shows a `.dimg` file, coarse to fine, and saves it as PNG. */
+/** The tab that shows a `.dimg` file, coarse to fine, or images that were packed, and saves them as PNG. */
 import { alarm, figure, make, outlets, picker, size, table, working } from "./dom.mjs";
 
 /** @param {import("../app.mjs").Page} page */
@@ -22,13 +22,14 @@ export function openTab(page) {
       }),
     );
     if (!done) return;
-    show(preview, done);
+    if (done.packed) preview.replaceChildren(make("div", { className: "pictures one" }, figure(done, `${done.packed.images} images`)));
+    else show(preview, done);
     result.replaceChildren(...headed(done, file));
-    facts.replaceChildren(...describe(done));
+    facts.replaceChildren(...(done.packed ? describePacked(done) : describe(done)));
   };
   return [
     make("h1", {}, "Open a .dimg file"),
-    picker({ label: "Choose a file", accept: ".dimg,application/octet-stream", hint: "or drop one here", take }),
+    picker({ label: "Choose a file", accept: ".dimg,.dpix,application/octet-stream", hint: "or drop one here", take }),
     make("label", { className: "check" }, damaged, "Show what is left of a damaged file"),
     result,
     preview,
@@ -54,7 +55,7 @@ function headed(done, file) {
   return [
     make("h2", {}, `${file.name}, ${size(file.size)}`),
     ...done.damage.map((/** @type {string} */ words) => alarm(words)),
-    outlets(done.png, file.name.replace(/\.dimg$/, ".png")),
+    outlets(done.png, file.name.replace(/\.(dimg|dpix)$/, ".png")),
   ];
 }
 
@@ -86,4 +87,21 @@ function exactly({ bound, depth }) {
   if (bound === null) return "as the model rebuilds them";
   const words = bound ? `each sample at most ${bound} levels off` : "every pixel, without loss";
   return depth > 8 ? `${words}; shown and saved here with 8 bits` : words;
+}
+
+/** @param {any} done */
+function describePacked({ packed, model }) {
+  const { images, width, height, levels, bits } = packed;
+  return [
+    table(
+      [
+        ["fact", "value"],
+        ["images", `${images} of ${width} x ${height}, ${levels} levels`],
+        ["bits a pixel", bits.toFixed(3)],
+        ["model", model],
+      ],
+      "What the file says",
+    ),
+    make("p", { className: "soft" }, "Unpacked without loss: the check sum of all pixels agrees."),
+  ];
 }
