@@ -2,8 +2,7 @@
 
     python benchmarks/phone.py
 
-Also what must be equal to the last bit with one and with two threads (the prior, a PixelCNN that draws, the
-generator of random numbers), and 10,000 mutated files. The cross table is benchmarks/phone_cross.py.
+The cross table is benchmarks/phone_cross.py; equal bits and mutated files are benchmarks/phone_bits.py.
 
 One thread of WebAssembly. Processor time and memory are those of the browser's process that renders the page, the
 first from chromium itself, the second its largest resident set (VmHWM). The picture is laid out of scikit-image's
@@ -18,14 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dimaging_edge.bundle.open import open_bundle
-from parts import figures, page_exact, page_fuzz
+from parts import figures
 from parts.page import a_page, begin, cpu_seconds, peak_mb
-from parts.page_kit import load_kit
 
-TESTS = Path(__file__).parents[1] / "tests"
 QUALITY = 30
-SEEDS = (0, 7, 2**40 + 3)
 NATIVE = """
 import sys, time
 import numpy as np
@@ -67,7 +62,7 @@ WARM = """async ([name, data, count]) => {
 
 
 def main() -> int:
-    """Visits, a warm decode without networks, 12 megapixels both ways; equal bits, mutated files."""
+    """Visits, a warm decode without networks, 12 megapixels both ways."""
     args = figures.parser("phone", __doc__).parse_args()
     out = figures.Figures("phone", args.quick, args.json)
     height, width = (600, 800) if args.quick else (3000, 4000)
@@ -81,47 +76,7 @@ def main() -> int:
         with a_page() as (page, browser, _, url):
             begin(page, url, 1)
             large(page, browser, place, picture, native, out)
-    bundle = TESTS / "golden" / "older" / "pixelcnn-integer"
-    for threads in (1, 2):
-        with a_page([bundle]) as (page, _, _, url):
-            load_kit(begin(page, url, threads))
-            exact(page, threads, bundle, out, 1 if args.quick else 1_000_000)
-    with a_page() as (page, browser, _, url):
-        load_kit(begin(page, url, 1))
-        mutated(page, browser, out, 500 if args.quick else 10_000)
-        mutated(page, browser, out, 100 if args.quick else 2_000, exact=True)
     return out.finish()
-
-
-def exact(page: Any, threads: int, bundle: Path, out: figures.Figures, values: int) -> None:
-    """How many of a million values of each kind differ from those of this machine."""
-    seeds = SEEDS[:1] if values == 1 else SEEDS
-    drawn = [page_exact.generator(page, seed) for seed in seeds]
-    counts = {
-        "prior": page_exact.prior(page),
-        "PixelCNN's sampler": page_exact.sampler(page, open_bundle(bundle, "cpu", 1), values),
-        "integer generator": (sum(seen for seen, _ in drawn), sum(wrong for _, wrong in drawn)),
-    }
-    for name, (seen, wrong) in counts.items():
-        said = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
-        out.add(f"{said}: values that differ", wrong, "<= 0")
-        out.facts[f"{said}: values compared"] = seen
-
-
-def mutated(
-    page: Any, browser: Any, out: figures.Figures, count: int, *, exact: bool = False
-) -> None:
-    """Damaged files in the page: a sentence each, and no hang."""
-    sys.path.append(str(TESTS))
-    from helpers.codec_damage import Damage
-
-    whole, begun = page_fuzz.a_file(exact=exact), cpu_seconds(browser)
-    said = f"of {count} mutated files{' with exact pixels' if exact else ''}"
-    found, slowest = page_fuzz.decode(page, whole, Damage(whole).one, count, 1)
-    for outcome, goal in page_fuzz.OUTCOMES.items():
-        out.add(f"{said}: {outcome}", found[outcome], goal)
-    out.add(f"{said}: the slowest", slowest, "<= 20", "s")
-    out.facts[f"{said}: processor time s"] = cpu_seconds(browser) - begun
 
 
 def visits(page: Any, site: Any, url: str, out: figures.Figures) -> None:
