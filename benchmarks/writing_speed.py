@@ -6,9 +6,10 @@ A character language model of one layer of 256 units and 65 characters, as `char
 weights are as they begin, on which no time depends. Rounds of the files take turns on one thread, and the
 least processor time of each counts, because other programs share the machine.
 
-Naive: a graph without a state reads the whole window of up to 64 characters again for each one. 100,000
-characters are then judged: the reader is told each text from its beginning, and at every place the likeliest
-token, noise included, has to be the one that was written.
+Naive: a graph without a state reads the whole window of up to 64 characters again for each one. As many recurrent
+products as characters, and nothing else, are the bound of float32 on this processor; they are timed in the same
+rounds. 100,000 characters are then judged: the reader is told each text from its beginning, and at every place
+the likeliest token, noise included, has to be the one that was written.
 """
 
 import sys
@@ -19,6 +20,8 @@ import numpy as np
 from parts import figures
 
 UNITS, CHARACTERS, WINDOW = 256, 65, 64
+PRODUCTS = 200
+"""Recurrent products in the file that holds nothing else."""
 GOALS = {1: ">= 50000", 64: ">= 250000"}
 
 
@@ -40,12 +43,17 @@ def main() -> int:
     twin = byte_text_twin(model)
     files = {"fp32": writer(model.reader), "int8": writer(twin.reader, byte_product)}
     runs = {name: session(file.SerializeToString()) for name, file in files.items()}
+    products = session(only_products().SerializeToString())
     facts = {"threads": 1, "units": UNITS, "characters": CHARACTERS}
     out = figures.Figures("writing_speed", args.quick, args.json, facts=facts)
     for batch, steps in ((1, 2000), (64, 300)):
         feed = feed_of(model, batch, 20 if args.quick else steps)
         best = dict.fromkeys(runs, np.inf)
+        alone, ones = np.inf, np.ones((batch, UNITS), np.float32)
         for _ in range(2 if args.quick else 12):
+            began = time.process_time()
+            products.run(None, {"h": ones})
+            alone = min(alone, time.process_time() - began)
             for name, run in runs.items():
                 began = time.process_time()
                 run.run(["text"], feed)
@@ -54,6 +62,8 @@ def main() -> int:
             rate = feed["noise"].shape[0] * feed["noise"].shape[1] / seconds
             goal = GOALS[batch] if name == "fp32" else ""
             out.add(f"characters a second, {name}, batch {batch}", rate, goal)
+        words = f"characters a second that its recurrent products alone would allow, fp32, batch {batch}"
+        out.add(words, batch * PRODUCTS / alone)
         times = best["fp32"] / best["int8"]
         out.add(f"int8 over fp32, batch {batch}", times, ">= 1.5" if batch == 1 else "", "times")
         out.facts[f"naive: characters a second, batch {batch}"] = round(naive(model, batch))
@@ -68,6 +78,25 @@ def main() -> int:
         out.add(words, differ, "<= 0" if name == "fp32" else "")
         out.facts[f"{name}: MB of the file"] = round(len(files[name].SerializeToString()) / 1e6, 2)
     return out.finish()
+
+
+def only_products() -> Any:
+    """Return a file of recurrent products, one behind the other, as those of a text are."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).normal(size=(UNITS, 4 * UNITS)).astype(np.float32) / UNITS
+    named = {"w": weights, "from": np.array([0]), "to": np.array([UNITS]), "axis": np.array([1])}
+    nodes, h = [], "h"
+    for k in range(PRODUCTS):
+        nodes.append(helper.make_node("Gemm", [h, "w"], [f"gates{k}"]))
+        nodes.append(helper.make_node("Slice", [f"gates{k}", "from", "to", "axis"], [f"h{k}"]))
+        h = f"h{k}"
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", UNITS]) for n in ("h", h)]
+    tensors = [numpy_helper.from_array(array, name) for name, array in named.items()]
+    graph = helper.make_graph(nodes, "products", ends[:1], ends[1:], tensors)
+    opset = helper.make_opsetid("", 18)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9)
 
 
 def session(content: bytes) -> Any:

@@ -1,10 +1,11 @@
 """The writer of a language model: one file with a Loop around its cells, which draws and reads each token.
 
-    prime [B, P] --Loop: P - 1 times, cells alone--> h, c
-                                                      |
-    last of the prime --Loop: T times, cells, logits + temperature * noise, ArgMax--> text [B, T]
-                            ^                                                |
-                            +------------------------------------------------+
+    first of the prime --Loop: P - 1 + T times, cells, logits + temperature * noise, ArgMax--> text [B, T]
+                             ^                                                 |
+                             +-------------------------------------------------+
+
+The prime is read by the same loop: its tokens stand before the noise as rows that let ArgMax draw nothing
+else. So the weights have one reader, and a runtime packs them once for all.
 
 Noise is an input, as everywhere: unit Gumbel noise [B, T, V] makes ArgMax a draw from the softmax at this
 temperature (Gumbel 1954), zeros or a temperature of 0 take the likeliest token. States go in and out, so a
@@ -32,6 +33,10 @@ from dimaging_tf.layers.lstm import SlideLSTM
 
 TOKENS = ("prime", "text")
 """Names of the tensors of int32."""
+_SURE = 1e30
+"""The noise of a token of the prime: more than any difference of logits."""
+_END = 2**63 - 1
+"""Where a slice ends that takes all that is left."""
 
 
 def float_product(b: Builder, x: str, weights: np.ndarray, added: str) -> str:
@@ -117,11 +122,15 @@ def writer(reader: keras.Model, product: Product = float_product) -> onnx.ModelP
             before = [name for pair in pairs for name in pair]
         steps_first = b.node("Transpose", "prime", perm=[1, 0])
         prime = b.node("Cast", steps_first, to=TensorProto.INT64)
-        read = b.node("Sub", b.node("Shape", prime, start=0, end=1), b.constant([1]))
-        steps = b.node("Squeeze", b.node("Shape", "noise", start=1, end=2), b.constant([0]))
-        last = b.node("Gather", prime, b.constant(-1), axis=0)
-    states = _reading(b, cells, prime, b.node("Squeeze", read, b.constant([0])), before)
-    text, states = _writing(b, chain, noise, steps, last, states)
+        first = b.node("Gather", prime, b.constant(0), axis=0)
+        zero, end = b.constant([0]), b.constant([_END])
+        told = b.node("Slice", prime, b.constant([1]), end, zero)
+        sure = b.constant(np.array([0, _SURE], np.float32))
+        forced = b.node("OneHot", told, b.constant([chain.tokens]), sure)
+        noise = b.node("Concat", forced, noise, axis=0)
+        times = b.node("Squeeze", b.node("Shape", noise, start=0, end=1), zero)
+    drawn, states = _writing(b, chain, noise, times, first, before)
+    text = b.node("Slice", drawn, b.node("Shape", told, start=0, end=1), end, zero)
     text = b.node("Cast", b.node("Transpose", text, perm=[1, 0]), to=TensorProto.INT32)
     sizes = {name: ("batch", cells[i // 2].units) for i, name in enumerate(names)}
     return whole_model(
@@ -138,23 +147,10 @@ def writer(reader: keras.Model, product: Product = float_product) -> onnx.ModelP
     )  # fmt: skip
 
 
-def _reading(
-    b: Builder, cells: Sequence[Cell | WholeCell], prime: str, times: str, states: list[str]
-) -> list[str]:
-    """Write the states after all of the prime but its last token."""
-    body = b.child()
-    index, going = body.name("index"), body.name("going")
-    carried = [body.name("state") for _ in states]
-    token = body.node("Gather", prime, index, axis=0)
-    after, _ = step_of(body, cells, token, carried)
-    graph = loop_body(body, "read", (index, going), carried, [going, *after])
-    return b.nodes_of("Loop", [times, "", *states], len(states), body=graph)
-
-
 def _writing(
     b: Builder, chain: Chain, noise: str, times: str, token: str, states: list[str]
 ) -> tuple[str, list[str]]:
-    """Write the text [T, B], int64, and the states after it."""
+    """Write all that is drawn, int64 [times, B], and the states after it."""
     body = b.child()
     index, going, past = (body.name(name) for name in ("index", "going", "token"))
     carried = [body.name("state") for _ in states]
