@@ -106,7 +106,10 @@ def train(
         ),
     ] = None,
     strategy: Annotated[
-        str, typer.Option(help="Devices: single, or mirrored over all GPUs.")
+        str,
+        typer.Option(
+            help="Devices: single, mirrored over all GPUs, or multiworker over the machines of TF_CONFIG."
+        ),
     ] = "single",
     seed: Seed = 0,
     set_: Annotated[

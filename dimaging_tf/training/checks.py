@@ -9,7 +9,7 @@ from dimaging_tf.data import augment
 from dimaging_tf.errors import DataError, UserError
 from dimaging_tf.training import runs
 from dimaging_tf.training.model_settings import check_changes
-from dimaging_tf.training.strategies import check_strategy
+from dimaging_tf.training.strategies import check_strategy, place_of
 
 
 def check_settings(settings: runs.Settings, out: Path) -> None:
@@ -18,7 +18,7 @@ def check_settings(settings: runs.Settings, out: Path) -> None:
     Nothing is opened but the headers of what `--data` and `--init` name; `out` is the run folder to come.
     """
     check_changes(registry.find(settings.model), settings.changes)
-    check_strategy(settings.strategy)
+    check_strategy(settings.strategy, settings.minutes)
     augment.check_policy(settings.augment)
     if settings.augment in augment.BY_KERAS_CV and find_spec("keras_cv") is None:
         raise DataError(
@@ -34,9 +34,10 @@ def check_settings(settings: runs.Settings, out: Path) -> None:
     data.check_options(settings.data, runs.data_options(settings))
     if settings.init:
         _check_init(Path(settings.init))
-    if (out / "run.json").exists():
+    place = place_of(settings.strategy, out)
+    if (place / "run.json").exists():
         raise UserError(
-            f"{out} holds a run already: continue it with --resume, or choose another --out."
+            f"{place} holds a run already: continue it with --resume, or choose another --out."
         )
 
 

@@ -15,7 +15,7 @@ from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, TrainingError, UserError
 from dimaging_tf.training.model_files import open_model
 from dimaging_tf.training.model_settings import kinds_learned
-from dimaging_tf.training.strategies import strategy
+from dimaging_tf.training.strategies import place_of, strategy
 
 
 @dataclass(frozen=True)
@@ -153,31 +153,34 @@ def train(
     already and `resume` is not set, or where its minutes are used up; DataError for data that the
     model cannot learn from, TrainingError on NaN, DimagingError while another process trains into `out`.
     """
-    out = Path(out)
-    if (out / "run.json").exists() and not resume:
+    out, place = Path(out), place_of(settings.strategy, Path(out))
+    if (place / "run.json").exists() and not resume:
         raise UserError(
-            f"{out} holds a run already: continue it with --resume, or choose another --out."
+            f"{place} holds a run already: continue it with --resume, or choose another --out."
         )
-    with sole_writer(out, out / ".dimaging-lock"):
-        for folder in (out, out / "samples"):
+    with sole_writer(place, place / ".dimaging-lock"):
+        for folder in (place, place / "samples"):
             remove_leftovers(folder)
-        return _train(settings, out, resume, callbacks, clock)
+        return _train(settings, out, place, resume, callbacks, clock)
 
 
 def _train(
-    settings: Settings, out: Path, resume: bool, callbacks: Any, clock: Callable[[], float]
-) -> Any:
+    settings: Settings, out: Path, place: Path, resume: bool, callbacks: Any,
+    clock: Callable[[], float],
+) -> Any:  # fmt: skip
+    """Train; `out` is read where the run is resumed, and `place` written, see `strategies.place_of`."""
     import keras
     import tensorflow as tf
 
     from dimaging_tf.data import pipeline
     from dimaging_tf.training import callbacks as training
 
+    devices = strategy(settings.strategy, settings.batch)
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     dataset = load_data(settings)
     steps = max(1, len(dataset.train) // settings.batch)
-    with strategy(settings.strategy, settings.batch).scope():
+    with devices.scope():
         model = _start(settings, dataset, steps, out, resume)
         done = training.steps_done(model)
     model.check_data(dataset)
@@ -228,12 +231,12 @@ def _train(
             verbose=0,
             callbacks=[
                 training.StopOnNaN(),
-                *model.callbacks(dataset, out),  # before the record, which keeps what they find
-                training.RunRecord(out, clock, **facts),
+                *model.callbacks(dataset, place),  # before the record, which keeps what they find
+                training.RunRecord(place, clock, **facts),
                 *budget,  # after the record, whose seconds are then never fewer
-                training.Checkpoint(out),
-                training.SampleGrid(out, x, label),
-                *([training.Animation(out)] if model.draws else []),
+                training.Checkpoint(place),
+                training.SampleGrid(place, x, label),
+                *([training.Animation(place)] if model.draws else []),
                 *callbacks,
                 stop,
             ],

@@ -31,7 +31,7 @@ from dimaging_export.codec.build import build_codec, codec_facts
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.gradient.bundled import build_gradient, check_classifier
 from dimaging_export.graph import weights
-from dimaging_export.graph.passes import annotate
+from dimaging_export.graph.passes import annotate, introduce
 from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
 from dimaging_export.samplers.build import build_density, prepare_density
@@ -309,6 +309,7 @@ def _write(
         tensors = {t.name: (t.layout, t.range) for t in (*b.entry.inputs, *b.entry.outputs)}
         texts = {**facts, "graph": name, "tensors": tensors, "parity": b.entry.parity}
         annotate(b.model, {k: v if isinstance(v, str) else json.dumps(v) for k, v in texts.items()})
+        introduce(b.model, name, facts)
         weights.save(b.model, folder / b.entry.file)
         for file, data in b.files.items():
             (folder / file).write_bytes(data)

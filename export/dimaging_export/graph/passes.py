@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import onnx
 from onnx import helper, shape_inference
@@ -76,6 +77,21 @@ def count(model: onnx.ModelProto) -> dict[str, int]:
 def annotate(model: onnx.ModelProto, facts: Mapping[str, str]) -> None:
     """Write `metadata_props` under `dimaging.`, so that the file says what it is without its folder."""
     helper.set_model_props(model, {f"dimaging.{key}": value for key, value in facts.items()})
+
+
+def introduce(model: onnx.ModelProto, graph: str, facts: Mapping[str, Any]) -> None:
+    """Say what a file is in the fields that every viewer of ONNX files shows.
+
+    facts: a bundle's model, precision, target, paper and version. The file's version is that of the package
+    which wrote it, 102 for 0.1.2.
+    """
+    major, minor, patch = (int(number) for number in facts["version"].split(".")[:3])
+    paper = f" ({facts['paper']})" if facts["paper"] else ""
+    model.domain, model.model_version = "dimaging", (100 * major + minor) * 100 + patch
+    model.doc_string = (
+        f"{graph} of {facts['model']}{paper}, {facts['precision']} for {facts['target']}. Written by "
+        f"dimaging {facts['version']} after a comparison with Keras; ranges and figures are in its metadata."
+    )
 
 
 def with_shapes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:

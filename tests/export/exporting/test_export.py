@@ -37,6 +37,10 @@ def test_files_and_metadata(vae_bundle, models):
     assert facts["dimaging.graph"] == "encoder"
     assert facts["dimaging.model_id"] == manifest.model_id
     assert json.loads(facts["dimaging.tensors"])["image"] == ["NHWC", [0.0, 1.0]]
+    assert (model.domain, model.model_version) == ("dimaging", 100)  # of version 0.1.0
+    assert model.doc_string.startswith(
+        "encoder of vae (arXiv 1312.6114), fp32 for cpu. Written by dimaging 0.1.0"
+    )
 
 
 def test_the_card_says_what_one_asks(vae_bundle):

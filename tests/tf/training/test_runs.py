@@ -271,7 +271,7 @@ ERRORS = {
     "fit script": (lambda p: (write_json(p / "run.json", {"model": "vae"}), runs.read_settings(p)), "was not made by dimaging train"),
     "no checkpoint": (lambda p: runs.latest(p), "neither best.keras nor last.keras"),
     "damaged": (lambda p: (write_json(p / "run.json", {"model": "vae"}), (p / "best.keras").write_bytes(b"PK"), runs.load_model(p)), "best.keras cannot be opened: it is damaged, or a version with other networks wrote it"),
-    "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single or mirrored. Received: 'many'"),
+    "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single, mirrored or multiworker. Received: 'many'"),
     "devices": (lambda p: runs.train(small("vae", strategy="mirrored", batch=51), p / "b"), "--batch must be a multiple of the 2 devices. Received: 51"),
     "masks": (lambda p: runs.train(small("unet", changes={"width": 4, "depth": 1}), p / "b"), "unet: segmentation learns from masks, one class a pixel; digits has labels of whole images."),
     "model": (lambda p: runs.default_settings("vea"), "no model 'vea'; did you mean 'vae'?"),
