@@ -11,6 +11,10 @@ takes between half of that and all of it by the clock. A training of so many min
 """
 
 
+_WRITTEN = re.compile(r"[\d.]+ [kM]B")
+"""What says that files or a page came out."""
+
+
 class Step(NamedTuple):
     """A command of the README, or a script."""
 
@@ -61,6 +65,6 @@ def page(record: dict[str, Any]) -> str:
         )
         for row in mine:
             name = f"`{row['command']}`" if row["command"] != "the script" else "the script"
-            out = row["out"].replace("|", "/")
+            out = row["out"] if _WRITTEN.search(row["out"]) else "what it printed"
             parts.append(f"| {name} | {row['cpu']:.1f} s | {row['seconds']:.0f} s | {out} |\n")
     return "".join(parts)

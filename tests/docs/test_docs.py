@@ -1,5 +1,6 @@
 """The README is a program: its Python runs, its links lead somewhere; the table of systems is true."""
 
+import json
 import re
 import sys
 
@@ -77,6 +78,14 @@ def test_the_stopwatch_ran_what_the_readme_says():
         "steps = readers.steps(open('../README.md', encoding='utf-8').read())\n"
         "said = [s.title for s in steps if not s.code.startswith('pip ') and 'c.pem' not in s.code]\n"
         "walked = table.records()['first_hour']['facts']['walked']\n"
-        "assert [row['command'] for row in walked] == said, 'python benchmarks/first_hour.py'"
+        "assert [row['command'] for row in walked] == said, 'python benchmarks/first_hour.py'\n"
+        "print(json.dumps({row['command']: row['cpu'] for row in walked}))"
     )
-    run([sys.executable, "-c", code], ROOT / "benchmarks")
+    measured = json.loads(run([sys.executable, "-c", code], ROOT / "benchmarks"))
+    for line in README[README.index("## I write") : README.index("## Everything")].splitlines():
+        command, _, comment = line.partition("  #")
+        if seconds := measured.get(command.strip()):
+            found = re.match(r" ([\d.]+) (s|min)\b", comment)
+            assert found, f"{line}: say how long it takes"
+            said = float(found[1]) * (60 if found[2] == "min" else 1)
+            assert said > 0.4 * seconds, f"{line}: took {seconds:.1f} s of two cores"
