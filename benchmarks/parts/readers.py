@@ -49,7 +49,8 @@ def page(record: dict[str, Any]) -> str:
     env, parts = record["environment"], [HEAD]
     rows = record["facts"]["walked"]
     parts.append(
-        f"\nMeasured {env['date']}, {env['cpu']}, {env['cores']} cores, Python {env['python']}.\n"
+        f"\nMeasured {env['date']}, {env['cpu']}, {env['cores']} cores, Python {env['python']}; "
+        f"{env['load'][2]:.0f} processes wanted to run at a time, which the clock alone shows.\n"
     )
     installed = [row["value"] for row in record["rows"] if row["figure"] == "installation"]
     parts += [
