@@ -3,7 +3,7 @@
     python benchmarks/codec_textured.py --data DIR                              DIR holds photos/bsds_*
     python benchmarks/codec_textured.py --data DIR --model new=BUNDLE           judges a bundle, too
     python benchmarks/codec_textured.py --data DIR --slow 4                     also AVIF at speed 0
-    python benchmarks/codec_textured.py --data DIR --grey --json codec_grey.json    the same pictures in grey
+    python benchmarks/codec_textured.py --data DIR --grey --json FILE               the same pictures in grey
 
 The judge is the textured part of the BSDS500 pictures (481 x 321): the 24 of 110 whose brightness changes
 most from pixel to pixel. Their licence keeps them out of the training of weights that ship; the photographs
@@ -55,12 +55,12 @@ def main() -> int:
     images, judge = textured(args.data, 1 if args.quick else args.pictures)
     if args.grey:
         images = {name: grey(image) for name, image in images.items()}
+        judge += ", in grey"
     rows = rate_distortion.measure(images, [*rivals(), *ours], kept=args.rows)
     few = dict(list(images.items())[: args.slow])
     slow = [codec for codec in rivals(slow=True) if codec.name.endswith("speed 0")]
     rows += rate_distortion.measure(few, slow, kept=args.rows) if few else []
-    topic = "codec_grey" if args.grey else "codec_textured"
-    out = figures.Figures(topic, args.quick, args.json)
+    out = figures.Figures("codec_textured", args.quick, args.json)
     out.facts |= {"photographs": sorted(images), "chosen by": CHOSEN, "judged by": judge}
     for quality in rate_distortion.METRICS if args.plots else ():
         args.plots.mkdir(parents=True, exist_ok=True)
