@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 from parts import figures
 from parts.page import a_page, begin, cpu_seconds
-from parts.page_cross import ALL, cross
+from parts.page_cross import ALL, MODELS, cross, model
 from parts.page_kit import load_kit
 
 
@@ -43,6 +43,7 @@ def main() -> int:
     out.add("kinds where page and Python wrote the same bytes", sum(x.same_file for x in found))
     out.add("tiles of all pictures", sum(x.tiles for x in found))
     out.add("processor time of page and Python", spent / 60, "", "minutes")
+    out.facts["models"] = {name: model(name).model_id.hex() for name in MODELS}
     out.facts["largest differences of pixels"] = dict(Counter(str(x.pixels) for x in found))
     out.facts["rows"] = [[*row, asdict(one)] for row, one in zip(rows, found, strict=True)]
     return out.finish()
