@@ -71,9 +71,15 @@ def _both(out: Path, *words: str) -> list[subprocess.Popen]:
 
 
 def _end(*processes: subprocess.Popen) -> None:
-    for process in processes:
-        said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, said[-2000:]
+    """Wait for processes that must end well; no one is left behind where another fails."""
+    try:
+        said = [process.communicate(timeout=600)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    for process, words in zip(processes, said, strict=True):
+        assert process.returncode == 0, words[-2000:]
 
 
 @pytest.mark.slow  # five TensorFlow processes
