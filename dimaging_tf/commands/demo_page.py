@@ -184,7 +184,8 @@ def verdict(pairs: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
     smaller = [p["fp32"][0] / p["int8"][0] for p in pairs.values()]
     speed = {model: p["fp32"][1] / p["int8"][1] for model, p in pairs.items()}
     least, most = min(smaller), max(smaller)
-    words = [f"int8 is smaller in every file, {least:.1f} to {most:.1f} times."]
+    every = "smaller in every file" if least > 1 else "not smaller in every file"
+    words = [f"int8 is {every}, {least:.1f} to {most:.1f} times."]
     fast = [f"{model} ({x:.1f} times)" for model, x in speed.items() if x > 1.05]
     slow = [model for model, x in speed.items() if not x > 1.05]
     if fast:
