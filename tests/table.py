@@ -114,7 +114,7 @@ class Row:
         True  # False: another row of the model is, and the suite of training skips this one
     )
     phases: int = 1  # steps that `fit` compiles, one after the other
-    eager: bool = False  # tracing takes longer than training: one test alone traces it
+    eager: bool = False  # tracing takes longer than training: a test of its own traces it
     targets: tuple[str, ...] = ("cpu",)  # to which it is exported; none: a test of its own does
     precisions: tuple[str, ...] = ("fp32",)  # in which it is exported
     as_bytes: bool = False  # its images are bytes at every target

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.fitting import traces_of
 from helpers.small_codec import SMALL, pictures, small
 
 from dimaging_tf.data.dataset import Dataset, Split
@@ -11,11 +12,11 @@ from dimaging_tf.models.unet_codec import UNetCodec
 from dimaging_tf.training.runs import default_settings, train
 
 
-def fit(model, first, last):
+def fit(model, first, last, *callbacks):
     """Steps `first` to `last` on the same pictures."""
     model.fit(
         tf.data.Dataset.from_tensors(pictures()).repeat(last - first), epochs=1, verbose=0,
-        shuffle=False,
+        shuffle=False, callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -27,15 +28,24 @@ def fresh(**changes) -> UNetCodec:
 
 
 def test_training_goes_on_after_saving(tmp_path):
-    whole, half = fresh(), fresh()
-    fit(whole, 0, 4)
-    fit(half, 0, 2)
-    half.save(tmp_path / "half.keras")
-    again = keras.saving.load_model(tmp_path / "half.keras")
+    """A model that is traced once takes four steps and is saved after two; what was saved takes two more."""
+    whole, path = fresh(), tmp_path / "half.keras"
+    traces = traces_of(whole)
+    save = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: whole.save(path) if batch == 1 else None
+    )
+    fit(whole, 0, 4, save)
+    assert 0 < len(traces) <= 2
+    weights = [weight.numpy() for weight in whole.weights]
+    traces.clear()
+    fit(whole, 4, 5)
+    assert not traces
+    assert int(whole.optimizer.iterations) == 5
+    again = keras.saving.load_model(path)
     assert float(again.adapted) == 1
     fit(again, 2, 4)
-    for a, b in zip(whole.weights, again.weights, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=a.path)
+    for a, b in zip(weights, again.weights, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=b.path)
 
 
 @pytest.mark.parametrize(
