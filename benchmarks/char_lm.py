@@ -39,7 +39,7 @@ def main() -> int:
     p.add_argument(
         "--long", action="store_true", help="20 minutes of two cores instead of 5 of one"
     )
-    p.add_argument("--run", type=Path, help="keep the run folder here")
+    p.add_argument("--run", type=Path, help="keep the run folder here; an interrupted one goes on")
     args = p.parse_args()
 
     from dimaging_tf.quiet import load_tensorflow
@@ -73,7 +73,9 @@ def main() -> int:
             changes=changes,
         )
         began = time.monotonic()
-        model = runs.train(settings, folder, clock=time.process_time)
+        model = runs.train(
+            settings, folder, resume=runs.has_settings(folder), clock=time.process_time
+        )
         out.facts["settings"] = changes
         out.facts["steps"] = int(model.optimizer.iterations)
         last = read_json_lines(folder / "metrics.jsonl")[-1]
