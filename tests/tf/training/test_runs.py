@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,14 @@ from dimaging_tf.training.callbacks import (
 )
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of one epoch, which the tests read or copy."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    runs.train(small("vae", epochs=1), folder)
+    return folder
+
+
 class Kill(keras.callbacks.Callback):
     """Stop as a kill would, in the middle of the second epoch."""
 
@@ -54,24 +63,22 @@ def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(model, tmp_path):
     assert [r["epoch"] for r in records[1]] == [1, 2, 3]
 
 
-def test_a_run_may_start_with_the_weights_of_another(tmp_path):
-    runs.train(small("vae", epochs=1), tmp_path / "first")
+def test_a_run_may_start_with_the_weights_of_another(finished, tmp_path):
     # A rate of 0 keeps what it began with.
-    settings = replace(small("vae", epochs=1), init=str(tmp_path / "first"), learning_rate=0.0)
+    settings = replace(small("vae", epochs=1), init=str(finished), learning_rate=0.0)
     second = runs.train(settings, tmp_path / "second")
-    first = keras.saving.load_model(tmp_path / "first" / "best.keras")
+    first = keras.saving.load_model(finished / "best.keras")
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert runs.read_settings(tmp_path / "second").init == str(tmp_path / "first")
+    assert runs.read_settings(tmp_path / "second").init == str(finished)
 
 
 @pytest.mark.parametrize(
     "other", [small("vae", changes={"latent_dim": 3, "hidden": (16,)}), small("autoencoder")]
 )
-def test_weights_of_another_network_are_refused(other, tmp_path):
-    runs.train(small("vae", epochs=1), tmp_path / "first")
+def test_weights_of_another_network_are_refused(other, finished, tmp_path):
     with pytest.raises(UserError, match="with other weights; expected a .* of the same sizes"):
-        runs.train(replace(other, init=str(tmp_path / "first")), tmp_path / "second")
+        runs.train(replace(other, init=str(finished)), tmp_path / "second")
 
 
 def test_command_killed_by_the_system_resumes(tmp_path):
@@ -266,7 +273,7 @@ def test_callbacks_serve_a_plain_fit_script(tmp_path):
 
 
 ERRORS = {
-    "run there already": (lambda p: (runs.train(small("vae", epochs=1), p / "a"), runs.train(small("vae"), p / "a")), "holds a run already: continue it with --resume"),
+    "run there already": (lambda p: (write_json(p / "run.json", {}), runs.train(small("vae"), p)), "holds a run already: continue it with --resume"),
     "not a run": (lambda p: runs.read_settings(p), "is not a run folder: it has no run.json"),
     "fit script": (lambda p: (write_json(p / "run.json", {"model": "vae"}), runs.read_settings(p)), "was not made by dimaging train"),
     "no checkpoint": (lambda p: runs.latest(p), "neither best.keras nor last.keras"),
@@ -295,9 +302,9 @@ def test_two_writers_of_one_folder(tmp_path):
         runs.train(settings, tmp_path / "run")
 
 
-def test_resuming_clears_what_a_kill_left(tmp_path):
+def test_resuming_clears_what_a_kill_left(finished, tmp_path):
     settings = small("vae", epochs=1)
-    runs.train(settings, tmp_path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     mark = f"{dead.pid}-0123456789abcdef.dimaging"
