@@ -115,8 +115,8 @@ def demo(
     from dimaging_tf.commands.demo import run_demo
 
     page = run_demo(out, seed=seed, quick=quick)
-    if open_:
-        webbrowser.open(page.resolve().as_uri())
+    if open_ and not webbrowser.open(page.resolve().as_uri()):
+        output.tell(f"no browser was found on this machine; open {page} yourself")
 
 
 app.command()(train)
