@@ -200,6 +200,11 @@ class DeployableModel(TrackedModel, ABC):
         shapes = [tuple(x.shape) for graph in self.graphs().values() for x in graph.inputs]
         return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
 
+    @property
+    def precomputed_shape(self) -> tuple[int, ...] | None:
+        """The shape of one example of what a fixed first part made of the data, where `fit` takes that too."""
+        return None
+
     @classmethod
     def settings_for(cls, dataset: Any) -> dict[str, Any]:
         """Return the Config fields that follow from this `dimaging_tf.data` Dataset, such as its classes."""

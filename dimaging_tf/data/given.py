@@ -41,7 +41,7 @@ def checked(
                 "or class_weight. Leave it out; an example that shall count twice may stand in the data twice"
             )
         if "tokens" not in model.kinds:
-            check_shape(model.registry_name, x, model.example_shape)
+            check_shape(model.registry_name, x, model.example_shape, model.precomputed_shape)
         _check_range(model.registry_name, "images", x, takes)
         if model.targets_are_images:
             _check_range(model.registry_name, "target images", y, (0.0, 1.0))

@@ -29,17 +29,20 @@ def check_objective(model: Any, given: Mapping[str, Any]) -> None:
         )
 
 
-def check_shape(name: str, x: Any, example: tuple[int | None, ...]) -> None:
+def check_shape(
+    name: str, x: Any, example: tuple[int | None, ...], precomputed: tuple[int, ...] | None = None
+) -> None:
     """ValueError where examples have another size, or other channels, than the model's networks take.
 
-    name     of the model
-    x        of `fit`: an array [N, ...], or a dict of arrays; another rank is Keras's to judge
-    example  the shape of one example; None where any length will do
+    name         of the model
+    x            of `fit`: an array [N, ...], or a dict of arrays; another rank is Keras's to judge
+    example      the shape of one example; None where any length will do
+    precomputed  another shape that is right, where a fixed first part may be computed beforehand
     """
     if isinstance(x, Mapping):
         x = next((x[key] for key in _EXAMPLES if key in x), None)
     shape = getattr(x, "shape", None)
-    if shape is None or len(shape) != len(example) + 1:
+    if shape is None or len(shape) != len(example) + 1 or tuple(shape[1:]) == precomputed:
         return
     if any(want not in (None, got) for want, got in zip(example, shape[1:], strict=True)):
         wanted = ", ".join("any" if side is None else str(side) for side in example)

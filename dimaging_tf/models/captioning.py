@@ -107,7 +107,7 @@ class Captioning(Captioner):
 
     def call(self, x, training=False):
         """Return the features of images, or of what the pretrained eyes saw in them (`precomputed`)."""
-        if self.config.eyes == PRETRAINED and tuple(x.shape[1:]) == (1, 1, SEEN):
+        if tuple(x.shape[1:]) == self.precomputed_shape:
             return self.mind(x[:, 0, 0] * _MOST, training=training)["features"]
         return super().call(x, training)
 
@@ -116,6 +116,11 @@ class Captioning(Captioner):
         known = efficientnet_lite.pretrained().network
         for layer in self.eyes.layers:
             layer.set_weights(known.get_layer(layer.name).get_weights())
+
+    @property
+    def precomputed_shape(self) -> tuple[int, int, int] | None:
+        """That of what the pretrained eyes saw in one image; None where the eyes learn."""
+        return (1, 1, SEEN) if self.config.eyes == PRETRAINED else None
 
     def precomputed(self, dataset):
         """Return the data with what the pretrained eyes see in each image: [N, 1, 1, 1280] in [0, 1]."""

@@ -158,6 +158,11 @@ class Illumination(Captioner):
         return tf.cast(self.optimizer.iterations, tf.int64) < self.config.search_steps
 
     @property
+    def precomputed_shape(self) -> tuple[int, int, int]:
+        """That of `microscope.images`: an image for each LED."""
+        return len(self.microscope.leds), *self.config.shape[:2]
+
+    @property
     def trying(self) -> Any:
         """Whether the next step still tries several patterns; of fixed ones the search does so to its end."""
         cfg = self.config

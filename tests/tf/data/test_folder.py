@@ -232,14 +232,17 @@ def test_a_bar_is_drawn_only_when_a_person_looks(folder, capsys, monkeypatch, wa
     assert ("reading images" in err) == watched
 
 
-OPTIONS = [{"size": 0}, {"cut": "crop"}, {"white": 70000}]
+_RANGES = "expected size >= 1, cut 'patches' or 'resize', white None"
+OPTIONS = [
+    ({"size": 0}, _RANGES),
+    ({"cut": "crop"}, "cut is 'patches' or 'resize'; received 'crop'"),
+    ({"white": 70000}, _RANGES),
+]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_options_out_of_range(folder, options):
-    with pytest.raises(
-        DataError, match="expected size >= 1, cut 'patches' or 'resize', white None"
-    ):
+@pytest.mark.parametrize(("options", "words"), OPTIONS, ids=str)
+def test_options_out_of_range(folder, options, words):
+    with pytest.raises(DataError, match=words):
         load(folder, **options)
 
 
