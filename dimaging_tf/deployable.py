@@ -202,7 +202,7 @@ class DeployableModel(TrackedModel, ABC):
 
     @property
     def precomputed_shape(self) -> tuple[int, ...] | None:
-        """The shape of one example of what a fixed first part made of the data, where `fit` takes that too."""
+        """The shape of what a fixed first part made of one example, where `fit` takes that too; else None."""
         return None
 
     @classmethod
