@@ -115,7 +115,10 @@ def _section(
         epochs = read_json_lines(run / "metrics.jsonl")
         record = json.loads((run / "run.json").read_text(encoding="utf-8"))
         data, steps = record.get("data", {}).get("name", "—"), epochs[-1]["step"]
-        words = f"Learned from {data} in {epochs[-1]['seconds']:.0f} s, {steps} steps."
+        lasted = f"{epochs[-1]['seconds']:.0f} s, {steps} step{'s' if steps != 1 else ''}"
+        words = f"Learned from {data} in {lasted}."
+        if recipe and recipe.get("init"):
+            words = f"Weights that came along learned on from {data} for {lasted}."
         parts.append(f"<p class='facts'>{escape(words)}</p>{curves(name, epochs)}")
     return "\n".join(parts)
 

@@ -151,7 +151,7 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     words = (
         _words(bundle, before),
         _words(bundle, after),
-        f"difference, {result.norms[0] / span:.4g}",
+        f"difference, {options.norm} {result.norms[0] / span:.4g}",
     )
     write_attack((image[0] - bounds[0]) / span, moved[0], words, Path(options.out))
     return 0

@@ -39,18 +39,20 @@ def page(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
     for precision, size, ms in (("fp32", 2_000_000, 8.0), ("int8", 500_000, 4.0)):
         write_bundle(out / "bundle" / f"denoiser-{precision}", "denoiser", precision, size, ms)
-    run = out / "runs" / "denoiser"
-    run.mkdir(parents=True)
-    (run / "run.json").write_text(json.dumps({"model": "denoiser", "data": {"name": "photos"}}))
-    rows = (
-        {"epoch": k, "step": 9 * k, "seconds": k, "loss": 0.1 / k, "val_loss": 0.2} for k in (1, 2)
-    )
-    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for model, steps in (("denoiser", (9, 18)), ("char_lm", (1,))):
+        run = out / "runs" / model
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(json.dumps({"model": model, "data": {"name": "photos"}}))
+        rows = (
+            {"epoch": k, "step": step, "seconds": k, "loss": 0.1 / k, "val_loss": 0.2}
+            for k, step in enumerate(steps, 1)
+        )
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     picture, text = out / "denoised.png", out / "text.txt"
     Image.new("L", (8, 8)).save(picture)
     text.write_text("a < b")
     figures = {"char_lm": [("written", text)], "denoiser": [("a photo & noise", picture)]}
-    recipes = {"denoiser": {"minutes": 1.1}}
+    recipes = {"denoiser": {"minutes": 1.1}, "char_lm": {"init": "weights/char_lm.keras"}}
     return demo_page.write_demo_page(out, figures, recipes, 163.6).read_text("utf-8")
 
 
@@ -63,6 +65,7 @@ def test_the_page_tells_a_story(page):
     for words in (
         "dimaging train denoiser --minutes 1.1 --out runs/denoiser", "a photo &amp; noise", "a &lt; b",
         ALTS["denoised"].split(",")[0], STORY["denoiser"].look[:30], "Learned from photos in 2 s, 18 steps.",
+        "Weights that came along learned on from photos for 1 s, 1 step.",
         "loss 0.1 after epoch 1, 0.05 after epoch 2", "share of white", "int8 is smaller in every file, 4.0",
         "faster where there is much to multiply: denoiser (2.0 times)", "<td class='best'>0.5</td>",
         "<td class='best'>4</td>", "dimaging export runs/mine", "Every graph of every bundle",
