@@ -11,6 +11,9 @@ import { MOST_PIXELS, area } from "./photo/container.mjs";
 
 /** @typedef {import("./photo/codec.mjs").Photo} Photo */
 
+/** Rows of a picture that are read from a canvas at once: copies of 12 megapixels would fill a phone's memory. */
+const ROWS = 256;
+
 /**
  * Return the pixels of a picture, upright; InputError where the browser cannot read it.
  * @param {Blob} file
@@ -32,24 +35,40 @@ async function bitmapOf(file) {
  * @returns {Promise<{photo: Photo, note: string}>}
  */
 export async function readPicture(file, mostPixels = MOST_PIXELS) {
-  const data = new Uint8Array(await file.arrayBuffer());
-  const bitmap = await bitmapOf(new Blob([data], { type: file.type }));
+  const bitmap = await bitmapOf(file);
   let { width, height } = bitmap;
   let note = "";
+  /** @type {CanvasImageSource} */
+  let source = bitmap;
   if (area(width, height) > mostPixels) {
     const scale = Math.sqrt(mostPixels / area(width, height)) * 0.995;
     const was = `${width} x ${height}`;
     [width, height] = [Math.max(1, Math.floor(width * scale)), Math.max(1, Math.floor(height * scale))];
     note = `scaled from ${was} to ${width} x ${height}: a page has room for ${Math.round(mostPixels / 1e6)} megapixels`;
+    const { canvas, context } = canvasOf(width, height);
+    context.drawImage(bitmap, 0, 0, width, height);
+    bitmap.close();
+    source = canvas;
   }
-  const canvas = new OffscreenCanvas(width, height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
-    canvas.getContext("2d", { willReadFrequently: true })
-  );
-  context.drawImage(bitmap, 0, 0, width, height);
+  const { context } = canvasOf(width, Math.min(ROWS, height));
+  context.globalCompositeOperation = "copy"; // nothing of the band before shows through
+  const photo = fromBands(width, height, (top, rows) => {
+    context.drawImage(source, 0, top, width, rows, 0, 0, width, rows);
+    return context.getImageData(0, 0, width, rows).data;
+  });
   bitmap.close();
-  const { data: rgba } = context.getImageData(0, 0, width, height);
-  return { photo: { ...fromRgba(rgba, width, height), ...(await metadata(data)) }, note };
+  return { photo: { ...photo, ...(await metadata(new Uint8Array(await file.arrayBuffer()))) }, note };
+}
+
+/**
+ * Return a canvas whose pixels are read.
+ * @param {number} width
+ * @param {number} height
+ */
+function canvasOf(width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  return { canvas, context };
 }
 
 /**
@@ -91,24 +110,36 @@ export async function readSquare(file, side) {
  * @param {Uint8ClampedArray} rgba
  * @param {number} width
  * @param {number} height
- * @returns {Photo}
  */
 export function fromRgba(rgba, width, height) {
+  return fromBands(width, height, (top, rows) => rgba.subarray(4 * width * top, 4 * width * (top + rows)));
+}
+
+/**
+ * Return the picture of `fromRgba`, whose RGBA values need never be in memory all at once.
+ * @param {number} width
+ * @param {number} height
+ * @param {(top: number, rows: number) => Uint8ClampedArray} band returns the RGBA values of some rows
+ * @returns {Photo}
+ */
+function fromBands(width, height, band) {
   const count = width * height;
-  let [grey, opaque] = [true, true];
-  for (let i = 0; i < 4 * count; i += 4) {
-    grey = grey && rgba[i] === rgba[i + 1] && rgba[i] === rgba[i + 2];
-    opaque = opaque && rgba[i + 3] === 255;
-    if (!grey && !opaque) break;
+  const image = new Uint8Array(3 * count);
+  /** @type {Uint8Array | null} */
+  let alpha = null;
+  let [grey, at] = [true, 0];
+  for (let top = 0; top < height; top += ROWS) {
+    const rgba = band(top, Math.min(ROWS, height - top));
+    for (let i = 0; i < rgba.length; i += 4, at++) {
+      for (let k = 0; k < 3; k++) image[3 * at + k] = rgba[i + k];
+      grey = grey && rgba[i] === rgba[i + 1] && rgba[i] === rgba[i + 2];
+      if (rgba[i + 3] !== 255) alpha ??= new Uint8Array(count).fill(255);
+      if (alpha) alpha[at] = rgba[i + 3];
+    }
   }
-  const channels = grey ? 1 : 3;
-  const image = new Uint8Array(count * channels);
-  const alpha = opaque ? null : new Uint8Array(count);
-  for (let i = 0; i < count; i++) {
-    for (let k = 0; k < channels; k++) image[i * channels + k] = rgba[4 * i + k];
-    if (alpha) alpha[i] = rgba[4 * i + 3];
-  }
-  return { image, height, width, channels, alpha };
+  if (!grey) return { image, height, width, channels: 3, alpha };
+  for (let i = 0; i < count; i++) image[i] = image[3 * i];
+  return { image: image.slice(0, count), height, width, channels: 1, alpha };
 }
 
 /**
