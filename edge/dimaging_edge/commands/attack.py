@@ -116,7 +116,7 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     from dimaging_edge.commands.attack_pictures import write_attack
 
     oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
-    if Path(options.image).is_dir() or options.image[:1] == "@":
+    if many.stands_for_several(options.image):
         return _attack_all(options, bundle)
     if options.resume or options.shard != (1, 1):
         raise InputError("--resume and --shard are of a folder of images")
@@ -163,7 +163,7 @@ def _attack_all(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     sources = many.files_of([options.image], (*SUFFIXES, ".npy"), options.shard)
     many.check_stems(sources)
-    if Path(options.out).suffix:
+    if Path(options.out).suffix.lower() in SUFFIXES:
         raise InputError(f"--out is a folder for several images; received {options.out}")
 
     def work(source: Path, out: Path) -> list[Path]:
@@ -173,7 +173,7 @@ def _attack_all(options: argparse.Namespace, bundle: "Bundle") -> int:
         return [made, made.with_name(f"{made.stem}-compare.png")]
 
     Path(options.out).mkdir(parents=True, exist_ok=True)
-    return many.each(options, sources, many.digest(options, bundle.path), work)
+    return many.each(options, sources, many.digest(options, [bundle.path]), work)
 
 
 def _synthesise(

@@ -11,7 +11,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -66,7 +66,7 @@ def files_of(inputs: Iterable[str], suffixes: Sequence[str], share: tuple[int, i
     found: list[Path] = []
     for word in inputs:
         listed = [Path(word)]
-        if word.startswith("@") and not Path(word).exists():
+        if _is_list(word):
             listed = [Path(line) for line in _lines(Path(word[1:])) if line.strip()]
         for path in listed:
             inside = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -74,7 +74,17 @@ def files_of(inputs: Iterable[str], suffixes: Sequence[str], share: tuple[int, i
     if not found:
         raise InputError(f"no files with {', '.join(suffixes)} in {', '.join(inputs)}")
     part, parts = share
-    return [p for p in found if zlib.crc32(p.name.encode()) % parts == part - 1]
+    # By stems: two files that would become one meet in one share, where that is refused.
+    return [p for p in found if zlib.crc32(p.stem.encode()) % parts == part - 1]
+
+
+def stands_for_several(word: str) -> bool:
+    """Return whether an input is a folder or @LIST, and not one file."""
+    return Path(word).is_dir() or _is_list(word)
+
+
+def _is_list(word: str) -> bool:
+    return word.startswith("@") and not Path(word).exists()
 
 
 def check_stems(sources: Sequence[Path]) -> None:
@@ -95,15 +105,18 @@ def _lines(path: Path) -> list[str]:
         raise InputError(f"the list {path} cannot be read: {error}") from None
 
 
-def digest(options: argparse.Namespace, model: str | Path | None) -> str:
-    """Return what stands for the settings and for the model, whose bundle.json names every byte of it."""
-    given = {k: str(v) for k, v in sorted(vars(options).items()) if k not in PASSED_OVER}
-    given["made by"] = __version__
-    with suppress(OSError):
-        given["model"] = (
-            str(zlib.crc32((Path(model) / "bundle.json").read_bytes())) if model else ""
-        )
-    return f"{zlib.crc32(json.dumps(given).encode()):08x}"
+def digest(options: argparse.Namespace, models: Iterable[Path], **more: str) -> str:
+    """Return what stands for the settings, `more` of them, and the models.
+
+    A model's bundle.json names every byte of it. A setting that is a file counts with its size and time.
+    """
+    given = {key: value for key, value in vars(options).items() if key not in PASSED_OVER} | more
+    facts = {
+        key: [str(value), _stamp(Path(value)) if isinstance(value, str) else None]
+        for key, value in sorted(given.items())
+    }
+    sums = [zlib.crc32((model / "bundle.json").read_bytes()) for model in models]
+    return f"{zlib.crc32(json.dumps([__version__, facts, sums]).encode()):08x}"
 
 
 class Journal:
@@ -112,24 +125,31 @@ class Journal:
     def __init__(self, out: Path, settings: str, file: TextIO):
         self.out, self.settings, self._file = out, settings, file
         rows = [row for path in sorted(out.glob(".dimaging-done-*.jsonl")) for row in _rows(path)]
-        self._marks = {row["source"]: row for row in rows if isinstance(row.get("source"), str)}
+        self._marks = {row["source"]: row for row in rows}
 
-    def done(self, source: Path) -> bool:
-        """Return whether the results of this source, as it is now, are there and of these settings."""
-        mark = self._marks.get(str(source), {})
-        facts = {"of": _stamp(source), "settings": self.settings}
-        if any(mark.get(key) != value for key, value in facts.items()):
+        self._stamps: dict[Path, list[int] | None] = {}
+
+    def left(self, sources: Sequence[Path]) -> list[Path]:
+        """Return the sources whose results are not there, or not of these settings; tell of the others."""
+        self._stamps = {source: _stamp(source) for source in sources}
+        found = [source for source in sources if not self._done(source)]
+        if len(found) < len(sources):
+            tell(f"note: {len(sources) - len(found)} of {len(sources)} files are done already")
+        return found
+
+    def _done(self, source: Path) -> bool:
+        mark = self._marks.get(str(source))
+        if mark is None or (mark["of"], mark["settings"]) != (self._stamps[source], self.settings):
             return False
-        return all(_size(self.out / name) == size for name, size in mark.get("made", {}).items())
+        return all(_size(self.out / name) == size for name, size in mark["made"].items())
 
     def mark(self, source: Path, made: Iterable[Path]) -> None:
-        """Write that `made` are the results of this source."""
-        sizes = {str(path.relative_to(self.out)): _size(path) for path in made}
+        """Write that `made` are the results of a source as it was when `left` returned it."""
         row = {
             "source": str(source),
-            "of": _stamp(source),
+            "of": self._stamps[source],
             "settings": self.settings,
-            "made": sizes,
+            "made": {str(path.relative_to(self.out)): _size(path) for path in made},
         }
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
@@ -157,13 +177,9 @@ def each(
     work: Callable[[Path, Path], list[Path]],
 ) -> int:  # fmt: skip
     """Do work(source, out) -> files on each source, into the folder options.out; return 1 if any failed."""
-    out = Path(options.out)
-
-    def go(marks: Journal | None) -> int:
-        failed = 0
-        for source in sources:
-            if marks and marks.done(source):
-                continue
+    out, failed = Path(options.out), 0
+    with journal(out, settings, options.shard) if options.resume else nullcontext() as marks:
+        for source in marks.left(sources) if marks else sources:
             try:
                 made = work(source, out)
             except (DimagingError, OSError) as error:
@@ -172,19 +188,7 @@ def each(
                 continue
             if marks:
                 marks.mark(source, made)
-        return failed
-
-    if not options.resume:
-        return go(None)
-    with journal(out, settings, options.shard) as marks:
-        say_done(marks, sources)
-        return go(marks)
-
-
-def say_done(marks: Journal, sources: Sequence[Path]) -> None:
-    """Tell how many files are left out because they are done."""
-    if done := sum(map(marks.done, sources)):
-        tell(f"note: {done} of {len(sources)} files are done already")
+    return failed
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -192,12 +196,14 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with suppress(ValueError):
-            row = json.loads(line)
-            rows += [row] if isinstance(row, dict) else []
+            rows.append(json.loads(line))
     return rows
 
 
-def _stamp(path: Path) -> list[int]:
+def _stamp(path: Path) -> list[int] | None:
+    """Return size and time of a file; None where there is none."""
+    if not path.is_file():
+        return None
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
 

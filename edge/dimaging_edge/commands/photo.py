@@ -183,19 +183,18 @@ def _each(options: argparse.Namespace, work: Any, suffixes: tuple[str, ...], suf
             "--resume is of a folder of results: -o OUT, and several files or a folder"
         )
     with many.journal(Path(options.out), _settings(options), options.shard) as marks:
-        many.say_done(marks, [source for source, _ in jobs])
-        left = [job for job in jobs if not marks.done(job[0])]
+        left = set(marks.left([source for source, _ in jobs]))
+        jobs = [job for job in jobs if job[0] in left]
         options.force = True  # what has no mark is half of an earlier run's
-        return _do(options, work, left, lambda source, out: marks.mark(source, [out]))
+        return _do(options, work, jobs, lambda source, out: marks.mark(source, [out]))
 
 
 def _settings(options: argparse.Namespace) -> str:
     """Return what stands for the settings, and for all models that may be chosen."""
-    from dimaging_edge.photo.bundle_model import SHIPPED
+    from dimaging_edge.photo.bundle_model import SHIPPED, located, shipped
 
-    if options.model:
-        return many.digest(options, options.model)
-    return "-".join(many.digest(options, path) for path in sorted(SHIPPED.iterdir()))
+    given = options.model
+    return many.digest(options, [located(given)] if given else [SHIPPED / x for x in shipped()])
 
 
 def _do(
@@ -294,7 +293,7 @@ def _jobs(
 ) -> list[tuple[Path, Path]]:
     """Return (source, out) for every file; InputError if there are none, or two would become one."""
     sources = many.files_of(options.inputs, suffixes, options.shard)
-    several = len(sources) > 1 or any(Path(x).is_dir() or x[0] == "@" for x in options.inputs)
+    several = len(options.inputs) > 1 or many.stands_for_several(options.inputs[0])
     out = Path(options.out) if options.out else None
     if several and out is not None:
         out.mkdir(parents=True, exist_ok=True)

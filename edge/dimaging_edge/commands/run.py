@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, bundle: "Bundle") -> int:
         if not (name and separator and spec):
             raise InputError(f"--input: expected NAME=FILE or NAME=normal, received {item!r}")
         specs[name] = spec
-    several = [name for name, spec in specs.items() if Path(spec).is_dir() or spec[:1] == "@"]
+    several = [name for name, spec in specs.items() if many.stands_for_several(spec)]
     if not several:
         if options.resume or options.shard != (1, 1):
             raise InputError("--resume and --shard are of a folder: --input NAME=FOLDER")
@@ -78,11 +78,11 @@ def run(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     def work(source: Path, out: Path) -> list[Path]:
         made = _run_once(options, bundle, {**specs, name: str(source)}, out / source.stem)
-        print(f"{out / source.stem}", flush=True)
+        print(out / source.stem, flush=True)
         return made
 
-    rest = str(sorted((k, v) for k, v in specs.items() if k != name))
-    return many.each(options, sources, many.digest(options, bundle.path) + rest, work)
+    others = {f"input {key}": spec for key, spec in specs.items() if key != name}
+    return many.each(options, sources, many.digest(options, [bundle.path], **others), work)
 
 
 def _run_once(

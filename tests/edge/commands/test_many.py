@@ -1,10 +1,12 @@
 """Folders and lists: shares of several machines, and what an earlier run has finished."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dimaging_edge.commands import many
 from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands.main import main
 from dimaging_edge.photo import bundle_model
@@ -73,10 +75,10 @@ def test_a_killed_run_left_half_a_line(photos: Path, tmp_path: Path, capsys) -> 
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("many", ["folder", "list"])
-def test_shares_are_parts_of_the_whole(photos: Path, tmp_path: Path, capsys, many: str) -> None:
+@pytest.mark.parametrize("kind", ["folder", "list"])
+def test_shares_are_parts_of_the_whole(photos: Path, tmp_path: Path, capsys, kind: str) -> None:
     given = photos
-    if many == "list":
+    if kind == "list":
         given = f"@{tmp_path / 'list.txt'}"
         (tmp_path / "list.txt").write_text("\n".join(map(str, sorted(photos.iterdir()))))
     made = []
@@ -97,6 +99,85 @@ def test_shares_are_parts_of_the_whole(photos: Path, tmp_path: Path, capsys, man
         )
         made += names(capsys.readouterr().out)
     assert sorted(made) == list("01234")
+
+
+def test_a_share_of_one_named_file_goes_into_the_folder(photos: Path, tmp_path: Path) -> None:
+    files = sorted(photos.iterdir())
+    for share in range(1, 10):
+        words = (
+            "compress",
+            *files,
+            "-o",
+            tmp_path / "out",
+            "--shard",
+            f"{share}/9",
+            "--workers",
+            1,
+        )
+        assert run(*words) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{i}.dimg" for i in range(5)
+    ]
+
+
+def test_two_files_that_would_become_one_meet_in_a_share(
+    photos: Path, tmp_path: Path, capsys
+) -> None:
+    Image.open(photos / "0.png").save(photos / "0.webp")
+    codes = [
+        run("compress", photos, "-o", tmp_path / "out", "--shard", f"{share}/9", "--workers", 1)
+        for share in range(1, 10)
+    ]
+    assert sorted(codes) == [0] * 8 + [1]
+    assert "would both become" in capsys.readouterr().err
+
+
+def test_a_missing_file_of_a_list_is_one_error(photos: Path, tmp_path: Path, capsys) -> None:
+    listed = [str(tmp_path / "none.png"), *map(str, sorted(photos.iterdir()))]
+    (tmp_path / "list.txt").write_text("\n".join(listed))
+    words = ("compress", f"@{tmp_path / 'list.txt'}", "-o", tmp_path / "out", "--workers", 1)
+    assert run(*words, "--resume") == 1
+    said = capsys.readouterr()
+    assert names(said.out) == list("01234")
+    assert "none.png" in said.err
+
+
+def test_a_file_whose_name_begins_as_a_list(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos)
+    (photos / "0.png").rename(photos / "@0.png")
+    assert run("compress", "@0.png", "-o", tmp_path / "a.dimg") == 0
+    assert (tmp_path / "a.dimg").is_file()
+
+
+def test_a_source_that_changes_while_it_is_worked_on_is_not_done(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.png", tmp_path / "out"
+    source.write_bytes(b"first")
+    with many.journal(out, "", (1, 1)) as marks:
+        assert marks.left([source]) == [source]
+        (out / "a.dimg").write_bytes(b"of the first")
+        source.write_bytes(b"the second")
+        marks.mark(source, [out / "a.dimg"])
+    with many.journal(out, "", (1, 1)) as marks:
+        assert marks.left([source]) == [source]
+
+
+def test_settings_are_files_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask that was painted again, or a shipped model of that name that was replaced, is another setting."""
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setattr(bundle_model, "SHIPPED", tmp_path)
+    mask, model = tmp_path / "mask.png", tmp_path / "mine" / "bundle.json"
+    mask.write_bytes(b"1")
+    model.write_bytes(b"1")
+    options = Namespace(model="mine", roi=str(mask), verbose=False)
+    found = [verbs._settings(options)]
+    for path in (mask, model):
+        path.write_bytes(b"22")
+        found.append(verbs._settings(options))
+    assert len(set(found)) == 3
+    options.verbose = True
+    assert verbs._settings(options) == found[-1]
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0"])
