@@ -24,7 +24,7 @@ from dimaging_edge.photo.windows import Box, boxes
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
 """The folder of the bundles that come with the package."""
-_GRAPHS = ("encoder", "prior", "decoder")
+_NEEDED = ("prior", "decoder")
 _INTERFACE = {
     "encoder": (("image", "quality"), ("z", "y")),
     "prior": (("z", "y", "pass", "quality"), ("index", "mean")),
@@ -53,7 +53,7 @@ class BundleModel:
         """Take an open bundle; InputError for one of another kind, BundleError for one that is not whole."""
         parts = set(_PARTS) <= set(bundle.graphs)
         known = {*bundle.graphs, "prior"} if parts else set(bundle.graphs)
-        missing = [name for name in _GRAPHS[1:] if name not in known]
+        missing = [name for name in _NEEDED if name not in known]
         if missing:
             raise InputError(
                 f"{bundle.path.name} ({bundle.manifest.model}) is no image codec: it has no graph "

@@ -203,13 +203,8 @@ def _decode(
 def _within(block: Tile, rows: list[np.ndarray], top: int, step: int) -> np.ndarray:
     """Return the window of a block, int32 [1, h, w, C] in 1/step, from rows that begin at `top` pixels."""
     low, high, left, right = (side // step for side in block.window)
-    low, high = low - top // step, high - top // step
-    found, begin = [], 0
-    for row in rows:
-        end = begin + len(row)
-        found.append(row[max(0, low - begin) : max(0, min(high, end) - begin), left:right])
-        begin = end
-    return np.concatenate(found, dtype=np.int32)[None]
+    seen = np.concatenate([row[:, left:right] for row in rows])
+    return seen[None, low - top // step : high - top // step].astype(np.int32)
 
 
 def _grid(model: SymbolModel, height: int, width: int, tile: int) -> list[Tile]:

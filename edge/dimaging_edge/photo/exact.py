@@ -51,13 +51,13 @@ def encode_pixels(image: np.ndarray, bound: int = 0) -> bytes:
 
 
 def check_span(image: np.ndarray, bound: int) -> None:
-    """Raise InputError as `encode_pixels`."""
-    if image.itemsize > 1:  # 8 bits span less
+    """Raise InputError, as `encode_pixels` does, for values of a tile that span more than 12 bits."""
+    if image.itemsize > 1:  # what 8 bits hold, also as differences of colours, spans less
         _ranges(to_planes(image, mixed=not bound))
 
 
 def _ranges(planes: list[np.ndarray]) -> list[tuple[int, int]]:
-    """Return the least and the largest value of each plane."""
+    """Return the least and the largest value of each plane; InputError where they are too far apart."""
     ranges = [(int(plane.min()), int(plane.max())) for plane in planes]
     for low, high in ranges:
         if high - low > symbols.WIDEST:
@@ -110,8 +110,7 @@ def _walk(planes: list[np.ndarray], ranges: list, numbers: dict[Key, Numbers], c
             again = (predicted + code(predicted, index, channel, where)).clip(*limits)
             planes[channel][where] = again
             errors.append(again - predicted)
-            here.around = []  # the next planes need its taps alone
-            before.append(here)
+            before.append(here.taps_alone())
 
 
 def _keys(channels: int) -> list[Key]:

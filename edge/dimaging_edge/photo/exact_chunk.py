@@ -30,7 +30,7 @@ def check_bound(bound: int) -> None:
 
 
 def check_image(image: np.ndarray, grid: list[Tile], bound: int) -> None:
-    """Raise InputError for a bound or levels that no file has."""
+    """Raise InputError for a bound that no file has, and for an image [H, W, C] of too many levels."""
     check_bound(bound)
     for part in grid:
         check_span(image[part.top : part.bottom, part.left : part.right], bound)

@@ -59,8 +59,7 @@ def _fit_set(
         predicted = exact_model.predict(here, numbers.weights, *limits)
         unsure.append(exact_model.unsureness(here, predicted, errors[number]))
         errors[number].append(target - predicted)
-        here.around = []
-        before[number].append(here)
+        before[number].append(here.taps_alone())
     wide = 2 * bound + 1
     mistakes = _columns([[np.abs(error[-1]).clip(0, 512)] for error in errors])
     numbers.spread = _solve(_columns(unsure), 64 * mistakes / wide, 16)

@@ -10,7 +10,7 @@ A set of numbers serves a group of levels (0, 1, and all from 2 on), a kind of p
 Both ends compute them in whole numbers; only the encoder, which fits them, uses floats.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class Place:
     near: list[np.ndarray]
     far: list[np.ndarray]
     around: list[np.ndarray]  # the inputs of the prediction
+
+    def taps_alone(self) -> "Place":
+        """Return what the planes after this one need of it: its mean and taps."""
+        return replace(self, around=[])
 
 
 def look(

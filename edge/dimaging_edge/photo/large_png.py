@@ -25,9 +25,11 @@ _HEAD = struct.Struct(">IIBBBBB")  # width, height, bits, colour type, three tha
 _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 """Samples of a pixel for each colour type that is read here."""
 _EXIF = b"Exif\0\0"
-"""Before EXIF, but not in a PNG."""
+"""The bytes that stand before EXIF wherever a `Photo` keeps it, as in a JPEG; a PNG leaves them out."""
 _MOST_PROFILE = 1 << 24
 """The most bytes of an ICC profile; a larger one is left out."""
+_MOST_KEYWORD = 80
+"""The bytes of a text in which its keyword ends: at most 79, and a zero."""
 _BAND, _PIECE = 128, 1 << 16
 
 
@@ -72,7 +74,8 @@ def look(file: BinaryIO) -> Found | None:
         elif kind == b"iCCP":
             found.icc = _inflated(file.read(length).partition(b"\0")[2][1:])
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            found.texts.append(file.read(min(length, 80)).partition(b"\0")[0].decode("latin-1"))
+            keyword = file.read(min(length, _MOST_KEYWORD)).partition(b"\0")[0]
+            found.texts.append(keyword.decode("latin-1"))
         elif kind == b"IEND":
             return found
         file.seek(start + length + 4)
