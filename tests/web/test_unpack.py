@@ -24,9 +24,10 @@ UNPACK = """async ([name, data]) => {
   return kit.text(found.symbols);
 }"""
 FREQUENCIES = """async ([data, levels]) => {
-  const {frequencies} = await import("/lossless/stream.mjs");
+  const {normalise} = await import("/entropy/frequencies.mjs");
   const all = new Float64Array(kit.bytes(data).buffer);
-  const rows = Array.from({length: all.length / levels}, (_, i) => frequencies(all.subarray(levels * i, levels * (i + 1))));
+  const row = (i) => normalise(all.subarray(levels * i, levels * (i + 1)), 16);
+  const rows = Array.from({length: all.length / levels}, (_, i) => row(i));
   return rows.map(kit.text);
 }"""
 

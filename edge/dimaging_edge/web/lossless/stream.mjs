@@ -4,8 +4,10 @@
  * packed it. docs/lossless.md specifies the stream, byte by byte.
  */
 import { crc32c } from "../entropy/crc32c.mjs";
+import { normalise } from "../entropy/frequencies.mjs";
 import { CodecError, InputError } from "../errors.mjs";
 import { Stepper, canStep, sizeOf } from "../generate/stepping.mjs";
+import { hex, letters, viewOf } from "../photo/container.mjs";
 
 const SIZE = 56;
 const BITS = 16;
@@ -24,7 +26,7 @@ const DAMAGED = "the packed images are damaged";
  */
 
 /** @param {Uint8Array} data */
-export const isPacked = (data) => String.fromCharCode(...data.subarray(0, 4)) === "DPIX";
+export const isPacked = (data) => letters(data.subarray(0, 4)) === "DPIX";
 
 /**
  * Return the header of a whole stream; CodecError if it is damaged, newer or cut.
@@ -33,7 +35,7 @@ export const isPacked = (data) => String.fromCharCode(...data.subarray(0, 4)) ==
  */
 export function readPacked(data) {
   if (data.length < SIZE) throw new CodecError(`the packed images are truncated: a header has ${SIZE} bytes, received ${data.length}`);
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const view = viewOf(data);
   const word = (/** @type {number} */ at) => view.getUint32(at, true);
   if (view.getUint16(4, true) > 1) {
     throw new CodecError(`the packed images have version ${view.getUint16(4, true)}; this page reads up to 1. Update it: pip install -U dimaging`);
@@ -51,8 +53,7 @@ export function readPacked(data) {
   if (data.length !== SIZE + bytes) {
     throw new CodecError(`the file is ${data.length < SIZE + bytes ? "truncated" : "too long"}: expected ${SIZE + bytes} bytes, received ${data.length}`);
   }
-  const modelId = Array.from(data.subarray(24, 40), (x) => x.toString(16).padStart(2, "0")).join("");
-  return { levels, height, width, images, lanes, modelId, symbolsCrc: word(40), payloadCrc: word(44) };
+  return { levels, height, width, images, lanes, modelId: hex(data.subarray(24, 40)), symbolsCrc: word(40), payloadCrc: word(44) };
 }
 
 /**
@@ -90,7 +91,7 @@ export async function unpack(bundle, data, progress) {
       for (let column = 0; column < width; column++) {
         for (const [lane, stepper] of steppers.entries()) {
           const { weights } = await stepper.pixel(column, unused);
-          const symbol = decoder.symbol(lane, frequencies(weights.data));
+          const symbol = decoder.symbol(lane, normalise(weights.data, BITS));
           symbols[(first + lane) * pixels + row * width + column] = symbol;
           stepper.put(Float32Array.of(Math.fround(symbol / (levels - 1))));
         }
@@ -106,29 +107,6 @@ export async function unpack(bundle, data, progress) {
   return { ...header, symbols };
 }
 
-/**
- * Return frequencies with the sum 2^16, as `entropy/frequencies.py` deals them.
- * @param {ArrayLike<number>} weights whole numbers, 1 to 2^32
- */
-export function frequencies(weights) {
-  const found = new Float64Array(weights.length);
-  const spare = SLOTS - weights.length;
-  let [sum, left, largest] = [0, SLOTS, 0];
-  for (let i = 0; i < weights.length; i++) {
-    sum += weights[i];
-    if (weights[i] > weights[largest]) largest = i;
-  }
-  for (let i = 0; i < weights.length; i++) {
-    const dealt = weights[i] * spare;
-    let share = Math.floor(dealt / sum);
-    if (share * sum > dealt) share--; // the quotient was rounded up
-    found[i] = 1 + share;
-    left -= found[i];
-  }
-  found[largest] += left;
-  return found;
-}
-
 /** rANS with 32-bit states of 2^23 to 2^31 - 1, which take bytes, and tables of 2^16 slots. */
 class Decoder {
   /**
@@ -136,7 +114,7 @@ class Decoder {
    * @param {number} lanes
    */
   constructor(data, lanes) {
-    const view = new DataView(data.buffer, data.byteOffset, data.length);
+    const view = viewOf(data);
     this.state = Float64Array.from({ length: lanes }, (_, lane) => view.getUint32(4 * lane, true));
     if (this.state.some((x) => x < LOWEST || x >= 2 ** 31)) throw new CodecError(`${DAMAGED}: a lane begins with a state that none has`);
     this.data = data;

@@ -41,7 +41,7 @@ export const viewOf = (data) => new DataView(data.buffer, data.byteOffset, data.
 export const letters = (bytes) => String.fromCharCode(...bytes);
 
 /** @param {Uint8Array} bytes */
-const hex = (bytes) => Array.from(bytes, (x) => x.toString(16).padStart(2, "0")).join("");
+export const hex = (bytes) => Array.from(bytes, (x) => x.toString(16).padStart(2, "0")).join("");
 
 /** @param {string} text */
 const bytesOf = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));

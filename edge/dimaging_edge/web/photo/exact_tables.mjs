@@ -5,6 +5,7 @@
  * With r = RATIOS[width] and a_0 = 2^24, a_(j+1) = floor(a_j r / 65536), the weight of +-j is a_j (shape 0),
  * floor(2^48 a_j / (2^24 + a_j)^2) (shape 1), or a_j + floor(a'_j / 20) with a' of RATIOS[width + 8] (shape 2).
  */
+import { normalise } from "../entropy/frequencies.mjs";
 import { BITS, SLOTS } from "../entropy/rans.mjs";
 import { ScaleTables } from "./symbols.mjs";
 
@@ -72,22 +73,9 @@ function row(weight) {
   const rest = whole - weight[0] - 2 * inside.reduce((sum, one) => sum + one, 0);
   const escape = Math.max(rest, Math.floor(whole / SLOTS), 1);
   const both = [...inside.slice().reverse(), weight[0], ...inside, escape];
-  const counts = normalise(both.map((one) => Math.max(1, one)));
+  const counts = normalise(both.map((one) => Math.max(1, one)), BITS);
   const found = new Uint16Array(2 * HALF + 2);
   found.set(counts.slice(0, -1), HALF - reach);
   found[2 * HALF + 1] = counts[counts.length - 1];
-  return found;
-}
-
-/**
- * Return frequencies with the sum 2^BITS: a slot each, of the others floor(weight * spare / sum), the rest to the
- * first of the largest.
- * @param {number[]} weight whole numbers below 2^32
- */
-function normalise(weight) {
-  const spare = (1 << BITS) - weight.length;
-  const sum = weight.reduce((total, one) => total + one, 0);
-  const found = weight.map((one) => 1 + Math.floor((one * spare) / sum));
-  found[weight.indexOf(Math.max(...weight))] += SLOTS - found.reduce((total, one) => total + one, 0);
   return found;
 }
