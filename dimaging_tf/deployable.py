@@ -4,6 +4,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
@@ -189,11 +190,12 @@ class DeployableModel(TrackedModel, ABC):
         """Return the network's input shape for examples of `shape`; models of any size override it."""
         return shape
 
-    @property
+    @cached_property
     def example_shape(self) -> tuple[int | None, ...]:
         """The shape of one example of the data that the graphs work on; None where any length will do.
 
         It is the shape of the first image that goes into a graph, or Config.shape of a model of another kind.
+        It is found once: every step checks its data by it, and some graphs take half a second to make.
         """
         if "image" not in self.kinds:
             return tuple(self.config.shape)

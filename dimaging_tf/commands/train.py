@@ -177,6 +177,7 @@ def _longer(
 ) -> tuple[Path, "Settings"]:
     """Return the run folder and the settings of --resume; UserError for options that it does not take."""
     from dimaging_tf.training import runs
+    from dimaging_tf.training.strategies import check_strategy
 
     if not model and out is None:
         raise UserError("Which run? Name it: dimaging train --resume --out runs/vae")
@@ -190,7 +191,9 @@ def _longer(
             f"{', '.join(given)}, or start another run: dimaging train {settings.model} --out NEW "
             "(--minutes and --epochs let it go on for longer)"
         )
-    return out, runs.longer(out, minutes, epochs)
+    longer = runs.longer(out, minutes, epochs)
+    check_strategy(longer.strategy, longer.minutes)
+    return out, longer
 
 
 def parse_changes(pairs: list[str]) -> dict[str, Any]:

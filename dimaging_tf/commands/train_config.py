@@ -42,7 +42,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
             )
         if isinstance(value, dict | list):
             raise UsageError(f"{path}: {key} is one value; received {value!r}")
-    context.default_map = given
+    # As text, which the options read as they read the command line: 2.5 epochs are then no whole number.
+    context.default_map = {key: str(value) for key, value in given.items()}
     context.meta[SET] = settings
     return path
 

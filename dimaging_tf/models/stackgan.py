@@ -16,6 +16,7 @@ image: float32 [B, H, H, C] in [0, 1]; tokens: int32 [B, length], 0 in front of 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -227,7 +228,7 @@ class StackGAN(Phased, TextToImage):
                 f"most {self.config.length}: train it on this data from the start"
             )
 
-    @property
+    @cached_property
     def example_shape(self) -> tuple[int, int, int]:
         """The shape of the pictures that captions belong to, which are no input of any graph."""
         return self.config.shape

@@ -28,17 +28,12 @@ def check_settings(settings: runs.Settings, out: Path) -> None:
         raise UserError(
             f"--learning-rate is a number above 0, such as 0.001. Received: {settings.learning_rate:g}"
         )
-    data.check_name(settings.data)
     if settings.data in data.NAMES:
         runs.check_kind(settings, settings.data, (data.KINDS[settings.data],))
     data.check_options(settings.data, runs.data_options(settings))
     if settings.init:
         _check_init(Path(settings.init))
-    place = place_of(settings.strategy, out)
-    if (place / "run.json").exists():
-        raise UserError(
-            f"{place} holds a run already: continue it with --resume, or choose another --out."
-        )
+    runs.check_free(place_of(settings.strategy, out))
 
 
 def _check_init(source: Path) -> None:

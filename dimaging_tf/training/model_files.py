@@ -1,7 +1,9 @@
 """A `.keras` file of a run is opened, or one sentence says what is wrong with it."""
 
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from dimaging_tf.errors import UserError
 
@@ -16,7 +18,7 @@ def open_model(file: str | Path) -> Any:
 
     try:
         return keras.saving.load_model(file)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (ValueError, TypeError, KeyError, OSError, BadZipFile, zlib.error) as error:
         said = str(error).strip().split("\n")[0][:200]
         raise UserError(
             f"{file} cannot be opened: it is damaged, or a version with other networks wrote it. Train it "

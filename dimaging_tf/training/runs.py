@@ -15,7 +15,7 @@ from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, TrainingError, UserError
 from dimaging_tf.training.model_files import open_model
 from dimaging_tf.training.model_settings import kinds_learned
-from dimaging_tf.training.strategies import place_of, strategy
+from dimaging_tf.training.strategies import check_strategy, place_of, strategy
 
 
 @dataclass(frozen=True)
@@ -153,15 +153,22 @@ def train(
     already and `resume` is not set, or where its minutes are used up; DataError for data that the
     model cannot learn from, TrainingError on NaN, DimagingError while another process trains into `out`.
     """
+    check_strategy(settings.strategy, settings.minutes)
     out, place = Path(out), place_of(settings.strategy, Path(out))
-    if (place / "run.json").exists() and not resume:
-        raise UserError(
-            f"{place} holds a run already: continue it with --resume, or choose another --out."
-        )
+    if not resume:
+        check_free(place)
     with sole_writer(place, place / ".dimaging-lock"):
         for folder in (place, place / "samples"):
             remove_leftovers(folder)
         return _train(settings, out, place, resume, callbacks, clock)
+
+
+def check_free(place: Path) -> None:
+    """Raise UserError where the folder that a new run would write holds a run already."""
+    if (place / "run.json").exists():
+        raise UserError(
+            f"{place} holds a run already: continue it with --resume, or choose another --out."
+        )
 
 
 def _train(
@@ -279,8 +286,10 @@ def _start(settings: Settings, dataset: Any, steps: int, out: Path, resume: bool
 
     model_class = registry.find(settings.model).model_class()
     if resume and (out / "last.keras").exists():
+        # Read first: no worker passes the loading before all have begun it, and then the first one writes.
+        before = read_settings(out)
         model = open_model(out / "last.keras")
-        if read_settings(out) != settings:  # it goes on for longer than it was set up for
+        if before != settings:  # it goes on for longer than it was set up for
             _compile_again(model, settings, steps)
         elif settings.minutes is not None:
             training.set_learning_rate(model, settings.learning_rate)

@@ -58,6 +58,7 @@ ROWS = [
     ("dimaging train --config notes.md", "--config: notes.md is no TOML"),
     ("dimaging train --config epoch.toml", "epoch.toml: train has no option 'epoch'; did you mean 'epochs'?"),
     ("dimaging train --config zero.toml", "Invalid value for '--epochs'"),
+    ("dimaging train --config half.toml", "Invalid value for '--epochs'"),
     ("dimaging train --config latent.toml", "vae has no setting 'latent'; did you mean 'latent_dim'?"),
     ("dimaging train --config latent.toml --set latent_dim", "--set takes NAME=VALUE"),
     ("dimaging sample nowhere", "nowhere is not a run folder"),
@@ -119,7 +120,12 @@ ROWS = [
     ("dimaging-edge decompress nowhere.dimg", "nowhere.dimg", 1),
     ("dimaging-edge decompress text.txt -o x.png", "text.txt", 1),
 ]  # fmt: skip
-CONFIGS = {"epoch": "epoch = 3", "zero": "epochs = 0", "latent": "[set]\nlatent = 3"}
+CONFIGS = {
+    "epoch": "epoch = 3",
+    "zero": "epochs = 0",
+    "half": "epochs = 2.5",
+    "latent": "[set]\nlatent = 3",
+}
 """Files for --config, and what is wrong in each."""
 
 
@@ -129,7 +135,7 @@ def test_there_are_more_than_sixty():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A newcomer's folder: a picture, a text, notes, an empty folder and three configurations."""
+    """A newcomer's folder: a picture, a text, notes, an empty folder and configurations."""
     monkeypatch.chdir(tmp_path)
     grey = np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)
     Image.fromarray(grey).save("grey.png")

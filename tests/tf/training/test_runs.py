@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 
 import keras
@@ -272,12 +273,23 @@ def test_callbacks_serve_a_plain_fit_script(tmp_path):
     assert len(read_json_lines(tmp_path / "metrics.jsonl")) == 2
 
 
+def damage_inside(run):
+    """A run whose file is a zip archive as it should be, but for a byte of what it holds."""
+    write_json(run / "run.json", {"model": "vae"})
+    with zipfile.ZipFile(run / "best.keras", "w") as archive:
+        archive.writestr("config.json", "{}" * 50)
+    content = bytearray((run / "best.keras").read_bytes())
+    content[60] ^= 1
+    (run / "best.keras").write_bytes(content)
+
+
 ERRORS = {
     "run there already": (lambda p: (write_json(p / "run.json", {}), runs.train(small("vae"), p)), "holds a run already: continue it with --resume"),
     "not a run": (lambda p: runs.read_settings(p), "is not a run folder: it has no run.json"),
     "fit script": (lambda p: (write_json(p / "run.json", {"model": "vae"}), runs.read_settings(p)), "was not made by dimaging train"),
     "no checkpoint": (lambda p: runs.latest(p), "neither best.keras nor last.keras"),
     "damaged": (lambda p: (write_json(p / "run.json", {"model": "vae"}), (p / "best.keras").write_bytes(b"PK"), runs.load_model(p)), "best.keras cannot be opened: it is damaged, or a version with other networks wrote it"),
+    "damaged inside": (lambda p: (damage_inside(p), runs.load_model(p)), "best.keras cannot be opened: it is damaged, or a version with other networks wrote it"),
     "strategy": (lambda p: runs.train(small("vae", strategy="many"), p / "b"), "--strategy must be single, mirrored or multiworker. Received: 'many'"),
     "devices": (lambda p: runs.train(small("vae", strategy="mirrored", batch=51), p / "b"), "--batch must be a multiple of the 2 devices. Received: 51"),
     "masks": (lambda p: runs.train(small("unet", changes={"width": 4, "depth": 1}), p / "b"), "unet: segmentation learns from masks, one class a pixel; digits has labels of whole images."),

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from dimaging_edge.common.files import read_json_lines
 from helpers.pages import ENV, ROOT
+from helpers.small_runs import small
 
 from dimaging_tf.errors import UserError
-from dimaging_tf.training import strategies
+from dimaging_tf.training import runs, strategies
 
 TWO = {
     "cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
@@ -43,6 +44,9 @@ def test_the_first_worker_writes_the_run(monkeypatch, tmp_path):
     assert strategies.place_of("multiworker", tmp_path) == tmp_path
     with pytest.raises(UserError, match="workers end at the same step: give --epochs"):
         strategies.check_strategy("multiworker", minutes=2)
+    by_the_clock = small("vae", strategy="multiworker", minutes=2)
+    with pytest.raises(UserError, match="workers end at the same step: give --epochs"):
+        runs.train(by_the_clock, tmp_path / "run")  # as after --resume --minutes
 
 
 def _train(
