@@ -7,7 +7,6 @@ float64; a sign is decided where the gradient is more than 1/10,000 of the image
 processor, one thread, the least of several rounds in turn.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -15,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from parts import figures  # noqa: E402
+# isort: split
+import numpy as np
+from parts import figures
 
 EPS, DECIDED = 0.1, 1e-4
 SCALES = (1, 2, 4, 8, 30, 100)

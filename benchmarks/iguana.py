@@ -9,23 +9,17 @@ to 8 bits, and shown to both files in 13 views that no step has seen.
 """
 
 import io
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-for _name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from parts import figures  # noqa: E402
+# isort: split
+import numpy as np
+from parts import figures
 
 EPS, IGUANA, SIDE = 8 / 255, 39, 224
 

@@ -15,16 +15,15 @@ digits and seeds; their intervals of 95 % resample both (bootstrap), digit by di
 same digits and seeds stand on both sides.
 """
 
-import os
 import sys
 import time
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from parts import figures  # noqa: E402
+# isort: split
+import numpy as np
+from parts import figures
 
 EPS, BATCH, RATE = 0.3, 128, 2e-3
 ATTACKED = {"steps": 2, "step": 0.75, "clean": 1.0}

@@ -11,22 +11,16 @@ Nothing is downloaded. The minutes are those of the processor, on one thread. `-
 shipped bundles by default; the card of each bundle says how it was made, from what and under which licence.
 """
 
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-for _name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-from parts import figures  # noqa: E402
+# isort: split
+from parts import figures
 
 TRAIN: dict[str, dict[str, Any]] = {
     "pixelcnn_digits": {"model": "pixelcnn", "data": "mnist5k", "minutes": 4.0},

@@ -12,7 +12,6 @@ each on the images that are left.
 # The rivals are of an extra.
 # pyright: reportMissingImports=false
 
-import os
 import sys
 import tempfile
 import time
@@ -20,16 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-for _name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from parts import figures  # noqa: E402
+# isort: split
+import numpy as np
+from parts import figures
 
 EPS, DECIDED = 0.1, 1e-4
 SCALES = (1, 2, 4, 8, 30, 100)

@@ -9,23 +9,17 @@ exported file, detector and all: wrong and not refused is what counts. Beside it
 the detector, and APGD on the classifier without one, which no attack on both can pass by much.
 """
 
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-for _name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from parts import figures  # noqa: E402
+# isort: split
+import numpy as np
+from parts import figures
 
 GOALS = {"FGSM .2": ">= 0.95", "PGD .1": ">= 0.93", "DeepFool": ">= 0.82"}
 """Attacks that the detector learns from -> goal of the area under its curve."""

@@ -16,23 +16,17 @@ vanish: in 40 steps at most, on one view or over 6 views (parts/sign_detector.py
 were attacked for the classifier, and the same signs as they were.
 """
 
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-for _name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-):
-    os.environ[_name] = "1"
+from parts import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from parts import figures, sign_detector, sign_network  # noqa: E402
+# isort: split
+import numpy as np
+from parts import figures, sign_detector, sign_network
 
 EPS = 16 / 255
 
