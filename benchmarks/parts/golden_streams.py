@@ -62,9 +62,8 @@ def answers(golden: Path, shipped: Path) -> dict[str, Answer]:
     return found
 
 
-def _photo(model: BundleModel, stored: dict[str, Any]) -> Answer:
-    """The latents of every tile; and the largest difference of a pixel to those that are stored."""
-    data = bytes.fromhex(stored["file"])
+def latents(model: BundleModel, data: bytes) -> list[list[str]]:
+    """Return the SHA-256 of z (int8) and y (int16, in eighths; little-endian) of each tile."""
     found, sums = read_container(data), []
     header = found.header
     for part in tiles(header.height, header.width, header.tile, 0):
@@ -72,8 +71,26 @@ def _photo(model: BundleModel, stored: dict[str, Any]) -> Answer:
         rungs = [found.rungs[r][part.number] for r in range(len(RUNGS))]
         entry, scale = found.entries[part.number], scale_tables(model.counts, widest(model))
         one = tile_codec.decode_tile(model, scale, entry, rungs, header.quality, size)
-        latents = one.z.tobytes(), one.y.astype("<i2").tobytes()
-        sums.append([hashlib.sha256(part).hexdigest() for part in latents])
+        if one.fault:
+            raise ValueError(f"a golden stream is damaged: {one.fault}")
+        parts = one.z.tobytes(), one.y.astype("<i2").tobytes()
+        sums.append([hashlib.sha256(x).hexdigest() for x in parts])
+    return sums
+
+
+def pattern(height: int, width: int, channels: int, depth: int) -> np.ndarray:
+    """Return waves, edges and specks [height, width, channels]; without a generator that might change."""
+    y, x, c = np.ogrid[:height, :width, :channels]
+    value = np.abs((x * (3 + c) + y * (5 - c)) % 256 - 128) + (x * x + 7 * y * y + c) % 13
+    value = np.where((x // 20 + y // 16) % 3 == 0, 190 - 30 * c, value)
+    value = np.where((x * x + 7 * y + c) % 131 == 0, 255, value)
+    return (value << (depth - 8)).astype(f"u{depth // 8}")
+
+
+def _photo(model: BundleModel, stored: dict[str, Any]) -> Answer:
+    """The latents of every tile; and the largest difference of a pixel to those that are stored."""
+    data = bytes.fromhex(stored["file"])
+    sums = latents(model, data)
     image = decompress(model, data)[0].image
     pixels = np.frombuffer(zlib.decompress(bytes.fromhex(stored["pixels"])), image.dtype)
     apart = int(np.abs(pixels.astype(int) - image.ravel()).max())

@@ -11,6 +11,7 @@ from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.reading import read_container
 from dimaging_edge.photo.symbol_model import Photo
 
+from .golden_streams import pattern
 from .page_kit import packed, unpacked
 
 MODELS = ("unet_codec", "unet_codec_msssim", "unet_codec_grey16")
@@ -64,15 +65,11 @@ def model(name: str) -> BundleModel:
 
 
 def photo(name: str, size: tuple[int, int], kind: str) -> Photo:
-    """Waves, edges and specks; without a generator that might change."""
+    """Return a pattern for a model; of kind "alpha" it has transparency, too."""
     found, (height, width) = model(name), size
-    y, x, c = np.ogrid[:height, :width, : 1 if kind == "grey" else found.channels]
-    value = np.abs((x * (3 + c) + y * (5 - c)) % 256 - 128) + (x * x + 7 * y * y + c) % 13
-    value = np.where((x // 20 + y // 16) % 3 == 0, 190 - 30 * c, value)
-    value = np.where((x * x + 7 * y + c) % 131 == 0, 255, value)
-    image = (value << (found.bit_depth - 8)).astype(f"u{found.bit_depth // 8}")
-    alpha = ((x + 2 * y) % 256).astype(np.uint8)[..., 0] if kind == "alpha" else None
-    return Photo(image, alpha)
+    image = pattern(height, width, 1 if kind == "grey" else found.channels, found.bit_depth)
+    y, x = np.ogrid[:height, :width]
+    return Photo(image, ((x + 2 * y) % 256).astype(np.uint8) if kind == "alpha" else None)
 
 
 def cross(page: Any, row: Row) -> Crossing:

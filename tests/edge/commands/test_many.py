@@ -11,7 +11,7 @@ from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands.main import main
 from dimaging_edge.photo import bundle_model
 from dimaging_export.gradient.build import gradient_model
-from helpers.codec_dct import Dct, picture
+from helpers.codec_dct import picture
 from helpers.small_classifiers import convolutional, write_bundle
 from PIL import Image
 
@@ -21,10 +21,8 @@ def run(*words: object) -> int:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Five small pictures; any codec is the DCT, in this process."""
-    monkeypatch.setattr(bundle_model, "open_model", lambda *_, **__: Dct())
-    monkeypatch.setattr(verbs, "_OPEN", {})
+def photos(tmp_path: Path, any_codec_is_the_dct: None) -> Path:
+    """Return a folder of five small pictures."""
     (tmp_path / "in").mkdir()
     for number in range(5):
         Image.fromarray(picture(40, 40, seed=number).image).save(tmp_path / "in" / f"{number}.png")

@@ -12,21 +12,10 @@ from dimaging_edge.commands.main import main
 from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo import bundle_model
 from dimaging_edge.photo.picture import read_picture, write_picture
-from helpers.codec_dct import Dct, picture, psnr
+from helpers.codec_dct import picture, psnr
 from PIL import Image, PngImagePlugin
 
-
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any bundle is the DCT."""
-    monkeypatch.setattr(bundle_model, "open_model", lambda *_, **__: Dct())
-    monkeypatch.setattr(verbs, "_OPEN", {})
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    Image.fromarray(picture(60, 90).image).save(tmp_path / "photo.png")
-    return tmp_path / "photo.png"
+pytestmark = pytest.mark.usefixtures("any_codec_is_the_dct")
 
 
 def run(*arguments: object) -> int:

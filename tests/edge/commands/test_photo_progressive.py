@@ -4,28 +4,15 @@ import io
 from pathlib import Path
 
 import pytest
-from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands import photo_progressive
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import CodecError
-from dimaging_edge.photo import bundle_model, container, reading
+from dimaging_edge.photo import container, reading
 from dimaging_edge.photo.picture import read_picture
 from dimaging_edge.photo.progressive import previews
-from helpers.codec_dct import Dct, picture, psnr
-from PIL import Image
+from helpers.codec_dct import Dct, psnr
 
-
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any bundle is the DCT."""
-    monkeypatch.setattr(bundle_model, "open_model", lambda *_, **__: Dct())
-    monkeypatch.setattr(verbs, "_OPEN", {})
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    Image.fromarray(picture(60, 90).image).save(tmp_path / "photo.png")
-    return tmp_path / "photo.png"
+pytestmark = pytest.mark.usefixtures("any_codec_is_the_dct")
 
 
 def run(*arguments: object) -> int:

@@ -6,7 +6,6 @@ network, so another machine may write other files; these are not compared. After
     python tests/edge/photo/test_shipped.py --write
 """
 
-import hashlib
 import json
 import sys
 import zlib
@@ -16,16 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from dimaging_edge.common.errors import CodecError, InputError
-from dimaging_edge.photo import tile_codec
 from dimaging_edge.photo.bundle_model import SHIPPED, BundleModel, find_bundle, open_model
 from dimaging_edge.photo.codec import compress, decompress
-from dimaging_edge.photo.container import RUNGS
 from dimaging_edge.photo.prior import NumpyPrior
 from dimaging_edge.photo.reading import read_container
-from dimaging_edge.photo.symbol_model import Photo, widest
-from dimaging_edge.photo.symbols import scale_tables
-from dimaging_edge.photo.tiles import tiles
+from dimaging_edge.photo.symbol_model import Photo
 from helpers.shipped import BUNDLES, WRITERS
+
+from benchmarks.parts.golden_streams import latents, pattern
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CASES = {  # height, width, quality, edge of a tile
@@ -36,28 +33,8 @@ CASES = {  # height, width, quality, edge of a tile
 }
 
 
-def pattern(model: BundleModel, height: int, width: int) -> Photo:
-    """Waves, edges and specks; without a generator that might change."""
-    y, x, c = np.ogrid[:height, :width, : model.channels]
-    value = np.abs((x * (3 + c) + y * (5 - c)) % 256 - 128) + (x * x + 7 * y * y + c) % 13
-    value = np.where((x // 20 + y // 16) % 3 == 0, 190 - 30 * c, value)
-    value = np.where((x * x + 7 * y + c) % 131 == 0, 255, value)
-    return Photo((value << (model.bit_depth - 8)).astype(f"u{model.bit_depth // 8}"))
-
-
-def latents(model: BundleModel, data: bytes) -> list[list[str]]:
-    """SHA-256 of z (int8) and y (int16, in eighths; little-endian) of each tile."""
-    found, sums = read_container(data), []
-    header = found.header
-    for part in tiles(header.height, header.width, header.tile, 0):
-        size = (part.bottom - part.top) // 8, (part.right - part.left) // 8
-        rungs = [found.rungs[r][part.number] for r in range(len(RUNGS))]
-        entry, scale = found.entries[part.number], scale_tables(model.counts, widest(model))
-        one = tile_codec.decode_tile(model, scale, entry, rungs, header.quality, size)
-        assert one.fault == ""
-        parts = one.z.tobytes(), one.y.astype("<i2").tobytes()
-        sums.append([hashlib.sha256(x).hexdigest() for x in parts])
-    return sums
+def drawn(model: BundleModel, height: int, width: int) -> Photo:
+    return Photo(pattern(height, width, model.channels, model.bit_depth))
 
 
 def golden(bundle: str) -> dict[str, Any]:
@@ -106,7 +83,7 @@ def test_golden_with_the_prior_in_numpy(model: BundleModel, name: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (5, 200), (33, 31), (100, 64)])
 def test_round_trip(model: BundleModel, size: tuple[int, int]) -> None:
     """Any size, and more bytes for a better picture, by what the weights were trained for."""
-    photo, errors, sizes = pattern(model, *size), [], []
+    photo, errors, sizes = drawn(model, *size), [], []
     for quality in (10, 60):
         data = compress(model, photo, quality, tile=64)
         found, damage = decompress(model, data)
@@ -136,7 +113,7 @@ def test_a_retired_bundle_writes_nothing() -> None:
         f"{name} reads the files that it once wrote and has no encoder to write any; leave --model"
     )
     with pytest.raises(InputError, match=words):
-        compress(model, pattern(model, 8, 8), 30)
+        compress(model, drawn(model, 8, 8), 30)
     assert find_bundle(None).name == "unet_codec"
 
 
@@ -146,7 +123,7 @@ def write() -> None:
         model = open_model(SHIPPED / bundle, threads=1)
         files = {}
         for name, (height, width, quality, tile) in CASES.items():
-            data = compress(model, pattern(model, height, width), quality, tile=tile)
+            data = compress(model, drawn(model, height, width), quality, tile=tile)
             image = decompress(model, data)[0].image
             little = image.astype(image.dtype.newbyteorder("<")).tobytes()
             files[name] = {
