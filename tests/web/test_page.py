@@ -134,9 +134,16 @@ def test_drawing_grows_row_by_row_and_completes(page: Any) -> None:
     page.evaluate("location.hash = '#/draw'")
     page.click("text=Draw one")
     page.wait_for_selector("text=Rub over the picture", timeout=60_000)
+    canvas = "document.querySelector('canvas[aria-label^=\"an image that\"]')"
+    upper = (
+        f"(x => x.getContext('2d').getImageData(0, 0, x.width, x.height / 2).data.join())({canvas})"
+    )
+    seed, kept = page.evaluate(f"{canvas}.ariaLabel"), page.evaluate(upper)
     page.click("text=Hide the lower half")
     page.click("text=Complete what I hid")
-    page.wait_for_selector("text=Rub over the picture", timeout=60_000)
+    # The words of the first drawing may still stand there, so its seed is waited away.
+    page.wait_for_function(f"seed => {canvas}.ariaLabel !== seed", arg=seed, timeout=60_000)
+    assert page.evaluate(upper) == kept
     page.click("text=Open vae-fp32")
     slider = page.wait_for_selector("#vae-fp32-0", timeout=60_000)
     before = page.evaluate(
