@@ -25,7 +25,8 @@ SUMMARY: dict[str, list[Line]] = {
         Line("bytes at equal PSNR, over JPEG", "codec_textured", "shipped, BD-rate by PSNR over jpeg"),
         Line("bytes at equal PSNR, over WebP", "codec_textured", "shipped, BD-rate by PSNR over webp"),
         Line("bytes at equal PSNR, over AVIF", "codec_textured", "shipped, BD-rate by PSNR over avif", rival="at its usual speed"),
-        Line("bytes at equal MS-SSIM, tuned for it, over AVIF", "codec_rd", "dimaging ms-ssim, BD-rate by MS-SSIM over avif"),
+        Line("bytes at equal MS-SSIM, over AVIF", "codec_textured", "shipped, BD-rate by MS-SSIM over avif"),
+        Line("the same, tuned for it, on wallpapers that chose its weights", "codec_rd", "dimaging ms-ssim, BD-rate by MS-SSIM over avif"),
         Line("exact pixels, bytes over WebP's", "codec_lossless", "ours over WebP, method 6, quality 100",
              "ours over JPEG XL, effort 7", "{} over JPEG XL's"),
         Line("12 megapixels: memory", "codec_memory", "compress 4000 x 3000, 1 at once",
@@ -83,7 +84,7 @@ HEAD = """# How good, how fast: one page
 
 Made by `python benchmarks/table.py`. Each line names its topic in [the long tables](figures.md), where the command, the machine and
 the goals stand. "Beside" is a rival measured in the same run, or what was published under the nearest conditions; a figure that
-falls behind is listed all the same.
+falls behind is listed all the same. "Measured" is the day: the code and the shipped weights of an older one may have changed since.
 """
 
 
@@ -91,7 +92,9 @@ def page(records: dict[str, dict[str, Any]]) -> str:
     """Return docs/summary.md from the records of benchmarks/results by topic; what is missing is left out."""
     parts = [HEAD]
     for title, lines in SUMMARY.items():
-        parts.append(f"\n## {title}\n\n| what | ours | beside | topic |\n|---|--:|---|---|\n")
+        parts.append(
+            f"\n## {title}\n\n| what | ours | beside | topic | measured |\n|---|--:|---|---|---|\n"
+        )
         for line in lines:
             rows = {row["figure"]: row for row in records.get(line.topic, {"rows": []})["rows"]}
             if row := _find(rows, line.figure):
@@ -99,7 +102,8 @@ def page(records: dict[str, dict[str, Any]]) -> str:
                 beside = line.rival.format(_value(other)) if other else line.rival
                 beside = beside or published(line.topic, row["figure"]) or "—"
                 link = f"[{line.topic}](figures.md#{line.topic})"
-                parts.append(f"| {line.what} | {_value(row)} | {beside} | {link} |\n")
+                day = records[line.topic]["environment"]["date"]
+                parts.append(f"| {line.what} | {_value(row)} | {beside} | {link} | {day} |\n")
     return "".join(parts)
 
 
