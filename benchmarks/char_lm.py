@@ -74,7 +74,7 @@ def main() -> int:
         )
         began = time.monotonic()
         model = runs.train(
-            settings, folder, resume=runs.has_settings(folder), clock=time.process_time
+            settings, folder, resume=(folder / "run.json").exists(), clock=time.process_time
         )
         out.facts["settings"] = changes
         out.facts["steps"] = int(model.optimizer.iterations)

@@ -2,6 +2,8 @@
 
 import math
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,27 @@ KEPT = Path(__file__).parent.parent / "weights" / "pixelcnn_long.keras"
 
 
 def train(
-    folder: Path, minutes: float, data: Path, model: str = "pixelcnn", changes: dict | None = None
+    folder: Path,
+    minutes: float,
+    data: Path,
+    model: str = "pixelcnn",
+    changes: dict | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    **settings: Any,
 ) -> Any:
-    """`dimaging train MODEL --data binarized_mnist --minutes ...`."""
+    """`dimaging train MODEL --data binarized_mnist --minutes ...`, minutes of `clock`; goes on where one stopped."""
     from dimaging_tf.training import runs
 
     options = {"data_dir": str(data)}
-    settings = runs.default_settings(
-        model, data="binarized_mnist", minutes=minutes, data_options=options, changes=changes
+    chosen = runs.default_settings(
+        model,
+        data="binarized_mnist",
+        minutes=minutes,
+        data_options=options,
+        changes=changes,
+        **settings,
     )
-    return runs.train(settings, folder)
+    return runs.train(chosen, folder, resume=(folder / "run.json").exists(), clock=clock)
 
 
 def long_training(model: str, description: str | None, goal: str) -> int:

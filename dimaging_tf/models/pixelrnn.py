@@ -42,6 +42,7 @@ class Config(Raster):
     entry: int = 7  # side of the first layer's kernel, pixels
     kernel: int = 3  # width of a row LSTM's input-to-state convolution, pixels
     head: int = 32  # channels of the last hidden layer
+    dropout: float = 0.0  # share of an LSTM's outputs that a training step leaves out; for long runs
     position: bool = True  # a learned bias per pixel and channel
     classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
     names: tuple[str, ...] = ()  # names of the data's classes in the order of their numbers
@@ -49,6 +50,8 @@ class Config(Raster):
     def __post_init__(self):
         if self.kind not in ("row", "diagonal"):
             raise ValueError(f"pixelrnn: kind must be row or diagonal. Received: {self.kind!r}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"pixelrnn: dropout is in [0, 1). Received: {self.dropout}")
         self.check("pixelrnn", filters=self.filters, head=self.head)
 
 
@@ -63,6 +66,7 @@ def _trunk(config, image, label):
     x = add_condition(x, label, width)
     for _ in range(config.layers):
         h = _row(config, x) if config.kind == "row" else _diagonal(config, x)
+        h = layers.Dropout(config.dropout)(h) if config.dropout else h
         x = layers.Add()([x, conv(config, width, 1)(h)])
     return x
 
