@@ -1,10 +1,10 @@
 """Do the tests pass with the oldest and with the newest packages that the metadata allows?
 
     python benchmarks/versions.py oldest        a new environment, then pytest; needs uv (pip install uv)
-    python benchmarks/versions.py newest tests/edge tests/export
+    python benchmarks/versions.py newest --python 3.13 tests/edge tests/export
 
 "oldest" resolves what pyproject.toml names to its lower bounds, "newest" everything to the last release. The result
-is benchmarks/results/versions_oldest.json or versions_newest.json: versions, and how many tests passed.
+is benchmarks/results/versions_oldest.json, versions_newest_3.13.json, ...: versions, and how many tests passed.
 """
 
 import json
@@ -40,24 +40,31 @@ def main() -> int:
     p = figures.parser("versions", __doc__)
     p.add_argument("which", nargs="?", choices=RESOLUTIONS, default="newest")
     p.add_argument("tests", nargs="*", help=f"what pytest runs (default: {' '.join(TESTS)})")
+    p.add_argument(
+        "--python", default="", help="a version, or a path (default: the one that runs this)"
+    )
     args = p.parse_args()
-    name = f"versions_{args.which}"
-    out = figures.Figures(name, args.quick, args.json)
     with tempfile.TemporaryDirectory(prefix="dimaging-versions-") as folder:
-        python = make_environment(Path(folder), RESOLUTIONS[args.which])
+        python = make_environment(
+            Path(folder), RESOLUTIONS[args.which], args.python or sys.executable
+        )
+        resolved = versions_of(python)
+        minor = resolved["python"].rpartition(".")[0]
+        name = f"versions_{args.which}" + (f"_{minor}" if args.python else "")
+        out = figures.Figures(name, args.quick, args.json)
         tests = QUICK if args.quick else args.tests or TESTS
         passed, failed, last = run_tests(python, tests)
-        out.facts |= {"tests": tests, "resolved": versions_of(python), "last line": last}
+        out.facts |= {"tests": tests, "resolved": resolved, "last line": last}
     out.add("tests that passed", passed)
     out.add("tests that failed", failed, "<= 0")
     return out.finish()
 
 
-def make_environment(folder: Path, resolution: str) -> Path:
+def make_environment(folder: Path, resolution: str, interpreter: str) -> Path:
     """Return the python of a new environment with the extra `dev`; dimaging itself is the checkout."""
     uv = shutil.which("uv") or sys.exit("this needs uv: pip install uv")
     place = folder / "env"
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, place], check=True)
+    subprocess.run([uv, "venv", "-q", "--python", interpreter, place], check=True)
     shutil.copy(ROOT / "pyproject.toml", folder)
     wanted = folder / "wanted.txt"
     command = [
@@ -70,8 +77,15 @@ def make_environment(folder: Path, resolution: str) -> Path:
         "--resolution",
         resolution,
     ]
-    command += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
-    command += ["--extra", "dev", "-o", wanted, folder / "pyproject.toml"]
+    command += [
+        "--python",
+        place / "bin" / "python",
+        "--extra",
+        "dev",
+        "-o",
+        wanted,
+        folder / "pyproject.toml",
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     env = {**os.environ, "VIRTUAL_ENV": str(place)}
     subprocess.run([uv, "pip", "install", "-q", "--no-deps", "-r", wanted], env=env, check=True)
