@@ -28,11 +28,8 @@ def test_a_recipe_runs_on_a_local_cluster(package, tmp_path):
     folder.mkdir()
     for number in range(4):
         np.save(folder / f"{number}.npy", np.full((1, 16, 16, 1), number / 4, np.float32))
-    (code,) = (
-        block
-        for block in blocks(PAGE, "python")
-        if f"import {package.split('.')[0]}" in block or package in block
-    )
+    imports = (f"import {package}\n", f"from {package} import")
+    (code,) = (block for block in blocks(PAGE, "python") if any(x in block for x in imports))
     script = Path(tmp_path, "recipe.py")
     script.write_text(code)
     assert "4 restored" in run([sys.executable, str(script)], tmp_path)
