@@ -43,7 +43,7 @@ def main() -> int:
     p.add_argument(
         "--python", default="", help="a version, or a path (default: the one that runs this)"
     )
-    args = p.parse_args()
+    args = p.parse_intermixed_args()
     with tempfile.TemporaryDirectory(prefix="dimaging-versions-") as folder:
         python = make_environment(
             Path(folder), RESOLUTIONS[args.which], args.python or sys.executable
