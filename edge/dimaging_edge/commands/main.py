@@ -17,7 +17,7 @@ from dimaging_edge.commands.numbers import above_zero, finite, positive
 from dimaging_edge.common import output
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_text
-from dimaging_edge.common.output import show, tell
+from dimaging_edge.common.output import show, tell, tell_provider
 from dimaging_edge.common.stopping import Terminated, orderly_end
 from dimaging_edge.common.tables import number, table
 
@@ -147,8 +147,7 @@ def _open(options: argparse.Namespace) -> "Bundle":
         allow_fallback=options.allow_fallback,
         limit_s=options.limit,
     )
-    fallback = "" if bundle.provider == (options.provider or "cpu") else " (fallback)"
-    tell(f"provider {bundle.provider}{fallback}, threads {bundle.threads}")
+    tell_provider(bundle.provider, options.provider, bundle.threads)
     return bundle
 
 

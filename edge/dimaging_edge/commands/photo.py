@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from dimaging_edge.commands.photo_options import (
 )
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
-from dimaging_edge.common.output import shows_progress
+from dimaging_edge.common.output import shows_progress, tell, tell_provider
 from dimaging_edge.common.stopping import begin_worker
 
 if TYPE_CHECKING:
@@ -168,6 +169,9 @@ def _model(options: argparse.Namespace, header: Any, **kind: int) -> "BundleMode
             allow_fallback=options.allow_fallback,
             limit_s=options.limit,
         )
+        if parent_process() is None:  # of several processes, the first has told it
+            used = _OPEN[key].bundle
+            tell_provider(used.provider, options.provider, used.threads)
     return _OPEN[key]
 
 
@@ -250,6 +254,9 @@ def _results(
     from multiprocessing import active_children, get_context
 
     options.threads = options.threads or 1  # the cores are taken by files
+    place = options.provider or "cpu"
+    fallback = ", or the cpu where that cannot be used" if options.allow_fallback else ""
+    tell(f"provider {place}{fallback}, {workers} files at a time, threads {options.threads} each")
     # spawn: onnxruntime's threads do not survive a fork
     with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker) as pool:
         try:

@@ -16,6 +16,12 @@ def tell(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
 
 
+def tell_provider(used: str, asked: str | None, threads: int) -> None:
+    """Tell which provider runs the graphs, and whether another was asked for (None asks for "cpu")."""
+    fallback = "" if used == (asked or "cpu") else " (fallback)"
+    tell(f"provider {used}{fallback}, threads {threads}")
+
+
 def shows_progress() -> bool:
     """Return whether a line may move on stderr: it is a terminal, and not --quiet."""
     return level >= 0 and sys.stderr.isatty()

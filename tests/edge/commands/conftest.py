@@ -1,6 +1,7 @@
 """What the tests of compress and decompress share: a codec that needs no network, and a photo."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from dimaging_edge.commands import photo as verbs
@@ -9,10 +10,16 @@ from helpers.codec_dct import Dct, picture
 from PIL import Image
 
 
+class OpenedDct(Dct):
+    """The DCT as if a bundle held it, which says where it runs."""
+
+    bundle = SimpleNamespace(provider="cpu", threads=1)
+
+
 @pytest.fixture
 def any_codec_is_the_dct(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open the DCT, in this process, whatever bundle is named."""
-    monkeypatch.setattr(bundle_model, "open_model", lambda *_, **__: Dct())
+    monkeypatch.setattr(bundle_model, "open_model", lambda *_, **__: OpenedDct())
     monkeypatch.setattr(verbs, "_OPEN", {})
 
 
