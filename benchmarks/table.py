@@ -48,7 +48,10 @@ def records() -> dict[str, dict[str, Any]]:
 def section(record: dict[str, Any]) -> str:
     """One topic."""
     env = record["environment"]
-    versions = ", ".join(f"{name} {number}" for name, number in env["versions"].items() if number)
+    resolved = record.get("facts", {}).get(
+        "resolved", env["versions"]
+    )  # of an environment of its own
+    versions = ", ".join(f"{name} {number}" for name, number in resolved.items() if number)
     words = shlex.join([f"benchmarks/{record['topic']}.py", *record.get("arguments", [])])
     others = [published(record["topic"], row["figure"]) for row in record["rows"]]
     others = others if any(others) else []

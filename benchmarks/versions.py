@@ -51,7 +51,8 @@ def main() -> int:
         resolved = versions_of(python)
         minor = resolved["python"].rpartition(".")[0]
         name = f"versions_{args.which}" + (f"_{minor}" if args.python else "")
-        out = figures.Figures(name, args.quick, args.json)
+        path = args.json or (None if args.quick else figures.RESULTS / f"{name}.json")
+        out = figures.Figures("versions", args.quick, path)
         tests = QUICK if args.quick else args.tests or TESTS
         passed, failed, last = run_tests(python, tests)
         out.facts |= {"tests": tests, "resolved": resolved, "last line": last}

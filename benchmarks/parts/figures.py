@@ -97,9 +97,13 @@ class Figures:
 
 
 def arguments(words: list[str]) -> list[str]:
-    """The command's arguments without the places of this machine: of a path its name."""
+    """The command's arguments without the places of this machine: of an absolute path its name."""
+
+    def told(word: str) -> str:
+        return Path(word).name if Path(word).is_absolute() else word
+
     parts = (word.partition("=") for word in words)
-    return ["".join((Path(a).name, is_, Path(b).name if b else "")) for a, is_, b in parts]
+    return ["".join((told(a), is_, told(b))) for a, is_, b in parts]
 
 
 def environment() -> dict[str, Any]:
