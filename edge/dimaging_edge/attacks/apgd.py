@@ -57,7 +57,7 @@ def _ascend(
     now = last = random_start(x, threat, rng)
     gradient, value = look(now)
     best, best_value, best_gradient = now.copy(), value.copy(), gradient.copy()
-    step = np.full(len(x), 2 * threat.eps)
+    step = np.full(len(x), 2 * threat.reach(x))
     step_before, best_before = step.copy(), best_value.copy()
     raised, looks, looked = np.zeros(len(x)), _checkpoints(steps), 0
     for number in range(1, steps + 1):

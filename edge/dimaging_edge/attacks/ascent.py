@@ -24,12 +24,13 @@ def steepest(gradient: np.ndarray, norm: str) -> np.ndarray:
 
 def random_start(x: np.ndarray, threat: Threat, rng: np.random.Generator) -> np.ndarray:
     """A random image inside the threat: evenly in the cube of linf, evenly in the ball of l2."""
+    reach = threat.reach(x)
     if threat.norm == "linf":
-        noise = rng.uniform(-threat.eps, threat.eps, x.shape)
+        noise = rng.uniform(-reach, reach, x.shape)
     else:
         noise = rng.standard_normal(x.shape)
         share = rng.random(len(x)) ** (1 / x[0].size)
-        noise *= column(threat.eps * share / length(noise), x)
+        noise *= column(reach * share / length(noise), x)
     return threat.project((x + noise).astype(np.float32), x)
 
 

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from dimaging_edge.attacks.ascent import random_start, steepest
-from dimaging_edge.attacks.table import Asked, Result, check_images
+from dimaging_edge.attacks.table import (
+    Asked,
+    Result,
+    check_array,
+    check_images,
+    check_labels,
+    random_of,
+)
 from dimaging_edge.attacks.threat import Threat, column
 from dimaging_edge.common.errors import InputError
 
@@ -42,8 +49,10 @@ def evade(
         raise InputError(
             f"evade: classes, steps and restarts are 1 or more; received {classes}, {steps}, {restarts}"
         )
-    asked, y = Asked(oracle), np.asarray(y)
-    logits = asked.score(x)
+    asked = Asked(oracle, "evade")
+    rng = random_of(seed)
+    logits = asked.score(check_array(x, threat.bounds))
+    y = check_labels(y, x)
     refused = logits.shape[1] - 1
     if (y >= refused).any():
         raise InputError(
@@ -53,7 +62,6 @@ def evade(
     order = logits[:, :refused].copy()
     order[np.arange(len(y)), y] = -np.inf
     targets = order.argsort(1)[:, ::-1][:, : min(classes, refused - 1)]
-    rng = np.random.default_rng(seed)
     found, success = x.copy(), _wrong_and_accepted(logits, y)
     nearest, gap = x.copy(), np.full(len(x), np.inf, np.float32)
     for restart in range(restarts):
@@ -109,7 +117,7 @@ def _drive(
             )
         memory = _MOMENTUM * memory + gradient
         # From a half of eps to a fiftieth: far at first, then exact.
-        length = np.float32(threat.eps * (0.02 + 0.24 * (1 + np.cos(np.pi * step / steps))))
+        length = np.float32(threat.reach(x) * (0.02 + 0.24 * (1 + np.cos(np.pi * step / steps))))
         moved = threat.project(moved + length * steepest(memory, threat.norm), x, box)
     return best, missed
 

@@ -18,4 +18,4 @@ def fgsm(
     With a target it descends towards it. On a linear model it is the strongest attack there is.
     """
     gradient, _, _ = climb(oracle, x, y, threat)
-    return threat.project(x + np.float32(threat.eps) * steepest(gradient, threat.norm), x)
+    return threat.project(x + np.float32(threat.reach(x)) * steepest(gradient, threat.norm), x)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from dimaging_edge.attacks.batches import run_batches
 from dimaging_edge.bundle.session import make_session
 from dimaging_edge.common.errors import InputError
 
@@ -26,8 +27,6 @@ CERTIFICATE = "certificate"
 """The graph of a bundle that `dimaging export --certificate` adds."""
 
 MEND = "dimaging export RUN --gradient, or for a bare file: dimaging gradient MODEL.onnx"
-_BATCH = 100
-"""Images at once: small maps stay in the cache, and the memory does not grow with the data."""
 
 
 class Oracle(Protocol):
@@ -57,7 +56,7 @@ class Scores:
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Logits [N, classes]."""
-        return self._score(x)
+        return np.asarray(self._score(x))
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """InputError: there is no gradient."""
@@ -79,8 +78,6 @@ class OnnxOracle(Scores):
 
     def __init__(self, gradient: Any, score: Callable[[np.ndarray], np.ndarray] | None = None):
         self._session = gradient
-        size = gradient.get_inputs()[0].shape[0]
-        self._batch = size if isinstance(size, int) else _BATCH
         super().__init__(score or (lambda x: self._run(["logits"], x, _zeros(x))[0]), "this graph")
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,16 +96,10 @@ class OnnxOracle(Scores):
     def _run(
         self, outputs: list[str], x: np.ndarray, y: np.ndarray, direction: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        parts = []
-        for start in range(0, len(x), self._batch):
-            part = slice(start, start + self._batch)
-            feed = {"image": x[part], "label": y[part].astype(np.int64, copy=False)}
-            if direction is not None:
-                feed["direction"] = direction[part]
-            parts.append(self._session.run(outputs, feed))
-        return [
-            np.concatenate(each) if len(parts) > 1 else each[0] for each in zip(*parts, strict=True)
-        ]
+        feed = {"image": x, "label": y.astype(np.int64, copy=False)}
+        if direction is not None:
+            feed["direction"] = direction
+        return run_batches(self._session, outputs, feed)
 
 
 def of_bundle(bundle: "Bundle") -> Scores:
@@ -160,15 +151,11 @@ def bounds_of(bundle: "Bundle") -> tuple[float, float]:
 
 
 def _scorer(session: Any, logits: str, as_bytes: bool) -> Callable[[np.ndarray], np.ndarray]:
-    name, size = session.get_inputs()[0].name, session.get_inputs()[0].shape[0]
-    batch = size if isinstance(size, int) else _BATCH
+    name = session.get_inputs()[0].name
 
     def score(x: np.ndarray) -> np.ndarray:
         x = np.rint(x).astype(np.uint8) if as_bytes else x
-        parts = [
-            session.run([logits], {name: x[i : i + batch]})[0] for i in range(0, len(x), batch)
-        ]
-        return np.concatenate(parts)
+        return run_batches(session, [logits], {name: x})[0]
 
     return score
 

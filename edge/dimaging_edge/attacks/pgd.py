@@ -18,11 +18,12 @@ def pgd(
 ) -> np.ndarray:  # fmt: skip
     """Projected gradient ascent from random starts (Madry et al. 2018, arXiv 1706.06083).
 
-    step: its length in the unit of eps; None takes 2.5 eps / steps. restarts: starts a image, as long as it
-    has not been fooled. Every image on the way counts, not the last alone. certainty: below 1, goes on until
-    the classes that the attacker wants have this probability together, such as .9; 0: until it deceives.
+    step: the length of one, in the unit of the image, as eps is; None takes 2.5 eps / steps. restarts:
+    starts an image, as long as it has not been fooled. Every image on the way counts, not the last alone.
+    certainty: below 1, goes on until the classes that the attacker wants have this probability together,
+    such as .9; 0: until it deceives. confident: go on to the last step, for what the model is surest of.
     """
-    _check(steps=steps, restarts=restarts)
+    _check(step, steps=steps, restarts=restarts)
     if not 0 <= certainty < 1:
         raise InputError(f"certainty: expected a probability of 0 to below 1, received {certainty}")
     found = Found(x, confident, certainty)
@@ -42,9 +43,9 @@ def bim(
 ) -> np.ndarray:  # fmt: skip
     """The basic iterative method: PGD from the image itself (Kurakin et al. 2017, arXiv 1607.02533).
 
-    step: its length in the unit of eps; None takes 2.5 eps / steps.
+    step: the length of one, in the unit of the image, as eps is; None takes 2.5 eps / steps.
     """
-    _check(steps=steps)
+    _check(step, steps=steps)
     found = Found(x)
     _walk(oracle, x, y, threat, x.copy(), np.arange(len(x)), found, steps, step)
     return found.x
@@ -61,9 +62,20 @@ def momentum(
     transfers better than PGD.
     """
     _check(steps=steps)
+    if not 0 <= decay <= 1:
+        raise InputError(f"decay: expected 0 to 1, received {decay}")
     found = Found(x, confident)
     _walk(
-        oracle, x, y, threat, x.copy(), np.arange(len(x)), found, steps, threat.eps / steps, decay
+        oracle,
+        x,
+        y,
+        threat,
+        x.copy(),
+        np.arange(len(x)),
+        found,
+        steps,
+        threat.reach(x) / steps,
+        decay,
     )
     return found.x
 
@@ -73,7 +85,7 @@ def _walk(
     found: Found, steps: int, step: float | None, decay: float | None = None,
 ) -> None:  # fmt: skip
     """Ascend from `start`, the images `which`, and note what is met; `threat` is that of these images."""
-    size = np.float32(2.5 * threat.eps / steps if step is None else step)
+    size = np.float32(2.5 * threat.reach(x) / steps if step is None else step)
     alive, moved, box = which, start, threat.box(x[which])
     memory = np.zeros_like(start)
     for number in range(steps + 1):
@@ -94,7 +106,9 @@ def _walk(
         moved = part.project(moved + size * steepest(gradient, threat.norm), x[alive], box)
 
 
-def _check(**numbers: int) -> None:
+def _check(step: float | None = None, **numbers: int) -> None:
+    if step is not None and not 0 < step < np.inf:
+        raise InputError(f"step: expected a number above 0, received {step}")
     for name, value in numbers.items():
         if value < 1:
             raise InputError(f"{name}: expected 1 or more, received {value}")

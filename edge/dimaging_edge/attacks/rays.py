@@ -21,7 +21,8 @@ def rays(
     """Flip blocks of signs; look along each direction, by bisection, for the change of the answer.
 
     queries: at most, an image. precision: of a distance, as a share of the range of an image. An image is
-    done as soon as its distance is within eps.
+    done as soon as its distance is within eps; with eps infinite the nearest one is looked for as long as
+    there are queries.
     """
     if queries < 2 or not precision > 0:
         raise InputError(
@@ -31,6 +32,7 @@ def rays(
     tolerance = precision * (high - low)
     flat = x[0].size
     signs = np.ones((len(x), flat), np.float32)
+    enough = threat.eps if np.isfinite(threat.eps) else 0.0
 
     def fooled(which: np.ndarray, direction: np.ndarray, distance: np.ndarray) -> np.ndarray:
         moved = _along(x[which], direction, distance, threat.bounds)
@@ -42,7 +44,7 @@ def rays(
     distance = np.where(known, far, np.inf)
     level, block = 1, 0
     while True:
-        alive = np.flatnonzero((distance > threat.eps) & (asked < queries))
+        alive = np.flatnonzero((distance > enough) & (asked < queries))
         if not len(alive):
             break
         edges = np.linspace(0, flat, 2**level + 1).astype(int)
@@ -54,11 +56,14 @@ def rays(
         which, direction = alive[nearer], trial[nearer]
         signs[which] = direction
         below, above = np.zeros(len(which)), limit[nearer]
-        while len(which) and (above - below).max() > tolerance:
-            middle = (below + above) / 2
-            hit = fooled(which, direction, middle)
-            asked[which] += 1
-            above, below = np.where(hit, middle, above), np.where(hit, below, middle)
+        while (go := (above - below > tolerance) & (asked[which] < queries)).any():
+            middle = (below[go] + above[go]) / 2
+            hit = fooled(which[go], direction[go], middle)
+            asked[which[go]] += 1
+            above[go], below[go] = (
+                np.where(hit, middle, above[go]),
+                np.where(hit, below[go], middle),
+            )
         distance[which] = above
         block += 1
         if block == 2**level:

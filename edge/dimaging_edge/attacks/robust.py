@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_edge.attacks.table import Asked, Result, check_images
+from dimaging_edge.attacks.table import Asked, Result, check_images, random_of
 from dimaging_edge.attacks.threat import Threat, column
 from dimaging_edge.attacks.wrapped import Bpda, Draw
 from dimaging_edge.common.camera import View
@@ -40,10 +40,10 @@ def robust(
         )
     if threat.norm != "linf":
         raise InputError(f"robust works in linf; received the norm {threat.norm!r}")
-    asked = Asked(oracle)
+    asked = Asked(oracle, "robust")
     judge = asked if front is None else Bpda(asked, front.apply, front.back)
     y, _ = check_images(judge, x, y, threat)
-    wanted, rng = threat.wanted(y), np.random.default_rng(seed)
+    wanted, rng = threat.wanted(y), random_of(seed)
     moved, memory, box = x.copy(), np.zeros_like(x), threat.box(x)
     for step in range(steps):
         total = np.zeros_like(x)
@@ -56,7 +56,7 @@ def robust(
             raise DimagingError("robust: a gradient of the model is NaN or infinite")
         mean = np.abs(total).reshape(len(x), -1).mean(1)
         memory = decay * memory + threat.sign * total / column(np.maximum(mean, 1e-30), x)
-        length = threat.eps * (0.15 if step < steps // 2 else 0.05)
+        length = threat.reach(x) * (0.15 if step < steps // 2 else 0.05)
         moved = threat.project(moved + np.float32(length) * np.sign(memory), x, box)
     success = threat.reached(judge.score(moved), y)
     return Result(moved, success, threat.norms(moved, x), asked.queries, seed, "robust")

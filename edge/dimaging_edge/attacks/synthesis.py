@@ -14,7 +14,7 @@ def synthesise(
     """Images like `start`, float32 [N, ...], that show `target` to the model; and their probabilities [N].
 
     Steps of the signs of the gradient, of the length `step`, until every probability is at least
-    `confidence`, or `steps` are done. InputError for a start outside the bounds.
+    `confidence`, or `steps` are done. InputError for a start outside the bounds, and for no class.
     """
     low, high = bounds
     if start.dtype != np.float32 or not (start.min() >= low and start.max() <= high):
@@ -22,6 +22,9 @@ def synthesise(
             f"start: expected float32 in {low:g} to {high:g}, received {start.dtype} in {start.min():g} to "
             f"{start.max():g}"
         )
+    classes = np.shape(oracle.score(start[:1]))[-1]
+    if not 0 <= target < classes:
+        raise InputError(f"target: expected 0 to {classes - 1}, received {target}")
     x, y = start.copy(), np.full(len(start), target, np.int64)
     for _ in range(steps):
         gradient, margin, _ = oracle(x, y)

@@ -3,6 +3,7 @@
 result = attack(oracle, x, y, threat, seed=0)
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -36,26 +37,37 @@ class Result:
 
 
 class Asked:
-    """An oracle that counts how many images it was asked about."""
+    """An oracle that counts how many images it was asked about, and refuses a gradient that is not finite."""
 
-    def __init__(self, oracle: Any):
-        self._oracle = oracle
+    def __init__(self, oracle: Any, attack: str = "the attack"):
+        self._oracle, self._attack = oracle, attack
         self.queries = 0
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Gradient, margin and logits."""
         self.queries += len(x)
-        return self._oracle(x, y)
+        gradient, margin, logits = self._oracle(x, y)
+        return self._checked(gradient), margin, logits
 
     def along(self, x: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient of sum(direction * logits), and logits."""
         self.queries += len(x)
-        return self._oracle.along(x, direction)
+        gradient, logits = self._oracle.along(x, direction)
+        return self._checked(gradient), logits
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Logits."""
         self.queries += len(x)
         return self._oracle.score(x)
+
+    def _checked(self, gradient: np.ndarray) -> np.ndarray:
+        # An image that cannot be moved for this reason would count as one that withstands.
+        if not np.isfinite(gradient).all():
+            raise DimagingError(
+                f"{self._attack} made images of NaN or infinity: a gradient of the model is NaN or infinite; "
+                "look for a division by 0, or a root or logarithm of 0, in it"
+            )
+        return gradient
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,8 @@ class Entry:
     norms: tuple[str, ...]
     targeted: bool
     summary: str
+    settings: tuple[str, ...]
+    """What it takes beside (oracle, x, y, threat, seed), such as "steps"."""
 
 
 ATTACKS: dict[str, Entry] = {}
@@ -89,25 +103,27 @@ def attack(
             oracle: Any, x: np.ndarray, y: Any, threat: Threat, *, seed: int = 0, **settings: Any
         ) -> Result:
             _check_threat(name, threat, norms, targeted)
-            asked = Asked(oracle)
+            rng = random_of(seed)
+            _check_counts(name, settings)
+            asked = Asked(oracle, name)
             y, clean = check_images(asked, x, y, threat)
             found = x.copy()
             todo = np.flatnonzero(~threat.reached(clean, y))
             if len(todo):
                 part = threat_of(threat, todo)
-                moved = search(
-                    asked, x[todo], y[todo], part, np.random.default_rng(seed), **settings
-                )
+                moved = search(asked, x[todo], y[todo], part, rng, **settings)
                 if not np.isfinite(moved).all():
                     raise DimagingError(
-                        f"{name} made images of NaN or infinity; a gradient of the model is not finite"
+                        f"{name} made images of NaN or infinity; is a setting too large?"
                     )
                 found[todo] = part.project(moved.astype(np.float32), x[todo])
             success = threat.reached(_finite(asked.score(found)), y)
             return Result(found, success, threat.norms(found, x), asked.queries, seed, name)
 
         summary = (search.__doc__ or "").partition("\n")[0]
-        ATTACKS[name] = Entry(run, needs, norms, targeted, summary)
+        takes = inspect.signature(search).parameters.values()
+        own = tuple(one.name for one in takes if one.kind is one.KEYWORD_ONLY)
+        ATTACKS[name] = Entry(run, needs, norms, targeted, summary, own)
         return run
 
     return enter
@@ -118,6 +134,20 @@ def threat_of(threat: Threat, which: np.ndarray) -> Threat:
     if not isinstance(threat.target, np.ndarray) or threat.target.ndim == 0:
         return threat
     return Threat(threat.norm, threat.eps, threat.bounds, threat.target[which])
+
+
+def random_of(seed: int) -> np.random.Generator:
+    """The random numbers of a seed; InputError where it is no whole number of 0 or more."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed: expected a whole number of 0 or more, received {seed!r}")
+    return np.random.default_rng(int(seed))
+
+
+def _check_counts(name: str, settings: dict[str, Any]) -> None:
+    for setting in ("steps", "restarts", "queries", "classes"):
+        value = settings.get(setting, 1)
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise InputError(f"{name}: {setting} is a whole number; received {value!r}")
 
 
 def _check_threat(name: str, threat: Threat, norms: tuple[str, ...], targeted: bool) -> None:
@@ -133,10 +163,46 @@ def check_images(
     oracle: Any, x: np.ndarray, y: Any, threat: Threat
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64 [N], and the logits of the clean images; InputError where something does not fit."""
-    low, high = threat.bounds
+    y = check_labels(y, check_array(x, threat.bounds))
+    logits = _finite(oracle.score(x))
+    if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
+        raise InputError(
+            f"the model gives {list(logits.shape)} for {len(x)} images; expected logits [N, classes] of 2 "
+            "classes or more. A single logit z, of a sigmoid, is the two logits (0, z)"
+        )
+    check_logits(logits)
+    classes = logits.shape[1]
+    for what, label in (("labels", y), ("target", np.asarray(threat.wanted(y)))):
+        if label.min() < 0 or label.max() >= classes:
+            mend = (
+                "; they count from 1: give y - 1"
+                if (label.min(), label.max()) == (1, classes)
+                else ""
+            )
+            raise InputError(
+                f"{what}: expected 0 to {classes - 1}, received {label.min()} to {label.max()}{mend}"
+            )
+    if threat.target is not None and (threat.wanted(y) == y).any():
+        raise InputError(
+            f"target: image {int(np.argmax(threat.wanted(y) == y))} is of that class already; leave the "
+            "image out, or give it another target"
+        )
+    return y, logits
+
+
+def check_array(x: Any, bounds: tuple[float, float]) -> np.ndarray:
+    """Return images, float32 [N, ...] inside the bounds; InputError for anything else."""
+    low, high = bounds
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim < 2 or not len(x):
-        what = f"{x.dtype} {list(x.shape)}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise InputError(f"images: expected float32 [N, ...], at least one; received {what}")
+        array = isinstance(x, np.ndarray)
+        mend = "; give np.asarray(x, np.float32)"
+        if array and x.dtype == np.uint8:
+            mend = f"; bytes are x.astype(np.float32) / 255, of {low:g} to {high:g}"
+        raise InputError(
+            "images: expected float32 [N, ...], at least one; received "
+            f"{f'{x.dtype} {list(x.shape)}' if array else type(x).__name__}"
+            f"{'' if array and x.dtype == np.float32 else mend}"
+        )
     if not np.isfinite(x).all():
         raise InputError(
             f"images: expected finite values, received {np.count_nonzero(~np.isfinite(x))} that are NaN or "
@@ -147,27 +213,22 @@ def check_images(
             f"images: expected values in the bounds {low:g} to {high:g}, received {x.min():g} to {x.max():g}"
             "; give the model's own range to Threat(bounds=)"
         )
+    return x
+
+
+def check_labels(y: Any, x: np.ndarray) -> np.ndarray:
+    """Return labels as int64 [N], one for each image of x; InputError for anything else."""
     y = np.asarray(y)
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
-        raise InputError(f"labels: expected {len(x)} integers, received {y.dtype} {list(y.shape)}")
-    y = y.astype(np.int64)
-    logits = _finite(oracle.score(x))
-    if logits.ndim != 2 or len(logits) != len(x):
+        mend = ""
+        if y.ndim == 2 and len(y) == len(x):
+            mend = "; give y.ravel()" if y.shape[1] == 1 else "; of one-hot labels give y.argmax(1)"
+        elif y.shape == (len(x),) and y.dtype.kind == "f" and (y == np.rint(y)).all():
+            mend = "; give y.astype(int)"
         raise InputError(
-            f"the model gives {list(logits.shape)} for {len(x)} images; expected [N, classes]"
+            f"labels: expected {len(x)} integers, received {y.dtype} {list(y.shape)}{mend}"
         )
-    check_logits(logits)
-    classes = logits.shape[1]
-    for what, label in (("labels", y), ("target", np.asarray(threat.wanted(y)))):
-        if label.min() < 0 or label.max() >= classes:
-            raise InputError(
-                f"{what}: expected 0 to {classes - 1}, received {label.min()} to {label.max()}"
-            )
-    if threat.target is not None and (threat.wanted(y) == y).any():
-        raise InputError(
-            f"target: image {int(np.argmax(threat.wanted(y) == y))} is of that class already; leave it out"
-        )
-    return y, logits
+    return y.astype(np.int64)
 
 
 def check_logits(logits: np.ndarray) -> None:
@@ -179,9 +240,12 @@ def check_logits(logits: np.ndarray) -> None:
         )
 
 
-def _finite(logits: np.ndarray) -> np.ndarray:
-    if not np.isfinite(logits).all():
+def _finite(logits: Any) -> np.ndarray:
+    logits = np.asarray(logits)
+    bad = ~np.isfinite(logits).reshape(len(logits), -1).all(1)
+    if bad.any():
         raise DimagingError(
-            "the model gives NaN or infinite logits; that is neither right nor fooled"
+            f"the model gives NaN or infinite logits for {bad.sum()} of {len(bad)} images, first for image "
+            f"{int(bad.argmax())}; that is neither right nor fooled"
         )
     return logits

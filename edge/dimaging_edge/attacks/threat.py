@@ -37,16 +37,32 @@ class Threat:
         if not self.eps >= 0:  # NaN fails too
             raise InputError(f"eps: expected a number of 0 or more, received {self.eps!r}")
         if self.norm == "linf" and high - low < self.eps < math.inf:
+            unit = "" if high - low == 1 else f"{high - low:g}*"
             raise InputError(
                 f"eps={self.eps:g} is more than the whole range of an image, {low:g} to {high:g}; eps is in "
-                f"the unit of the range: for grey levels of 8 bits write eps={self.eps:g}/255"
+                f"the unit of the range: for grey levels of 8 bits write eps={unit}{self.eps:g}/255"
             )
+        # Plain numbers: those of numpy's float32 would neither compute nor be written as JSON like them.
+        object.__setattr__(self, "eps", float(self.eps))
+        object.__setattr__(self, "bounds", (float(low), float(high)))
+        object.__setattr__(self, "target", _classes(self.target))
 
     def wanted(self, y: np.ndarray) -> np.ndarray:
         """The label whose margin an attack works on, int64 [N]: the target, or the right one."""
         if self.target is None:
             return y
-        return np.broadcast_to(np.asarray(self.target, np.int64), y.shape)
+        target = np.asarray(self.target, np.int64)
+        if target.ndim and target.shape != y.shape:
+            raise InputError(
+                f"target: expected one class, or {len(y)}, one for each image; received {len(target)}"
+            )
+        return np.broadcast_to(target, y.shape)
+
+    def reach(self, x: np.ndarray) -> float:
+        """The largest change that eps and the bounds allow of an image of `x` [N, ...]; it is finite."""
+        low, high = self.bounds
+        whole = high - low if self.norm == "linf" else (high - low) * math.sqrt(x[0].size)
+        return min(self.eps, whole)
 
     @property
     def sign(self) -> int:
@@ -91,6 +107,18 @@ class Threat:
         if self.norm == "l2":
             return length(delta)
         return np.abs(delta).reshape(len(x), -1).max(1)
+
+
+def _classes(target: Any) -> int | np.ndarray | None:
+    """A target as a number or as int64 [N]; InputError where it is no class."""
+    if target is None:
+        return None
+    found = np.asarray(target)
+    if found.dtype.kind not in "iu" or found.ndim > 1:
+        raise InputError(
+            f"target: expected the number of a class, or one for each image [N], received {target!r}"
+        )
+    return int(found) if found.ndim == 0 else found.astype(np.int64)
 
 
 def length(delta: np.ndarray) -> np.ndarray:

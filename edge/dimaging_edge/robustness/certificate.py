@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dimaging_edge.attacks.batches import run_batches
 from dimaging_edge.attacks.oracle import CERTIFICATE, bounds_of, of_bundle
 from dimaging_edge.attacks.table import Asked, check_images
 from dimaging_edge.attacks.threat import Threat
@@ -62,16 +63,11 @@ def certify(bundle: "Bundle", x: np.ndarray, y: Any, eps: float) -> Certified:
     oracle = Asked(of_bundle(bundle))
     y, logits = check_images(oracle, x, y, Threat("linf", eps, bounds_of(bundle)))
     right = int((logits.argmax(1) == y).sum())
-    size = bundle.graph(CERTIFICATE).inputs[0].shape[0]
-    batch = size if isinstance(size, int) else _BATCH
-    session, radius = bundle.session(CERTIFICATE), np.array([eps], np.float32)
-    parts = [
-        session.run(
-            ["worst_margin"], {"image": x[i : i + batch], "label": y[i : i + batch], "eps": radius}
-        )[0]
-        for i in range(0, len(x), batch)
-    ]
-    return Certified(eps, np.concatenate(parts), wilson(right, len(x)))
+    (found,) = run_batches(
+        bundle.session(CERTIFICATE), ["worst_margin"], {"image": x, "label": y},
+        {"eps": np.array([eps], np.float32)}, _BATCH,
+    )  # fmt: skip
+    return Certified(float(eps), found, wilson(right, len(x)))
 
 
 def unsound(found: Certified, right: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@
     image      float32, as the classifier takes it        label   int64 [batch], 0 to classes - 1
     gradient   float32, of the margin by the image        margin  float32 [batch], see `margin`
     logits     float32 [batch, classes], as the classifier gives them
-    direction  float32 [1 or batch, classes], optional: the gradient of sum(direction * logits) is wanted in
-               place of the margin's, for any other loss of the logits
+    direction  float32 [1 or batch, classes] (of a file of a fixed batch [batch, classes]), optional: the
+               gradient of sum(direction * logits) is wanted in place of the margin's, for any other loss
 
 So FGSM, PGD and everything after them run with onnxruntime and numpy alone, on the file that is deployed.
 """
@@ -66,12 +66,13 @@ def _assemble(
         for name, source in results.items()
     )
     graph.initializer.extend(tape.initializers)
-    graph.initializer.append(numpy_helper.from_array(np.zeros((1, classes), np.float32), DIRECTION))
     (image,) = [tensor for tensor in graph.input if tensor.name == IMAGE]
     dims = [dim.dim_value or dim.dim_param for dim in image.type.tensor_type.shape.dim]
     batch = dims[0] or "batch"
     dims[0] = batch
-    directions = "directions" if isinstance(batch, str) else 1
+    directions = "directions" if isinstance(batch, str) else batch
+    none = np.zeros((1 if isinstance(batch, str) else batch, classes), np.float32)
+    graph.initializer.append(numpy_helper.from_array(none, DIRECTION))
     for side, tensors in (
         (
             graph.input,

@@ -188,6 +188,18 @@ BAD = {
     "label count": (lambda x, y: (x, y[:3]), "labels: expected 24 integers, received int64 [3]"),
     "label kind": (lambda x, y: (x, y / 2), "labels: expected 24 integers, received float64 [24]"),
     "label range": (lambda x, y: (x, y + 4), "labels: expected 0 to 3, received"),
+    "labels from 1": (lambda x, y: (x, np.arange(24) % 4 + 1), "they count from 1: give y - 1"),
+    "one-hot": (lambda x, y: (x, np.eye(4)[y]), "of one-hot labels give y.argmax(1)"),
+    "label column": (lambda x, y: (x, y[:, None]), "received int64 [24, 1]; give y.ravel()"),
+    "label floats": (lambda x, y: (x, y.astype(float)), "received float64 [24]; give y.astype(int)"),
+    "bytes": (lambda x, y: (np.uint8(x), y), "bytes are x.astype(np.float32) / 255"),
+    "no channels": (lambda x, y: (x[..., 0], y), "takes [N, 6, 6, 1], received [24, 6, 6]; their channels are missing"),
+    "channels first": (lambda x, y: (np.moveaxis(x, -1, 1), y), "channels last: np.moveaxis(x, 1, -1)"),
+    "colour": (lambda x, y: (x.repeat(3, -1), y), "received [24, 6, 6, 3]; the model takes 1 channel(s)"),
+    "size": (lambda x, y: (x[:, :5], y), "received [24, 5, 6, 1]; scale or cut them"),
+    "target no number": (lambda x, y: Threat("linf", 0.1, target=2.7), "expected the number of a class, or one for"),
+    "target count": (lambda x, y: Threat("linf", 0.1, target=[1, 2]), "one for each image; received 2"),
+    "eps of other bounds": (lambda x, y: Threat("linf", 8, (-1, 1)), "write eps=2*8/255"),
     "target range": (lambda x, y: Threat("linf", 0.1, target=4), "target: expected 0 to 3, received 4 to 4"),
     "target is label": (lambda x, y: Threat("linf", 0.1, target=y), "image 0 is of that class already"),
 }  # fmt: skip
@@ -215,6 +227,10 @@ SETTINGS = [
     ("deepfool", {"classes": 0}, "steps and classes are 1 or more"),
     ("square", {"queries": 1}, "queries of 2 or more"),
     ("rays", {"precision": 0}, "precision above 0"),
+    ("pgd", {"steps": 2.5}, "pgd: steps is a whole number; received 2.5"),
+    ("pgd", {"step": 0.0}, "step: expected a number above 0, received 0.0"),
+    ("pgd", {"seed": -1}, "seed: expected a whole number of 0 or more, received -1"),
+    ("momentum", {"decay": 2}, "decay: expected 0 to 1, received 2"),
 ]
 
 
@@ -245,10 +261,52 @@ def test_what_an_attack_cannot_do_raises_at_once(name, threat, words, oracles, i
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "norm"), [(name, norm) for name, entry in ATTACKS.items() for norm in entry.norms]
+)
+def test_without_a_limit_every_image_falls(name, norm, oracles, images):
+    oracle = oracles["onnx"]
+    y = oracle.score(images).argmax(1)
+    for eps in (np.inf, 1.0 if norm == "linf" else 1e9):
+        result = getattr(attacks, name)(oracle, images, y, Threat(norm, eps), **QUICK[name])
+        assert result.success.all()
+
+
+def test_labels_alone_find_the_smallest_change_as_long_as_there_are_queries(oracles, images):
+    oracle = oracles["onnx"]
+    y = oracle.score(images).argmax(1)
+    far, near = (
+        attacks.rays(oracle, images, y, Threat("linf", np.inf), queries=n).norms.mean()
+        for n in (20, 200)
+    )
+    assert near < 0.8 * far
+    result = attacks.rays(oracle, images, y, Threat("linf", 0), queries=50)
+    assert result.queries <= 24 * (50 + 2)  # and the clean image, and the last look
+
+
+def test_a_list_of_targets(oracles, images):
+    oracle = oracles["onnx"]
+    y = oracle.score(images).argmax(1)
+    goal = (y + 1) % 4
+    y[0] = (y[0] + 2) % 4
+    found = [
+        attacks.pgd(oracle, images, y, Threat("linf", 0.1, target=target))
+        for target in (goal, list(goal))
+    ]
+    np.testing.assert_array_equal(found[0].x, found[1].x)
+
+
 def test_a_model_that_gives_nan_or_probabilities_is_refused(images):
     with pytest.raises(DimagingError, match="neither right nor fooled"):
         attacks.square(
             attacks.Scores(lambda x: np.full((len(x), 3), np.nan)),
+            images,
+            [0] * 24,
+            Threat("linf", 0.1),
+        )
+    with pytest.raises(InputError, match="A single logit z, of a sigmoid, is the two logits"):
+        attacks.square(
+            attacks.Scores(lambda x: x.mean((1, 2, 3))[:, None]),
             images,
             [0] * 24,
             Threat("linf", 0.1),
@@ -268,8 +326,13 @@ def test_a_gradient_that_is_not_finite_is_named(oracles, images):
             return np.full_like(x, np.nan), np.zeros(len(x)), self.score(x)
 
     y = oracles["onnx"].score(images).argmax(1)
-    with pytest.raises(DimagingError, match="fgsm made images of NaN or infinity"):
-        attacks.fgsm(Broken(oracles["onnx"].score), images, y, Threat("linf", 0.1))
+    for name in (
+        "fgsm",
+        "apgd",
+        "pgd",
+    ):  # of one image alone apgd would have said that it withstands
+        with pytest.raises(DimagingError, match=f"{name} made images of NaN or infinity"):
+            getattr(attacks, name)(Broken(oracles["onnx"].score), images, y, Threat("linf", 0.1))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dimaging_edge.attacks import Threat, wrapped
 from dimaging_edge.common.errors import InputError
 from dimaging_export.gradient.build import gradient_model
 from dimaging_export.precision.image_bytes import wrap
-from helpers.small_classifiers import write_bundle
+from helpers.small_classifiers import onnx_oracle, write_bundle
 
 
 @pytest.fixture
@@ -86,6 +86,22 @@ def test_batches_beyond_the_oracle_s_own(oracles, images):
         part = slice(start, start + 24)
         for found, expected in zip(oracles["onnx"](many[part], y[part]), whole, strict=True):
             np.testing.assert_allclose(found, expected[part], atol=1e-5)
+
+
+def test_a_file_of_a_fixed_batch_takes_any_number(convolutional_model, oracles, images):
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(convolutional_model)
+    for tensor in (*fixed.graph.input, *fixed.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_value = 5
+    oracle, y = onnx_oracle(fixed), np.arange(24) % 4
+    for found, expected in zip(oracle(images, y), oracles["onnx"](images, y), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    direction = np.ones((1, 4), np.float32)
+    np.testing.assert_allclose(
+        oracle.along(images[:7], direction)[0],
+        oracles["onnx"].along(images[:7], direction)[0],
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("what", ["call", "along"])
@@ -167,3 +183,5 @@ def test_an_image_out_of_noise(oracles):
     assert found.max() <= 1
     with pytest.raises(InputError, match="start: expected float32 in 0 to 1"):
         attacks.synthesise(oracles["onnx"], start * 2, 2)
+    with pytest.raises(InputError, match="target: expected 0 to 3, received 9"):
+        attacks.synthesise(oracles["onnx"], start, 9)
