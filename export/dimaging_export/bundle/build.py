@@ -19,6 +19,7 @@ from dimaging_export.convert.to_onnx import DIRECT, MIXED, OPSET, convert
 from dimaging_export.errors import ExportError, PrecisionError
 from dimaging_export.graph import passes
 from dimaging_export.graph.interface import input_shapes, refuse_kept_states
+from dimaging_export.graph.masks import left_out
 from dimaging_export.graph.weights import join
 from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision, is_calibrated
@@ -140,8 +141,9 @@ def build_graph(
     batches = STATIC_BATCHES if static else BATCHES
     reference = keras_graph(keras_model)
     inputs = Inputs(
-        example, _proof_ranges(subject, real), real, _free(base), batches, integers=_integers(base)
-    ).accepted(reference)
+        example, _proof_ranges(subject, real), real, _free(base), batches,
+        integers=_integers(base), **left_out(keras_model),
+    ).accepted(reference)  # fmt: skip
     feeds = inputs.feeds()
     answers = [reference(feed) for feed in feeds]
     exact = spec.precision in parity.EXACT

@@ -6,6 +6,7 @@ follows (int8, folding, layouts) works for them as if this layer were one of the
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -125,4 +126,7 @@ def _spliced(b: Builder, model: onnx.ModelProto, inputs: list[str]) -> list[str]
 
 
 def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """Return what an error says first; Keras says where it was first, and then in bold what is wrong."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]
+    said = [x for x in lines if x and not x.startswith("Exception encountered when calling")]
+    return said[0] if said else type(error).__name__

@@ -18,7 +18,7 @@ from dimaging_edge.common.errors import near
 from onnx import TensorProto, helper
 
 from dimaging_export.emit import emit_model
-from dimaging_export.emit.builder import Builder
+from dimaging_export.emit.builder import ONNX_TYPES, Builder
 from dimaging_export.emit.values import Value, last_value
 from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph import weights
@@ -35,12 +35,6 @@ DIRECT = "dimaging direct"
 
 MIXED = "dimaging direct, and tf2onnx for "
 """Beginning of the `producer_name` of a file with layers that took the other road; their names follow."""
-
-_TYPES = {
-    name: getattr(TensorProto, name.upper())
-    for name in "int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool float16 double".split()
-} | {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-"""Type of a Keras input -> that of ONNX."""
 
 CONVERTERS = ("auto", "direct", "tf2onnx")
 """What `converter` may be."""
@@ -90,7 +84,7 @@ def _direct(graph: keras.Model, walk: Trace, interface: Interface, mixed: bool) 
         names[tensor] = name
     ins, outs = (
         [
-            helper.make_tensor_value_info(name, _TYPES[tensor.dtype], None)
+            helper.make_tensor_value_info(name, ONNX_TYPES[tensor.dtype], None)
             for (name, _), tensor in zip(named, tensors, strict=True)
         ]
         for named, tensors in ((interface.inputs, walk.inputs), (interface.outputs, walk.outputs))
@@ -129,7 +123,7 @@ def _refuse_too_large(graph: keras.Model, converter: str) -> None:
 def _refuse_types(graph: keras.Model) -> None:
     """Raise ExportError for an input whose type no bundle takes, such as text and bool."""
     for tensor in graph.inputs:
-        if tensor.dtype not in _TYPES:
+        if tensor.dtype not in ONNX_TYPES:
             raise ExportError(
                 f"input {tensor.name!r} of graph {graph.name!r} holds {tensor.dtype}; a file takes numbers. "
                 "Look words up outside the model, as tokens: keras.Input((T,), dtype='int32')"

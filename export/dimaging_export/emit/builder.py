@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 
 from dimaging_export.emit.values import FIRST, LAST, TIME, Value, axes, axis_of, permuted
 from dimaging_export.graph.weights import to_tensor
+
+ONNX_TYPES = {
+    name: getattr(TensorProto, name.upper())
+    for name in "int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool float16 double".split()
+} | {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
+"""Type of a Keras tensor -> that of ONNX."""
 
 
 class Builder:

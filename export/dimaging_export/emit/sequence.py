@@ -68,26 +68,52 @@ def recurrent(
 def bidirectional(
     b: Builder, layer: Any, x: Value, initial_state: Any = None, mask: Value | None = None
 ) -> Value | list[Value]:
-    """Write both directions in one operator, merged as the layer says; then the states, forward first."""
-    forward = layer.forward_layer
-    cells = [cell_of(forward), cell_of(layer.backward_layer)]
-    if forward.go_backwards or not _alike(*cells):
-        raise unsupported(layer, "has two layers that one ONNX operator cannot hold")
-    units, states = cells[0].units, _states(layer, initial_state, 2 * cells[0].states)
-    every, finals = _run(b, cells, "bidirectional", x, states, mask)
+    """Write both directions in one operator, merged as the layer says; then the states, forward first.
+
+    Two layers of different kinds or functions are an operator each.
+    """
+    both = [layer.forward_layer, layer.backward_layer]
+    cells = [cell_of(one) for one in both]
+    if both[0].go_backwards:
+        raise unsupported(layer, "has a forward layer that runs backwards")
+    if cells[0].units != cells[1].units:  # Keras builds what follows for twice those of the first
+        raise unsupported(
+            layer, f"has layers of {cells[0].units} and {cells[1].units} units; give both the same"
+        )
+    if initial_state is not None and cells[0].states != cells[1].states:
+        raise unsupported(layer, "is given states for two kinds of cells; Keras takes those of one")
+    states = _states(layer, initial_state, 2 * cells[0].states)
+    answers, finals = _both(b, cells, x, states, mask)
+    units, places = cells[0].units, (0, cells[0].states)
+    shape = (*x.shape[:2], units)
     if layer.return_sequences:
         parts = [
-            _sequence(b, name, (*x.shape[:2], units), forward, mask, False)
-            for name in _directions(b, every, 1)
+            _sequence(b, name, shape, one, mask, False)
+            for name, one in zip(answers, both, strict=True)
         ]
     else:
-        half = len(finals) // 2
-        shape = (*x.shape[:2], units)
-        parts = [_last_output(b, forward, finals[i], shape, mask) for i in (0, half)]
+        parts = [
+            _last_output(b, one, finals[i], shape, mask)
+            for i, one in zip(places, both, strict=True)
+        ]
     merged = parts if layer.merge_mode is None else [_merged(b, layer.merge_mode, parts)]
     kept = [last_value(name, (x.shape[0], units)) for name in finals]
     found = [*merged, *kept] if layer.return_state else merged
     return found if len(found) > 1 else found[0]
+
+
+def _both(
+    b: Builder, cells: list[Cell], x: Value, states: list[Value], mask: Value | None
+) -> tuple[list[str], list[str]]:
+    """Write both directions; returns the answers [T, B, H] of each, and the last states, forward first."""
+    if _alike(*cells):
+        every, finals = _run(b, cells, "bidirectional", x, states, mask)
+        return _directions(b, every, 1), finals
+    first = cells[0].states
+    ways = (("forward", cells[0], states[:first]), ("reverse", cells[1], states[first:]))
+    runs = [_run(b, [cell], way, x, given, mask) for way, cell, given in ways]
+    answers = [b.node("Squeeze", every, b.constant([1])) for every, _ in runs]
+    return answers, [name for _, finals in runs for name in finals]
 
 
 def _alike(one: Cell, other: Cell) -> bool:

@@ -6,12 +6,14 @@ goes to the builder's `other_road`, alone, and is `Unsupported`, which names it,
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import compress
 from typing import Any, NamedTuple
 
 import keras
 
-from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.values import Value
+from dimaging_export.emit.builder import ONNX_TYPES, Builder
+from dimaging_export.emit.values import Value, last_value
 from dimaging_export.errors import Unsupported
 from dimaging_export.graph.trace import Call, Trace, is_functional, trace, trains_unless_told
 
@@ -88,12 +90,28 @@ def emit_model(builder: Builder, walk: Trace, values: list[Value]) -> list[Value
     for tensor, value in zip(walk.inputs, values, strict=True):
         value.dtype = tensor.dtype
     for call in walk.calls:
+        outputs = keras.tree.flatten(call.output)
+        if call.inner is not None:  # of a model inside nothing is written that nobody reads
+            read = [bool(uses[id(tensor)]) for tensor in outputs]
+            inner = call.inner.only(list(compress(call.inner.outputs, read)))
+            call, outputs = replace(call, inner=inner), list(compress(outputs, read))
         with builder.named(call.op.name):
-            results = _emit_call(builder, call, known)
-        for tensor, value in zip(keras.tree.flatten(call.output), results, strict=True):
+            results = _emit_call(builder, call, known, outputs)
+        for tensor, value in zip(outputs, results, strict=True):
             value.uses, value.dtype = max(value.uses, uses[id(tensor)]), tensor.dtype
             known[id(tensor)] = value
     return [known[id(tensor)] for tensor in walk.outputs]
+
+
+def _emit_inside(builder: Builder, walk: Trace, values: list[Value]) -> list[Value]:
+    """Write a model inside another, which casts what it is given to the types of its own inputs."""
+    taken = []
+    for tensor, value in zip(walk.inputs, values, strict=True):
+        if value.dtype != tensor.dtype:
+            cast = builder.node("Cast", builder.last(value), to=ONNX_TYPES[tensor.dtype])
+            value = last_value(cast, value.shape)
+        taken.append(value)
+    return emit_model(builder, walk, taken)
 
 
 def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any:
@@ -102,7 +120,7 @@ def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any
         values = keras.tree.flatten(args)
         masks = keras.tree.flatten(keywords.get("mask", [None] * len(values)))
         walk = trace(layer, [x.shape for x in values], [mask is not None for mask in masks])
-        return emit_model(builder, walk, [*values, *(m for m in masks if m is not None)])
+        return _emit_inside(builder, walk, [*values, *(m for m in masks if m is not None)])
     if isinstance(layer, keras.layers.Layer):
         row = _LAYERS.get(type(layer))
         if type(layer).__module__.startswith("keras.") and row is None:
@@ -129,27 +147,38 @@ def unsupported(layer: Any, why: str) -> Unsupported:
     return Unsupported(f"layer {layer.name!r} ({type(layer).__name__}) {why}")
 
 
-def _emit_call(builder: Builder, call: Call, known: dict[int, Value]) -> list[Value]:
+def _emit_call(
+    builder: Builder, call: Call, known: dict[int, Value], outputs: list[keras.KerasTensor]
+) -> list[Value]:
     def value_of(x: Any) -> Any:
         return known[id(x)] if isinstance(x, keras.KerasTensor) else x
 
     try:
-        return _emitted(builder, call, value_of)
+        return _emitted(builder, call, value_of, outputs)
     except Unsupported as error:
         if builder.other_road is None:
             raise
         return builder.other_road(builder, call, value_of, str(error))
 
 
-def _emitted(builder: Builder, call: Call, value_of: Callable[[Any], Any]) -> list[Value]:
+def _emitted(
+    builder: Builder,
+    call: Call,
+    value_of: Callable[[Any], Any],
+    outputs: list[keras.KerasTensor],
+) -> list[Value]:
     kwargs = dict(call.kwargs)
     if kwargs.pop("training", None) and not trains_unless_told(call.op):
         raise unsupported(call.op, "is called with training=True")
     given = {k: v for k, v in kwargs.items() if any(x is not None for x in keras.tree.flatten(v))}
     args, keywords = keras.tree.map_structure(value_of, (call.args, given))
-    emitted = emit_layer(builder, call.op, *args, **keywords)
+    if call.inner is not None:
+        taken = [x for x in keras.tree.flatten(keywords) if x is not None]
+        emitted = _emit_inside(builder, call.inner, [*keras.tree.flatten(args), *taken])
+    else:
+        emitted = emit_layer(builder, call.op, *args, **keywords)
     values = emitted if isinstance(emitted, list) else [emitted]
-    expected = [tuple(tensor.shape) for tensor in keras.tree.flatten(call.output)]
+    expected = [tuple(tensor.shape) for tensor in outputs]
     found = [value.shape for value in values]
     if expected != found:
         raise unsupported(call.op, f"gives {expected} in Keras, {found} as emitted")

@@ -62,6 +62,14 @@ def of(tensor: Any) -> Any:
     return getattr(tensor, "_keras_mask", None)
 
 
+def left_out(model: Any) -> dict[str, Any]:
+    """Return by which values the layers of a model skip steps, as `prove.inputs.Inputs` takes them."""
+    layers = list(model._flatten_layers())
+    values = [x.mask_value for x in layers if isinstance(x, keras.layers.Masking)]
+    padded = any(isinstance(x, keras.layers.Embedding) and x.mask_zero for x in layers)
+    return {"skipped": float(values[0]) if values else None, "padded": padded}
+
+
 def operations(
     tensor: keras.KerasTensor, known: set[int]
 ) -> Iterator[tuple[Any, tuple, dict, Any]]:

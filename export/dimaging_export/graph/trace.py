@@ -8,7 +8,7 @@ itself infer every shape anew for the sizes that are asked for.
 import inspect
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -28,6 +28,9 @@ class Call:
     args: tuple
     kwargs: dict[str, Any]
     output: Any
+    """Its tensors; those of a model inside, and behind them the masks that they carry."""
+    inner: "Trace | None" = None
+    """The walk of a functional model inside, for the shapes and masks that it is called with."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class Trace:
     inputs: list[keras.KerasTensor]
     calls: list[Call]
     outputs: list[keras.KerasTensor]
+
+    def only(self, outputs: list[keras.KerasTensor]) -> "Trace":
+        """Return the walk that makes these tensors, without the calls that they do not need."""
+        needed, calls = {id(tensor) for tensor in outputs}, []
+        for call in reversed(self.calls):
+            if needed.intersection(id(tensor) for tensor in keras.tree.flatten(call.output)):
+                needed.update(id(x) for x in keras.tree.flatten((call.args, call.kwargs)))
+                calls.append(call)
+        return Trace(self.inputs, calls[::-1], outputs)
 
     def uses(self) -> Counter[int]:
         """Return id of a tensor -> number of calls and outputs that read it."""
@@ -79,6 +91,8 @@ def plain(model: Any) -> keras.Model:
 def trace(model: Any, shapes: Sequence[Shape] | None = None, masked: Sequence[bool] = ()) -> Trace:
     """Walk `model` with these input shapes, in the order of its inputs; by default with its own.
 
+    A functional model inside is a call with a walk of its own.
+
     masked: which inputs carry a mask [B, T]; a walk of such a model has these as further inputs, at the end.
     ExportError names a layer that is called with training=True: a file only predicts.
     """
@@ -108,12 +122,40 @@ def trace(model: Any, shapes: Sequence[Shape] | None = None, masked: Sequence[bo
         for tensor in keras.tree.flatten(kwargs):
             if isinstance(tensor, keras.KerasTensor):
                 calls.extend(Call(*made) for made in masks.operations(tensor, known))
-        calls.append(Call(op, args, kwargs, output))
-        known.update(id(tensor) for tensor in keras.tree.flatten(output))
-        masks.carry(op, args, kwargs, output)
+        if is_functional(op) and set(kwargs) <= {"mask", "training"}:
+            call = _inside(op, args, kwargs, output)
+        else:
+            masks.carry(op, args, kwargs, output)
+            call = Call(op, args, kwargs, output)
+        calls.append(call)
+        known.update(id(tensor) for tensor in keras.tree.flatten(call.output))
         return output
 
     clone = keras.models.clone_model(
         plain(model), input_tensors=given, clone_function=_Recorder, call_function=record
     )
     return Trace(inputs, calls, list(clone.outputs))
+
+
+def _inside(model: Any, args: tuple, kwargs: dict[str, Any], output: Any) -> Call:
+    """Return the call of a functional model inside another, and give its outputs the masks they leave with.
+
+    Keras hands a mask out of a model: what reads the output of an encoder with an Embedding that masks
+    skips the padding too.
+    """
+    given, outputs = keras.tree.flatten(args), keras.tree.flatten(output)
+    taken = keras.tree.flatten(kwargs.get("mask", [None] * len(given)))
+    inner = trace(model, [tuple(x.shape) for x in given], [mask is not None for mask in taken])
+    known = {id(tensor) for tensor in inner.inputs}
+    known.update(id(t) for call in inner.calls for t in keras.tree.flatten(call.output))
+    calls, left, carried = list(inner.calls), [], []
+    for tensor, made in zip(outputs, inner.outputs, strict=True):
+        mask = masks.of(made)
+        if mask is None:
+            continue
+        calls.extend(Call(*one) for one in masks.operations(mask, known))
+        left.append(mask)
+        carried.append(keras.KerasTensor(mask.shape, dtype=mask.dtype))
+        tensor._keras_mask = carried[-1]
+    inner = replace(inner, calls=calls, outputs=[*inner.outputs, *left])
+    return Call(model, args, kwargs, [*outputs, *carried], inner)

@@ -39,6 +39,10 @@ class Inputs:
     changes: tuple[tuple[int, int], ...] = CHANGES
     integers: frozenset[str] = frozenset()
     """Inputs of int32, such as tokens; their range is declared, or else that of the real values."""
+    skipped: float | None = None
+    """Value of the steps that a Masking layer skips; some seeded series [B, T, C] have such steps."""
+    padded: bool = False
+    """Whether an Embedding skips token 0; some seeded tokens are 0 then, wherever 0 is in their range."""
 
     def accepted(self, keras: Graph) -> "Inputs":
         """Return these inputs without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
@@ -106,6 +110,8 @@ class Inputs:
                 feed[name] = rng.standard_normal(full).astype(np.float32)
             else:
                 feed[name] = rng.uniform(*legal, full).astype(np.float32).clip(*legal)
+            if self.skipped is not None and len(shape) == 2 and feed[name].dtype == np.float32:
+                _leave_out(feed[name], self.skipped)
         return feed
 
     def _whole(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -116,7 +122,17 @@ class Inputs:
             raise ExportError(
                 f"input {name!r} holds whole numbers; state their range in `ranges`, or pass real ones: data="
             )
-        return rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
+        drawn = rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
+        if self.padded and legal[0] <= 0 and len(shape) > 1:
+            _leave_out(drawn, 0)
+        return drawn
+
+
+def _leave_out(steps: np.ndarray, value: float) -> None:
+    """Cut every third series of [B, T, ...] short, and take single steps out of every third; in place."""
+    half = steps.shape[1] // 2
+    steps[0::3, max(half, 1) :] = value
+    steps[1::3, :half:2] = value
 
 
 def example_shapes(

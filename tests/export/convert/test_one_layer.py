@@ -121,6 +121,13 @@ def test_what_neither_road_knows_is_refused_with_both_reasons():
         convert(vectors(Noisy(name="odd")))
 
 
+def test_what_keras_says_of_a_call_is_said():
+    words = keras.Input((4,), dtype="int32", name="words")
+    shares = L.Softmax(axis=1, name="shares")(L.Dense(1)(L.Embedding(9, 3, mask_zero=True)(words)))
+    with pytest.raises(ExportError, match="'shares' .* convert it: The `mask` must be broadcast"):
+        convert(keras.Model(words, shares))
+
+
 def test_a_layer_that_predicts_another_shape_than_it_says():
     x = keras.Input((12, 12, 3), name="x")
     model = keras.Model(x, L.Conv2D(2, 3)(L.RandomCrop(8, 8, name="crop")(x)))

@@ -87,6 +87,16 @@ def apart(layer):
     return keras.Model(x, {f"out_{i}": y for i, y in enumerate(outputs)})
 
 
+def both(one, other, **more):
+    return L.Bidirectional(one(H, **more), backward_layer=other(H, go_backwards=True, **more))
+
+
+def encoder_of_words():
+    """A model that holds another, whose Embedding says which words count."""
+    table = keras.Sequential([keras.Input((T,), dtype="int32"), L.Embedding(9, D, mask_zero=True)])
+    return keras.Sequential([keras.Input((T,), dtype="int32"), table, L.GRU(3, **every)])
+
+
 def encoder_decoder():
     x, start = keras.Input((T, D), name="x"), keras.Input((3, 2), name="start")
     _, *states = L.LSTM(H, return_state=True)(x)
@@ -158,6 +168,12 @@ ROWS = {
     "both_apart": ({"LSTM": 1}, lambda: apart(L.LSTM(H, **every))),
     "both_apart_last": ({"GRU": 1}, lambda: apart(L.GRU(H))),
     "both_apart_state": ({"GRU": 1}, lambda: apart(L.GRU(H, return_state=True, **every))),
+    "both_kinds": ({"LSTM": 1, "GRU": 1}, lambda: chain(both(L.LSTM, L.GRU, **every))),
+    "both_kinds_masked": ({"LSTM": 1, "GRU": 1, "TopK": 1}, lambda: words(both(L.LSTM, L.GRU))),
+    "both_functions": ({"GRU": 2}, lambda: chain(L.Bidirectional(L.GRU(H), backward_layer=L.GRU(H, activation="relu", go_backwards=True), merge_mode="ave"))),
+    "mask_of_a_model": ({"LSTM": 1}, lambda: chain(keras.Sequential([keras.Input((T, D)), L.Masking(0.0), L.Dense(3)]), L.LSTM(H))),
+    "mask_of_a_models_model": ({"GRU": 2}, lambda: keras.Model(x := keras.Input((T,), dtype="int32", name="x"), {"y": L.GRU(H)(encoder_of_words()(x))})),
+    "mask_nobody_reads": ({"GRU": 1, "TopK": 1}, lambda: keras.Model(x := keras.Input((T,), dtype="int32", name="x"), {"y": L.Dense(2)(encoder_of_words()(x))})),
     "words_sequence": ({"LSTM": 1}, lambda: words(L.LSTM(H, **every))),
     "words_zeros": ({"GRU": 1}, lambda: words(L.GRU(H, zero_output_for_mask=True, **every))),
     "words_backwards": ({"LSTM": 1}, lambda: words(L.LSTM(H, go_backwards=True, **every))),
@@ -220,7 +236,7 @@ def test_is_one_operator_and_equals_keras(row, built, run):
     assert {op: n for op, n in nodes.items() if op in RECURRENT | set(expected)} == expected
     for batch in (1, 2, 5):
         given = feeds(model, batch)
-        if "missing" in row:
+        if "missing" in row or row == "mask_of_a_model":
             given["x"][:, 1::3] = 0
         outputs = run(file, **given)
         for name, y in model(given if len(given) > 1 else given["x"]).items():
@@ -256,6 +272,8 @@ def test_a_kept_state_inside_a_model_is_named():
         (lambda: chain(L.RNN([L.GRUCell(2), L.LSTMCell(H)], go_backwards=True)), "has stacked cells, with"),
         (lambda: chain(L.Bidirectional(L.RNN([L.GRUCell(2)]))), "has a cell StackedRNNCells"),
         (lambda: words(L.GRU(H, zero_output_for_mask=True)), "zero_output_for_mask without"),
+        (lambda: chain(L.Bidirectional(L.GRU(H), backward_layer=L.GRU(2, go_backwards=True))), "layers of 4 and 2 units; give both"),
+        (lambda: chain(L.Bidirectional(L.GRU(H, go_backwards=True), backward_layer=L.GRU(H))), "forward layer that runs backwards"),
         (lambda: words(L.LSTM(H, **every), L.Softmax()), "is masked"),
         (lambda: frames(L.ConvLSTM2D(2, 3)), "ConvLSTM2D"),
     ],

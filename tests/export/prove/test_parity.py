@@ -1,8 +1,10 @@
 """The gate itself: what it lets through, what it refuses, and the figures that it names."""
 
+import keras
 import numpy as np
 import pytest
 from dimaging_export.errors import ExportError, ParityError
+from dimaging_export.graph.masks import left_out
 from dimaging_export.prove.inputs import Inputs, example_shapes
 from dimaging_export.prove.parity import Difference, judge_quality, prove
 
@@ -163,6 +165,22 @@ def test_tokens_without_a_range_lie_in_that_of_the_real_ones():
         ExportError, match=r"'tokens' holds whole numbers; state.*or pass real ones"
     ):
         Inputs({"tokens": (1, 3)}, {}, {}, {}, integers=frozenset({"tokens"})).feeds()
+
+
+def test_some_steps_are_those_that_a_mask_skips():
+    x = keras.Input((6, 2), name="x")
+    w = keras.Input((6,), dtype="int32", name="w")
+    skipping = [keras.layers.Masking(-9.0)(x), keras.layers.Embedding(50, 2, mask_zero=True)(w)]
+    model = keras.Model([x, w], [keras.layers.LSTM(2)(y) for y in skipping])
+    example = {"x": (1, 6, 2), "w": (1, 6)}
+    inputs = Inputs(
+        example, {"x": (0, 1), "w": (0, 49)}, {}, {}, integers=frozenset("w"), **left_out(model)
+    )
+    for feed in inputs.feeds():
+        assert (feed["x"][0, 3:] == -9).all()
+        assert (feed["w"][0, 3:] == 0).all()
+        assert feed["x"][0, :3].min() >= 0
+    assert inputs.feeds()[1]["w"][1].tolist()[:3:2] == [0, 0]
 
 
 def test_sizes_that_keras_refuses_are_left_out():

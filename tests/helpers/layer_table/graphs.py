@@ -104,6 +104,7 @@ ROWS = [
     Row("models inside models, used twice", lambda: chain(VECTOR, twice_inside)),
     Row("a model of two outputs inside", lambda: chain(VECTOR, two_outputs_inside)),
     Row("a model with a dict of outputs inside", lambda: chain(VECTOR, dict_inside)),
+    Row("whole numbers into a model of floats inside", lambda: chain(VECTOR, inside(), dtype="uint8")),
     Row("a Sequential inside", lambda: chain(MAP, keras.Sequential([L.Conv2D(3, 3), L.BatchNormalization(), L.ReLU()]), L.Flatten(), L.Dense(2))),
     Row("a Sequential without Input, built", lambda: (m := keras.Sequential([L.Dense(4, activation="relu"), L.Dense(2)]), m.build((None, 6)))[0]),
     Row("a Sequential with Input", lambda: keras.Sequential([keras.Input(MAP, name="image"), L.Conv2D(2, 3), L.Flatten(), L.Dense(3)])),
