@@ -42,7 +42,9 @@ class Config(Raster):
     entry: int = 7  # side of the first layer's kernel, pixels
     kernel: int = 3  # width of a row LSTM's input-to-state convolution, pixels
     head: int = 32  # channels of the last hidden layer
-    dropout: float = 0.0  # share of an LSTM's outputs that a training step leaves out; for long runs
+    dropout: float = (
+        0.0  # share of an LSTM's outputs that a training step leaves out; for long runs
+    )
     position: bool = True  # a learned bias per pixel and channel
     classes: int = 0  # number of classes that it is conditioned on; 0: unconditional
     names: tuple[str, ...] = ()  # names of the data's classes in the order of their numbers
