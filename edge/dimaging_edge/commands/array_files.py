@@ -76,6 +76,9 @@ def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
         values = values.reshape(*values.shape[:2], int(channels))
     if tensor.dtype == "uint8":
         values = np.rint(values * 255)
+    elif tensor.range is not None:
+        low, high = tensor.range
+        values = (low + values * np.float32(high - low)).clip(low, high)
     values = np.moveaxis(values, -1, axis - 1)
     return np.ascontiguousarray(values[None].astype(tensor.dtype))
 
@@ -137,16 +140,29 @@ def _noise(tensor: Tensor, n: int, rng: np.random.Generator) -> np.ndarray:
 
 def save_picture(image: np.ndarray, path: Path) -> None:
     """Write float32 [H, W, C] in [0, 1] as a picture; InputError without Pillow or for its suffix."""
+    check_writable(path)
+    picture = to_picture(image)
+    with whole_file(path) as temporary:
+        picture.save(temporary)
+
+
+def to_picture(image: np.ndarray) -> "Image.Image":
+    """Return float32 [H, W, C] in [0, 1] as a picture of 8 bits."""
+    from PIL import Image
+
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def check_writable(path: Path) -> None:
+    """InputError where no picture of this name can be written and read again, or without Pillow."""
     try:
         from PIL import Image
     except ImportError:
         raise InputError(f"{path}: writing a picture needs Pillow; choose a .npy") from None
-    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    if path.suffix not in Image.registered_extensions():
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE or kind not in Image.OPEN:
         raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
-    with whole_file(path) as temporary:
-        picture.save(temporary)
 
 
 def read_array(path: Path, tensor: Tensor) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Verbs about attacks: attack (an image), robustness (a figure with its gates), certify (a bound)."""
+"""The verb attack: an image, or each of a folder, changed until a classifier takes it for something else."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimaging_edge.commands import many
+from dimaging_edge.commands import many, threats
 from dimaging_edge.commands.class_names import class_name, class_number
 from dimaging_edge.common.errors import InputError, near
 
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 Verb = Callable[[Any, str], argparse.ArgumentParser]
 STARTS = ("noise", "grey")
 """Words that stand for an image to begin with."""
-WITHHELD = 3
-"""Exit code of `robustness` where a gate failed, so that there is no figure."""
 
 
 def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Describe the verbs to the parser of `dimaging-edge`."""
+    """Describe the verb to the parser of `dimaging-edge`."""
     one = verb(attack, "change an image a little, so that a classifier takes it for something else")
     one.add_argument(
         "image", metavar="IMAGE",
@@ -46,65 +44,19 @@ def add_verbs(verb: Verb, device: Callable[[argparse.ArgumentParser], None]) -> 
         help="fgsm, bim, pgd, momentum, apgd, deepfool, ddn, square or rays (default: pgd)",
     )  # fmt: skip
     one.add_argument(
-        "--steps", type=int, metavar="N", help="steps of the method (default: its own)"
+        "--steps",
+        type=int,
+        metavar="N",
+        help="steps of the method, or of what is made of noise or grey (default: its own)",
     )
-    _threat(one)
+    threats.add_options(one)
     many.add_options(one)
     one.add_argument(
         "--out", default="attacked.png", metavar="FILE",
-        help="picture to write, and beside it NAME-compare.png: before, after, difference (default: "
-        "attacked.png)",
+        help="picture to write, and beside it NAME-compare.png: before, after, difference; a .npy holds the "
+        "exact numbers, in the range that the model takes (default: attacked.png)",
     )  # fmt: skip
     device(one)
-    one = verb(
-        robustness, "measure how robust a classifier is, and say no figure where a gate fails"
-    )
-    one.epilog = (
-        f"exit code: 0 there is a figure, {WITHHELD} a gate failed, 1 another error, 2 usage"
-    )
-    one.add_argument(
-        "data", metavar="DATA.npz", help="arrays x [N, H, W, C] and y [N], the right classes"
-    )
-    _threat(one)
-    one.add_argument(
-        "--plan", default="standard", metavar="NAME",
-        help="quick, standard or thorough; thorough compares with the literature (default: standard)",
-    )  # fmt: skip
-    one.add_argument(
-        "--n", type=int, default=1000, metavar="N", help="images, the first N (default: 1000)"
-    )
-    one.add_argument("--claim", type=float, metavar="SHARE", help="a figure from 0 to 1 to examine")
-    one.add_argument(
-        "--json", metavar="FILE", help="file for the whole report; - prints that alone"
-    )
-    device(one)
-    one = verb(certify, "prove how many images no attack within eps can change")
-    one.add_argument(
-        "data", metavar="DATA.npz", help="arrays x [N, H, W, C] and y [N], the right classes"
-    )
-    one.add_argument(
-        "--eps", default="8/255", metavar="E[,E...]",
-        help="largest change of every value, one or several; black to white is 1, a grey level 1/255 "
-        "(default: 8/255)",
-    )  # fmt: skip
-    one.add_argument(
-        "--n", type=int, default=10_000, metavar="N", help="images, the first N (default: 10000)"
-    )
-    one.add_argument("--json", metavar="FILE", help="file for the worst margin of every image")
-    device(one)
-
-
-def _threat(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
-        "--eps", default="8/255", metavar="E",
-        help="largest change; black to white is 1, a grey level 1/255 (default: 8/255)",
-    )  # fmt: skip
-    one.add_argument(
-        "--norm", default="linf", help="linf (each value) or l2 (the image) (default: linf)"
-    )
-    one.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the attack (default: 0)"
-    )
 
 
 def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
@@ -113,55 +65,105 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     from dimaging_edge import attacks
     from dimaging_edge.attacks.synthesis import probability
-    from dimaging_edge.commands.attack_pictures import write_attack
+    from dimaging_edge.commands.attack_pictures import as_written, write_attack
 
     oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
     if many.stands_for_several(options.image):
         return _attack_all(options, bundle)
     if options.resume or options.shard != (1, 1):
         raise InputError("--resume and --shard are of a folder of images")
+    out = _out(options, bundle)
     if options.image in STARTS:
         return _synthesise(options, bundle, oracle, bounds)
-    if options.method not in attacks.ATTACKS:
-        raise InputError(
-            f"--method: unknown {options.method!r}; {near(options.method, tuple(attacks.ATTACKS))}"
-        )
+    given = _settings(options)
+    eps = threats.eps_of(options.eps, bounds, options.norm)
     image = _image(bundle, Path(options.image))
     before = probability(oracle.score(image))[0]
     label = class_number(bundle, options.label, len(before), "--label")
     label = int(before.argmax()) if label is None else label
     target = class_number(bundle, options.target, len(before), "--target")
-    threat = attacks.Threat(options.norm, _eps(options.eps, bounds), bounds, target)
-    given = {} if options.steps is None else {"steps": options.steps}
-    given |= {"confident": True} if options.confident else {}
-    try:
-        result = attacks.ATTACKS[options.method].run(
-            oracle, image, np.array([label]), threat, seed=options.seed, **given
+    if target == label:
+        name = class_name(bundle, label)
+        raise InputError(
+            f"--target: the image is of class {label}{' ' * bool(name)}{name} already; choose "
+            "another one, or say with --label what it shows"
         )
-    except TypeError:
-        words = ", ".join(f"--{name}" for name in given)
-        raise InputError(f"{words}: {options.method} takes none; leave it out") from None
+    threat = attacks.Threat(options.norm, eps, bounds, target)
+    y = np.array([label])
+    run = attacks.ATTACKS[options.method].run
+    result = run(oracle, image, y, threat, seed=options.seed, **given)
     span = bounds[1] - bounds[0]
-    moved = np.rint((result.x - bounds[0]) / span * 255) / 255  # as the picture holds it
-    after = probability(oracle.score((bounds[0] + moved * span).astype(np.float32)))[0]
+    moved = as_written((result.x[0] - bounds[0]) / span, out.suffix)
+    kept = result.x if out.suffix == ".npy" else _in_range(moved, bounds)[None]
+    logits = oracle.score(kept)
+    after = probability(logits)[0]
     print(f"before  {_said(bundle, before)}")
-    print(f"after   {_said(bundle, after)}, as a picture of 8 bits")
+    print(f"after   {_said(bundle, after)}, as {_kind(out)}")
     print(f"moved by {result.norms[0] / span:.4g} ({options.norm}; black to white is 1)")
     print(f"{result.queries} queries; {'fooled' if result.success[0] else 'not fooled'}")
+    if result.success[0] and not threat.reached(logits, y)[0]:
+        print(
+            f"note: not fooled by {out.name}, for {_kind(out)} does not hold the change; "
+            f"--out {out.stem}.npy does"
+        )
     words = (
         _words(bundle, before),
         _words(bundle, after),
         f"difference, {options.norm} {result.norms[0] / span:.4g}",
     )
-    write_attack((image[0] - bounds[0]) / span, moved[0], words, Path(options.out))
+    write_attack((image[0] - bounds[0]) / span, moved, words, out, kept[0])
     return 0
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """--steps and --confident as the method takes them; InputError for a method that does not."""
+    from dimaging_edge import attacks
+
+    if options.method not in attacks.ATTACKS:
+        raise InputError(
+            f"--method: unknown {options.method!r}; {near(options.method, tuple(attacks.ATTACKS))}"
+        )
+    given = {} if options.steps is None else {"steps": options.steps}
+    given |= {"confident": True} if options.confident else {}
+    taken = attacks.ATTACKS[options.method].settings
+    for name in given:
+        if name not in taken:
+            raise InputError(f"--{name}: {options.method} takes none; leave it out")
+    return given
+
+
+def _out(options: argparse.Namespace, bundle: "Bundle") -> Path:
+    """--out; InputError where no such file can be written, before anything is begun."""
+    from dimaging_edge.commands.array_files import check_writable
+
+    out, tensor = Path(options.out), _tensor(bundle)
+    if out.suffix != ".npy":
+        check_writable(out)
+        if tensor.layout != "NHWC" or tensor.shape[-1] not in (1, 3, 4):
+            raise InputError(
+                f"--out: {tensor.name!r} of {list(tensor.shape)} is no picture; choose a .npy, received {out}"
+            )
+    return out
+
+
+def _kind(out: Path) -> str:
+    """What a file of this name holds, in words."""
+    kinds = {".npy": "exact numbers", ".png": "a picture of 8 bits"}
+    return kinds.get(out.suffix.lower(), f"a picture of 8 bits that was coded as {out.suffix}")
+
+
+def _in_range(unit: "np.ndarray", bounds: tuple[float, float]) -> "np.ndarray":
+    """Values of [0, 1] in the bundle's range, float32."""
+    import numpy as np
+
+    return (bounds[0] + unit * (bounds[1] - bounds[0])).clip(*bounds).astype(np.float32)
 
 
 def _attack_all(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Attack each image of a folder or a list, into the folder --out."""
     from dimaging_edge.photo.picture import SUFFIXES
 
-    sources = many.files_of([options.image], (*SUFFIXES, ".npy"), options.shard)
+    sources = many.files_of([options.image], SUFFIXES, options.shard)
     many.check_stems(sources)
     if Path(options.out).suffix.lower() in SUFFIXES:
         raise InputError(f"--out is a folder for several images; received {options.out}")
@@ -183,131 +185,97 @@ def _synthesise(
     import numpy as np
 
     from dimaging_edge.attacks.synthesis import probability, synthesise
-    from dimaging_edge.commands.attack_pictures import write_attack
+    from dimaging_edge.commands.attack_pictures import as_written, write_attack
 
-    tensor, (low, high) = _tensor(bundle), bounds
+    of_images = {
+        "--label": options.label is not None, "--confident": options.confident,
+        "--norm": options.norm != "linf", "--method": options.method != "pgd",
+        "--eps": options.eps != threats.EPS,
+    }  # fmt: skip
+    if any(of_images.values()):
+        raise InputError(
+            f"{', '.join(name for name, given in of_images.items() if given)}: {options.image} is changed "
+            "without any limit, by one method; leave it out"
+        )
+    if options.steps is not None and options.steps < 1:
+        raise InputError(f"--steps: expected 1 or more, received {options.steps}")
+    tensor, (low, high), out = _tensor(bundle), bounds, Path(options.out)
     shape = (1, *tensor.example[1:])
     rng = np.random.default_rng(options.seed)
     start = rng.random(shape, np.float32) if options.image == "noise" else np.full(shape, 0.5, "f4")
-    start = (low + start * (high - low)).astype(np.float32)
+    start = _in_range(start, bounds)
     before = probability(oracle.score(start))[0]
     target = class_number(bundle, options.target, len(before), "--target")
     if target is None:
         raise InputError(f"{options.image} becomes nothing by itself; give a --target")
-    made, odds = synthesise(oracle, start, target, step=(high - low) / 255, bounds=bounds)
+    given = {} if options.steps is None else {"steps": options.steps}
+    x, _ = synthesise(oracle, start, target, step=(high - low) / 255, bounds=bounds, **given)
+    moved = as_written((x[0] - low) / (high - low), out.suffix)
+    kept = x if out.suffix == ".npy" else _in_range(moved, bounds)[None]
+    odds = probability(oracle.score(kept))[0]
     print(f"before  {_said(bundle, before)}")
     name = class_name(bundle, target)
-    print(f"after   class {target}{' ' * bool(name)}{name} ({odds[0]:.1%})")
-    moved, first = ((image[0] - low) / (high - low) for image in (made, start))
-    made = f"{class_name(bundle, target) or target}, {odds[0]:.1%}"
-    write_attack(first, moved, (_words(bundle, before), made, "difference"), Path(options.out))
+    print(f"after   class {target}{' ' * bool(name)}{name} ({odds[target]:.1%}), as {_kind(out)}")
+    if int(odds.argmax()) != target:
+        print(f"note: not reached, the model says {_said(bundle, odds)}; give more --steps")
+    made = f"{name or target}, {odds[target]:.1%}"
+    write_attack(
+        (start[0] - low) / (high - low),
+        moved,
+        (_words(bundle, before), made, "difference"),
+        out,
+        kept[0],
+    )
     return 0
-
-
-def robustness(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Attack many images, print the report; exit code 3 where its figure is withheld."""
-    from dimaging_edge.attacks import bounds_of
-    from dimaging_edge.common.output import show, tell
-    from dimaging_edge.robustness import Claim, evaluate_bundle
-
-    x, y = _data(bundle, Path(options.data), options.n)
-    eps = _eps(options.eps, bounds_of(bundle))
-    report = evaluate_bundle(
-        bundle, x, y, options.norm, eps, plan=options.plan, seed=options.seed,
-        claim=None if options.claim is None else Claim(options.claim),
-        progress=tell,
-    )  # fmt: skip
-    show(report.table(), report.to_json(), options.json)
-    return 0 if report.robust else WITHHELD
-
-
-def certify(options: argparse.Namespace, bundle: "Bundle") -> int:
-    """Print the certified share at every eps, a lower bound of the accuracy under any attack."""
-    import json
-
-    from dimaging_edge.attacks import bounds_of
-    from dimaging_edge.common.files import write_text
-    from dimaging_edge.common.tables import table
-    from dimaging_edge.robustness.certificate import certify as prove
-
-    x, y = _data(bundle, Path(options.data), options.n)
-    bounds = bounds_of(bundle)
-    found = {text: prove(bundle, x, y, _eps(text, bounds)) for text in options.eps.split(",")}
-    rows = [["eps (linf)", "certified"]]
-    rows += [[text, str(one.figure)] for text, one in found.items()]
-    clean = next(iter(found.values())).clean
-    print(f"{table(rows)}\n\n{len(x)} images, right as they are: {clean}")
-    if options.json:
-        facts = {text: [float(m) for m in one.worst_margin] for text, one in found.items()}
-        write_text(options.json, json.dumps({"worst_margin": facts}) + "\n")
-        print(f"wrote {options.json}")
-    return 0
-
-
-def _eps(text: str, bounds: tuple[float, float]) -> float:
-    """Eps in the unit of the bundle's range; InputError for more than black to white."""
-    from dimaging_edge.attacks import read_eps
-
-    value = read_eps(text)
-    if value > 1 and "/" not in text:
-        raise InputError(
-            f"--eps: black to white is 1, received {text}; write {text}/255 for grey levels"
-        )
-    return value * (bounds[1] - bounds[0])
 
 
 def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
-    """One image as the oracle takes it: float32 [1, ...] in the bundle's range."""
+    """One image as the oracle takes it: float32 [1, ...] in the bundle's range.
+
+    Pictures, and arrays of bytes, are brought into that range; of a picture of another size the middle is
+    taken. InputError for a file that is not there, or an array of another size.
+    """
     import numpy as np
 
+    from dimaging_edge.attacks import bounds_of
     from dimaging_edge.commands.array_files import read_array
     from dimaging_edge.commands.attack_pictures import fit_picture
 
-    tensor = _tensor(bundle)
+    if not path.is_file():
+        raise InputError(
+            f"there is no file {path}; give a picture, an .npy, a folder of them, noise or grey"
+        )
+    tensor, (low, high) = _tensor(bundle), bounds_of(bundle)
     image = read_array(path, tensor)
     image = image[None] if image.ndim == len(tensor.shape) - 1 else image
     wanted = (1, *tensor.example[1:])
     if image.shape != wanted and path.suffix not in (".npy", ".npz") and tensor.layout == "NHWC":
-        found, image = image.shape, fit_picture(image[0], wanted[1], wanted[2])[None]
+        found, unit = image.shape, (image[0].astype(np.float32) - low) / np.float32(high - low)
+        image = _in_range(fit_picture(unit, wanted[1], wanted[2]), (low, high))[None]
         print(
             f"{path.name} of {found[2]} x {found[1]} pixels: its middle, at {wanted[2]} x {wanted[1]}"
         )
-    if image.shape != (1, *tensor.example[1:]):
+    elif image.dtype == np.uint8 and tensor.dtype != "uint8":
+        image = _in_range(image / np.float32(255), (low, high))
+    if image.shape != wanted or image.dtype.kind not in "fiub":
         raise InputError(
-            f"{path}: expected one image of {tensor.example[1:]}, received {image.shape}"
+            f"{path}: expected one image of {wanted[1:]}, received {image.dtype} {image.shape}"
         )
-    return image.astype(np.float32)
+    image = image.astype(np.float32)
+    if image.min() < low or image.max() > high:
+        raise InputError(
+            f"{path}: expected values of {low:g} to {high:g}, as {bundle.path.name} takes them, received "
+            f"{image.min():g} to {image.max():g}; uint8 of 0 to 255 is brought there"
+        )
+    return image
 
 
 def _tensor(bundle: "Bundle") -> Any:
     """The image that the classifier takes."""
-    from dimaging_edge.attacks.oracle import GRAPH
+    from dimaging_edge.attacks.oracle import classifier_graphs
 
-    (tensor,) = bundle.graph(next(name for name in bundle.graphs if name != GRAPH)).inputs
+    (tensor,) = bundle.graph(classifier_graphs(bundle)[0]).inputs
     return tensor
-
-
-def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.ndarray]":
-    """Arrays x and y of a .npz: bytes as the bundle's range, float32 as it is."""
-    import numpy as np
-
-    from dimaging_edge.attacks import bounds_of
-
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            x, y = stored["x"][:count], stored["y"][:count]
-    except KeyError:
-        raise InputError(
-            f"{path}: expected the arrays x and y; save them: np.savez(FILE, x=x, y=y)"
-        ) from None
-    except Exception as error:  # numpy, zipfile and zlib raise unrelated types
-        raise InputError(
-            f"{path} cannot be read: {error}; expected a .npz with the arrays x and y"
-        ) from None
-    if x.dtype == np.uint8:
-        low, high = bounds_of(bundle)
-        x = (low + x.astype(np.float32) * np.float32((high - low) / 255)).clip(low, high)
-    return x.astype(np.float32, copy=False), y
 
 
 def _said(bundle: "Bundle", odds: "np.ndarray") -> str:

@@ -1,12 +1,16 @@
 """Pictures of an attack: a photograph made fit for a model, and a strip: before, after, the difference."""
 
+import io
 import math
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from dimaging_edge.commands.array_files import save_picture
+from dimaging_edge.commands.array_files import save_picture, to_picture
 from dimaging_edge.commands.grids import READABLE, written
+from dimaging_edge.common.errors import InputError
+from dimaging_edge.common.files import whole_file
 
 SMALL = 64
 """Side in pixels below which the whole middle of a picture is taken, and no border cut off."""
@@ -40,15 +44,44 @@ def fit_picture(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return (steps / np.float32(255 / full)).astype(image.dtype)
 
 
+def as_written(image: np.ndarray, suffix: str) -> np.ndarray:
+    """What a file of this suffix holds of an image [H, W, C] in [0, 1], float32: pictures have 8 bits.
+
+    A .npy holds all; a picture is coded and read again, for some codecs lose more.
+    """
+    if suffix == ".npy":
+        return image
+    from PIL import Image
+
+    picture, buffer = to_picture(image), io.BytesIO()
+    try:
+        picture.save(buffer, Image.registered_extensions()[suffix.lower()])
+        with Image.open(buffer) as again:
+            pixels = np.asarray(again.convert(picture.mode), np.float32)
+    except OSError as error:  # Pillow knows the suffix and cannot write it, or not these colours
+        raise InputError(
+            f"--out: no {suffix} of this image: {error}; choose .png or .npy"
+        ) from None
+    return (pixels / np.float32(255)).reshape(image.shape)
+
+
 def write_attack(
-    before: np.ndarray, after: np.ndarray, words: tuple[str, str, str], out: Path
+    before: np.ndarray, after: np.ndarray, words: tuple[str, str, str], out: Path, exact: np.ndarray
 ) -> None:
     """Write `after` to `out`, and NAME-compare beside it: before, after, the difference around grey.
 
-    Images are [H, W, C] in [0, 1]; words: what stands below each of the three. `after` keeps its size, the
-    strip shows small images enlarged.
+    Images are [H, W, C] in [0, 1]; words: what stands below each of the three; exact: what a .npy gets.
+    `after` keeps its size, the strip shows small images enlarged. Beside a .npy the strip is a .png, and is
+    left out for what is no picture, or without Pillow.
     """
-    save_picture(after, out)
+    if out.suffix == ".npy":
+        with whole_file(out) as temporary:
+            np.save(temporary, exact, allow_pickle=False)
+        if before.ndim != 3 or before.shape[-1] not in (1, 3, 4) or find_spec("PIL") is None:
+            print(out)
+            return
+    else:
+        save_picture(after, out)
     scale = max(1, math.ceil(_CAPTION / before.shape[1])) if before.shape[1] < READABLE else 1
     before, after = (x.repeat(scale, 0).repeat(scale, 1) for x in (before, after))
     delta = after - before
@@ -56,7 +89,8 @@ def write_attack(
     gap = np.ones((before.shape[0], 2, before.shape[2]), np.float32)
     strip = np.concatenate([before, gap, after, gap, shown], axis=1)
     strip = np.concatenate([strip, _captions(words, before.shape[1], strip)])
-    file = out.with_name(f"{out.stem}-compare{out.suffix}")
+    suffix = ".png" if out.suffix == ".npy" else out.suffix
+    file = out.with_name(f"{out.stem}-compare{suffix}")
     save_picture(strip, file)
     print(f"{out}\n{file}")
 

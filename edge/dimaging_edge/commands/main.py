@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge import __version__
-from dimaging_edge.commands import app, attack, generate, photo, photo_info, run, text
+from dimaging_edge.commands import app, attack, generate, photo, photo_info, robustness, run, text
 from dimaging_edge.commands.numbers import above_zero, finite, positive
 from dimaging_edge.common import output
 from dimaging_edge.common.errors import DimagingError, InputError
@@ -176,7 +176,7 @@ def parser() -> argparse.ArgumentParser:
     _bench_options(verb(bench, "measure latency, memory and size; gate them on a budget"))
     photo.add_verbs(verbs, _device)
     app.add_verb(verbs)
-    for module in (generate, attack, text):
+    for module in (generate, attack, robustness, text):
         module.add_verbs(lambda function, said: verb(_opened(function), said), _device)
     return whole
 

@@ -115,21 +115,26 @@ def _over(
     graph: "Graph", inputs: "Mapping[str, np.ndarray]", outputs: "Mapping[str, np.ndarray]"
 ) -> "dict[str, np.ndarray]":
     """Return for each output of classes, [1, H, W, K], the first image with its classes in colour."""
-    import numpy as np
-
     from dimaging_edge.common.class_colours import classes_over
 
     known = {t.name: t for t in graph.inputs if t.layout == "NHWC" and t.name in inputs}
-    images = [inputs[name][0] for name in known]
+    images = [_unit(inputs[name][0], tensor.range) for name, tensor in known.items()]
     found = {}
     for tensor in graph.outputs:
         value = outputs[tensor.name]
         fits = [x for x in images if x.shape[:2] == value.shape[1:3] and x.shape[-1] in (1, 3)]
         if tensor.layout == "NHWC" and value.shape[-1] > 1 and fits:
-            image = fits[0] / np.float32(255) if fits[0].dtype == np.uint8 else fits[0]
-            found[tensor.name] = classes_over(image.astype(np.float32), value[0].argmax(-1))
+            found[tensor.name] = classes_over(fits[0], value[0].argmax(-1))
     if not found:
         raise InputError(
             f"--over: graph {graph.name!r} gives no classes a pixel of its image's size, [N, H, W, classes]"
         )
     return found
+
+
+def _unit(image: "np.ndarray", limits: "tuple[float, float] | None") -> "np.ndarray":
+    """Return an image of this range as float32 in [0, 1]."""
+    import numpy as np
+
+    low, high = (0.0, 255.0) if image.dtype == np.uint8 else limits or (0.0, 1.0)
+    return (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)

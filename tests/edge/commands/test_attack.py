@@ -95,6 +95,15 @@ BAD = {
     "steps": (["--method", "fgsm", "--steps", "3"], "--steps: fgsm takes none; leave it out"),
     "norm": (["--norm", "l1"], "unknown norm 'l1'"),
     "suffix": (["--out", "x.xyz"], "no picture has the suffix '.xyz'"),
+    "no picture": (["--out", "x.pdf"], "no picture has the suffix '.pdf'; choose .png or .npy"),
+    "one of two": (
+        ["--method", "apgd", "--steps", "3", "--confident"],
+        "--confident: apgd takes none; leave it out",
+    ),
+    "target is label": (
+        ["--target", "dog", "--label", "dog"],
+        "--target: the image is of class 1 dog already; choose another one",
+    ),
 }
 
 
@@ -102,13 +111,63 @@ BAD = {
 def test_attack_refuses(case, capsys, floats, picture, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words, message = BAD[case]
-    assert message in run(capsys, "attack", floats, picture, *words, code=1).err
+    said = run(capsys, "attack", floats, picture, *words, code=1)
+    assert message in said.err
+    assert not said.out
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
 
 
 def test_an_array_of_another_size_is_refused(capsys, floats, tmp_path):
     np.save(tmp_path / "wide.npy", np.zeros((6, 7, 1), np.float32))
     said = run(capsys, "attack", floats, tmp_path / "wide.npy", code=1).err
-    assert "expected one image of (6, 6, 1), received (1, 6, 7, 1)" in said
+    assert "expected one image of (6, 6, 1), received float32 (1, 6, 7, 1)" in said
+    said = run(capsys, "attack", floats, tmp_path / "none.png", code=1).err
+    assert "there is no file" in said
+    assert "give a picture, an .npy, a folder of them, noise or grey" in said
+    np.save(tmp_path / "bright.npy", np.full((6, 6, 1), 200, np.float32))
+    said = run(capsys, "attack", floats, tmp_path / "bright.npy", code=1).err
+    assert "expected values of 0 to 1, as bundle takes them, received 200 to 200" in said
+
+
+@pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)])
+@pytest.mark.parametrize("size", [6, 9])
+def test_a_picture_is_brought_into_the_range_of_the_bundle(capsys, tmp_path, limits, size):
+    models = {"classifier": convolutional(), "gradient": gradient_model(convolutional())}
+    bundle = write_bundle(tmp_path / "b", models, limits)
+    pixels = np.random.default_rng(1).integers(0, 256, (size, size), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    fitted = fit_picture(pixels[..., None] / np.float32(255), 6, 6)
+    np.save(tmp_path / "b.npy", np.rint(fitted * 255).astype(np.uint8))
+    kept = []
+    for source in ("a.png", "b.npy"):
+        words = ("--method", "fgsm", "--eps", "0", "--out", tmp_path / "out.npy")
+        run(capsys, "attack", bundle, tmp_path / source, *words)
+        kept.append(np.load(tmp_path / "out.npy"))
+    span = limits[1] - limits[0]
+    np.testing.assert_allclose(kept[0], kept[1], atol=1e-4 * span)
+    assert limits[0] <= kept[0].min() < kept[0].max() <= limits[1]
+    assert np.ptp(kept[0]) > 0.5 * span
+
+
+def test_a_npy_keeps_what_a_picture_loses(capsys, floats, picture, tmp_path):
+    words = ("attack", floats, picture, "--method", "ddn", "--norm", "l2", "--eps", "2")
+    said = run(capsys, *words, "--out", tmp_path / "x.npy").out
+    assert "; fooled" in said
+    assert "as exact numbers" in said
+    moved = np.load(tmp_path / "x.npy")
+    assert (moved.shape, moved.dtype) == ((6, 6, 1), np.float32)
+    answers = [
+        open_bundle(floats, threads=1).run("classifier", image=x[None])["logits"].argmax()
+        for x in (moved, pixels_of(picture)[..., None].astype(np.float32) / np.float32(255))
+    ]
+    assert answers[0] != answers[1]
+    assert (tmp_path / "x-compare.png").is_file()
+    said = run(
+        capsys, *words, "--out", tmp_path / "x.jpg"
+    ).out  # the codec undoes so small a change
+    assert "as a picture of 8 bits that was coded as .jpg" in said
+    assert "note: not fooled by x.jpg" in said
+    assert "--out x.npy does" in said
 
 
 def test_of_a_picture_of_another_size_the_middle_is_taken(capsys, floats, tmp_path):
@@ -134,6 +193,13 @@ def test_an_image_out_of_nothing(capsys, bundle, tmp_path, start):
     assert pixels_of(out).shape == (6, 6)
     said = run(capsys, "attack", bundle, start, "--out", out, code=1).err
     assert f"{start} becomes nothing by itself; give a --target" in said
+    words = ("--target", NAMES[2], "--out", out)
+    said = run(
+        capsys, "attack", bundle, start, *words, "--eps", "1/255", "--label", "0", code=1
+    ).err
+    assert f"--label, --eps: {start} is changed without any limit" in said
+    said = run(capsys, "attack", bundle, start, *words, "--steps", "1").out
+    assert "note: not reached, the model says class" in said
 
 
 def test_a_part_of_a_name_will_do(capsys, floats, picture, tmp_path):
@@ -179,11 +245,48 @@ def test_robustness_withholds_it(capsys, floats, data, tmp_path):
     assert "no figure of robustness: the claim holds failed" in said
 
 
+X, Y = np.zeros((4, 6, 6, 1), np.uint8), np.arange(4)
+DATA = {
+    "names": ({"image": X}, "expected the arrays x and y; save them: np.savez(FILE, x=x, y=y); found image"),
+    "two lengths": ({"x": X, "y": np.arange(9)}, "one label in y for each image of x; received x [4, 6, 6, 1] and y [9]"),
+    "range": ({"x": X + 255.0, "y": Y}, "expected values of 0 to 1, as bundle takes them, received 255 to 255; uint8"),
+    "text": ({"x": np.array(["a"] * 4), "y": Y}, "x: expected numbers, received <U1"),
+    "size": ({"x": X[:, :5], "y": Y}, "the model takes [N, 6, 6, 1], received [4, 5, 6, 1]"),
+    "none": ({"x": X[:0], "y": Y[:0]}, "received [0, 6, 6, 1]; give at least one"),
+    "nan": ({"x": X * np.nan, "y": Y}, "images: expected finite values"),
+    "one-hot": ({"x": X, "y": np.eye(4)}, "of one-hot labels give y.argmax(1)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DATA)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_data_that_does_not_fit(case, capsys, floats, tmp_path):
+    arrays, words = DATA[case]
+    np.savez(tmp_path / "a.npz", **arrays)
+    said = run(capsys, "robustness", floats, tmp_path / "a.npz", "--n", "4", code=1).err
+    assert words in said
+
+
 def test_data_that_cannot_be_read(capsys, floats, tmp_path):
-    np.savez(tmp_path / "a.npz", image=np.zeros(3))
-    assert (
-        "expected the arrays x and y; save them"
-        in run(capsys, "robustness", floats, tmp_path / "a.npz", code=1).err
-    )
     (tmp_path / "b.npz").write_text("no")
     assert "cannot be read" in run(capsys, "robustness", floats, tmp_path / "b.npz", code=1).err
+    assert "is a folder; expected a .npz" in run(capsys, "robustness", floats, tmp_path, code=1).err
+    said = run(capsys, "robustness", floats, tmp_path / "c.npz", code=1).err
+    assert "there is no file" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--n", "-5"), "--n: expected 1 or more, received -5"),
+        (("--seed", "-1"), "--seed: expected 0 or more, received -1"),
+        (("--claim", "93"), "--claim: expected a share of 0 to 1, received 93; 93 % is 0.93"),
+    ],
+)
+def test_usage(words, message, capsys, floats, data):
+    assert message in run(capsys, "robustness", floats, data, *words, code=2).err
+
+
+def test_eps_of_l2_may_be_more_than_one_pixel(capsys, floats, picture, tmp_path):
+    words = ("--norm", "l2", "--eps", "2", "--out", tmp_path / "x.png")
+    assert "; fooled" in run(capsys, "attack", floats, picture, *words).out
