@@ -1,5 +1,7 @@
 """The errors of export, written for the user: what is wrong, what was expected, what mends it."""
 
+import re
+
 from dimaging_edge.common.errors import DimagingError
 
 
@@ -20,3 +22,11 @@ class PrecisionError(ParityError):
 
 class Unsupported(ExportError):
     """A layer has no emitter; tf2onnx may still know it."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of Keras or TensorFlow says, without the place and the colours around it."""
+    text = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?| ?\[Op:\w*\]", "", str(error))
+    lines = [line.strip() for line in text.splitlines()]
+    said = [x for x in lines if x and not x.startswith("Exception encountered when calling")]
+    return said[0] if said else type(error).__name__

@@ -52,9 +52,9 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
     """Load the real examples that `data` names; None where a plain model came without any.
 
     data: None (what the model learned from), a name or path of dimaging_tf.data, a Dataset, an
-    array of examples (integers of images and movies become [0, 1]), a pair (array, labels), or a dict of
-    arrays by the names of a plain model's inputs. size:
-    height and width, where the model takes any: larger images are cut, smaller ones repeated.
+    array of examples (uint8 and uint16 of images and movies become [0, 1]), a pair (array, labels), or a
+    dict of arrays by the names of a plain model's inputs. size: height and width, where the model takes
+    any: larger images are cut, smaller ones repeated.
     ExportError where the examples do not fit the model.
     """
     if data is None and subject.data is None:
@@ -153,7 +153,7 @@ def _draw(given: Examples, subject: Subject, size: tuple[int, int] | None) -> Ex
     elif kind in PICTURES or kind is None:
         if subject.model is not None:
             x = to_float(x)
-        elif x.dtype.kind in "ui":
+        elif x.dtype.kind in "ui" and not (kind is None and _are_numbers(x, subject)):
             low, high = subject.image_range
             x = (low + to_float(x) * (high - low)).astype(np.float32)
     if size and x.ndim == 4:
@@ -177,6 +177,14 @@ def _draw(given: Examples, subject: Subject, size: tuple[int, int] | None) -> Ex
             "the full scale, or pass uint8"
         )
     return Examples(np.asarray(x, None if kind == "tokens" else np.float32, order="C"), label)
+
+
+def _are_numbers(x: np.ndarray, subject: Subject) -> bool:
+    """Return whether whole numbers for an input of floats are what they say: words, columns of a table.
+
+    Those of 8 and 16 bits may be brightness, flat images, unless an Embedding reads them.
+    """
+    return x.dtype not in (np.uint8, np.uint16) or subject.reads_words
 
 
 def _whole(x: np.ndarray, name: str) -> np.ndarray:

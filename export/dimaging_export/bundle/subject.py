@@ -106,6 +106,13 @@ class Subject:
         return 0.0, 1.0
 
     @property
+    def reads_words(self) -> bool:
+        """True where an Embedding reads input 0 of the first graph: its numbers are words, not brightness."""
+        graph = next(iter(self.graphs.values()))
+        behind = _layers_behind(graph, names_of(graph)[0][0])
+        return any(isinstance(layer, keras.layers.Embedding) for layer in behind)
+
+    @property
     def example_shape(self) -> tuple[int | None, ...]:
         """Shape of one example of its data, None where free; that of its input for a plain model."""
         if said := getattr(self.model, "example_shape", None):
@@ -256,6 +263,11 @@ def _subject(model: Any, **more: Any) -> Subject:
         return Subject(name, model.graphs(), model.ranges, model.figure_of_merit, model, **more)
     if hasattr(model, "graphs"):
         return Subject(model.name, dict(model.graphs()), getattr(model, "ranges", {}), **more)
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise ExportError(
+            f"Sequential {model.name!r} was never built, so nobody knows what it takes; begin it with "
+            "keras.Input(shape), or call it once, and export it then"
+        )
     if not is_functional(model):
         raise ExportError(
             f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); give "

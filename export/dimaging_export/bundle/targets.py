@@ -101,9 +101,15 @@ def check(model: "onnx.ModelProto", target: Target, precision: str = "fp32") -> 
         raise ExportError(two_files(target, model.graph.name, size, precision))
     for node in model.graph.node:
         if node.op_type in target.forbidden:
+            mend = (
+                "Use recurrent layers that are one operator in ONNX (LSTM, GRU and SimpleRNN of Keras with "
+                "functions such as tanh, sigmoid, relu; see docs/layers.md), or export for target 'cpu'"
+                if node.op_type in _CONTROL
+                else "Make the noise an input of the graph"
+            )
             raise ExportError(
                 f"op {node.op_type!r} (node {node.name!r} of graph {model.graph.name!r}) must not "
-                f"go to target {target.name!r}. Make noise an input of the graph, and loops layers"
+                f"go to target {target.name!r}. {mend}"
             )
     free = [
         f"{tensor.name}[{dim.dim_param}]"

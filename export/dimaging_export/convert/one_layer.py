@@ -6,7 +6,6 @@ follows (int8, folding, layouts) works for them as if this layer were one of the
 """
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from onnx import compose, helper
 from dimaging_export.convert.with_tf2onnx import convert_function
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.values import Value, last_value
-from dimaging_export.errors import ExportError
+from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph import weights
 from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean
@@ -78,7 +77,7 @@ def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx
         function = run.get_concrete_function()
         model = convert_function(function, ins, outs, opset)
     except Exception as error:  # whatever Keras, TensorFlow or tf2onnx stumble over
-        raise ExportError(f"tf2onnx cannot convert it: {_first_line(error)}") from error
+        raise ExportError(f"tf2onnx cannot convert it: {first_line(error)}") from error
     for tensor, found in zip(keras.tree.flatten(call.output), function.outputs, strict=True):
         if not found.shape.is_compatible_with(tensor.shape):
             raise ExportError(
@@ -123,10 +122,3 @@ def _spliced(b: Builder, model: onnx.ModelProto, inputs: list[str]) -> list[str]
         b.nodes.append(helper.make_node("Identity", [shared], [tensor.name]))
     b.nodes.extend(graph.node)
     return [tensor.name for tensor in graph.output]
-
-
-def _first_line(error: BaseException) -> str:
-    """Return what an error says first; Keras says where it was first, and then in bold what is wrong."""
-    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]
-    said = [x for x in lines if x and not x.startswith("Exception encountered when calling")]
-    return said[0] if said else type(error).__name__

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import onnx
 
-from dimaging_export.errors import ExportError
+from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import plain
 from dimaging_export.graph.weights import outside
@@ -23,11 +23,21 @@ _VALUES = 2**18
 
 
 def keras_graph(graph: keras.Model) -> Graph:
-    """Return the reference: a run in Keras, eager and in inference mode."""
+    """Return the reference: a run in Keras, eager and in inference mode; ExportError where Keras refuses."""
     (ins, outs), bare = names_of(graph), plain(graph)
 
     def run(arrays: Arrays) -> Arrays:
-        outputs = keras.tree.flatten(bare([arrays[name] for name in ins], training=False))
+        try:
+            outputs = keras.tree.flatten(bare([arrays[name] for name in ins], training=False))
+        except Exception as error:  # its layers and TensorFlow raise unrelated types
+            given = ", ".join(
+                f"{name} {list(x.shape)} from {x.min():g} to {x.max():g}"
+                for name, x in ((name, arrays[name]) for name in ins)
+            )
+            raise ExportError(
+                f"Keras itself does not run graph {graph.name!r} on {given}: {first_line(error)}. Give other "
+                "values (data=, --data), or another range (ranges=, --range)"
+            ) from error
         return {name: np.asarray(y) for name, y in zip(outs, outputs, strict=True)}
 
     return lambda arrays: _in_chunks(run, arrays, _chunk(arrays))

@@ -115,6 +115,38 @@ def test_refused_with_words(case, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+WORDS = np.arange(32).reshape(8, 4) % 5
+
+
+def words(dtype, size=5):
+    return functional((4,), layers.Embedding(size, 3), layers.LSTM(2), dtype=dtype)
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint8"])
+def test_whole_numbers_of_words_stay_what_they_are_where_the_input_takes_floats(kind, tmp_path):
+    folder = export(words(None), tmp_path / "bundle", data=WORDS.astype(kind))
+    with np.load(folder / "examples.npz") as examples:
+        shown = np.concatenate([x.ravel() for name, x in examples.items() if name.endswith("x")])
+    assert set(shown) <= set(range(5))
+    assert shown.max() > 1
+
+
+def test_words_beyond_the_table_are_named(tmp_path):
+    found = r"Keras itself does not run .* on x \[\d+, 4\] from 0 to 4: indices.* not in \[0, 3\)\. Give"
+    with pytest.raises(ExportError, match=found):
+        export(words("int32", size=3), tmp_path / "bundle", data=WORDS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loop_is_no_op_for_a_phone_and_tf2onnx_says_nothing_beside(tmp_path, caplog):
+    model = functional((4, 2), layers.LSTM(2, activation="gelu", name="odd"))
+    with pytest.raises(
+        ExportError, match=r"'Loop' \(node 'odd/.* Use recurrent layers that are one"
+    ):
+        export(model, tmp_path / "bundle", target="phone")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("name", ["vae", "unet", "dcgan"])
 def test_a_net_called_like_one_of_ours_is_not_given_our_paper(name, tmp_path):
     folder = export(functional((8, 8, 1), layers.Conv2D(1, 3), name=name), tmp_path / "bundle")
