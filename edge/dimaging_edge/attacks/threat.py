@@ -1,6 +1,7 @@
 """What an attacker may do: how far an image may move, in which norm, inside which bounds, to which class."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ class Threat:
     """Largest change, in the unit of `bounds`; infinity where the smallest change is looked for."""
     bounds: tuple[float, float] = (0.0, 1.0)
     """Legal values of an image."""
-    target: int | np.ndarray | None = None
+    target: int | Sequence[int] | np.ndarray | None = None
     """The class to reach, one or one an image [N]; None: any class but the right one."""
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """A row for each attack and oracle: inside the threat to the last bit, repeatable, and it fools."""
 
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 import pytest
@@ -197,7 +198,7 @@ BAD = {
     "channels first": (lambda x, y: (np.moveaxis(x, -1, 1), y), "channels last: np.moveaxis(x, 1, -1)"),
     "colour": (lambda x, y: (x.repeat(3, -1), y), "received [24, 6, 6, 3]; the model takes 1 channel(s)"),
     "size": (lambda x, y: (x[:, :5], y), "received [24, 5, 6, 1]; scale or cut them"),
-    "target no number": (lambda x, y: Threat("linf", 0.1, target=2.7), "expected the number of a class, or one for"),
+    "target no number": (lambda x, y: Threat("linf", 0.1, target=cast(int, 2.7)), "expected the number of a class, or one for"),
     "target count": (lambda x, y: Threat("linf", 0.1, target=[1, 2]), "one for each image; received 2"),
     "eps of other bounds": (lambda x, y: Threat("linf", 8, (-1, 1)), "write eps=2*8/255"),
     "target range": (lambda x, y: Threat("linf", 0.1, target=4), "target: expected 0 to 3, received 4 to 4"),
