@@ -125,8 +125,10 @@ def writer(reader: keras.Model, product: Product = float_product) -> onnx.ModelP
         first = b.node("Gather", prime, b.constant(0), axis=0)
         zero, end = b.constant([0]), b.constant([_END])
         told = b.node("Slice", prime, b.constant([1]), end, zero)
-        sure = b.constant(np.array([0, _SURE], np.float32))
-        forced = b.node("OneHot", told, b.constant([chain.tokens]), sure)
+        # Not OneHot: before onnxruntime 1.27 it divides by zero where a prime of one token leaves nothing to tell.
+        which = b.node("Unsqueeze", told, b.constant([-1]))
+        which = b.node("Equal", which, b.constant(np.arange(chain.tokens)))
+        forced = b.node("Where", which, b.constant(np.float32(_SURE)), b.constant(np.float32(0)))
         noise = b.node("Concat", forced, noise, axis=0)
         times = b.node("Squeeze", b.node("Shape", noise, start=0, end=1), zero)
     drawn, states = _writing(b, chain, noise, times, first, before)
