@@ -24,7 +24,11 @@ class Linear:
         return (x.reshape(len(x), -1) @ self.weights + self.bias) * self.scale
 
     def along(self, x, direction):
-        gradient = self.scale * np.broadcast_to(direction, (len(x), CLASSES)) @ self.weights.T
+        gradient = (
+            self.scale
+            * np.broadcast_to(direction, (len(x), self.weights.shape[1]))
+            @ self.weights.T
+        )
         return gradient.reshape(x.shape).astype(np.float32), self.score(x)
 
     def __call__(self, x, y):

@@ -93,6 +93,11 @@ def _checkpoints(steps: int) -> set[int]:
     return {math.ceil(place * steps) for place in places[1:] if place <= 1}
 
 
+def least_classes(threat: Threat) -> int:
+    """How many classes a model must have for the loss dlr."""
+    return 3 if threat.target is None else 4
+
+
 def _climb_ratio(
     oracle: Any, x: np.ndarray, y: np.ndarray, threat: Threat
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -103,7 +108,7 @@ def _climb_ratio(
     """
     logits = oracle.score(x)
     top = logits.astype(np.float64)
-    least = 3 if threat.target is None else 4
+    least = least_classes(threat)
     if top.shape[1] < least:
         raise InputError(
             f"apgd: loss 'dlr' needs {least} classes, the model has {top.shape[1]}; take 'ce'"

@@ -25,18 +25,26 @@ def square(
 ) -> np.ndarray:  # fmt: skip
     """Stripes, then squares of +-eps at random places, kept unless the margin of the logits shrinks.
 
-    queries: at most, an image. share: of the pixels in the first square. Images are [N, H, W, C].
+    queries: at most, an image. share: of the pixels in the first square. Images are [N, H, W, C], or
+    [N, C, H, W] where the second axis alone can be that of 1 or 3 colours.
     """
     if x.ndim != 4 or queries < 2 or not 0 < share <= 1:
         raise InputError(
             f"square: expected images [N, H, W, C], queries of 2 or more, a share in 0 to 1; received "
             f"{list(x.shape)}, {queries}, {share}"
         )
+    first = x.shape[1] in (1, 3) and x.shape[3] not in (1, 3, 4)
+
+    def as_given(images: np.ndarray) -> np.ndarray:
+        return np.moveaxis(images, -1, 1) if first else images
+
+    if first:
+        x = np.moveaxis(x, 1, -1)
     low, high = threat.box(x)
     n, height, width, channels = x.shape
     stripes = rng.random((n, 1, width, channels)) < 0.5
     moved = np.where(stripes, low, high)
-    loss, done = _loss(oracle, moved, y, threat)
+    loss, done = _loss(oracle, as_given(moved), y, threat)
     for number in range(1, queries):
         alive = np.flatnonzero(~done)
         if not len(alive):
@@ -49,11 +57,11 @@ def square(
         for k, i in enumerate(alive):
             place = slice(tops[k], tops[k] + side), slice(lefts[k], lefts[k] + side)
             trial[k][place] = np.where(up[k], high[i][place], low[i][place])
-        new, reached = _loss(oracle, trial, y[alive], threat_of(threat, alive))
+        new, reached = _loss(oracle, as_given(trial), y[alive], threat_of(threat, alive))
         keep = (new >= loss[alive]) | reached
         moved[alive[keep]], loss[alive[keep]] = trial[keep], new[keep]
         done[alive] = reached
-    return moved
+    return as_given(moved)
 
 
 def _loss(

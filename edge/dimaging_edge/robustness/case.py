@@ -8,6 +8,7 @@ import numpy as np
 
 from dimaging_edge.attacks.table import Result, threat_of
 from dimaging_edge.attacks.threat import Threat
+from dimaging_edge.common.errors import InputError
 from dimaging_edge.robustness.ensemble import Outcome, Step
 from dimaging_edge.robustness.report import Verdict
 
@@ -19,6 +20,12 @@ class Claim:
     robust: float
     images: np.ndarray | None = None
     """The adversarial images behind it, one for each clean one."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.robust <= 1:  # NaN fails too
+            raise InputError(
+                f"claim: expected a share of 0 to 1, received {self.robust!r}; 93 % is 0.93"
+            )
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dimaging_edge.attacks.apgd import least_classes
 from dimaging_edge.attacks.table import ATTACKS, threat_of
 from dimaging_edge.attacks.threat import Threat
 from dimaging_edge.common.errors import InputError, near
@@ -48,6 +49,8 @@ class Outcome:
     broken_by: tuple[str, ...]
     """The step that fooled each image; "clean" where none was needed, "" where none did."""
     queries: int
+    answers: np.ndarray
+    """int64 [N]: what the model says of the clean images."""
 
 
 def run_plan(
@@ -58,19 +61,18 @@ def run_plan(
     plan: tuple[Step, ...],
     seed: int,
     progress: Callable[[str], None] = lambda line: None,
+    logits: np.ndarray | None = None,
 ) -> Outcome:
-    """Run the steps of a plan that suit the model and the threat; InputError where none does."""
-    suited = [step for step in plan if _suits(step, oracle, threat)]
-    if not suited:
-        raise InputError(
-            f"no attack of the plan ({', '.join(step.name for step in plan)}) suits this model and threat; "
-            "a model without a gradient is attacked by square, in linf"
-        )
-    right = ~threat.reached(oracle.score(x), y)
-    if threat.target is None:
-        right = oracle.score(x).argmax(1) == y
+    """Run the steps of a plan that suit the model and the threat; InputError where none does.
+
+    logits: of the clean images [N, classes], where they are known.
+    """
+    clean = oracle.score(x) if logits is None else logits
+    suited = suited_steps(plan, oracle, threat, clean.shape[1], x.ndim)
+    answers = clean.argmax(1)
+    right = answers == y if threat.target is None else ~threat.reached(clean, y)
     found, broken = x.copy(), np.where(right, "", "clean").astype(object)
-    rows, queries = [("clean", float(right.mean()))], 2 * len(x)
+    rows, queries = [("clean", float(right.mean()))], len(x)
     for number, step in enumerate(suited):
         todo = np.flatnonzero(right)
         if len(todo):
@@ -87,14 +89,31 @@ def run_plan(
             queries += result.queries
         rows.append((step.name, float(right.mean())))
         progress(f"{step.name}: {rows[-1][1]:.1%} still right")
-    return Outcome(found, right, tuple(rows), tuple(broken), queries)
+    return Outcome(found, right, tuple(rows), tuple(broken), queries, answers)
 
 
-def _suits(step: Step, oracle: Any, threat: Threat) -> bool:
+def suited_steps(
+    plan: tuple[Step, ...], oracle: Any, threat: Threat, classes: int, ndim: int
+) -> tuple[Step, ...]:
+    """The steps of a plan that suit the model, the threat and images of `ndim` axes; InputError for none."""
+    suited = tuple(step for step in plan if _suits(step, oracle, threat, classes, ndim))
+    if not suited:
+        raise InputError(
+            f"no attack of the plan ({', '.join(step.name for step in plan)}) suits this model and threat; "
+            "a model without a gradient is attacked by square, in linf"
+        )
+    return suited
+
+
+def _suits(step: Step, oracle: Any, threat: Threat, classes: int, ndim: int) -> bool:
     if step.attack not in ATTACKS:
         raise InputError(f"unknown attack {step.attack!r}; {near(step.attack, tuple(ATTACKS))}")
     entry = ATTACKS[step.attack]
     if entry.needs == "gradient" and not has_gradient(oracle):
+        return False
+    if step.settings.get("loss") == "dlr" and classes < least_classes(threat):
+        return False
+    if step.attack == "square" and ndim != 4:  # squares are of images
         return False
     return threat.norm in entry.norms and (threat.target is None or entry.targeted)
 

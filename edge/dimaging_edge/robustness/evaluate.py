@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dimaging_edge.attacks.oracle import CERTIFICATE, GRAPH, bounds_of, of_bundle
-from dimaging_edge.attacks.table import Asked, check_images
+from dimaging_edge.attacks.table import Asked, check_array, check_images, random_of
 from dimaging_edge.attacks.threat import Threat
 from dimaging_edge.common.errors import InputError, near
 from dimaging_edge.robustness import gates  # noqa: F401, it fills the table
 from dimaging_edge.robustness.case import Case, Claim, run_gates
 from dimaging_edge.robustness.certificate import certify
-from dimaging_edge.robustness.ensemble import PLANS, Step, run_plan
+from dimaging_edge.robustness.ensemble import PLANS, Step, run_plan, suited_steps
 from dimaging_edge.robustness.report import FAIL, Report, wilson
 
 if TYPE_CHECKING:
@@ -40,14 +40,17 @@ def evaluate(
 ) -> Report:
     """Attack images x, float32 [N, ...], with labels y, int [N]; the worst attack counts for each image.
 
-    plan: a name of PLANS, or steps of your own. some: on so many images the dearer gates run. claim:
+    plan: a name of PLANS, or steps of your own; those that do not suit the model and the threat are left out,
+    and the report names those that ran. some: on so many images the dearer gates run. claim:
     somebody's figure to examine. detector: the model also refuses images; adaptive: the attack knows that.
     logits_of_file: what a deployed file answers for the first images, to compare with the oracle.
     certified: bool [N], the images that a certificate says no attack can change.
     """
     steps = _steps(plan)
-    y, _ = check_images(Asked(oracle), x, y, threat)
-    outcome = run_plan(oracle, x, y, threat, steps, seed, progress)
+    random_of(seed)
+    y, logits = check_images(Asked(oracle), x, y, threat)
+    steps = suited_steps(steps, oracle, threat, logits.shape[1], x.ndim)
+    outcome = run_plan(oracle, x, y, threat, steps, seed, progress, logits)
     clean = np.array([step != "clean" for step in outcome.broken_by])
     case = Case(
         oracle, x, y, threat, outcome, steps, seed, np.flatnonzero(clean)[:some], claim,
@@ -83,12 +86,12 @@ def evaluate_bundle(
 ) -> Report:
     """The same for a classifier's bundle: its range, its certificate, the gate that compares its graphs."""
     oracle = of_bundle(bundle)
+    threat = Threat(norm, eps, bounds_of(bundle))
+    check_array(x, threat.bounds)
     logits = oracle.score(x[:100]) if GRAPH in bundle.graphs else None
     if CERTIFICATE in bundle.graphs and norm == "linf":
         settings.setdefault("certified", certify(bundle, x, y, eps).certified)
-    return evaluate(
-        oracle, x, y, Threat(norm, eps, bounds_of(bundle)), logits_of_file=logits, **settings
-    )
+    return evaluate(oracle, x, y, threat, logits_of_file=logits, **settings)
 
 
 def _steps(plan: str | tuple[Step, ...]) -> tuple[Step, ...]:

@@ -20,6 +20,10 @@ from dimaging_edge.robustness.scaled import Scaled
 
 POINT = 0.01
 """One point of accuracy."""
+_ALIKE = 1e-3
+"""Largest difference of two answers that are alike, as a share of the span of the logits."""
+_LEAST = 10
+"""Images from which a wrong numbering of the classes can be told from a few errors."""
 
 
 @gate("threat complete")
@@ -37,17 +41,67 @@ def threat_complete(case: Case) -> tuple[str, str]:
     return PASS, f"{case.threat.norm}, eps {case.threat.eps:g}, images in {low:g} to {high:g}"
 
 
+@gate("labels fit")
+def labels_fit(case: Case) -> tuple[str, str]:
+    """The labels are those of the model's classes: no other numbering of the classes fits far better."""
+    y, answers = case.y, case.outcome.answers
+    clean, labels = float((answers == y).mean()), np.unique(y)
+    if len(y) < _LEAST or len(labels) < 2:
+        return NOT_RUN, f"needs {_LEAST} images of two classes"
+    if clean <= 0.5 and len(np.unique(answers)) == 1:
+        return FAIL, f"every image is taken for class {answers[0]}, whatever it shows"
+    classes = max(int(y.max()), int(answers.max())) + 1
+    fits = [float((answers == (y + k) % classes).mean()) for k in range(classes)]
+    best = int(np.argmax(fits))
+    if fits[best] >= 0.5 and fits[best] > 2 * clean:
+        return FAIL, (
+            f"{clean:.0%} of the labels fit, and {fits[best]:.0%} of (label + {best}) modulo {classes}: they "
+            "are shifted"
+        )
+    # The answer that is most frequent for each label: with few images of a class it fits by chance.
+    counts = [np.bincount(answers[y == label]).max() for label in labels]
+    renumbered = float(sum(counts)) / len(y)
+    if len(y) >= _LEAST * len(labels) and renumbered >= 0.8 and renumbered > 2 * clean:
+        return FAIL, (
+            f"{clean:.0%} of the labels fit, and {renumbered:.0%} with the classes in another order: is it "
+            "that of the model?"
+        )
+    return PASS, f"{clean:.0%} of the clean images are right"
+
+
 @gate("the same answer twice")
 def deterministic(case: Case) -> tuple[str, str]:
     """A random model is attacked through the mean of many answers, or its noise passes for robustness."""
     first, second = (case.oracle.score(case.x[:50]) for _ in range(2))
-    spread = float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-30))
-    if spread > 1e-3:
+    spread = _spread(first, second)
+    if spread > _ALIKE:
         return (
             FAIL,
             f"its logits differ by {spread:.1%} from call to call; wrap it: Eot(model, (), views=20)",
         )
     return PASS, "it does not draw"
+
+
+@gate("one image at a time")
+def batch_independent(case: Case) -> tuple[str, str]:
+    """An image is judged alone: its answer does not depend on the others of its batch."""
+    head = case.x[: min(20, len(case.x))]
+    others = case.x[len(head) : 2 * len(head)] if len(case.x) >= 2 * len(head) else head
+    turned = (sum(case.threat.bounds) - others).astype(np.float32)
+    # Alike in size and place, so that views drawn for a batch are the same.
+    first, again, second = (
+        case.oracle.score(np.concatenate([head, rest]))[: len(head)]
+        for rest in (others, others, turned)
+    )
+    if _spread(first, again) > _ALIKE:
+        return NOT_RUN, "its answers differ from call to call"
+    spread = _spread(first, second)
+    if spread > _ALIKE:
+        return FAIL, (
+            f"its logits change by {spread:.1%} with the other images of the batch, as of a batch "
+            "normalisation in training mode: set it to inference (training=False), or score one by one"
+        )
+    return PASS, "its answers do not depend on the batch"
 
 
 @gate("inside the threat")
@@ -85,14 +139,23 @@ def uphill(case: Case) -> tuple[str, str]:
     gradient = case.oracle(x, wanted)[0]
     size = np.abs(gradient).reshape(len(x), -1).max(1)
     dead = float((size == 0).mean())
-    step = np.float32(min(case.threat.eps, np.ptp(case.threat.bounds)) / 4)
-    if case.threat.norm == "l2":
-        step = np.float32(step / np.sqrt(x[0].size))
-    moved = np.clip(x + step * part.sign * np.sign(gradient), *case.threat.bounds)
-    before, after = (
-        np.subtract(*split_logits(case.oracle.score(at), wanted)[::-1]) for at in (x, moved)
-    )
-    rising = float((part.sign * (after - before) > 0).mean())
+    reach = min(case.threat.eps, float(np.ptp(case.threat.bounds)))
+    reach /= 1.0 if case.threat.norm == "linf" else np.sqrt(x[0].size)
+    before = np.subtract(*split_logits(case.oracle.score(x), wanted)[::-1])
+    rise = np.zeros(len(x))
+    for share in (
+        0.25,
+        0.5,
+        1.0,
+    ):  # images in whole steps, such as grey levels, may need a longer one
+        flat = np.flatnonzero(rise == 0)
+        if not len(flat):
+            break
+        step = np.float32(share * reach) * part.sign * np.sign(gradient[flat])
+        moved = np.clip(x[flat] + step, *case.threat.bounds)
+        after = np.subtract(*split_logits(case.oracle.score(moved), wanted[flat])[::-1])
+        rise[flat] = part.sign * (after - before[flat])
+    rising = float((rise > 0).mean())
     said = f"the margin rises for {rising:.0%} of the images, {dead:.0%} have a gradient of 0"
     return (PASS if rising >= 0.95 and dead <= 0.01 else FAIL), said
 
@@ -142,8 +205,9 @@ def many_steps(case: Case) -> tuple[str, str]:
 @gate("white box beats black box")
 def white_beats_black(case: Case) -> tuple[str, str]:
     """Nearly nothing falls to random squares that the gradients missed: else the gradient is masked."""
-    if not has_gradient(case.oracle) or case.threat.norm != "linf" or not len(case.some):
-        return NOT_RUN, "needs a gradient, linf and an image that is right on clean"
+    suits = has_gradient(case.oracle) and case.threat.norm == "linf" and case.x.ndim == 4
+    if not suits or not len(case.some):
+        return NOT_RUN, "needs a gradient, linf and images [N, H, W, C] that are right on clean"
     queries = max(
         (s.settings.get("queries", 1000) for s in case.plan if s.attack == "square"), default=1000
     )
@@ -181,13 +245,20 @@ def scale_invariant(case: Case) -> tuple[str, str]:
     """Logits multiplied by 100 decide alike, so they must be as robust: float32 may not eat the gradient."""
     if not has_gradient(case.oracle) or not hasattr(case.oracle, "along") or not len(case.some):
         return NOT_RUN, "needs a gradient along any direction and an image that is right on clean"
-    plain = case.attack(pgd, steps=10).rate
     x, y = case.x[case.some], case.y[case.some]
     part = threat_of(case.threat, case.some)
-    scaled = pgd(Scaled(case.oracle, 100.0), x, y, part, seed=case.seed, steps=10).rate
-    said = f"PGD-10 fools {plain:.1%} as it is, {scaled:.1%} with logits times 100"
-    # Ten steps along two gradients differ by a few images; one that is eaten moves tens of points.
-    return (PASS if abs(plain - scaled) <= case.least(5 * POINT) else FAIL), said
+    said = ""
+    # Ten steps along two gradients differ by a few images, and many steps do not; a gradient that is eaten
+    # moves tens of points, and does so after many steps too.
+    for steps, restarts in ((10, 1), (50, 3)):
+        plain, scaled = (
+            pgd(oracle, x, y, part, seed=case.seed, steps=steps, restarts=restarts).rate
+            for oracle in (case.oracle, Scaled(case.oracle, 100.0))
+        )
+        said = f"PGD-{steps} fools {plain:.1%} as it is, {scaled:.1%} with logits times 100"
+        if abs(plain - scaled) <= case.least(5 * POINT):
+            return PASS, said
+    return FAIL, said
 
 
 @gate("adaptive attack on a detector")
@@ -228,7 +299,12 @@ def claim_holds(case: Case) -> tuple[str, str]:
     measured = float(case.outcome.right.mean())
     images = case.claim.images
     if images is not None:
-        if images.shape != case.x.shape or not np.isfinite(images).all():
+        if images.shape != case.x.shape:
+            return (
+                FAIL,
+                f"its images are {list(images.shape)}, the clean ones {list(case.x.shape)}: one for each",
+            )
+        if not np.isfinite(images).all():
             return FAIL, "its images are not finite: NaN is neither right nor fooled"
         worst, low, high = float(case.threat.norms(images, case.x).max()), *case.threat.bounds
         if worst > case.threat.eps * (1 + 1e-6) or images.min() < low or images.max() > high:
@@ -247,6 +323,13 @@ def claim_holds(case: Case) -> tuple[str, str]:
     return (
         PASS if gap <= 2 * POINT else FAIL
     ), f"claimed {case.claim.robust:.1%}, measured {measured:.1%}"
+
+
+def _spread(first: np.ndarray, second: np.ndarray) -> float:
+    """How far two answers [N, classes] differ, as a share of the span of the logits of an image."""
+    if not np.isfinite(second).all():
+        return np.inf
+    return float(np.abs(first - second).max() / max(np.ptp(first, axis=1).max(), 1e-30))
 
 
 def _quick(case: Case) -> tuple[Callable[..., Result], dict[str, Any]]:

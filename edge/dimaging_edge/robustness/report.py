@@ -46,7 +46,7 @@ class Report:
     clean: Figure
     robust: Figure | None
     rows: tuple[tuple[str, float], ...]
-    """(attack, share that is still right after it)."""
+    """(attack, share that is still right after it; with a target, that is not taken for the target)."""
     gates: tuple[Verdict, ...]
     curve: tuple[tuple[float, float], ...]
     """(eps, share that is still right), of the gate that looks at several eps."""
@@ -73,6 +73,8 @@ class Report:
         if self.robust is None:
             names = ", ".join(gate.gate for gate in self.failed)
             return f"no figure of robustness: {names} failed ({at}){proven}"
+        if self.target != "any":
+            return f"not taken for the target {self.robust}, clean {self.clean} ({at}){proven}"
         return f"robust accuracy {self.robust}, clean {self.clean} ({at}){proven}"
 
     def table(self) -> str:

@@ -167,6 +167,26 @@ def test_ties_are_no_success_and_do_not_stop_the_squares():
     assert not tie.success.any()
 
 
+def test_squares_are_of_rows_and_columns_where_channels_come_first(images):
+    """Such as in files of PyTorch: the same squares, whichever axis holds the colours."""
+    weights = np.random.default_rng(2).normal(0, 1, (6, 6, 3, 4)).astype(np.float32)
+    colours, threat = images.repeat(3, -1) * np.float32(0.9), Threat("linf", 0.1)
+
+    def score(x):
+        return np.einsum("nhwc,hwck->nk", x, weights)
+
+    y = score(colours).argmax(1)
+    last = attacks.square(attacks.Scores(score), colours, y, threat, queries=60)
+    first = attacks.square(
+        attacks.Scores(lambda x: score(np.moveaxis(x, 1, -1))),
+        np.moveaxis(colours, -1, 1),
+        y,
+        threat,
+        queries=60,
+    )
+    np.testing.assert_array_equal(np.moveaxis(first.x, 1, -1), last.x)
+
+
 def test_no_gradient_says_how_to_make_one(oracles, images):
     y = oracles["scores"].score(images).argmax(1)
     with pytest.raises(InputError) as error:

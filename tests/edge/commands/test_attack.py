@@ -252,7 +252,7 @@ DATA = {
     "range": ({"x": X + 255.0, "y": Y}, "expected values of 0 to 1, as bundle takes them, received 255 to 255; uint8"),
     "text": ({"x": np.array(["a"] * 4), "y": Y}, "x: expected numbers, received <U1"),
     "size": ({"x": X[:, :5], "y": Y}, "the model takes [N, 6, 6, 1], received [4, 5, 6, 1]"),
-    "none": ({"x": X[:0], "y": Y[:0]}, "received [0, 6, 6, 1]; give at least one"),
+    "none": ({"x": X[:0], "y": Y[:0]}, "at least one; received float32 [0, 6, 6, 1]"),
     "nan": ({"x": X * np.nan, "y": Y}, "images: expected finite values"),
     "one-hot": ({"x": X, "y": np.eye(4)}, "of one-hot labels give y.argmax(1)"),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Bad evaluations are flagged, each by its own gate; honest ones are not, and only these have a figure."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,18 @@ from dimaging_edge.attacks import Threat
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.robustness import GATES, PLANS, Claim, Step, evaluate, wilson
 from dimaging_edge.robustness.report import FAIL, PASS
-from helpers.planted import HONEST, IMAGES, MODEL, PLANTED, THREAT, arguments, labels_of, saturated
-from helpers.small_classifiers import onnx_oracle
+from helpers.planted import (
+    HONEST,
+    IMAGES,
+    MODEL,
+    PLANTED,
+    THREAT,
+    Changed,
+    arguments,
+    labels_of,
+    saturated,
+)
+from helpers.small_classifiers import Linear, onnx_oracle
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +73,59 @@ def test_a_planted_mistake_is_flagged_and_has_no_figure(case, oracle):
             evaluate(*given, **named)
 
 
+def constant(oracle):
+    """A model that has collapsed: the same logits for every image."""
+
+    def logits(x):
+        return np.tile(np.array([0, 3, 0, 0], np.float32), (len(x), 1))
+
+    return Changed(oracle, score=logits, call=lambda x, y: (*oracle(x, y)[:2], logits(x)))
+
+
+class TrainingMode:
+    """Images normalised by the mean and deviation of their batch, as a layer left in training mode does it."""
+
+    def __init__(self, oracle):
+        self.oracle = oracle
+
+    def normal(self, x):
+        return ((x - x.mean(0)) / (x.std(0) + 0.05) * 0.3 + 0.5).astype(np.float32)
+
+    def __call__(self, x, y):
+        return self.oracle(self.normal(x), y)
+
+    def along(self, x, direction):
+        return self.oracle.along(self.normal(x), direction)
+
+    def score(self, x):
+        return self.oracle.score(self.normal(x))
+
+
+def refusing(oracle):
+    """A detector whose last logit, "refused", is the largest for every image."""
+
+    def logits(x):
+        return np.concatenate([oracle.score(x), np.full((len(x), 1), 99, np.float32)], 1)
+
+    return Changed(
+        oracle, score=logits, call=lambda x, y: (*oracle(x, y)[:2], logits(x)),
+        along=lambda x, d: oracle.along(x, d[:, :4]),
+    )  # fmt: skip
+
+
 BAD = {
+    "a model that has collapsed": (lambda o: {"model": constant(o)}, "labels fit"),
+    "labels shifted by one": (lambda o: {"y": (labels_of(o) + 1) % 4}, "labels fit"),
+    "classes in another order": (lambda o: {"y": np.array([2, 0, 1, 3])[labels_of(o)]}, "labels fit"),
+    "a detector that refuses all": (
+        lambda o: {"model": refusing(o), "detector": True, "adaptive": True}, "labels fit",
+    ),
+    "batch normalisation in training mode": (
+        lambda o: {"model": TrainingMode(o), "y": TrainingMode(o).score(IMAGES).argmax(1)}, "one image at a time",
+    ),
+    "images of a claim that are too few": (
+        lambda o: {"claim": Claim(0.4, IMAGES[:3])}, "the claim holds",
+    ),
     "saturated softmax": (lambda o: {"model": saturated(o)}, "gradient points uphill"),
     "queries alone": (lambda o: {"model": attacks.Scores(o.score)}, "white box"),
     "no gradient in the plan": (
@@ -85,6 +148,63 @@ def test_other_bad_evaluations_are_flagged(case, oracle):
     change, gate = BAD[case]
     given, named = arguments(change(oracle), oracle)
     withheld(evaluate(*given, **named), gate)
+
+
+def grey_levels(oracle):
+    """Images are rounded to 8 bits, so a change of less than half a grey level is none."""
+    images = (np.rint(IMAGES * 255) / 255).astype(np.float32)
+    model = attacks.Bpda(oracle, lambda x: (np.rint(x * 255) / 255).astype(np.float32))
+    return {"model": model, "x": images, "threat": Threat("linf", 1 / 255)}
+
+
+def two_classes(oracle):
+    """A loss of three classes does not suit it, and is left out."""
+    weights = np.random.default_rng(1).normal(0, 1, (36, 2)).astype(np.float32)
+    model = Linear(weights)
+    return {"model": model, "y": model.score(IMAGES).argmax(1), "threat": Threat("linf", 0.02)}
+
+
+def no_images(oracle):
+    """Rows of numbers: there are no squares in them."""
+    rows = IMAGES.reshape(60, -1)
+    model = Linear(np.random.default_rng(1).normal(0, 1, (36, 4)).astype(np.float32))
+    return {
+        "model": model,
+        "x": rows,
+        "y": model.score(rows).argmax(1),
+        "threat": Threat("linf", 0.01),
+    }
+
+
+def few_in_l2(oracle):
+    """Of 20 images ten steps along two gradients differ by two; many steps do not."""
+    return {"x": IMAGES[:20], "y": labels_of(oracle, IMAGES[:20]), "threat": Threat("l2", 0.2)}
+
+
+@pytest.mark.parametrize(
+    ("case", "steps"),
+    [
+        (grey_levels, ["APGD-CE", "APGD-DLR", "Square"]), (two_classes, ["APGD-CE", "Square"]),
+        (no_images, ["APGD-CE", "APGD-DLR"]), (few_in_l2, ["APGD-CE", "APGD-DLR"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)  # fmt: skip
+def test_other_honest_evaluations_raise_no_alarm(case, steps, oracle):
+    given, named = arguments(case(oracle), oracle)
+    report = evaluate(*given, **named)
+    assert not report.failed, report.table()
+    assert report.robust is not None
+    assert 0 < report.robust.share < report.clean.share
+    assert [name for name, _ in report.rows[1:]] == steps
+    assert [name for name, *_ in json.loads(report.to_json())["plan"]] == steps
+
+
+def test_a_figure_with_a_target_says_so(oracle, labels):
+    eps: Any = np.float32(0.04)
+    threat = Threat("linf", eps, target=list((labels + 1) % 4))
+    report = evaluate(oracle, IMAGES, labels, threat, plan="quick")
+    assert report.headline.startswith("not taken for the target ")
+    assert json.loads(report.to_json())["eps"] == pytest.approx(0.04)
 
 
 def test_an_adaptive_attack_and_an_honest_claim_pass(oracle, labels):
@@ -119,6 +239,12 @@ def test_the_report_says_all_of_it(oracle, labels):
     assert set(found["tools"]) == {"python", "numpy", "onnxruntime"}
 
 
+@pytest.mark.parametrize("share", [93, -0.1, np.nan])
+def test_a_claim_is_a_share(share):
+    with pytest.raises(InputError, match="claim: expected a share of 0 to 1, received"):
+        Claim(share)
+
+
 @pytest.mark.parametrize(
     ("hits", "count", "low", "high"),
     [(0, 10, 0, 0.2775), (10, 10, 0.7225, 1), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662)],
@@ -134,6 +260,7 @@ def test_wilson(hits, count, low, high):
     [
         ({"plan": "fast"}, "unknown plan 'fast'; known: quick, standard, thorough"),
         ({"plan": (Step("x", "fgms"),)}, "unknown attack 'fgms'; did you mean 'fgsm'?"),
+        ({"seed": -1}, "seed: expected a whole number of 0 or more, received -1"),
     ],
 )
 def test_bad_plans(given, words, oracle, labels):
