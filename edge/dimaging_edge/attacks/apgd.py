@@ -6,6 +6,7 @@ or the difference of logits ratio ("dlr"), which no scale or shift of the logits
 """
 
 import math
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -47,42 +48,81 @@ def _ascend(
     oracle: Any, x: np.ndarray, y: np.ndarray, threat: Threat, which: np.ndarray, found: Found,
     steps: int, loss: str, rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    box, ask = threat.box(x), climb if loss == "ce" else _climb_ratio
-
-    def look(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        gradient, value, logits = ask(oracle, at, y, threat)
-        found.note(which, at, value, threat.reached(logits, y))
-        return gradient, value
-
-    now = last = random_start(x, threat, rng)
-    gradient, value = look(now)
-    best, best_value, best_gradient = now.copy(), value.copy(), gradient.copy()
-    step = np.full(len(x), 2 * threat.reach(x))
-    step_before, best_before = step.copy(), best_value.copy()
-    raised, looks, looked = np.zeros(len(x)), _checkpoints(steps), 0
+    """Ascend from random starts, the images `which`, and note what is met; done ones are left out."""
+    ask = climb if loss == "ce" else _climb_ratio
+    box = threat.box(x)
+    now = random_start(x, threat, rng)
+    gradient, value, logits = ask(oracle, now, y, threat)
+    found.note(which, now, value, threat.reached(logits, y))
+    at = _Climb(
+        which, x, y, *box, now, now, gradient, value, now.copy(), value.copy(), gradient.copy(),
+        np.full(len(x), 2 * threat.reach(x)), np.full(len(x), 2 * threat.reach(x)), value.copy(),
+        np.zeros(len(x)),
+    )  # fmt: skip
+    whole, looks, looked = which, _checkpoints(steps), 0
     for number in range(1, steps + 1):
-        if found.done[which].all():
+        at = at.left(~found.done[at.which])
+        if not len(at.which):
             return
-        ahead = now + column(step, x).astype(np.float32) * steepest(gradient, threat.norm)
-        ahead = threat.project(ahead, x, box)
+        part, box = threat_of(threat, np.searchsorted(whole, at.which)), (at.low, at.high)
+        ahead = at.now + column(at.step, at.x).astype(np.float32) * steepest(
+            at.gradient, threat.norm
+        )
+        ahead = threat.project(ahead, at.x, box)
         share = _MOMENTUM if number > 1 else 1.0
-        mixed = now + np.float32(share) * (ahead - now) + np.float32(1 - share) * (now - last)
-        last, now = now, threat.project(mixed, x, box)
-        value_before = value
-        gradient, value = look(now)
-        raised += value > value_before
-        better = value > best_value
-        best[better], best_gradient[better] = now[better], gradient[better]
-        best_value = np.maximum(best_value, value)
+        mixed = (
+            at.now
+            + np.float32(share) * (ahead - at.now)
+            + np.float32(1 - share) * (at.now - at.last)
+        )
+        at.last, at.now = at.now, threat.project(mixed, at.x, box)
+        value_before = at.value
+        at.gradient, at.value, logits = ask(oracle, at.now, at.y, part)
+        found.note(at.which, at.now, at.value, part.reached(logits, at.y))
+        at.raised += at.value > value_before
+        better = at.value > at.best_value
+        at.best[better], at.best_gradient[better] = at.now[better], at.gradient[better]
+        at.best_value = np.maximum(at.best_value, at.value)
         if number in looks:
-            stuck = raised < _ENOUGH * (number - looked)
-            stuck |= (step == step_before) & (best_value == best_before)
-            step_before, best_before = step.copy(), best_value.copy()
-            step = np.where(stuck, step / 2, step)
-            now, gradient = now.copy(), gradient.copy()
-            now[stuck], gradient[stuck] = best[stuck], best_gradient[stuck]
-            value = np.where(stuck, best_value, value)
-            raised[:], looked = 0, number
+            stuck = at.raised < _ENOUGH * (number - looked)
+            stuck |= (at.step == at.step_before) & (at.best_value == at.best_before)
+            at.step_before, at.best_before = at.step.copy(), at.best_value.copy()
+            at.step = np.where(stuck, at.step / 2, at.step)
+            at.now, at.gradient = at.now.copy(), at.gradient.copy()
+            at.now[stuck], at.gradient[stuck] = at.best[stuck], at.best_gradient[stuck]
+            at.value = np.where(stuck, at.best_value, at.value)
+            at.raised[:], looked = 0, number
+
+
+@dataclass(eq=False)
+class _Climb:
+    """Where each image is on its way up, a row each: its bounds, the last two steps, and the best so far."""
+
+    which: np.ndarray
+    """Numbers of the images that are not done."""
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    now: np.ndarray
+    last: np.ndarray
+    gradient: np.ndarray
+    value: np.ndarray
+    best: np.ndarray
+    best_value: np.ndarray
+    best_gradient: np.ndarray
+    step: np.ndarray
+    step_before: np.ndarray
+    best_before: np.ndarray
+    """`step` and `best_value` at the last look."""
+    raised: np.ndarray
+    """Steps since the last look that raised the loss."""
+
+    def left(self, keep: np.ndarray) -> "_Climb":
+        """The rows to keep, bool [N]."""
+        if keep.all():
+            return self
+        return _Climb(*(getattr(self, field.name)[keep] for field in fields(self)))
 
 
 def _checkpoints(steps: int) -> set[int]:

@@ -1,7 +1,6 @@
 """A row for each attack and oracle: inside the threat to the last bit, repeatable, and it fools."""
 
 from fractions import Fraction
-from typing import cast
 
 import numpy as np
 import pytest
@@ -218,7 +217,7 @@ BAD = {
     "channels first": (lambda x, y: (np.moveaxis(x, -1, 1), y), "channels last: np.moveaxis(x, 1, -1)"),
     "colour": (lambda x, y: (x.repeat(3, -1), y), "received [24, 6, 6, 3]; the model takes 1 channel(s)"),
     "size": (lambda x, y: (x[:, :5], y), "received [24, 5, 6, 1]; scale or cut them"),
-    "target no number": (lambda x, y: Threat("linf", 0.1, target=cast(int, 2.7)), "expected the number of a class, or one for"),
+    "target no number": (lambda x, y: Threat("linf", 0.1, target=np.array(2.7)), "expected the number of a class, or one for"),
     "target count": (lambda x, y: Threat("linf", 0.1, target=[1, 2]), "one for each image; received 2"),
     "eps of other bounds": (lambda x, y: Threat("linf", 8, (-1, 1)), "write eps=2*8/255"),
     "target range": (lambda x, y: Threat("linf", 0.1, target=4), "target: expected 0 to 3, received 4 to 4"),
@@ -303,6 +302,27 @@ def test_labels_alone_find_the_smallest_change_as_long_as_there_are_queries(orac
     assert near < 0.8 * far
     result = attacks.rays(oracle, images, y, Threat("linf", 0), queries=50)
     assert result.queries <= 24 * (50 + 2)  # and the clean image, and the last look
+
+
+@pytest.mark.parametrize("name", ["pgd", "apgd", "bim"])
+def test_images_that_are_done_are_not_asked_again(name, oracles, images):
+    oracle, asked = oracles["onnx"], []
+
+    class Counting(attacks.Scores):
+        has_gradient = True
+
+        def __call__(self, x, y):
+            asked.append(len(x))
+            return oracle(x, y)
+
+    y = oracle.score(images).argmax(1)
+    result = getattr(attacks, name)(
+        Counting(oracle.score), images, y, Threat("linf", 0.08), steps=20
+    )
+    left = 24 - int(result.success.sum())
+    assert 0 < left < 24
+    assert (asked[0], asked[-1]) == (24, left)
+    assert result.queries == 2 * 24 + sum(asked)
 
 
 def test_a_list_of_targets(oracles, images):
