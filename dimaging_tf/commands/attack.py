@@ -18,9 +18,17 @@ from dimaging_tf.quiet import load_tensorflow
 Where = Annotated[
     Path, typer.Argument(help="Run folder or bundle of a classifier, or efficientnet_lite0.")
 ]
-Eps = Annotated[str, typer.Option(help="Largest change; black to white is 1, a grey level 1/255.")]
+Eps = Annotated[
+    str,
+    typer.Option(
+        help="Largest change; black to white is 1, a grey level 1/255. Of l2 that of the whole image."
+    ),
+]
 Norm = Annotated[str, typer.Option(help="linf (each value) or l2 (the whole image).")]
-Precision = Annotated[str, typer.Option(help="Of a run: fp32, fp16 or int8 is attacked.")]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="Of a run: fp32, fp16 or int8 is attacked  [default: fp32]"),
+]
 
 
 def gradient(
@@ -64,22 +72,27 @@ def attack(
         str,
         typer.Option(help="fgsm, bim, pgd, momentum, apgd, deepfool, ddn, square or rays."),
     ] = "pgd",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of the method  [default: its own]")
+    ] = None,
     confident: Annotated[
         bool, typer.Option("--confident", help="Of pgd and momentum: go on to the last step.")
     ] = False,
-    precision: Precision = "fp32",
+    precision: Precision = None,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="Picture to write.")] = Path("attacked.png"),
+    out: Annotated[Path, typer.Option(help="Picture, or .npy, to write.")] = Path("attacked.png"),
 ) -> None:
     """Change an image a little, so that a classifier takes it for something else.
 
     Writes the picture, and beside it NAME-compare.png: before, after, and their difference. Given a bundle,
-    it is `dimaging-edge attack`, with all of its options.
+    and the image without --image, it is `dimaging-edge attack`, with all of its options.
     """
     from dimaging_edge import attacks
 
-    image = image or image_
     with usage():  # said before TensorFlow loads, which takes seconds
+        if image and image_:
+            raise UserError(f"give one image; received {image} and --image {image_}")
+        image = image or image_
         if image is None:
             raise UserError(
                 f"Which image? A picture, an .npy, noise or grey: dimaging attack {where} photo.png"
@@ -87,11 +100,16 @@ def attack(
         if method not in attacks.ATTACKS:
             raise UserError(f"--method: unknown {method!r}; {near(method, tuple(attacks.ATTACKS))}")
         if str(image) not in ("noise", "grey") and not image.is_file():
+            if image.is_dir():
+                raise UserError(
+                    f"{image} is a folder, which bundles take: dimaging export {where} --gradient --out "
+                    f"BUNDLE, then dimaging attack BUNDLE {image}"
+                )
             raise UserError(f"there is no file {image}; give a picture, an .npy, noise or grey")
         attacks.Threat(norm, attacks.read_eps(eps))
     options = {
         "eps": eps, "norm": norm, "method": method, "seed": seed, "out": out, "target": target,
-        "label": label, "confident": confident or None,
+        "label": label, "steps": steps, "confident": confident or None,
     }  # fmt: skip
     with _bundle(where, precision) as bundle:
         _edge("attack", bundle, image, options)
@@ -113,8 +131,13 @@ def robustness(
     plan: Annotated[
         str, typer.Option(help="quick, standard or thorough; thorough compares with papers.")
     ] = "standard",
-    n: Annotated[int, typer.Option(min=1, help="Images of the valid split, at random.")] = 1000,
-    precision: Precision = "fp32",
+    n: Annotated[
+        int, typer.Option(min=1, help="Images of the valid split, at random; of a file the first.")
+    ] = 1000,
+    claim: Annotated[
+        float | None, typer.Option(min=0, max=1, help="A figure from 0 to 1 to examine.")
+    ] = None,
+    precision: Precision = None,
     seed: Seed = 0,
     json: Annotated[Path | None, typer.Option(help="File for the whole report.")] = None,
 ) -> None:
@@ -128,6 +151,7 @@ def robustness(
     from dimaging_tf.data.dataset import to_float
 
     options = {"eps": eps, "norm": norm, "plan": plan, "n": n, "seed": seed, "json": json}
+    options["claim"] = claim
     with usage():  # said before TensorFlow loads, which takes seconds
         if file and data:
             raise UserError(f"give a file or --data; received {file} and --data {data}")
@@ -151,11 +175,17 @@ def robustness(
 
 
 @contextmanager
-def _bundle(where: Path, precision: str) -> Iterator[Path]:
+def _bundle(where: Path, precision: str | None) -> Iterator[Path]:
     """A bundle as it is; of a run a new one with its gradient, which is gone afterwards."""
     if (where / "bundle.json").is_file():
+        if precision:
+            with usage():
+                raise UserError(
+                    f"--precision is of runs: {where} is a bundle, which has its own. Leave it out"
+                )
         yield where
         return
+    precision = precision or "fp32"
     from dimaging_export.bundle import targets
 
     with usage():

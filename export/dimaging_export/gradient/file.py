@@ -26,10 +26,16 @@ def gradient_file(source: str | Path, out: str | Path, logits: str | None = None
     quantised file, whose gradient is passed straight through, that is not asked). ExportError otherwise.
     """
     source, out = Path(source), Path(out)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ExportError(
+            f"{out} is the model itself, which would be overwritten; choose another file (--out)"
+        )
     try:
         given = onnx.load(source)
     except (OSError, DecodeError) as error:
         raise ExportError(f"{source} cannot be read as an ONNX file: {error}") from None
+    if not given.graph.node:
+        raise ExportError(f"{source} cannot be read as an ONNX file: it holds no graph")
     model = gradient_model(given, logits)
     run = onnx_graph(model)
     sizes = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]

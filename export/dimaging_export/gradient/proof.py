@@ -120,7 +120,10 @@ def check_growth(run: Graph, image: np.ndarray, label: np.ndarray) -> float:
     flat = start[GRADIENT].reshape(len(image), -1).astype(np.float64)
     length = np.linalg.norm(flat, axis=1)
     if not np.isfinite(length).all() or not length.all():
-        raise ParityError(f"the gradient of {IMAGE!r} is 0, NaN or infinite on seeded images")
+        raise ParityError(
+            f"the gradient of {IMAGE!r} is 0, NaN or infinite on seeded images, so no attack can follow it; "
+            "are the weights trained, and finite? Nothing was written"
+        )
     along = (flat / length[:, None]).reshape(image.shape)
     errors = []
     for step in _STEPS:

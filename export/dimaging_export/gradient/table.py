@@ -79,7 +79,7 @@ def find_rule(node: Node) -> Rule:
     if node.op in _FLAT:
         raise ExportError(
             f"{at} has the derivative 0 everywhere, so this graph has no gradient to attack with. Put "
-            "something smooth in its place for the attack (dimaging_edge.attacks.bpda), or attack by "
+            "something smooth in its place for the attack (dimaging_edge.attacks.Bpda), or attack by "
             "scores alone (square)"
         )
     raise ExportError(

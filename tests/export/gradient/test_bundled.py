@@ -156,6 +156,17 @@ def test_files_that_are_refused(tmp_path, tail, words):
 
 def test_no_onnx_file(tmp_path):
     (tmp_path / "m.onnx").write_text("hello")
-    for name in ("m.onnx", "none.onnx"):
+    (tmp_path / "empty.onnx").write_text("")
+    for name in ("m.onnx", "none.onnx", "empty.onnx"):
         with pytest.raises(ExportError, match="cannot be read as an ONNX file"):
             gradient_file(tmp_path / name, tmp_path / "g.onnx")
+
+
+def test_the_model_itself_is_not_overwritten(tmp_path):
+    path = file_of([helper.make_node("Mul", ["z", "one"], ["y"])], tmp_path / "m.onnx")
+    before = path.read_bytes()
+    with pytest.raises(
+        ExportError, match="is the model itself, which would be overwritten; choose another"
+    ):
+        gradient_file(path, tmp_path / "." / "m.onnx")
+    assert path.read_bytes() == before
