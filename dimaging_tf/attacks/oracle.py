@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from dimaging_edge.common.errors import InputError
 
 from dimaging_tf.attacks.training import logits_in, margin
 
@@ -24,8 +25,12 @@ class KerasOracle:
     has_gradient = True
 
     def __init__(self, model: keras.Model):
+        self._model = model
+
         def logits_of(x: Any) -> Any:
-            return logits_in(model(x, training=False))
+            return tf.cast(
+                logits_in(model(x, training=False)), tf.float32
+            )  # of mixed precision too
 
         def pull(x: Any, loss_of: Any) -> tuple[Any, Any, Any]:
             with tf.GradientTape() as tape:
@@ -44,18 +49,35 @@ class KerasOracle:
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return gradient [N, ...], margin [N] and logits [N, classes]."""
+        self._check(x)
         gradient, value, logits = _in_batches(self._margin, x, np.asarray(y, np.int64))
         return gradient, value, logits
 
     def along(self, x: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of sum(direction * logits), and the logits."""
+        self._check(x)
         rows = np.broadcast_to(direction, (len(x), direction.shape[-1])).astype(np.float32)
         gradient, _, logits = _in_batches(self._along, x, rows)
         return gradient, logits
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Return logits [N, classes]."""
+        self._check(x)
         return _in_batches(lambda x: (self._score(x),), x)[0]
+
+    def _check(self, x: np.ndarray) -> None:
+        """InputError where images are not of the size that the model takes."""
+        shape = getattr(self._model, "input_shape", None) if self._model.built else None
+        if not isinstance(shape, tuple) or not all(
+            size is None or isinstance(size, int) for size in shape
+        ):
+            return  # several inputs, or none yet: Keras will say what does not fit
+        fits = len(shape) == x.ndim and all(
+            size in (None, have) for size, have in zip(shape[1:], x.shape[1:], strict=True)
+        )
+        if not fits:
+            sizes = ", ".join(str(size or "any") for size in shape[1:])
+            raise InputError(f"images: the model takes [N, {sizes}], received {list(x.shape)}")
 
 
 def _in_batches(function: Any, *arrays: np.ndarray) -> list[np.ndarray]:

@@ -10,13 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from dimaging_edge.common.errors import InputError
 
 
 def logits_in(found: Any) -> Any:
-    """Return the output "logits" of a model, or its only one where it has no names or others."""
+    """Return the output "logits" of a model, or its only one; InputError where several have other names."""
     if isinstance(found, dict) and "logits" in found:
         return found["logits"]
-    return tf.nest.flatten(found)[0]
+    outputs = tf.nest.flatten(found)
+    if len(outputs) != 1:
+        names = ", ".join(found) if isinstance(found, dict) else f"{len(outputs)} without names"
+        raise InputError(
+            "an attack needs the logits of a classifier: one output, or the one called 'logits' of a dict; "
+            f"the model gives {names}. Make one of it: keras.Model(model.input, model.output[...])"
+        )
+    return outputs[0]
 
 
 def margin(logits: Any, label: Any) -> Any:

@@ -145,7 +145,8 @@ def bounds_of(bundle: "Bundle") -> tuple[float, float]:
     tensor = bundle.graph(classifier_graphs(bundle)[0]).inputs[0]
     if tensor.range is None:
         raise InputError(
-            f"{bundle.path.name} declares no range for {tensor.name!r}: images have one, such as [0, 1]"
+            f"{bundle.path.name} declares no range for {tensor.name!r}: images have one, such as [0, 1]. "
+            f"Export the model again with its own: dimaging export MODEL --range {tensor.name}=0:1"
         )
     return tensor.range
 

@@ -105,8 +105,9 @@ def check_logits(logits: np.ndarray) -> None:
     if logits.min() >= 0 and np.allclose(logits.sum(-1), 1, atol=1e-3):
         raise ExportError(
             "the outputs lie in [0, 1] and add up to 1 for every image: they are probabilities, and an "
-            "attack needs logits. Export the model without its last activation, or name the output that "
-            "holds them: logits= (dimaging gradient --logits NAME)"
+            "attack needs logits. Export the model without its last activation (of Keras: "
+            "model.layers[-1].activation = keras.activations.linear), or name the output that holds them: "
+            "logits= (dimaging gradient --logits NAME)"
         )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from dimaging_edge import attacks
+from dimaging_edge.common.errors import InputError
 from dimaging_export.convert.to_onnx import convert
 from dimaging_export.gradient.build import gradient_model
 from keras import layers
@@ -89,6 +90,41 @@ def test_keras_and_the_exported_gradient_are_the_same_oracle(network, images):
     ]
     for found, expected in pairs:
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_of_mixed_precision(images):
+    keras.utils.set_random_seed(0)
+    half = keras.Sequential(
+        [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(4, dtype="mixed_float16")]
+    )
+    oracle = KerasOracle(half)
+    y = oracle.score(images).argmax(1)
+    assert oracle.score(images).dtype == np.float32
+    result = attacks.apgd(oracle, images, y, attacks.Threat("linf", 0.2), steps=5, loss="dlr")
+    assert result.rate > 0.3
+
+
+def outputs(image, **units):
+    flat = layers.Flatten()(image)
+    return {name: layers.Dense(n)(flat) for name, n in units.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "words"),
+    [
+        (lambda i: keras.Model(i, outputs(i, code=7, scores=4)), None, "called 'logits' of a dict; the model gives code, "),
+        (lambda i: keras.Model(i, [*outputs(i, a=7, b=4).values()]), None, "the model gives 2 without names"),
+        (lambda i: keras.Model(i, outputs(i, logits=4)), (12, 6, 5, 1), "takes [N, 6, 6, 1], received [12, 6, 5, 1]"),
+        (lambda i: keras.Model(i, outputs(i, logits=4)), (12, 36), "takes [N, 6, 6, 1], received [12, 36]"),
+    ],
+    ids=["other names", "no names", "size", "rank"],
+)  # fmt: skip
+def test_a_keras_model_that_does_not_fit(model, x, words, images):
+    oracle = KerasOracle(model(keras.Input((6, 6, 1))))
+    given = images if x is None else np.zeros(x, np.float32)
+    with pytest.raises(InputError) as error:
+        attacks.pgd(oracle, given, [0] * 12, attacks.Threat("linf", 0.1))
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["fgsm", "pgd", "apgd", "deepfool", "square"])
