@@ -65,7 +65,7 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     from dimaging_edge import attacks
     from dimaging_edge.attacks.synthesis import probability
-    from dimaging_edge.commands.attack_pictures import as_written, write_attack
+    from dimaging_edge.commands.attack_pictures import as_written, in_grey_levels, write_attack
 
     oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
     if many.stands_for_several(options.image):
@@ -93,7 +93,9 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     run = attacks.ATTACKS[options.method].run
     result = run(oracle, image, y, threat, seed=options.seed, **given)
     span = bounds[1] - bounds[0]
-    moved = as_written((result.x[0] - bounds[0]) / span, out.suffix)
+    unit, moved = ((x[0] - bounds[0]) / span for x in (image, result.x))
+    if out.suffix != ".npy":
+        moved = as_written(in_grey_levels(moved, unit, options.norm, eps / span), out.suffix)
     kept = result.x if out.suffix == ".npy" else _in_range(moved, bounds)[None]
     logits = oracle.score(kept)
     after = probability(logits)[0]
@@ -111,7 +113,7 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
         _words(bundle, after),
         f"difference, {options.norm} {result.norms[0] / span:.4g}",
     )
-    write_attack((image[0] - bounds[0]) / span, moved, words, out, kept[0])
+    write_attack(unit, moved, words, out, kept[0])
     return 0
 
 

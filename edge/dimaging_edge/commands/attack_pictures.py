@@ -44,6 +44,28 @@ def fit_picture(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return (steps / np.float32(255 / full)).astype(image.dtype)
 
 
+def in_grey_levels(moved: np.ndarray, image: np.ndarray, norm: str, eps: float) -> np.ndarray:
+    """`moved` in steps of 1/255, as a picture holds it, and no further than eps from `image`, [H, W, C] each.
+
+    Values are of [0, 1], as is eps. Rounding alone can move a pixel beyond eps; such changes are shortened.
+    Of an `image` that is itself between two grey levels the nearest is the least that can be written.
+    """
+    start, wanted = (np.float64(255) * values for values in (image, moved))
+    levels = np.rint(wanted)
+    room = 255 * eps + 1e-3  # float32 is off by less
+    if norm == "linf":
+        nearest = np.rint(start)
+        low, high = np.ceil(start - room), np.floor(start + room)
+        levels = np.clip(levels, np.minimum(low, nearest), np.maximum(high, nearest))
+    elif np.linalg.norm(levels - start) > room:
+        levels = np.where(
+            np.abs(levels - start) > np.abs(wanted - start),
+            levels - np.sign(wanted - start),
+            levels,
+        )
+    return (levels / 255).clip(0, 1).astype(np.float32)
+
+
 def as_written(image: np.ndarray, suffix: str) -> np.ndarray:
     """What a file of this suffix holds of an image [H, W, C] in [0, 1], float32: pictures have 8 bits.
 

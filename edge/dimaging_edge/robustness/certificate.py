@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dimaging_edge.attacks.batches import run_batches
-from dimaging_edge.attacks.oracle import CERTIFICATE, bounds_of, of_bundle
+from dimaging_edge.attacks.oracle import CERTIFICATE, bounds_of, classifier_graphs, of_bundle
 from dimaging_edge.attacks.table import Asked, check_images
 from dimaging_edge.attacks.threat import Threat
 from dimaging_edge.common.errors import InputError
@@ -52,8 +52,10 @@ class Certified:
 def certify(bundle: "Bundle", x: np.ndarray, y: Any, eps: float) -> Certified:
     """Bound what an attack that moves every value by up to eps can do to images x with the labels y.
 
-    x: float32 [N, ...] in the range that the bundle's file takes. y: int [N]. eps: in the unit of x.
-    InputError for a bundle without a certificate, and for images, labels and an eps that do not fit.
+    x: float32 [N, ...] in the range that the bundle's file takes. y: int [N]. eps: in the unit of x. A file
+    of bytes gets whole numbers, so what is bounded is what rounding makes of the moved image: at 2.55 grey
+    levels a byte moves by up to 3. InputError for a bundle without a certificate, and for images, labels and
+    an eps that do not fit.
     """
     if CERTIFICATE not in bundle.graphs:
         raise InputError(
@@ -63,9 +65,14 @@ def certify(bundle: "Bundle", x: np.ndarray, y: Any, eps: float) -> Certified:
     oracle = Asked(of_bundle(bundle))
     y, logits = check_images(oracle, x, y, Threat("linf", eps, bounds_of(bundle)))
     right = int((logits.argmax(1) == y).sum())
+    image, radius = x, eps
+    if bundle.graph(classifier_graphs(bundle)[0]).inputs[0].dtype == "uint8":
+        image = np.rint(x)
+        ends = (np.rint(x.astype(np.float64) + sign * eps) for sign in (-1, 1))
+        radius = max(float(np.abs(end - image).max()) for end in ends)
     (found,) = run_batches(
-        bundle.session(CERTIFICATE), ["worst_margin"], {"image": x, "label": y},
-        {"eps": np.array([eps], np.float32)}, _BATCH,
+        bundle.session(CERTIFICATE), ["worst_margin"], {"image": image, "label": y},
+        {"eps": np.array([radius], np.float32)}, _BATCH,
     )  # fmt: skip
     return Certified(float(eps), found, wilson(right, len(x)))
 

@@ -62,7 +62,10 @@ def test_what_is_no_classifier(bundle_of, convolutional_model):
         InputError, match="is no classifier, whose one graph .* it holds encoder, decoder"
     ):
         attacks.of_bundle(bundle_of(two))
-    with pytest.raises(InputError, match="declares no range for 'image': .* dimaging export MODEL --range image=0:1"):
+    with pytest.raises(
+        InputError,
+        match="declares no range for 'image': .* dimaging export MODEL --range image=0:1",
+    ):
         attacks.bounds_of(bundle_of({"classifier": convolutional_model}, None))
 
 

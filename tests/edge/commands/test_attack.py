@@ -149,6 +149,18 @@ def test_a_picture_is_brought_into_the_range_of_the_bundle(capsys, tmp_path, lim
     assert np.ptp(kept[0]) > 0.5 * span
 
 
+@pytest.mark.parametrize(
+    ("norm", "eps"), [("linf", 0.01), ("linf", 0.031), ("l2", 0.05), ("l2", 0.3)]
+)
+def test_a_picture_keeps_eps_too(norm, eps, capsys, bundle, picture, tmp_path):
+    """2.55 grey levels are 2, and not 3, though 3 is nearer."""
+    words = ("--eps", eps, "--norm", norm, "--confident", "--out", tmp_path / "x.png")
+    run(capsys, "attack", bundle, picture, *words)
+    moved = (pixels_of(tmp_path / "x.png") - pixels_of(picture)) / 255
+    size = np.abs(moved).max() if norm == "linf" else np.linalg.norm(moved)
+    assert 0 < size <= eps
+
+
 def test_a_npy_keeps_what_a_picture_loses(capsys, floats, picture, tmp_path):
     words = ("attack", floats, picture, "--method", "ddn", "--norm", "l2", "--eps", "2")
     said = run(capsys, *words, "--out", tmp_path / "x.npy").out

@@ -11,6 +11,7 @@ from dimaging_edge.common.errors import InputError
 from dimaging_edge.robustness import certify, evaluate_bundle
 from dimaging_export.certificate.build import certificate_model
 from dimaging_export.gradient.build import gradient_model
+from dimaging_export.precision.image_bytes import wrap
 from helpers.small_classifiers import convolutional, write_bundle
 from onnx import helper
 
@@ -56,6 +57,22 @@ def test_shares(folder, labels):
     found = certify(bundle, IMAGES, (labels + 1) % 4, 0.0)
     assert found.figure.share == found.clean.share == 0
     assert (found.worst_margin > 0).all()
+
+
+def test_bytes_are_bounded_as_they_are_rounded(tmp_path):
+    """A file of bytes rounds, so half a grey level and a bit may move a pixel by a whole one."""
+    as_bytes = wrap(convolutional(), frozenset({"image"}))
+    certificate, _ = certificate_model(as_bytes, (0.0, 255.0))
+    models = {"classifier": as_bytes, "certificate": certificate}
+    bundle = open_bundle(write_bundle(tmp_path / "b", models, (0.0, 255.0)), threads=1)
+    x = np.rint(255 * IMAGES)
+    y = bundle.run("classifier", image=x.astype(np.uint8))["logits"].argmax(1)
+    margins = {eps: certify(bundle, x, y, eps).worst_margin for eps in (0.4, 0.6, 1.0, 2.55, 3.0)}
+    np.testing.assert_array_equal(margins[0.6], margins[1.0])
+    np.testing.assert_array_equal(margins[2.55], margins[3.0])
+    assert (margins[0.4] < margins[1.0]).all()
+    between = certify(bundle, np.float32(x.clip(1, 254) + 0.4), y, 0.2).worst_margin
+    assert (between >= certify(bundle, x.clip(1, 254), y, 1.0).worst_margin - 1e-5).all()
 
 
 def test_the_report_names_what_is_proven(folder, labels):
