@@ -1,7 +1,8 @@
 """Arrays of your own: one .npz file of images, movies, series or tokens.
 
     x [N, ...]        4 axes: images, 5: movies, 3 of numbers: series, 2 of whole numbers: tokens
-    label or y        perhaps: whole numbers, [N] or one for each pixel or step (see `kinds`)
+    label, labels, y  perhaps: whole numbers, [N] or one for each pixel or step (see `kinds`); words, of which
+                      each different one is a class; True and False
     x_train, x_valid  instead of x, perhaps with label_train, label_valid (or y_): the split as it is
     vocabulary        what tokens stand for, strings; otherwise their numbers
     words             the words of captions, strings, where the labels are captions [N, words]
@@ -24,7 +25,7 @@ from dimaging_tf.data.kinds import FORMS, PICTURES, Kind, LabelKind, kind_of
 from dimaging_tf.data.npz import read_npz
 from dimaging_tf.errors import DataError
 
-LABELS = ("label", "y")
+LABELS = ("label", "labels", "y")
 VALID = ("valid", "test", "val")
 FACTS = ("vocabulary", "words", "classes", "rate")
 
@@ -44,7 +45,8 @@ def load_arrays(
     (x, label), given = _named(arrays, path)
     kind = _kind(x[0], kind, path)
     x = [_examples(one, kind, path) for one in x]
-    words = _strings(facts, "words", path)
+    words, classes = (_strings(facts, name, path) for name in ("words", "classes"))
+    label, classes = _numbered(label, classes, path)
     label_kind: LabelKind | None = "caption" if words and label[0] is not None else None
     splits = [
         _checked(a, b, kind, label_kind, path) for a, b in zip(x, label, strict=True)
@@ -65,7 +67,7 @@ def load_arrays(
         summary=f"{count:,} {FORMS[kind].plural} of {' x '.join(map(str, splits[0].x.shape[1:]))}",
         words=words,
         vocabulary=_strings(facts, "vocabulary", path) or numbers,
-        classes=_strings(facts, "classes", path),
+        classes=classes,
         rate=_rate(facts, path),
     )
 
@@ -91,6 +93,25 @@ def _named(
     if len({one is None for one in label}) > 1:
         raise DataError(f"{path} has labels for one split only; expected them for both, or none")
     return (x, label), len(parts) == 2
+
+
+def _numbered(
+    labels: list[np.ndarray | None], classes: tuple[str, ...], path: Path
+) -> tuple[list[np.ndarray | None], tuple[str, ...]]:
+    """Return labels as numbers where they are words or booleans, and the names of the classes."""
+    if any(label is not None and label.dtype.kind == "U" for label in labels):
+        found = {str(name) for label in labels if label is not None for name in np.unique(label)}
+        names = classes or tuple(sorted(found))
+        if strange := sorted(found - set(names)):
+            raise DataError(
+                f"{path}: the label {strange[0]!r} is not among the classes {', '.join(names)}"
+            )
+        order = np.argsort(names)
+        numbers = [
+            None if x is None else order[np.searchsorted(names, x, sorter=order)] for x in labels
+        ]
+        return numbers, names
+    return [x.astype(np.int32) if x is not None and x.dtype == bool else x for x in labels], classes
 
 
 def _only(left: dict[str, np.ndarray], names: list[str], path: Path) -> np.ndarray | None:

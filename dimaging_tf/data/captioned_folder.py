@@ -4,7 +4,8 @@
                             beach.jpg,A dog runs along the beach .
                             beach.jpg,"Two people, far away, watch a dog"
 
-A photograph may have several captions, a row each. Of each file the largest centred square is resampled to
+Commas, semicolons or tabs separate; names are relative to the folder; other columns are left out. A
+photograph may have several captions, a row each. Of each file the largest centred square is resampled to
 size x size. About a tenth of the photographs, chosen by seed and name, is the valid split. The vocabulary is
 that of the training captions; in a large collection a word that occurs once or twice is `<unk>`.
 
@@ -47,8 +48,8 @@ def load_captioned_folder(
 ) -> Dataset:
     """Return photographs [N, size, size, channels] (size: 64) with their captions.
 
-    DataError for a captions.csv of another form, without words, or that names photographs which are missing
-    or unreadable; skip_bad leaves those out and warns.
+    DataError for a captions.csv of another form, and for captions without words and photographs that are
+    missing or unreadable; skip_bad leaves those out and warns.
     """
     folder, size = Path(folder).expanduser(), 64 if size is None else size
     if size < 1:
@@ -98,29 +99,25 @@ def read_captions(folder: Path, *, skip_bad: bool = False) -> dict[str, list[str
     found: dict[str, list[str]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if not set(COLUMNS) <= set(rows.fieldnames or ()):
-                raise DataError(
-                    f"{path}: expected a first line with the columns {', '.join(COLUMNS)}; found "
-                    f"{', '.join(rows.fieldnames or ['nothing'])}"
-                )
-            for row in rows:
-                name, caption = ((row[column] or "").strip() for column in COLUMNS)
+            first = file.readline()
+            file.seek(0)
+            rows = csv.reader(file, delimiter=max(",;\t", key=first.count))
+            places = _columns(next(rows, []), path)
+            for row in filter(None, rows):
+                line = f"{path}, line {rows.line_num}"
+                name, caption = _pair(row, places, line)
                 if not name or not split_words(caption):
-                    missing = (
-                        "the name of an image" if not name else f"a caption of {name} with words"
-                    )
-                    raise DataError(
-                        f"{path}, line {rows.line_num}: expected {missing}; found {caption!r}"
-                    )
-                found.setdefault(name, []).append(caption)
+                    missing = f"a caption of {name} with words" if name else "the name of an image"
+                    said = f"{line}: expected {missing}; found {caption!r}"
+                    if not skip_bad:
+                        raise DataError(f"{said} (leave such lines out: --skip-bad)")
+                    warnings.warn(said, stacklevel=2)
+                    continue
+                found.setdefault(_inside(name, folder, line), []).append(caption)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV file in UTF-8: {error}") from None
     if not found:
         raise DataError(f"{path} holds no captions; expected rows of {', '.join(COLUMNS)}")
-    outside = [name for name in found if Path(name).is_absolute() or ".." in Path(name).parts]
-    if outside:
-        raise DataError(f"{path} names {outside[0]}, which lies outside of {folder}")
     missing = [name for name in found if not (folder / name).is_file()]
     if missing:
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
@@ -134,6 +131,44 @@ def read_captions(folder: Path, *, skip_bad: bool = False) -> dict[str, list[str
             )
         warnings.warn(said, stacklevel=2)
     return {name: captions for name, captions in found.items() if name not in missing}
+
+
+def _columns(header: Sequence[str], path: Path) -> tuple[int, int, int]:
+    """Return where the names of images and the captions stand in a row, and how many columns there are."""
+    names = [name.strip().lower() for name in header]
+    if not set(COLUMNS) <= set(names):
+        raise DataError(
+            f"{path}: expected a first line with the columns {', '.join(COLUMNS)}; found "
+            f"{', '.join(header) or 'nothing'}"
+        )
+    image, caption = map(names.index, COLUMNS)
+    return image, caption, len(names)
+
+
+def _pair(row: Sequence[str], places: tuple[int, int, int], line: str) -> tuple[str, str]:
+    """Return name and caption of a row; DataError where commas cut a caption into columns."""
+    image, caption, count = places
+    if len(row) != count:
+        raise DataError(
+            f"{line}: expected {count} columns; found {len(row)} (a caption with commas stands in quotes: "
+            'a.jpg,"A dog, running")'
+        )
+    return row[image].strip(), row[caption].strip()
+
+
+def _inside(name: str, folder: Path, line: str) -> str:
+    """Return the name of an image relative to its folder, the same however it was written."""
+    file = Path(name)
+    if "\\" in name and not (folder / file).is_file():  # as Windows writes paths
+        file = Path(name.replace("\\", "/"))
+    whole = folder.resolve()
+    inner = Path(os.path.normpath(whole / file))
+    if not inner.is_relative_to(whole):
+        raise DataError(
+            f"{line} names {name}, which lies outside of {folder}; put the image there, and name it as it "
+            "lies in the folder"
+        )
+    return inner.relative_to(whole).as_posix()
 
 
 def vocabulary(captions: Sequence[Sequence[str]]) -> tuple[str, ...]:

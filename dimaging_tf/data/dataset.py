@@ -192,7 +192,10 @@ def _check_labels(label: np.ndarray, label_kind: LabelKind, x: np.ndarray, kind:
             f"labels have the shape {', '.join(most)} or {last}; received {list(label.shape)}{declared}"
         )
     if not np.issubdtype(label.dtype, np.integer):
-        raise DataError(f"labels are integers; received {label.dtype}")
+        raise DataError(
+            f"labels are integers; received {label.dtype} (whole numbers: y.astype('int32'); words: "
+            "np.unique(y, return_inverse=True)[1])"
+        )
 
 
 def _content(split: Split) -> str:

@@ -39,6 +39,13 @@ _WHAT: dict[Loader, str] = {
     "text_file": "a text file", "folder": "a folder of images",
     "captioned_folder": "a folder of images with captions",
 }  # fmt: skip
+_ELSEWHERE = {
+    (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"):
+        "video, which is read as frames: ffmpeg -i VIDEO FOLDER/VIDEO/%04d.png, a folder for each",
+    (".npy",): "a single array, which is read from an .npz: np.savez('data.npz', x=np.load(FILE))",
+    (".txt", ".md"): "texts; a text to learn from is one file: cat FOLDER/*.txt > all.txt",
+}  # fmt: skip
+"""Suffixes of files that are not read as they are -> what they are, and what mends it."""
 DEFAULTS: Mapping[str, Any] = {"skip_bad": False, "skip_small": False, "cut": "patches", "seed": 0}
 """The values of options, None where not named here, with which nothing was asked for."""
 
@@ -52,6 +59,7 @@ def check_path(path: Path, options: Mapping[str, Any]) -> Loader:
     _check_kind_name(kind)
     if path.is_dir() and not any(path.iterdir()):
         raise DataError(f"{path} is an empty folder; expected images, movies, or CSV files in it")
+    _check_form(path)
     loader = loader_of(path, kind)
     if kind is not None and kind not in _HOLDS[loader]:
         held = " or ".join(str(FORMS[one]) for one in _HOLDS[loader])
@@ -88,6 +96,17 @@ def load_path(path: Path, options: Mapping[str, Any]) -> "Dataset":
         case "captioned_folder":
             from dimaging_tf.data.captioned_folder import load_captioned_folder as load
     return load(path, **chosen)
+
+
+def _check_form(path: Path) -> None:
+    """DataError for files that are never read, with what is read instead; in a folder of nothing else too."""
+    if path.is_file() and path.name == "captions.csv":
+        raise DataError(f"{path} says what photographs show; give the folder: {path.parent}")
+    files = [path] if path.is_file() else path.rglob("*")
+    suffixes = {file.suffix.lower() for file in files if not file.name.startswith(".")} - {""}
+    for strange, mend in _ELSEWHERE.items():
+        if suffixes and suffixes <= set(strange) and (path.is_dir() or strange != (".txt", ".md")):
+            raise DataError(f"{path} {'is' if path.is_file() else 'holds'} {mend}")
 
 
 def _check_kind_name(kind: str | None) -> None:

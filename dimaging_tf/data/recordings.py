@@ -12,7 +12,9 @@ rate and, unless `length` cuts them into pieces, the same number of rows. Commas
 """
 
 import csv
+import re
 from array import array
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +29,8 @@ SUFFIXES = (".csv", ".tsv")
 TIME, LABEL = ("time", "t"), ("label", "y")
 EVEN = 0.1
 """How far a row may lie from an even step in time, as a share of the step: times are rounded in files."""
+MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".")
+"""What stands for a value that is not there."""
 SAME_RATE = 0.01
 """How far the rates of two files may differ, as a share."""
 
@@ -195,25 +199,60 @@ def _table(path: Path) -> tuple[list[str] | None, np.ndarray]:
                 if not width:
                     width = len(row)
                     if not all(map(_is_number, row)):
-                        names = row
+                        names = _names(row, path)
                         continue
-                values.extend(_numbers(row, width, f"{path}: line {reader.line_num}"))
+                values.extend(_numbers(row, names or (), width, f"{path}: line {reader.line_num}"))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+        raise DataError(
+            f"{path} cannot be read as CSV in UTF-8: {error} (of another encoding: iconv -f LATIN1 -t UTF-8)"
+        ) from error
     if not values:
         found = "is empty" if names is None else "has names of columns and no rows"
         raise DataError(f"{path} {found}; expected rows of numbers")
     return names, np.frombuffer(values).reshape(-1, width)
 
 
-def _numbers(row: list[str], width: int, place: str) -> list[float]:
+def _names(row: list[str], path: Path) -> list[str]:
+    """Return the names of the columns; DataError where a cell looks like a missing value.
+
+    A row that was taken for names would be lost, and the index that pandas writes would become a channel.
+    """
+    names = [name.strip().lstrip("# ") for name in row]  # numpy.savetxt puts a # before its header
+    for column, name in enumerate(names, 1):
+        if name.lower() in MISSING:
+            raise DataError(
+                f"{path}: line 1, column {column} is {row[column - 1]!r}; expected names of all columns, or "
+                "numbers (an index that pandas wrote is left out by df.to_csv(path, index=False))"
+            )
+    return names
+
+
+def _numbers(row: list[str], names: Sequence[str], width: int, place: str) -> list[float]:
     """Return a row's values; DataError for one that is no finite number, and for more or fewer columns."""
     if len(row) != width:
         raise DataError(f"{place} has {len(row)} columns; expected {width}")
     for column, cell in enumerate(row, 1):
         if not _is_number(cell) or not isfinite(float(cell)):
-            raise DataError(f"{place}, column {column} is {cell!r}; expected a finite number")
+            name = names[column - 1] if names else ""
+            raise DataError(
+                f"{place}, column {column} is {cell!r}; expected a finite number{_mend(cell, name)}"
+            )
     return list(map(float, row))
+
+
+def _mend(cell: str, name: str) -> str:
+    """Return what may help with a cell that is no number, in brackets; "" where nobody knows."""
+    if name.lower() in LABEL:
+        return " (labels are whole numbers: number the classes from 0, or sort files into a folder of each)"
+    if name.lower() in TIME:
+        return " (time is in seconds)"
+    if cell.strip().lower() in MISSING or _is_number(cell):  # nan and inf are numbers to Python
+        return " (fill gaps in first, for example by interpolation, or leave the file out)"
+    if re.fullmatch(r"\s*[-+]?\d+,\d+\s*", cell) or ";" in cell:
+        return " (write a decimal point, 1.5, not a comma)"
+    if len(cell.split()) > 1 and all(map(_is_number, cell.split())):
+        return " (separate columns by commas, semicolons or tabs, not by spaces)"
+    return ""
 
 
 def _is_number(cell: str) -> bool:

@@ -49,6 +49,11 @@ def text_dataset(
         )
     tokens = encode(text, known, path)
     last = int(len(tokens) * own.VALID_SHARE)
+    if last < 2:
+        raise DataError(
+            f"{path} has {len(tokens)} character(s); expected at least {2 / own.VALID_SHARE:g}, of which the "
+            "last tenth is the valid split"
+        )
     if not 1 <= length < last:
         raise DataError(
             f"{path} has {len(tokens):,} characters, of which the last tenth, {last:,}, is the valid split; "
@@ -79,8 +84,9 @@ def read_text(path: Path) -> str:
         text = path.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not UTF-8 text: byte {error.start:,} is 0x{error.object[error.start]:02x}; expected "
-            "a text in UTF-8, an .npz, a .csv, or a folder of images, movies or CSV files"
+            f"{path} is not UTF-8 text: byte {error.start:,} is 0x{error.object[error.start]:02x}; "
+            "expected a text in UTF-8 (of another encoding: iconv -f LATIN1 -t UTF-8 OLD > NEW), an .npz, a "
+            ".csv, or a folder of images, movies or CSV files"
         ) from error
     if "\0" in text:
         raise DataError(

@@ -40,6 +40,12 @@ def test_words_become_the_numbers_of_python(kit: Any) -> None:
     caption = "a Red Circle"
     found = kit.evaluate("([a, b, c]) => [...kit.encode(a, b, c)]", [caption, list(WORDS), 5])
     assert found == encode([caption], WORDS, 5)[0].tolist()
+    words, said = (
+        ["ein", "grüner", "käfer", "犬", "cafe-bar"],
+        "Ein GRÜNER ka\u0308fer, 犬: cafe-bar--",
+    )
+    found = kit.evaluate("([a, b, c]) => [...kit.encode(a, b, c)]", [said, words, 6])
+    assert found == encode([said], words, 6)[0].tolist() == [0, 1, 2, 3, 4, 5]
     for text, words in (("a green", "unknown word green; known: a, circle"), ("", "received 0")):
         with pytest.raises(Exception, match=words):
             kit.evaluate("([a, b, c]) => kit.encode(a, b, c)", [text, list(WORDS), 5])

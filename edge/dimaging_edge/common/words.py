@@ -9,6 +9,7 @@ ends on the last word and needs no mask. The vocabulary travels in a bundle as `
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -16,13 +17,21 @@ from dimaging_edge.common.errors import InputError
 
 UNKNOWN = "<unk>"
 """The entry of a vocabulary that stands for every word that is too rare to have one; it is never said."""
-_WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-"""Runs of letters and digits, with single hyphens inside."""
 
 
 def split_words(caption: str) -> list[str]:
-    """Return the words of a caption in lower case, without punctuation."""
-    return _WORD.findall(caption.lower())
+    """Return the words of a caption in lower case: runs of letters and digits, with single hyphens inside.
+
+    Letters are those of any language; whatever else there is separates words.
+    """
+    text = normalize("NFC", caption.lower())
+    kept = "".join(c if c == "-" or _in_words(c) else " " for c in text)
+    return [w for part in kept.split() for w in re.split("-{2,}", part.strip("-")) if w]
+
+
+def _in_words(c: str) -> bool:
+    """Return whether a character is a letter, a digit, or a mark that belongs to a letter."""
+    return c.isalnum() or category(c).startswith("M")
 
 
 def encode(captions: Sequence[str], words: Sequence[str], length: int) -> np.ndarray:

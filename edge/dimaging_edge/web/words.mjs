@@ -3,11 +3,12 @@
 import { InputError } from "./errors.mjs";
 
 /**
- * Return the words of a caption in lower case, without punctuation.
+ * Return the words of a caption in lower case: runs of letters and digits of any language, with single hyphens.
  * @param {string} caption
  * @returns {string[]}
  */
-export const splitWords = (caption) => caption.toLowerCase().match(/[a-z0-9]+(?:-[a-z0-9]+)*/g) ?? [];
+export const splitWords = (caption) =>
+  caption.toLowerCase().normalize("NFC").match(/[\p{L}\p{N}\p{M}]+(?:-[\p{L}\p{N}\p{M}]+)*/gu) ?? [];
 
 /**
  * Return the numbers of a caption's words, counted from 1, with zeros in front; InputError for unknown words.

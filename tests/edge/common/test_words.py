@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from dimaging_edge.common.errors import InputError
-from dimaging_edge.common.words import encode
+from dimaging_edge.common.words import encode, split_words
 
 WORDS = ("a", "at", "circle", "left", "red", "small", "the", "top", "well-known")
 TOKENS = [
@@ -19,6 +19,19 @@ def test_tokens(caption, numbers):
     found = encode([caption], WORDS, 6)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, [numbers])
+
+
+SPLIT = [
+    ("A dog's well-known ball--here - there-", "a dog s well-known ball here there"),
+    ("Ein grüner KÄFER, 2½ cm", "ein grüner käfer 2½ cm"),
+    ("cafe\u0301 снег 犬 हिन्दी", "café снег 犬 हिन्दी"),
+    ("snake_case, <unk>", "snake case unk"),
+]
+
+
+@pytest.mark.parametrize(("caption", "words"), SPLIT)
+def test_words_of_any_language(caption, words):
+    assert split_words(caption) == words.split()
 
 
 @pytest.mark.parametrize(("length", "numbers"), [(2, [2, 1]), (4, [0, 0, 2, 1])])

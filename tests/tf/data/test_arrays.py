@@ -65,6 +65,24 @@ def test_labels_stay_with_their_examples(file, kind, name, shape, label_kind):
         assert np.array_equal(np.rint(first), np.asarray(split.label).reshape(len(split), -1)[:, 0])
 
 
+@pytest.mark.parametrize(("classes", "numbers"), [(None, [0, 1]), (["right", "left"], [1, 0])])
+def test_labels_may_be_words(file, classes, numbers):
+    more = {} if classes is None else {"classes": classes}
+    np.savez(
+        file, x_train=S, x_valid=S, y_train=["left", "right"] * 10, y_valid=["left"] * 20, **more
+    )
+    data = load(file)
+    assert data.classes == tuple(classes or ("left", "right"))
+    assert np.asarray(data.train.label)[:2].tolist() == numbers
+    assert set(np.asarray(data.valid.label).tolist()) == {numbers[0]}
+
+
+def test_labels_may_be_true_and_false(file):
+    np.savez(file, x=S, labels=S[:, 0, 0] > 0)
+    data = load(file)
+    assert np.array_equal(np.asarray(data.train.label), data.train.x[:, 0, 0] > 0)
+
+
 def test_facts_beside_the_arrays(file):
     np.savez(
         file, x=X["movie"], label=RNG.integers(1, 3, (20, 4)), words=["cell", "divides"], rate=12.5,
@@ -127,6 +145,8 @@ def nan(x):
 
 S, T = X["series"], X["tokens"]
 ERRORS = [
+    ({"x": S, "y": ["up"] * 20, "classes": ["left"]}, {}, "the label 'up' is not among the classes left"),
+    ({"x": S, "y": S[:, 0, 0]}, {}, "labels are integers; received float64 (whole numbers: y.astype"),
     ({"x": nan(S)}, {}, "mine.npz: series are finite; received nan in example 3, step 2, channel 1"),
     ({"x": S * 1e300}, {}, "series are finite; received"),
     ({"x": S > 0}, {}, "mine.npz: x is bool; expected finite float32"),
@@ -144,7 +164,7 @@ ERRORS = [
     ({"x": S, "label": np.arange(19)}, {}, "mine.npz: labels have the shape [20] (one a series), [20, 6]"),
     ({"x": S, "y": np.zeros(20)}, {}, "mine.npz: labels are integers; received float64"),
     ({"x": S, "y": T, "label": T}, {}, "mine.npz holds label and y; expected one of them"),
-    ({"x": S, "labels": T}, {}, "mine.npz holds the arrays labels, x; expected x, perhaps with label or y, or"),
+    ({"x": S, "target": T}, {}, "mine.npz holds the arrays target, x; expected x, perhaps with label or y, or"),
     ({"x_train": S, "y_train": T[:, 0]}, {}, "mine.npz holds the arrays x_train, y_train; expected x, perhaps"),
     ({"x_train": S, "x_val": S, "x_test": S}, {}, "mine.npz holds x_test and x_val; expected one of them"),
     ({"x_train": S, "x_val": S, "y_val": T}, {}, "mine.npz has labels for one split only; expected them for both"),

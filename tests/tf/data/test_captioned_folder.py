@@ -55,6 +55,9 @@ BAD = {
     "no captions": (["image,caption"], r"holds no captions"),
     "an empty caption": (["image,caption", "a.png, "], r"line 2: expected a caption of a.png with words"),
     "a caption of signs": (["image,caption", "a.png,..."], r"line 2: .* found '\.\.\.'"),
+    "a caption that commas cut": (
+        ["image,caption", "a.png,A dog, running"], r"line 2: expected 2 columns; found 3 \(a caption with commas",
+    ),
     "no name": (["image,caption", ",red"], r"line 2: expected the name of an image"),
     "a photograph that is not there": (
         ["image,caption", "a.png,red", "x.png,blue"], r"1 of 2 images that are not in .*: x.png; .*skip-bad",
@@ -67,6 +70,36 @@ BAD = {
 def test_bad_files_of_captions(tmp_path, lines, words):
     with pytest.raises(DataError, match=words):
         data.load(folder_of(tmp_path / "own", lines=lines))
+
+
+FORMS = {
+    "semicolons": ["image;caption", "a.png;red", "b.png;blue, far away"],
+    "names of columns": [" Image, Caption", "a.png, red", "b.png,blue"],
+    "more columns": ["number,caption,image", "1,red,a.png", "2,blue,b.png"],
+    "paths": ["image,caption", "./a.png,red", "{folder}/b.png,blue", "x/../a.png,Red again"],
+    "paths of Windows": ["image,caption", ".\\a.png,red", "b.png,blue"],
+}
+
+
+@pytest.mark.parametrize("lines", FORMS.values(), ids=FORMS)
+def test_forms_of_a_file_of_captions(tmp_path, lines):
+    folder = tmp_path / "own"
+    folder_of(folder, lines=[line.format(folder=folder) for line in lines])
+    found = read_captions(folder)
+    assert list(found) == ["a.png", "b.png"]
+    assert [captions[0][0] for captions in found.values()] == ["r", "b"]
+
+
+def test_captions_of_other_languages_keep_their_letters(tmp_path):
+    said = {"a.png": ["Ein grüner Käfer."], "b.png": ["Un café à côté"]}
+    words = data.load(folder_of(tmp_path / "own", said), size=8).words
+    assert set(words) in ({"ein", "grüner", "käfer", "<unk>"}, {"un", "café", "à", "côté", "<unk>"})
+
+
+def test_captions_without_words_can_be_left_out(tmp_path):
+    folder = folder_of(tmp_path / "own", lines=["image,caption", "a.png,", "a.png,red", "b.png,!"])
+    with pytest.warns(UserWarning, match="line [24]: expected a caption of .* with words"):
+        assert read_captions(folder, skip_bad=True) == {"a.png": ["red"]}
 
 
 def test_what_is_missing_or_broken_can_be_left_out(tmp_path):

@@ -116,6 +116,36 @@ def test_errors_say_what_is_wrong(name, options, words):
     assert isinstance(caught.value, ValueError)
 
 
+ELSEWHERE = [
+    (
+        "film.mp4",
+        "film.mp4",
+        "is video, which is read as frames: ffmpeg -i VIDEO FOLDER/VIDEO/%04d.png",
+    ),
+    ("films/a.MOV", "films", "films holds video, which is read as frames: ffmpeg -i"),
+    (
+        "x.npy",
+        "x.npy",
+        "is a single array, which is read from an .npz: np.savez('data.npz', x=np.load(FILE))",
+    ),
+    (
+        "books/a.txt",
+        "books",
+        "books holds texts; a text to learn from is one file: cat FOLDER/*.txt > all.txt",
+    ),
+    ("said/captions.csv", "said/captions.csv", "says what photographs show; give the folder: "),
+]
+
+
+@pytest.mark.parametrize(("file", "given", "words"), ELSEWHERE)
+def test_files_that_are_not_read_say_what_is(tmp_path, file, given, words):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_bytes(b"\0\1")
+    with pytest.raises(DataError) as caught:
+        data.load(str(tmp_path / given))
+    assert words in str(caught.value)
+
+
 def test_an_absent_or_damaged_package_says_what_to_install(tmp_path):
     with pytest.raises(DataError, match=r"package nothing-here is not installed; .*pip install"):
         packaged.packaged("nothing_here", "a.csv", "nothing-here")

@@ -78,6 +78,14 @@ def test_one_long_recording_is_split_in_time(tmp_path):
     assert np.array_equal(np.asarray(labelled.train.label), labelled.train.x[..., 0] + 1)
 
 
+def test_the_header_of_numpy_is_a_header(tmp_path):
+    table = np.column_stack([np.arange(8) / 4, np.arange(8)])
+    for k in range(2):
+        np.savetxt(tmp_path / f"{k}.csv", table, delimiter=",", header="time,v")
+    data = load(tmp_path)
+    assert (data.rate, data.shape) == (4, (8, 1))
+
+
 def test_adding_a_file_moves_no_other(tmp_path):
     def valid():
         return {float(x[0, 0]) for x in load(tmp_path).valid.x}
@@ -111,7 +119,28 @@ FILES = [
     ("x,y1\n", "a.csv has names of columns and no rows; expected rows of numbers"),
     ("a,b\n1,2\n3\n", "a.csv: line 3 has 1 columns; expected 2"),
     ("1,2\n3,four\n", "a.csv: line 2, column 2 is 'four'; expected a finite number"),
-    ("1,2\n3,\n", "a.csv: line 2, column 2 is ''; expected a finite number"),
+    (
+        "1,2\n3,\n",
+        "a.csv: line 2, column 2 is ''; expected a finite number (fill gaps in first, for",
+    ),
+    ("1,2\n3,NA\n", "line 2, column 2 is 'NA'; expected a finite number (fill gaps in first, for"),
+    ("1,,3\n1,2,3\n", "a.csv: line 1, column 2 is ''; expected names of all columns, or numbers"),
+    ("1,NA,3\n1,2,3\n", "a.csv: line 1, column 2 is 'NA'; expected names of all columns"),
+    (
+        ",C3\n0,1.5\n",
+        "line 1, column 1 is ''; expected names of all columns, or numbers (an index that",
+    ),
+    ("a;b\n1,5;2\n", "line 2, column 1 is '1,5'; expected a finite number (write a decimal point,"),
+    (
+        "1,5;2,5\n3,5;4,5\n",
+        "line 2, column 2 is '5;4'; expected a finite number (write a decimal point,",
+    ),
+    ("1 2\n3 4\n", "column 1 is '3 4'; expected a finite number (separate columns by commas,"),
+    (
+        "v,label\n1,left\n",
+        "column 2 is 'left'; expected a finite number (labels are whole numbers: number",
+    ),
+    ("time,v\n2026-01-01,1\n", "is '2026-01-01'; expected a finite number (time is in seconds)"),
     ("1,2\n\n3,nan\n", "a.csv: line 3, column 2 is 'nan'; expected a finite number"),
     ("1,2\ninf,1\n", "a.csv: line 2, column 1 is 'inf'; expected a finite number"),
     ("1,2\n1e39,1\n", "a.csv holds 1e+39; expected values of float32, up to 3.4e38"),
