@@ -16,6 +16,7 @@ from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import whole_file
 from dimaging_edge.photo import large_png
 from dimaging_edge.photo.container import MOST_PIXELS
+from dimaging_edge.photo.stored_bits import stored_bits
 from dimaging_edge.photo.symbol_model import Photo
 
 if TYPE_CHECKING:
@@ -27,8 +28,22 @@ _XMP = "XML:com.adobe.xmp"
 """The keyword of the text of a PNG that holds XMP."""
 _LOST = {"xmp": "XMP", _XMP: "XMP", "dpi": "dots an inch"}
 """What Pillow finds in a file and a `Photo` does not hold: its name there, and in words."""
-_CHANGED = {"1": "black and white as shades of grey", "P": "a palette as full colour"}
+_FOREIGN = ("CMYK", "LAB", "YCbCr", "HSV")
+"""Colours whose profile says nothing about the RGB that they become."""
+_CHANGED = {"1": "black and white as shades of grey", "P": "a palette as full colour"} | {
+    mode: f"{mode} as RGB" for mode in _FOREIGN
+}
 """Pictures that a codec of photographs does not suit: Pillow's mode, and what becomes of them, in words."""
+_BAD_EXIF = ("Tag data larger than file", "Corrupt EXIF data")
+"""How Pillow's warnings of EXIF that it reads in part begin."""
+_ARRAY = b"\x93NUMPY"
+"""How a .npy begins, whatever its name is."""
+_DEEP = (".npy", ".png", ".apng", ".tif", ".tiff", ".jp2", ".j2k", ".pgm", ".pnm", ".im")
+"""The suffixes of files that hold grey of 16 bits; Pillow cuts it to 8 for others without a word."""
+_OPAQUE = (".gif", ".bmp", ".ppm", ".pgm", ".pnm", ".pbm")
+"""The suffixes of files for which Pillow drops alpha without a word, or all but one level of it."""
+_SCALED = (".ico", ".icns", ".cur")
+"""The suffixes of files for which Pillow scales a picture."""
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
@@ -36,10 +51,10 @@ def read_picture(path: Path) -> Photo:
     """Return the picture of a file; InputError where it cannot be read."""
     if not path.is_file():
         raise InputError(f"no file {path}")
-    if path.suffix == ".npy":
+    if _is_array(path):
         return _from_array(path)
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image
     except ImportError:
         raise InputError(
             f"reading {path.name} needs Pillow: pip install 'dimaging[images]', or give the picture as .npy"
@@ -47,25 +62,44 @@ def read_picture(path: Path) -> Photo:
     try:
         if (large := _read_large(path)) is not None:
             return large
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is our own photo
             with Image.open(path) as stored:
                 check_size(stored.size)
-                _check_bits(stored)
-                notes = _left_out(stored)
-                # The profile of CMYK or L*a*b* says nothing about the RGB that they become.
-                foreign = stored.mode in ("CMYK", "LAB", "YCbCr", "HSV")
-                profile = None if foreign else stored.info.get("icc_profile")
-                picture = ImageOps.exif_transpose(stored)
-            exif = picture.getexif()
-            photo = _from_picture(picture)
+                notes = [*_bits(stored, path), *_left_out(stored)]
+                profile = None if stored.mode in _FOREIGN else stored.info.get("icc_profile")
+                stored.load()  # what fails after this is its EXIF
+                picture, exif, lost = _upright(stored)
+                photo = _from_picture(picture)
+        if any(str(one.message).startswith(_BAD_EXIF) for one in warned) and not lost:
+            lost = ["without a part of its EXIF, which is damaged"]
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"{path} is no readable picture: {error}") from None
-    return replace(
-        photo, icc=profile or None, exif=exif.tobytes() if len(exif) else None, notes=notes
-    )
+    return replace(photo, icc=profile or None, exif=exif, notes=(*notes, *lost))
+
+
+def _is_array(path: Path) -> bool:
+    if path.suffix.lower() == ".npy":
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_ARRAY)) == _ARRAY
+
+
+def _upright(stored: "Image.Image") -> "tuple[Image.Image, bytes | None, list[str]]":
+    """Return a loaded picture upright, its EXIF, and a note where that is damaged and left out."""
+    from PIL import ImageOps
+
+    try:
+        picture = ImageOps.exif_transpose(stored)
+        exif = picture.getexif()
+        return picture, exif.tobytes() if len(exif) else None, []
+    except (
+        Exception
+    ):  # Pillow raises half a dozen unrelated types; a photo is worth more than its notes
+        return stored, None, ["without its EXIF, which is damaged"]
 
 
 def _read_large(path: Path) -> Photo | None:
@@ -88,14 +122,17 @@ def check_size(size: tuple[int, int]) -> None:
         )
 
 
-def _check_bits(stored: "Image.Image") -> None:
-    """Raise InputError for colour of 16 bits, which Pillow would read as 8 bits without a word."""
-    tiles = getattr(stored, "tile", [])
-    if stored.mode in ("RGB", "RGBA") and any("16" in str(tile[3]) for tile in tiles):
-        raise InputError(
-            "it has colour of 16 bits a sample, which cannot be read; convert it to 8 bits, or give a .npy "
-            "of uint16 [H, W, 3]"
-        )
+def _bits(stored: "Image.Image", path: Path) -> list[str]:
+    """Return a note on colour of 10 or 12 bits that is taken as 8; InputError for other colour of so many."""
+    bits = 8 if stored.mode[0] in "IF" else stored_bits(stored, path)
+    if bits == 8:
+        return []
+    if stored.format == "AVIF":
+        return [f"{bits} bits a sample as 8"]
+    raise InputError(
+        f"it has colour of {bits} bits a sample, which cannot be read; convert it to 8 bits, or give a .npy "
+        "of uint16 [H, W, 3]"
+    )
 
 
 def _left_out(stored: "Image.Image") -> tuple[str, ...]:
@@ -103,7 +140,12 @@ def _left_out(stored: "Image.Image") -> tuple[str, ...]:
     frames = getattr(stored, "n_frames", 1)
     notes = [f"the first of {frames} frames"] if frames > 1 else []
     notes += [_CHANGED[stored.mode]] if stored.mode in _CHANGED else []
-    lost = {name for key, name in _LOST.items() if stored.info.get(key)}
+    lost = {
+        name for key, name in _LOST.items() if stored.info.get(key) not in (None, "", b"", (1, 1))
+    }
+    lost |= (
+        {"colour profile"} if stored.mode in _FOREIGN and stored.info.get("icc_profile") else set()
+    )
     return (*notes, *_without(lost, set(getattr(stored, "text", None) or {})))
 
 
@@ -120,8 +162,14 @@ def _from_picture(picture: "Image.Image") -> Photo:
     if mode.startswith("I"):
         values = np.asarray(picture)
         if values.min() < 0 or values.max() > 65535:
-            raise InputError(f"expected values of 0 to 65535, received up to {values.max()}")
-        return Photo(values.astype(np.uint16)[..., None])
+            raise InputError(
+                f"expected values of 0 to 65535, received {values.min()} to {values.max()}"
+            )
+        clear = picture.info.get("transparency")
+        alpha = (
+            np.where(values == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
+        )
+        return Photo(values.astype(np.uint16)[..., None], alpha)
     if mode == "F":
         raise InputError("a picture of floats has no range; give a .npy of uint16")
     grey = mode in ("1", "L", "LA", "La")
@@ -134,10 +182,11 @@ def _from_picture(picture: "Image.Image") -> Photo:
 
 def _from_array(path: Path) -> Photo:
     try:
-        values = np.load(path, allow_pickle=False)
+        stored = np.load(path, "r", allow_pickle=False)  # no memory for what a header only says
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    kind, shape = values.dtype, list(values.shape)
+    kind, shape = stored.dtype.newbyteorder("="), list(stored.shape)
+    values = stored.astype(kind) if kind in ("u1", "u2") else stored
     values = values[..., None] if values.ndim == 2 else values
     if kind not in ("u1", "u2") or values.ndim != 3 or not 1 <= values.shape[2] <= 4:
         raise InputError(
@@ -163,7 +212,11 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
 
     quality: 1 to 100, of a format that loses some, such as JPEG and WebP.
     """
-    values = photo.image
+    values, suffix = photo.image, path.suffix.lower()
+    if suffix in _SCALED:
+        raise InputError(f"{path}: an icon has sizes of its own; choose .png or .npy")
+    if photo.alpha is not None and suffix in _OPAQUE:
+        raise InputError(f"{path}: a {suffix} holds no transparency of 8 bits; choose .png or .npy")
     if _is_large_png(photo, path):
         with whole_file(path) as temporary:
             large_png.write_large(photo, temporary)
@@ -173,9 +226,9 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
         if alpha.dtype != values.dtype:
             alpha = to_depth(Photo(alpha), 8 * values.itemsize).image
         values = np.concatenate([values, alpha], axis=-1)
-    if path.suffix == ".npy":
-        with whole_file(path) as temporary:
-            np.save(temporary, values, allow_pickle=False)
+    if suffix == ".npy":
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            np.save(file, values, allow_pickle=False)
         return
     if not 1 <= quality <= 100:
         raise InputError(f"the quality of a picture is 1 to 100, received {quality}")
@@ -183,10 +236,12 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
         from PIL import Image
     except ImportError:
         raise InputError(f"writing {path.name} needs Pillow; choose a .npy") from None
-    if path.suffix.lower() not in Image.registered_extensions():
+    if suffix not in Image.registered_extensions():
         raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
     if values.dtype == np.uint16 and values.shape[2] > 1:
         raise InputError(f"{path}: 16-bit colour or alpha cannot be written so; choose a .npy")
+    if values.dtype == np.uint16 and suffix not in _DEEP:
+        raise InputError(f"{path}: a {suffix} holds no grey of 16 bits; choose .png, .tif or .npy")
     kept: dict[str, Any] = {"icc_profile": photo.icc, "exif": photo.exif, "quality": quality}
     kept = {key: value for key, value in kept.items() if value}
     try:

@@ -1,12 +1,16 @@
 """Pictures in files: grey, colour, alpha, 8 and 16 bits, upright, with their profile."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo.picture import read_picture, to_depth, write_picture
 from dimaging_edge.photo.plane import pack_plane, unpack_plane
+from dimaging_edge.photo.stored_bits import stored_bits
 from dimaging_edge.photo.symbol_model import Photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +35,8 @@ MODES = [
     (Image.fromarray(DEEP), "a.png", DEEP[..., None], None),
     (Image.fromarray(DEEP), "a.tif", DEEP[..., None], None),
     (Image.fromarray(RGB).quantize(200), "a.png", None, None),
+    (Image.fromarray(np.tile(RGB, (1, 103, 1))[:, :720]), "a.bmp", None, None),  # rows of 2160 bytes
+    (Image.fromarray(np.tile(RGB, (9, 9, 1))), "a.jp2", None, None),
 ]  # fmt: skip
 
 
@@ -58,6 +64,88 @@ def test_the_profile_of_other_colours_is_left_out(tmp_path: Path) -> None:
     found = photo_of(tmp_path, picture, "a.tif", icc_profile=b"of an ink")
     assert found.image.shape == RGB.shape
     assert found.icc is None
+    assert found.notes == ("CMYK as RGB", "without colour profile")
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_one_grey_of_16_bits_is_transparent(tmp_path: Path) -> None:
+    Image.fromarray(DEEP).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    clear = chunk(b"tRNS", struct.pack(">H", int(DEEP[2, 3])))
+    (tmp_path / "b.png").write_bytes(data[:33] + clear + data[33:])
+    found = read_picture(tmp_path / "b.png")
+    assert found.alpha is not None
+    np.testing.assert_array_equal(found.alpha, np.where(DEEP == DEEP[2, 3], 0, 255))
+
+
+TEXT_AS_ORIENTATION = struct.pack("<HHII", 0x112, 2, 4, 0x41424344)
+TEXT_BEYOND_ITS_END = struct.pack("<HHII", 0x10F, 2, 4000, 100000)
+
+
+@pytest.mark.parametrize(
+    ("entry", "note"),
+    [
+        (TEXT_AS_ORIENTATION, "without its EXIF, which is damaged"),
+        (TEXT_BEYOND_ITS_END, "without a part of its EXIF, which is damaged"),
+    ],
+)
+def test_a_photo_with_damaged_exif_is_read(tmp_path: Path, entry: bytes, note: str) -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+    found = photo_of(tmp_path, Image.fromarray(RGB), "a.jpg", exif=exif)
+    assert found.image.shape == RGB.shape
+    assert found.notes[-1] == note
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("A.NPY", RGB), ("none", RGB), ("a.npy", DEEP.astype(">u2")[..., None])]
+)
+def test_arrays_are_known_by_their_first_bytes(tmp_path: Path, name: str, values) -> None:
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, values)
+    found = read_picture(tmp_path / name)
+    np.testing.assert_array_equal(found.image, values)
+    assert found.image.dtype == values.dtype.newbyteorder("=")
+
+
+def deep_colour(path: Path, kind: str) -> Path:
+    """Write 16-bit colour, which Pillow reads as 8 bits, or as the halves of samples."""
+    values = RNG.integers(0, 65536, (8, 9, 4 if kind == "inks" else 3)).astype(np.uint16)
+    if kind == "planes":
+        planes = values.transpose(2, 0, 1)
+        tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    elif kind == "inks":
+        tifffile.imwrite(path, values, photometric="separated")
+    else:
+        path.write_bytes(b"P6\n9 8\n65535\n" + values.astype(">u2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("planes", "a.tif"), ("inks", "a.tif"), ("plain", "a.ppm")]
+)
+def test_colour_of_16_bits_is_never_read_as_8(tmp_path: Path, kind: str, name: str) -> None:
+    with pytest.raises(InputError, match="it has colour of 16 bits a sample"):
+        read_picture(deep_colour(tmp_path / name, kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "bits"),
+    [
+        ("JPEG2000", b"\xff\x4f\xff\x51" + bytes(38) + b"\x0b", 12),
+        ("JPEG2000", b"\xff\x4f\xff\x51", 8),
+        ("AVIF", b"....av1C\x81\x00\x40", 10),
+        ("AVIF", b"....av1C\x81\x00\x60", 12),
+        ("AVIF", b"....av1C\x81\x00\x0c", 8),
+    ],
+)
+def test_bits_of_a_code_stream(tmp_path: Path, kind: str, head: bytes, bits: int) -> None:
+    (tmp_path / "a").write_bytes(head)
+    stored = Image.new("RGB", (1, 1))
+    stored.format = kind
+    assert stored_bits(stored, tmp_path / "a") == bits
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -98,6 +186,7 @@ WRITTEN = [
     (Photo(DEEP[..., None]), "b.tif"),
     (Photo(RGB.astype(np.uint16) * 200), "b.npy"),
     (Photo(RGB, RGB[..., 0]), "b.npy"),
+    (Photo(RGB), "B.NPY"),
 ]
 
 
@@ -147,6 +236,10 @@ WRONG = [
         lambda t: write_picture(Photo(RGB * np.uint16(1)), t / "a.png"),
         "16-bit colour .*choose a .npy",
     ),
+    (lambda t: write_picture(Photo(DEEP[..., None]), t / "a.webp"), "holds no grey of 16 bits"),
+    (lambda t: write_picture(Photo(RGB, RGB[..., 0]), t / "a.ppm"), "holds no transparency"),
+    (lambda t: write_picture(Photo(RGB, RGB[..., 0]), t / "a.bmp"), "holds no transparency"),
+    (lambda t: write_picture(Photo(RGB), t / "a.ico"), "an icon has sizes of its own"),
 ]
 
 
