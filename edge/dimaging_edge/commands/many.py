@@ -8,6 +8,7 @@ results are the same.
 
 import argparse
 import json
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,7 +76,7 @@ def files_of(inputs: Iterable[str], suffixes: Sequence[str], share: tuple[int, i
         raise InputError(f"no files with {', '.join(suffixes)} in {', '.join(inputs)}")
     part, parts = share
     # By stems: two files that would become one meet in one share, where that is refused.
-    return [p for p in found if zlib.crc32(p.stem.encode()) % parts == part - 1]
+    return [p for p in found if zlib.crc32(os.fsencode(p.stem)) % parts == part - 1]
 
 
 def stands_for_several(word: str) -> bool:

@@ -21,18 +21,22 @@ def _at_least(least: int, text: str) -> int:
 
 def above_zero(text: str) -> float:
     """Return a number above 0."""
-    value = finite(text)
-    if not value:
+    value = _number(text)
+    if not 0 < value < float("inf"):  # NaN fails too
         raise argparse.ArgumentTypeError(f"expected a number above 0, received {text}")
     return value
 
 
 def finite(text: str) -> float:
     """Return a number of 0 or more."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value < float("inf"):  # NaN fails too
         raise argparse.ArgumentTypeError(f"expected a number of 0 or more, received {text}")
     return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dimaging_edge.commands import many
+from dimaging_edge.commands.numbers import positive
 from dimaging_edge.commands.photo_options import (
     BACKGROUND,
+    QUALITY,
+    check_alone,
     check_compress,
+    check_decompress,
     compress_options,
     decompress_options,
 )
@@ -57,7 +61,7 @@ def _verb(verbs: Any, function: Any, text: str, out: str, device: Any) -> argpar
         "the one for such pictures, or the one that made the file)",
     )
     one.add_argument(
-        "--workers", type=int, metavar="N",
+        "--workers", type=positive, metavar="N",
         help="files at a time (default: one for each core); for a single file, tiles at a time (default: 1)",
     )  # fmt: skip
     one.add_argument("--force", action="store_true", help="replace files that are there already")
@@ -76,6 +80,7 @@ def compress(options: argparse.Namespace) -> int:
 
 def decompress(options: argparse.Namespace) -> int:
     """Decompress files into pictures; returns 1 if any could not be decompressed, or only in part."""
+    check_decompress(options)
     if options.progressive:
         from dimaging_edge.commands.photo_progressive import show_as_it_arrives
 
@@ -105,14 +110,16 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
         notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)
     if options.roi:
-        from dimaging_edge.photo.region import with_region
+        from dimaging_edge.photo.region import mask_of, with_region
 
-        mask = read_picture(Path(options.roi)).image[..., 0]
+        mask = mask_of(read_picture(Path(options.roi)))
         background = BACKGROUND if options.background is None else options.background
         photo = with_region(
             model, photo, mask, background, tile=options.tile, workers=options.tiles
         )
-    quality = options.quality if options.quality is not None else 30 if bound is None else 0
+    quality = options.quality
+    if quality is None:
+        quality = QUALITY if bound is None else 0
     target = (options.target_bpp, options.target_psnr)
     if target == (None, None):
         data = codec.compress(
@@ -122,7 +129,7 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     else:
         data, quality = to_target(
             model, photo, bpp=target[0], decibel=target[1], tile=options.tile,
-            effort=options.effort,
+            effort=options.effort, workers=options.tiles,
         )  # fmt: skip
     write_bytes(out, data)
     rate = 8 * len(data) / (height * width)
@@ -138,12 +145,16 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
 
 def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
     from dimaging_edge.photo import codec
-    from dimaging_edge.photo.container import read_header
+    from dimaging_edge.photo.container import SIZE, read_header
     from dimaging_edge.photo.picture import write_picture
 
-    data = source.read_bytes()
-    header, _ = read_header(data, options.max_pixels)
-    _check_place(source, out, options.force)
+    if not source.exists():
+        raise InputError(f"no file {source}")
+    with source.open("rb") as file:
+        start = file.read(SIZE)
+        header, _ = read_header(start, options.max_pixels)  # or a film of 10 GB would be read first
+        _check_place(source, out, options.force)
+        data = start + file.read()
     model = _model(options, header)
     photo, damage = codec.decompress(
         model, data, keep_going=options.keep_going, rungs=options.preview or 3,
@@ -226,6 +237,7 @@ def _stream(options: argparse.Namespace, work: Any, suffix: str) -> int:
         raise InputError(
             "- takes one file in and one -o out, such as: compress - -o - < a.png > a.dimg"
         )
+    check_alone(options, "-")
     options.tiles, options.force = options.workers or 1, options.force or options.out == "-"
     with tempfile.TemporaryDirectory(prefix="dimaging-") as folder:
         source, out = Path(options.inputs[0]), Path(options.out)
@@ -251,6 +263,7 @@ def _results(
         yield from (_attempt(work, options, *job) for job in jobs)
         return
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import active_children, get_context
 
     options.threads = options.threads or 1  # the cores are taken by files
@@ -262,6 +275,11 @@ def _results(
         try:
             futures = [pool.submit(_attempt, work, _plain(options), *job) for job in jobs]
             yield from (future.result() for future in futures)
+        except BrokenProcessPool:
+            raise DimagingError(
+                "a worker process was ended from outside, perhaps for want of memory; what is done stays. "
+                "Give fewer --workers"
+            ) from None
         except BaseException:
             for child in active_children():  # or one waits for files that nobody needs
                 child.terminate()
@@ -302,7 +320,9 @@ def _jobs(
     sources = many.files_of(options.inputs, suffixes, options.shard)
     several = len(options.inputs) > 1 or many.stands_for_several(options.inputs[0])
     out = Path(options.out) if options.out else None
-    if several and out is not None:
+    if out is not None and (several or options.out.endswith("/")):
+        if out.is_file():
+            raise InputError(f"{out} is a file, and several results need a folder: -o FOLDER")
         out.mkdir(parents=True, exist_ok=True)
     found: dict[Path, Path] = {}
     for source in sources:

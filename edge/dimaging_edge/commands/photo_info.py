@@ -9,11 +9,14 @@ from dimaging_edge.common.tables import table
 def info(path: Path) -> str:
     """Return what a compressed file says about itself, and what is damaged."""
     from dimaging_edge.photo.bundle_model import shipped
-    from dimaging_edge.photo.container import EXACT, RUNGS, VERSION
+    from dimaging_edge.photo.container import EXACT, RUNGS, SIZE, VERSION, read_header
     from dimaging_edge.photo.reading import read_container
 
-    data = path.read_bytes()
     try:
+        with path.open("rb") as file:
+            start = file.read(SIZE)
+            read_header(start, 1 << 62)  # or a film of 10 GB would be read first
+            data = start + file.read()
         found = read_container(data, 1 << 62, keep_going=True)
         pixels = _exactness(found.chunks.get(EXACT))
     except CodecError as error:

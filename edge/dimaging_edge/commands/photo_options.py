@@ -1,11 +1,19 @@
 """The options of `compress` and `decompress`, beyond those that both have."""
 
 import argparse
+from pathlib import Path
 
+from dimaging_edge.commands.numbers import above_zero, positive
 from dimaging_edge.common.errors import InputError
 
 BACKGROUND = 4
 """The usual quality outside the mask of --roi."""
+QUALITY = 30
+"""The usual quality."""
+LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
+"""The suffixes of pictures that are written with a quality."""
+SAVE_QUALITY = 95
+"""The usual quality of a picture that is written."""
 
 
 def compress_options(one: argparse.ArgumentParser) -> None:
@@ -13,18 +21,18 @@ def compress_options(one: argparse.ArgumentParser) -> None:
     target = one.add_mutually_exclusive_group()
     target.add_argument(
         "-q", "--quality", type=int, metavar="Q",
-        help="quality from 0 (smallest file) to 63 (best picture) (default: 30; of the preview of a file "
-        "with exact pixels 0)",
+        help=f"quality from 0 (smallest file) to 63 (best picture) (default: {QUALITY}; of the preview of a "
+        "file with exact pixels 0)",
     )  # fmt: skip
     target.add_argument(
         "--target-bpp",
-        type=float,
+        type=above_zero,
         metavar="BPP",
         help="most bits a pixel; the best quality within it is taken",
     )
     target.add_argument(
         "--target-psnr",
-        type=float,
+        type=above_zero,
         metavar="DB",
         help="least PSNR, in dB; the smallest file that reaches it is taken",
     )
@@ -58,7 +66,7 @@ def compress_options(one: argparse.ArgumentParser) -> None:
 
 def check_compress(options: argparse.Namespace) -> None:
     """Raise InputError for options that do not fit, before a picture is read."""
-    from dimaging_edge.photo.container import QUALITIES
+    from dimaging_edge.photo.container import MOST_TILE, QUALITIES
     from dimaging_edge.photo.exact_chunk import check_bound
 
     if options.max_error is not None:
@@ -67,13 +75,23 @@ def check_compress(options: argparse.Namespace) -> None:
             raise InputError(
                 "exact pixels leave nothing to choose: drop --target-bpp, --target-psnr, --roi"
             )
-    if options.background is None:
-        return
-    if options.roi is None:
-        raise InputError("--background is the quality outside a mask: --roi MASK")
-    if not 0 <= options.background < QUALITIES:
+    if options.tile % 32 or not 32 <= options.tile <= MOST_TILE:
         raise InputError(
-            f"--background: expected a quality from 0 to {QUALITIES - 1}, received {options.background}"
+            f"--tile: expected a multiple of 32 up to {MOST_TILE}, received {options.tile}"
+        )
+    for name in ("quality", "background"):
+        given = getattr(options, name)
+        if given is not None and not 0 <= given < QUALITIES:
+            raise InputError(f"--{name}: expected 0 to {QUALITIES - 1}, received {given}")
+    if options.roi is None:
+        if options.background is not None:
+            raise InputError("--background is the quality outside a mask: --roi MASK")
+        return
+    quality = QUALITY if options.quality is None else options.quality
+    background = BACKGROUND if options.background is None else options.background
+    if (options.target_bpp, options.target_psnr) == (None, None) and background >= quality:
+        raise InputError(
+            f"--background {background} is not below --quality {quality}, so the mask would change nothing"
         )
 
 
@@ -96,10 +114,29 @@ def decompress_options(one: argparse.ArgumentParser) -> None:
         help="write OUT anew with each rung of detail, as bytes arrive (from - or a file)",
     )
     one.add_argument(
-        "--save-quality", type=int, default=95, metavar="Q",
-        help="quality of a JPEG or WebP that is written, from 1 to 100 (default: 95)",
+        "--save-quality", type=int, metavar="Q",
+        help=f"quality of a JPEG, WebP or AVIF that is written, from 1 to 100 (default: {SAVE_QUALITY})",
     )  # fmt: skip
     one.add_argument(
-        "--max-pixels", type=int, default=1 << 27, metavar="N",
+        "--max-pixels", type=positive, default=1 << 27, metavar="N",
         help="most pixels of a picture; larger ones are refused (default: 134217728, 134 megapixels)",
     )  # fmt: skip
+
+
+def check_decompress(options: argparse.Namespace) -> None:
+    """Raise InputError for options that do not fit, before a file is read; fill in the usual quality."""
+    if options.save_quality is None:
+        options.save_quality = SAVE_QUALITY
+        return
+    if not 1 <= options.save_quality <= 100:
+        raise InputError(f"--save-quality: expected 1 to 100, received {options.save_quality}")
+    if Path(options.out or "").suffix.lower() not in LOSSY:
+        raise InputError(
+            f"--save-quality is of -o FILE with {', '.join(LOSSY)}; other pictures keep everything"
+        )
+
+
+def check_alone(options: argparse.Namespace, what: str) -> None:
+    """Raise InputError where options of many files are given for one."""
+    if options.resume or options.shard != (1, 1):
+        raise InputError(f"--resume and --shard are of a folder, {what} is of one file: drop them")

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from dimaging_edge.commands.photo_options import check_alone
 from dimaging_edge.common.errors import CodecError, InputError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def show_as_it_arrives(
             "--progressive takes one file, or - for standard input, and -o FILE for the picture, such as: "
             "decompress - --progressive -o photo.png < photo.dimg"
         )
+    check_alone(options, "--progressive")
     if options.preview is not None:
         raise InputError(
             "--progressive shows every rung of detail, --preview the first alone: drop one"

@@ -27,6 +27,8 @@ QUALITIES = 64
 RUNGS = ("z", "y pass 0", "y pass 1")
 """The names of the rungs, coarse to fine."""
 
+_PACKED = {b"DPIX": "images", b"DTXT": "a text"}
+"""What other files of ours begin with, and what they hold."""
 _HEADER = struct.Struct("<4sBBBBIIHBB16sI")
 SIZE = _HEADER.size + headers.CRC_SIZE
 CHUNK = struct.Struct("<4sII")  # type, length, CRC32C of type and data
@@ -121,6 +123,11 @@ def area(width: int, height: int) -> int:
 
 def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Header, int]:
     """Return (header, size of the whole file); CodecError if it is none, newer, damaged or too big."""
+    if data[:4] in _PACKED:
+        raise CodecError(
+            f"this is no compressed picture, it holds {_PACKED[data[:4]]}, packed without loss: "
+            "dimaging-edge unpack BUNDLE FILE"
+        )
     fields = headers.read_header(data, _HEADER, MAGIC, VERSION, "compressed picture")
     profile, channels, depth, width, height, tile, quality, zero, model, size = fields
     rules = [

@@ -11,10 +11,20 @@ import numpy as np
 
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.photo.codec import TILE, compress, decompress
+from dimaging_edge.photo.picture import to_depth
 from dimaging_edge.photo.symbol_model import Photo, SymbolModel
 
 _BAND = 256
 """The number of rows that are mixed at a time."""
+
+
+def mask_of(photo: Photo) -> np.ndarray:
+    """Return the mask [H, W] that a picture shows: what is white, and not transparent, is the region."""
+    mask = photo.image.min(axis=-1)
+    if photo.alpha is None:
+        return mask
+    clear = to_depth(Photo(photo.alpha[..., None]), 8 * mask.itemsize).image[..., 0]
+    return np.minimum(mask, clear)
 
 
 def with_region(
@@ -29,7 +39,7 @@ def with_region(
     """Return the picture with its background as a file of quality `background` shows it.
 
     mask: uint8 or uint16 [H, W], the largest value inside the region, 0 outside. workers: tiles at a time.
-    InputError for a mask of another size.
+    InputError for a mask of another size, and for one that holds nothing but 0 and 1.
     """
     if mask.shape != photo.image.shape[:2]:
         height, width = photo.image.shape[:2]
@@ -37,10 +47,16 @@ def with_region(
             f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the picture {width} x {height}; "
             "give a mask of the picture's size, white where bytes should go"
         )
+    white = np.iinfo(mask.dtype).max
+    if mask.max() <= 1:
+        raise InputError(
+            f"the mask's largest value is {mask.max()}, so nothing is in the region; white, {white}, says "
+            "where bytes should go"
+        )
     plain = replace(photo, alpha=None, icc=None, exif=None)
     data = compress(model, plain, background, tile=tile, workers=workers)
     low = decompress(model, data, workers=workers)[0].image
-    top = np.int64(np.iinfo(mask.dtype).max)
+    top = np.int64(white)
     for start in range(0, len(mask), _BAND):
         rows = slice(start, start + _BAND)
         share = mask[rows, :, None].astype(np.int64)

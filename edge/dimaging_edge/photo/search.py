@@ -27,10 +27,12 @@ def to_target(
     decibel: float | None = None,
     tile: int = TILE,
     effort: int = 0,
+    workers: int = 1,
 ) -> tuple[bytes, int]:
     """Return (file, quality): the highest quality within `bpp`, or the lowest that reaches `decibel`.
 
-    It takes six or seven trials, because both grow with quality. InputError if no quality meets the target.
+    It takes six or seven trials, because both grow with quality. workers: tiles at a time. InputError if no
+    quality meets the target.
     """
     if (bpp is None) == (decibel is None):
         raise InputError("expected either a target of bits a pixel or one of dB")
@@ -38,11 +40,11 @@ def to_target(
     found: dict[int, tuple[float, bytes]] = {}
 
     def value(quality: int) -> float:
-        data = compress(model, photo, quality, tile=tile, effort=effort)
+        data = compress(model, photo, quality, tile=tile, effort=effort, workers=workers)
         if bpp is not None:
             now = 8 * len(data) / pixels
         else:
-            now = psnr(decompress(model, data)[0].image, photo.image)
+            now = psnr(decompress(model, data, workers=workers)[0].image, photo.image)
         found[quality] = now, data
         return now
 

@@ -1,8 +1,11 @@
 """compress, decompress and info, end to end, with a codec that needs no network."""
 
 import io
+import os
 import re
 import struct
+from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,10 @@ import tifffile
 from dimaging_edge.commands import photo as verbs
 from dimaging_edge.commands.main import main
 from dimaging_edge.entropy.crc32c import crc32c
-from dimaging_edge.photo import bundle_model
+from dimaging_edge.photo import bundle_model, search
 from dimaging_edge.photo.picture import read_picture, write_picture
+from dimaging_edge.photo.region import mask_of
+from dimaging_edge.photo.symbol_model import Photo
 from helpers.codec_dct import picture, psnr
 from PIL import Image, PngImagePlugin
 
@@ -311,11 +316,116 @@ EARLY = [
     (("--lossless", "--target-bpp", 3), "exact pixels leave nothing to choose"),
     (("--max-error", 33), "expected 0 (lossless) to 32 levels, received 33"),
     (("--background", 9), "--background is the quality outside a mask"),
-    (
-        ("--background", 64, "--roi", "mask.png"),
-        "--background: expected a quality from 0 to 63, received 64",
-    ),
+    (("--background", 64, "--roi", "mask.png"), "--background: expected 0 to 63, received 64"),
+    (("-q", 4, "--roi", "mask.png"), "--background 4 is not below --quality 4"),
+    (("-q", -1), "--quality: expected 0 to 63, received -1"),
+    (("--tile", 33), "--tile: expected a multiple of 32 up to 1024, received 33"),
+    (("-o", "-", "--resume"), "--resume and --shard are of a folder, - is of one file"),
+    (("-o", "-", "--shard", "1/2"), "--resume and --shard are of a folder, - is of one file"),
 ]
+
+
+USAGE = [
+    ("compress", "--workers", "0", "expected 1 or more"),
+    ("compress", "--target-bpp", "nan", "expected a number above 0, received nan"),
+    ("compress", "--target-psnr", "-3", "expected a number above 0, received -3"),
+    ("decompress", "--max-pixels", "0", "expected 1 or more"),
+]
+
+
+@pytest.mark.parametrize(("verb", "option", "value", "says"), USAGE)
+def test_numbers_that_mean_nothing(verb: str, option: str, value: str, says: str, capsys) -> None:
+    assert run(verb, "none.png", option, value) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("-o", "a.png", "--save-quality", 30), "--save-quality is of -o FILE with .jpg"),
+        (("--save-quality", 30), "--save-quality is of -o FILE with .jpg"),
+        (("-o", "a.jpg", "--save-quality", 0), "--save-quality: expected 1 to 100, received 0"),
+        (("-o", "a.png", "--progressive", "--resume"), "of a folder, --progressive is of one"),
+        ((), "no file none.dimg"),
+    ],
+)
+def test_options_of_decompress_are_not_passed_over(options, says: str, capsys) -> None:
+    assert run("decompress", "none.dimg", *options) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_folder_is_made_where_one_is_named(photo: Path, tmp_path: Path, capsys) -> None:
+    assert run("compress", photo, "-o", f"{tmp_path}/new/") == 0
+    file = tmp_path / "new" / "photo.dimg"
+    assert file.is_file()
+    assert run("compress", photo, file, "-o", file) == 1
+    assert f"{file} is a file, and several results need a folder" in capsys.readouterr().err
+
+
+def test_names_that_are_no_text(photo: Path, tmp_path: Path) -> None:
+    """A name may hold any bytes; shares and results go by them."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    try:
+        photo.rename(folder / os.fsdecode(b"bad\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    assert run("compress", folder, "-o", tmp_path / "out", "--resume") == 0
+    assert os.fsdecode(b"bad\xff.dimg") in os.listdir(tmp_path / "out")
+
+
+def test_a_worker_that_was_killed_is_told(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    class Killed(futures.ThreadPoolExecutor):
+        def __init__(self, workers: int, *_: object):
+            super().__init__(workers)
+
+        def submit(self, *_: object, **__: object) -> futures.Future:
+            ended: futures.Future = futures.Future()
+            ended.set_exception(BrokenProcessPool("abruptly"))
+            return ended
+
+    monkeypatch.setattr(futures, "ProcessPoolExecutor", Killed)
+    photo.with_name("b.png").write_bytes(photo.read_bytes())
+    assert run("compress", photo, photo.with_name("b.png"), "--workers", 2) == 1
+    assert "perhaps for want of memory; what is done stays" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["decompress", "info"])
+def test_a_large_file_of_another_kind_is_refused_by_its_start(
+    verb: str, tmp_path: Path, capsys
+) -> None:
+    film = tmp_path / "film.dimg"
+    for start, says in ((b"\0\0\0 ftyp", "no compressed picture"), (b"DPIX", "unpack BUNDLE FILE")):
+        film.write_bytes(start)
+        os.truncate(film, 1 << 40)  # sparse
+        assert run(verb, film) == 1
+        assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("make", "says"), [(np.zeros, "largest value is 0"), (np.ones, "largest value is 1")]
+)
+def test_a_mask_without_white_is_refused(make, says, photo: Path, tmp_path, capsys) -> None:
+    np.save(tmp_path / "mask.npy", make((60, 90), np.uint8))
+    assert run("compress", photo, "--roi", tmp_path / "mask.npy") == 1
+    assert f"the mask's {says}, so nothing is in the region; white, 255," in capsys.readouterr().err
+
+
+def test_a_mask_is_what_is_white_and_not_transparent() -> None:
+    image = np.array([[[255, 255, 255], [255, 0, 0]], [[255, 255, 255], [9, 9, 9]]], np.uint8)
+    assert mask_of(Photo(image)).tolist() == [[255, 0], [255, 9]]
+    clear = np.array([[65535, 65535], [0, 65535]], np.uint16)
+    assert mask_of(Photo(image, clear)).tolist() == [[255, 0], [0, 9]]
+
+
+def test_targets_use_the_workers_too(photo: Path, monkeypatch) -> None:
+    seen = []
+    usual = search.compress
+    monkeypatch.setattr(
+        search, "compress", lambda *a, **more: seen.append(more["workers"]) or usual(*a, **more)
+    )
+    assert run("compress", photo, "--target-psnr", 26, "--workers", 3, "--tile", 32) == 0
+    assert set(seen) == {3}
 
 
 @pytest.mark.parametrize(("options", "says"), EARLY)
