@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dimaging_edge.bundle.strict_json import read_json
+from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.common.files import write_text
 
 LARGEST = 1 << 20
 """The most bytes of a result."""
@@ -54,7 +56,7 @@ class Collector:
         length = given.get("content-length", "")
         if not length.isdecimal():
             return 411, "expected a Content-Length"
-        if int(length[:12]) > LARGEST:
+        if len(length) > 12 or int(length) > LARGEST:
             return 413, f"a result may have up to {LARGEST} bytes, this one has {length[:12]}"
         data = body.read(int(length))
         if len(data) != int(length):
@@ -66,7 +68,10 @@ class Collector:
             return 422, f"this is no result of a benchmark: {error}"
         if sum(1 for _ in self.folder.glob("*.json")) >= MOST_FILES:
             return 507, f"the folder has {MOST_FILES} results already"
-        return 201, self._keep(found)
+        try:
+            return 201, self._keep(found)
+        except (OSError, DimagingError) as error:
+            return 507, f"the result cannot be kept: {error}"
 
     def _keep(self, found: dict[str, Any]) -> str:
         environment = found["environment"]
@@ -76,12 +81,16 @@ class Collector:
         for number in range(1, MOST_FILES + 1):
             path = self.folder / f"{device}-{day}-{number}.json"
             try:
-                with path.open("x", encoding="utf-8") as file:
-                    json.dump(found, file)
+                path.touch(exist_ok=False)  # ours from now on
             except FileExistsError:
                 continue
+            try:
+                write_text(path, json.dumps(found))
+            except DimagingError:
+                path.unlink()
+                raise
             return f"kept as {path.name}"
-        raise ValueError(f"{self.folder} has {MOST_FILES} results of this device and day")
+        raise InputError(f"{self.folder} has {MOST_FILES} results of this device and day")
 
 
 def check_report(found: Any) -> None:

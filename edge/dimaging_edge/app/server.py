@@ -8,9 +8,11 @@ A request for another host name is refused: a page elsewhere could talk to this 
 
 import hashlib
 import ssl
+import sys
 from collections.abc import Collection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dimaging_edge.app.collect import Collector
@@ -47,8 +49,14 @@ class Server(ThreadingHTTPServer):
         names: Collection[str] = (),
         collector: Collector | None = None,
     ):
-        """Bind to an address; port 0 takes a free one."""
-        super().__init__(address, Handler)
+        """Bind to an address; port 0 takes a free one. InputError where it cannot be had."""
+        try:
+            super().__init__(address, Handler)
+        except OSError as error:
+            raise InputError(
+                f"port {address[1]} cannot be had ({error.strerror}); another server may have it. Take "
+                "another with --port, or any free one with --port 0"
+            ) from None
         port = self.server_address[1]
         hosts = {"localhost", "127.0.0.1", "[::1]", *names}
         self.hosts = {f"{name}:{port}" for name in hosts} | (hosts if port in (80, 443) else set())
@@ -60,6 +68,11 @@ class Server(ThreadingHTTPServer):
         if name not in self._packed:
             self._packed[name] = self.site.files[name].packed()
         return self._packed[name]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a phone that went away, or that does not trust the certificate."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError | ssl.SSLError):
+            super().handle_error(request, client_address)
 
     def encrypt(self, certificate: Path, key: Path) -> None:
         """Speak HTTPS; InputError where the certificate or its key cannot be used."""
@@ -85,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with a file."""
         if not self._welcome():
             return
-        name = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
+        name = unquote(self._place()).removeprefix("/") or "index.html"
         file = self.server.site.files.get(name)
         if file is None:
             self._say(404, "there is no such file here")
@@ -121,9 +134,15 @@ class Handler(BaseHTTPRequestHandler):
                 {"Allow": "GET, HEAD"},
             )
             return
-        path = urlsplit(self.path).path
-        status, words = collector.take(path, dict(self.headers.items()), self.rfile)
+        status, words = collector.take(self._place(), dict(self.headers.items()), self.rfile)
         self._say(status, words)
+
+    def _place(self) -> str:
+        """Return the path that was asked for; for an address that is none, a path that is not there."""
+        try:
+            return urlsplit(self.path).path
+        except ValueError:
+            return "/\0"
 
     def _welcome(self) -> bool:
         """Return whether the request names this server; otherwise refuse it."""

@@ -108,7 +108,15 @@ class Site:
         return found.hexdigest()[:16]
 
     def write(self, folder: Path) -> int:
-        """Write all files to a folder for any https host, and return how many."""
+        """Write all files to a folder for any https host, and return how many.
+
+        InputError for a folder that holds anything but an earlier page.
+        """
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "files.json").is_file():
+            raise InputError(
+                f"{folder} holds other files, and an index.html of theirs would be replaced; give a new "
+                "folder, an empty one, or that of an earlier page"
+            )
         for name, file in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,6 +72,8 @@ def app(options: argparse.Namespace) -> int:
         raise InputError("--cert needs --key, and --key needs --cert")
     if not 0 <= options.port < 1 << 16:
         raise InputError(f"--port: expected 0 to 65535, received {options.port}")
+    if options.out:
+        _check_folder_alone(options)
     site = Site(options.bundles)
     if options.out:
         count = site.write(Path(options.out))
@@ -96,6 +98,16 @@ def app(options: argparse.Namespace) -> int:
             tell(f"note: {_LOST}")
         server.serve_forever()
     return 0
+
+
+def _check_folder_alone(options: argparse.Namespace) -> None:
+    """Raise InputError for options of a server that --out does not start."""
+    given = {f"--{key}": getattr(options, key) for key in ("cert", "key", "name", "collect")}
+    given["--port"] = options.port != PORT
+    if passed := [name for name, value in given.items() if value]:
+        raise InputError(
+            f"--out writes a folder and starts no server: drop {', '.join(passed)}, or drop --out"
+        )
 
 
 def _announce(url: str, collector: "Collector | None") -> None:

@@ -13,6 +13,7 @@ import pytest
 from dimaging_edge.app.collect import LARGEST, Collector, check_report
 from dimaging_edge.app.server import Server
 from dimaging_edge.app.site import Site
+from dimaging_edge.common.errors import DimagingError, InputError
 
 
 @contextmanager
@@ -84,6 +85,7 @@ def test_what_never_changes_is_kept_and_the_rest_is_asked_for_again(server: Serv
     [
         ("GET", "/nothing", {}, 404, "no such file"),
         ("GET", "/../pyproject.toml", {}, 404, "no such file"),
+        ("GET", "http://[/", {}, 404, "no such file"),
         ("GET", "/%2e%2e/%2e%2e/etc/passwd", {}, 404, "no such file"),
         ("GET", "/photo/", {}, 404, "no such file"),  # folders are not listed
         ("GET", "/", {"Host": "evil.example"}, 421, "does not answer to that name"),
@@ -149,6 +151,7 @@ JSON = {"Content_Type": "application/json"}
         ("/collect/secret", changed(), {"Content_Type": "text/plain"}, 415, "application/json"),
         ("/collect/secret", changed(), {**JSON, "Content_Length": "-1"}, 411, "Content-Length"),
         ("/collect/secret", b"x", {**JSON, "Content_Length": "9" * 30}, 413, f"up to {LARGEST}"),
+        ("/collect/secret", b"x", {**JSON, "Content_Length": "0" * 12 + "9" * 12}, 413, "up to"),
         ("/collect/secret", b"{", JSON, 422, "no result of a benchmark"),
         ("/collect/secret", b"\xff\xfe", JSON, 422, "no result of a benchmark"),
         ("/collect/secret", b"[" * 5000, JSON, 422, "no result of a benchmark"),
@@ -216,3 +219,35 @@ def test_a_full_folder_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with serving(Site(), Collector(tmp_path, "secret")) as server:
         codes = [ask(server, "POST", "/collect/secret", changed(), **JSON)[0] for _ in range(2)]
     assert codes == [201, 507]
+
+
+def test_a_result_that_cannot_be_kept_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise DimagingError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr("dimaging_edge.app.collect.write_text", full)
+    with serving(Site(), Collector(tmp_path, "secret")) as server:
+        status, _, words = ask(server, "POST", "/collect/secret", changed(), **JSON)
+    assert (status, list(tmp_path.iterdir())) == (507, [])
+    assert "cannot be kept: cannot write" in words.decode()
+
+
+def test_two_servers_cannot_have_one_port(server: Server) -> None:
+    with pytest.raises(InputError, match="port .* cannot be had .*--port 0"):
+        Server(server.site, ("127.0.0.1", server.server_address[1]))
+
+
+@pytest.mark.parametrize(("error", "said"), [(ConnectionResetError, False), (ValueError, True)])
+def test_a_phone_that_goes_away_is_no_news(
+    server: Server, error: type[Exception], said: bool, capsys: pytest.CaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error
+
+    try:
+        fail()
+    except error:
+        server.handle_error(None, ("192.0.2.1", 1))
+    assert ("192.0.2.1" in capsys.readouterr().err) == said

@@ -97,6 +97,13 @@ def test_a_folder_for_any_host(tmp_path: Path, capsys: pytest.CaptureFixture) ->
     assert wasm.read_bytes()[:4] == b"\0asm"
 
 
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, capsys) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    assert main(["app", "--out", str(tmp_path)]) == 1
+    assert "holds other files" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -104,6 +111,10 @@ def test_a_folder_for_any_host(tmp_path: Path, capsys: pytest.CaptureFixture) ->
         (["--port", "70000"], "--port: expected 0 to 65535, received 70000"),
         (["--cert", "no.pem", "--key", "no.pem", "--port", "0"], "--cert no.pem --key no.pem"),
         (["nowhere"], "nowhere"),
+        (
+            ["--out", "site", "--collect", "x", "--port", "1"],
+            "drop --collect, --port, or drop --out",
+        ),
     ],
 )
 def test_words_of_errors(options: list[str], words: str, capsys: pytest.CaptureFixture) -> None:
