@@ -121,6 +121,8 @@ def read_budget(path: str | Path) -> Budget:
         if type(value) is not known[key]:
             kind = known[key].__name__
             raise BudgetError(f"budget {path}: {key}: expected {kind}, found {value!r}")
+        if known[key] is int and value < 1:
+            raise BudgetError(f"budget {path}: {key}: expected 1 or more, found {value}")
     return Budget(
         {name: _max_ratio(name, table) for name, table in graphs.items()}, Settings(**data)
     )
@@ -150,6 +152,10 @@ def _quoted(value: str | int) -> str:
 
 def _max_ratio(name: str, table: Any) -> float:
     value: Any = table.get("max_ratio") if isinstance(table, dict) else None
-    if type(value) not in (int, float) or not value > 0 or set(table) != {"max_ratio"}:
+    if (
+        type(value) not in (int, float)
+        or not 0 < value < float("inf")
+        or set(table) != {"max_ratio"}
+    ):
         raise BudgetError(f"budget: graphs.{name}: expected max_ratio = NUMBER, found {table!r}")
     return float(value)

@@ -16,12 +16,15 @@ from dimaging_edge.common.errors import BundleError, InputError, near
 from dimaging_edge.common.files import whole_file
 from dimaging_edge.common.output import tell
 from dimaging_edge.photo.picture import check_size
+from dimaging_edge.photo.stored_bits import stored_bits
 
 if TYPE_CHECKING:
     from PIL import Image
 
 MOST_INPUT = 1 << 32
 """The most bytes of an array of a .npz, which a small file may inflate to: 4 GiB."""
+_PLANAR = 284
+"""The tag of a TIFF that is 2 where each colour is stored by itself."""
 NORMAL = "normal"
 """The word that stands for Gaussian noise in place of a file."""
 _MODES: dict[int | str, str] = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -169,11 +172,11 @@ def read_array(path: Path, tensor: Tensor) -> np.ndarray:
     """Return a .npy, .npz or picture (batch 1) for `tensor`; InputError where it cannot be read."""
     if not path.is_file():
         raise InputError(f"input {tensor.name!r}: no file {path} (or write {tensor.name}={NORMAL})")
-    if path.suffix not in (".npy", ".npz"):
+    if path.suffix.lower() not in (".npy", ".npz"):
         _channel_axis(tensor)  # refuse before a picture is decoded
         return from_picture(_open_picture(path, tensor), tensor)
     try:
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             arrays = read_npz(path.read_bytes(), str(path), most=MOST_INPUT, mend="write it again")
             return _member(arrays, path, tensor)
         with path.open("rb") as file:
@@ -191,7 +194,7 @@ def read_square(path: Path, tensor: Tensor) -> np.ndarray:
 
     InputError as for `read_array`.
     """
-    if path.suffix in (".npy", ".npz") or not path.is_file():
+    if path.suffix.lower() in (".npy", ".npz") or not path.is_file():
         return read_array(path, tensor)
     axis = _channel_axis(tensor)
     height, width = (size for i, size in enumerate(tensor.example) if i not in (0, axis))
@@ -229,13 +232,26 @@ def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
     try:
         with Image.open(path) as picture:
             check_size(picture.size)
+            bits = _bits(picture, path)
             picture = ImageOps.exif_transpose(picture)  # upright, as a phone's photo is meant
     except Exception as error:  # Pillow raises half a dozen unrelated types
         raise InputError(f"input {tensor.name!r}: {path} is no readable picture: {error}") from None
+    if bits > 8:
+        tell(f"note: {path.name} has colour of {bits} bits a sample, which is read as 8")
     if tensor.shape[_channel_axis(tensor)] == 1 and _coloured(picture):
         words = f"{path.name} is in colour, and {tensor.name!r} is grey: its brightness is taken (Rec. 601)"
         tell(f"note: {words}")
     return picture
+
+
+def _bits(picture: "Image.Image", path: Path) -> int:
+    """Return the bits of a sample of colour; InputError where Pillow would read halves of samples."""
+    bits = 8 if picture.mode[0] in "IF" else stored_bits(picture, path)
+    if bits > 8 and getattr(picture, "tag_v2", {}).get(_PLANAR) == 2:
+        raise InputError(
+            f"it stores each colour of {bits} bits by itself, which cannot be read; give it as .npy"
+        )
+    return bits
 
 
 def _channel_axis(tensor: Tensor) -> int:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dimaging_edge.benchmark import Report
     from dimaging_edge.bundle.open import Bundle
 
+MARGIN = 15.0
+"""What a written budget usually adds to a measured ratio, in per cent."""
+
 # numpy and onnxruntime are imported inside the verbs: --help answers at once.
 
 
@@ -57,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print("stopped; no half-written file is left", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
+    finally:
+        output.level = 0  # for whoever calls this again
     return code
 
 
@@ -70,7 +75,7 @@ def info(options: argparse.Namespace) -> int:
     from dimaging_edge.bundle.info import info_text
     from dimaging_edge.bundle.open import read_manifest
 
-    manifest = read_manifest(Path(options.bundle))
+    manifest = read_manifest(_folder(options.bundle))
     show(info_text(manifest), asdict(manifest), options.json)
     return 0
 
@@ -95,12 +100,14 @@ def bench(options: argparse.Namespace) -> int:
     """Measure; with a budget, exit code 0 within it, 3 over it, 4 too noisy to say."""
     from dimaging_edge import benchmark
 
+    if options.margin is not None and not options.write_budget:
+        raise InputError("--margin is what --write-budget FILE adds: give both, or neither")
     budget = benchmark.read_budget(options.budget) if options.budget else None
     given = budget.settings if budget else benchmark.Settings()
     # One thread unless said otherwise: two on a shared machine also measure its other users.
     threads = options.threads or given.threads or (1 if options.write_budget else None)
     report = benchmark.bench(
-        options.bundle,
+        _folder(options.bundle),
         graphs=options.graph,
         provider=options.provider or given.provider or "cpu",
         threads=threads,
@@ -114,11 +121,13 @@ def bench(options: argparse.Namespace) -> int:
     )
     show(report.table(), report.to_json(), options.json)
     if options.write_budget:
-        return _write_budget(report, options.write_budget, options.margin)
+        margin = MARGIN if options.margin is None else options.margin
+        return _write_budget(report, options.write_budget, margin, alone=options.json == "-")
     return report.exit_code
 
 
-def _write_budget(report: "Report", path: str, margin: float) -> int:
+def _write_budget(report: "Report", path: str, margin: float, *, alone: bool) -> int:
+    """Write a budget unless it is too noisy; alone: stdout is for JSON."""
     from dimaging_edge.benchmark import budget_text
 
     for gate in report.gates:
@@ -133,15 +142,25 @@ def _write_budget(report: "Report", path: str, margin: float) -> int:
             return 4
     ratios = {gate.graph: gate.ratio for gate in report.gates}
     write_text(path, budget_text(ratios, margin, report.settings))
-    print(f"\nwrote {path}    next: dimaging-edge bench BUNDLE --budget {path}")
+    words = f"\nwrote {path}    next: dimaging-edge bench BUNDLE --budget {path}"
+    print(words, file=sys.stderr if alone else sys.stdout)
     return 0
+
+
+def _folder(bundle: str) -> Path:
+    """Return the folder of a bundle: one that is there, or one that comes with the package by its name."""
+    from dimaging_edge.photo.bundle_model import SHIPPED
+
+    path = Path(bundle)
+    along = SHIPPED / path.name
+    return along if not path.exists() and path.name == bundle and along.is_dir() else path
 
 
 def _open(options: argparse.Namespace) -> "Bundle":
     from dimaging_edge.bundle.open import open_bundle
 
     bundle = open_bundle(
-        options.bundle,
+        _folder(options.bundle),
         options.provider or "cpu",
         options.threads,
         allow_fallback=options.allow_fallback,
@@ -165,7 +184,10 @@ def parser() -> argparse.ArgumentParser:
     def verb(function, text: str) -> argparse.ArgumentParser:
         one = verbs.add_parser(function.__name__, help=text, description=text)
         one.set_defaults(verb=function)
-        one.add_argument("bundle", metavar="BUNDLE", help="folder that dimaging export wrote")
+        one.add_argument(
+            "bundle", metavar="BUNDLE",
+            help="folder that dimaging export wrote, or name of one that comes along, as denoiser_photos",
+        )  # fmt: skip
         return one
 
     _json(verb(info, "print what a bundle holds, or (a file in its place) a compressed photo"))
@@ -243,8 +265,8 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         "--write-budget", metavar="FILE", help="write such a file (default: for 1 thread)"
     )
     one.add_argument(
-        "--margin", type=finite, default=15.0, metavar="PERCENT",
-        help="what a written budget adds to the measured ratio, in %% (default: 15)",
+        "--margin", type=finite, metavar="PERCENT",
+        help=f"what a written budget adds to the measured ratio, in %% (default: {MARGIN:g})",
     )  # fmt: skip
     one.add_argument(
         "--limit", type=finite, default=30.0, metavar="S",

@@ -29,8 +29,8 @@ def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser],
     one.add_argument(
         "--out", default="out", metavar="DIR", help="folder to write to (default: out)"
     )
-    one.add_argument("--n", type=positive, default=1, help="number of items of noise (default: 1)")
-    one.add_argument("--seed", type=not_negative, default=0, help="seed of the noise (default: 0)")
+    one.add_argument("--n", type=positive, help="number of items of noise (default: 1)")
+    one.add_argument("--seed", type=not_negative, help="seed of the noise (default: 0)")
     one.add_argument(
         "--tile", type=positive, nargs="?", const=256, metavar="SIDE",
         help="cut images of any size into tiles that overlap, and put the outputs together "
@@ -50,17 +50,22 @@ def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser],
 
 def run(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Run one graph on files; write its outputs."""
-    if options.n < 1 or options.seed < 0:
-        raise InputError(
-            f"--n is 1 or more, --seed 0 or more; received {options.n}, {options.seed}"
-        )
+    from dimaging_edge.commands.array_files import NORMAL
+
     bundle.graph(options.graph)  # says so where there is none of that name
     specs = {}
     for item in options.input:
         name, separator, spec = item.partition("=")
         if not (name and separator and spec):
             raise InputError(f"--input: expected NAME=FILE or NAME=normal, received {item!r}")
+        if name in specs:
+            raise InputError(f"--input {name}: given twice, as {specs[name]} and {spec}; drop one")
         specs[name] = spec
+    if (options.n, options.seed) != (None, None) and NORMAL not in specs.values():
+        raise InputError(f"--n and --seed are of noise: --input NAME={NORMAL}; drop them")
+    options.n, options.seed = options.n or 1, options.seed or 0
+    if Path(options.out).is_file():
+        raise InputError(f"--out {options.out} is a file; give a folder")
     several = [name for name, spec in specs.items() if many.stands_for_several(spec)]
     if not several:
         if options.resume or options.shard != (1, 1):

@@ -138,6 +138,9 @@ BUDGETS = [
     ("[graphs.decoder]\nmax_ms = 3", "expected max_ratio = NUMBER, found {'max_ms': 3}"),
     ("thread = 1\n[graphs.decoder]\nmax_ratio = 1", "unknown key 'thread'; did you mean 'threads'"),
     ("threads = '1'\n[graphs.decoder]\nmax_ratio = 1", "threads: expected int, found '1'"),
+    ("threads = 0\n[graphs.decoder]\nmax_ratio = 1", "threads: expected 1 or more, found 0"),
+    ("batch = -2\n[graphs.decoder]\nmax_ratio = 1", "batch: expected 1 or more, found -2"),
+    ("[graphs.decoder]\nmax_ratio = inf", "expected max_ratio = NUMBER"),
     ("[graphs", "is not valid TOML"),
 ]
 

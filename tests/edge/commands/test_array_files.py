@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.commands.array_files import read_array, read_square, write_outputs
 from dimaging_edge.common.errors import InputError
@@ -49,6 +50,18 @@ def test_a_picture_that_is_too_large_is_not_decoded(tmp_path: Path, read) -> Non
     (tmp_path / "big.png").write_bytes(png(12_000, 12_000))
     with pytest.raises(InputError, match="it has 12000 x 12000 pixels, at most 134217728 are read"):
         read(tmp_path / "big.png")
+
+
+def test_colour_of_16_bits_is_told_or_refused(tmp_path: Path, capsys) -> None:
+    """Of a TIFF in planes Pillow takes the halves of 16-bit samples for samples."""
+    deep = np.arange(64 * 3, dtype=np.uint16).reshape(8, 8, 3) * 300
+    tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb")
+    assert read_array(tmp_path / "a.tif", IMAGE).shape == (1, 8, 8, 1)
+    assert "a.tif has colour of 16 bits a sample, which is read as 8" in capsys.readouterr().err
+    planes = deep.transpose(2, 0, 1)
+    tifffile.imwrite(tmp_path / "b.tif", planes, photometric="rgb", planarconfig="separate")
+    with pytest.raises(InputError, match="stores each colour of 16 bits by itself"):
+        read_array(tmp_path / "b.tif", IMAGE)
 
 
 def test_a_bomb_of_zeros_is_not_inflated(tmp_path: Path) -> None:

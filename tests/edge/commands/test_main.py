@@ -186,6 +186,18 @@ REFUSED = [
     (["bench", "TOY", "--batch", "2"], "negative: batch 2 was asked for, but its shapes are fix"),
     (["bench", "TOY", "--budget", "no.toml"], "make one with --write-budget no.toml"),
     (["bench", "TOY", "--limit", "3"], "limit: expected 10 s or more, received 3"),
+    (["bench", "TOY", "--margin", "3"], "--margin is what --write-budget FILE adds"),
+    (
+        ["run", "TOY", "decoder", "--input", "z=a.npy", "--input", "z=b.npy"],
+        "z: given twice, as a.npy",
+    ),
+    (["run", "TOY", "decoder", "--input", "z=a.npy", "--n", "5"], "--n and --seed are of noise"),
+    (["run", "TOY", "decoder", "--input", "z=a.npy", "--seed", "0"], "--n and --seed are of noise"),
+    (
+        ["run", "TOY", "decoder", "--input", "z=normal", "--out", "TOY/bundle.json"],
+        "is a file; give a",
+    ),
+    (["check", "TOY", "--threads", "100000"], "threads: expected up to "),
 ]
 
 
@@ -296,6 +308,8 @@ def test_bench_budget(
 
     found = _out(capsys, *fast, "--budget", file)
     assert found.rstrip().endswith("ok")
+    alone = _out(capsys, *fast, "--write-budget", file, "--margin", 900, "--json", "-")
+    assert json.loads(alone)["model"] == "toy"
     file.write_text("[graphs.decoder]\nmax_ratio = 1e-9\n")
     assert main([*map(str, fast), "--budget", str(file)]) == 3
     assert capsys.readouterr().out.rstrip().endswith("over budget")
@@ -307,6 +321,11 @@ def test_bench_budget(
     assert "decoder: too noisy for a budget: the interval reaches" in capsys.readouterr().err
     assert not file.exists()
     assert bench is suite.bench
+
+
+def test_a_bundle_that_comes_along_is_known_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _out(capsys, "info", "denoiser_photos").startswith("denoiser (")
+    assert main(["check", "denoiser_photos", "--threads", "1"]) == 0
 
 
 @pytest.mark.parametrize("verb", ["info", "check", "bench"])
