@@ -1,10 +1,10 @@
 """The table of devices in a report: what phones sent to `dimaging-edge app --collect`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from dimaging_edge.app.collect import check_report
+from dimaging_edge.bundle.strict_json import read_json
 
 from dimaging_tf.errors import UserError
 
@@ -20,16 +20,22 @@ def measurements(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.glob("*.json"))
-        if path.read_bytes()[:200].replace(b" ", b"").startswith(b'{"schema":1,"model":')
+        if path.is_file() and _begins(path).startswith(b'{"schema":1,"model":')
     ]
+
+
+def _begins(path: Path) -> bytes:
+    """Return the first bytes of a file without spaces and line ends."""
+    with path.open("rb") as file:
+        return b"".join(file.read(200).split())
 
 
 def rows(files: list[Path]) -> list[tuple[str, ...]]:
     """Return a row for each graph of each measurement; UserError for a file that is none."""
     found = []
     for path in files:
-        report = json.loads(path.read_text(encoding="utf-8"))
         try:
+            report = read_json(path.read_text(encoding="utf-8"))
             check_report(report)
         except ValueError as error:
             raise UserError(

@@ -45,6 +45,16 @@ def test_a_row_for_each_graph_of_each_device(tmp_path: Path) -> None:
     assert "phones: 2 measurements" in page
 
 
+@pytest.mark.parametrize("text", ["{}x", '{"schema":1,"model":"a"', '{"schema":1,"model":"\xff"}'])
+def test_a_measurement_that_was_cut_or_changed(tmp_path: Path, text: str) -> None:
+    whole = text.startswith("{}")
+    data = json.dumps(REPORT, indent=2) + "x" if whole else text
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "1.json").write_bytes(data.encode("latin-1"))
+    with pytest.raises(UserError, match="1.json is not what a phone sends"):
+        write_report([tmp_path], tmp_path / "report.html")
+
+
 def test_a_file_that_no_phone_sent(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text(json.dumps({**REPORT, "graphs": []}))
     with pytest.raises(UserError, match="is not what a phone sends .graphs: expected one or more"):
