@@ -160,8 +160,8 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
         model, data, keep_going=options.keep_going, rungs=options.preview or 3,
         most_pixels=options.max_pixels, workers=options.tiles,
     )  # fmt: skip
-    write_picture(photo, out, options.save_quality)
-    lines = [f"{out}: {header.width} x {header.height}"]
+    notes = write_picture(photo, out, options.save_quality)
+    lines = [", ".join([f"{out}: {header.width} x {header.height}", *notes])]
     lines += [f"damaged: {words}" for words in damage]
     return "\n".join(lines), int(bool(damage))
 

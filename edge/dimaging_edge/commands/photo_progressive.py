@@ -60,8 +60,8 @@ def show_as_it_arrives(
             model, arriving, keep_going=options.keep_going, workers=options.workers or 1,
             most_pixels=options.max_pixels,
         ):  # fmt: skip
-            write_picture(photo, out, options.save_quality)
-            print(f"{out}: {rungs} of 3 rungs", flush=True)
+            notes = write_picture(photo, out, options.save_quality)
+            print(", ".join([f"{out}: {rungs} of 3 rungs", *notes]), flush=True)
             for words in damage:
                 print(f"damaged: {words}")
             code = int(bool(damage))

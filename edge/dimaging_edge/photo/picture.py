@@ -16,6 +16,7 @@ from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import whole_file
 from dimaging_edge.photo import large_png
 from dimaging_edge.photo.container import MOST_PIXELS
+from dimaging_edge.photo.exif import plain_exif, saved, upright, warned_of
 from dimaging_edge.photo.stored_bits import stored_bits
 from dimaging_edge.photo.symbol_model import Photo
 
@@ -34,8 +35,6 @@ _CHANGED = {"1": "black and white as shades of grey", "P": "a palette as full co
     mode: f"{mode} as RGB" for mode in _FOREIGN
 }
 """Pictures that a codec of photographs does not suit: Pillow's mode, and what becomes of them, in words."""
-_BAD_EXIF = ("Tag data larger than file", "Corrupt EXIF data")
-"""How Pillow's warnings of EXIF that it reads in part begin."""
 _ARRAY = b"\x93NUMPY"
 """How a .npy begins, whatever its name is."""
 _DEEP = (".npy", ".png", ".apng", ".tif", ".tiff", ".jp2", ".j2k", ".pgm", ".pnm", ".im")
@@ -70,10 +69,9 @@ def read_picture(path: Path) -> Photo:
                 notes = [*_bits(stored, path), *_left_out(stored)]
                 profile = None if stored.mode in _FOREIGN else stored.info.get("icc_profile")
                 stored.load()  # what fails after this is its EXIF
-                picture, exif, lost = _upright(stored)
+                picture, exif, lost = upright(stored)
                 photo = _from_picture(picture)
-        if any(str(one.message).startswith(_BAD_EXIF) for one in warned) and not lost:
-            lost = ["without a part of its EXIF, which is damaged"]
+        lost = lost or warned_of(warned)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # Pillow raises half a dozen unrelated types
@@ -86,20 +84,6 @@ def _is_array(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         return file.read(len(_ARRAY)) == _ARRAY
-
-
-def _upright(stored: "Image.Image") -> "tuple[Image.Image, bytes | None, list[str]]":
-    """Return a loaded picture upright, its EXIF, and a note where that is damaged and left out."""
-    from PIL import ImageOps
-
-    try:
-        picture = ImageOps.exif_transpose(stored)
-        exif = picture.getexif()
-        return picture, exif.tobytes() if len(exif) else None, []
-    except (
-        Exception
-    ):  # Pillow raises half a dozen unrelated types; a photo is worth more than its notes
-        return stored, None, ["without its EXIF, which is damaged"]
 
 
 def _read_large(path: Path) -> Photo | None:
@@ -207,8 +191,10 @@ def to_depth(photo: Photo, depth: int) -> Photo:
     return replace(photo, image=((wide * 255 + 32767) // 65535).astype(np.uint8))
 
 
-def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
-    """Write a picture, whole or not at all; InputError for what its format cannot hold.
+def write_picture(photo: Photo, path: Path, quality: int = 95) -> tuple[str, ...]:
+    """Write a picture, whole or not at all; return what it had to leave out, in words.
+
+    InputError for pixels that its format cannot hold.
 
     quality: 1 to 100, of a format that loses some, such as JPEG and WebP.
     """
@@ -220,7 +206,7 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
     if _is_large_png(photo, path):
         with whole_file(path) as temporary:
             large_png.write_large(photo, temporary)
-        return
+        return ()
     if photo.alpha is not None:
         alpha = photo.alpha[..., None]
         if alpha.dtype != values.dtype:
@@ -229,7 +215,7 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
     if suffix == ".npy":
         with whole_file(path) as temporary, temporary.open("wb") as file:
             np.save(file, values, allow_pickle=False)
-        return
+        return ()
     if not 1 <= quality <= 100:
         raise InputError(f"the quality of a picture is 1 to 100, received {quality}")
     try:
@@ -242,14 +228,16 @@ def write_picture(photo: Photo, path: Path, quality: int = 95) -> None:
         raise InputError(f"{path}: 16-bit colour or alpha cannot be written so; choose a .npy")
     if values.dtype == np.uint16 and suffix not in _DEEP:
         raise InputError(f"{path}: a {suffix} holds no grey of 16 bits; choose .png, .tif or .npy")
-    kept: dict[str, Any] = {"icc_profile": photo.icc, "exif": photo.exif, "quality": quality}
+    exif = plain_exif(photo.exif) if suffix in (".tif", ".tiff") else photo.exif
+    kept: dict[str, Any] = {"icc_profile": photo.icc, "exif": exif, "quality": quality}
     kept = {key: value for key, value in kept.items() if value}
     try:
         picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
         with whole_file(path) as temporary:
-            picture.save(temporary, **kept)
+            exif = exif if saved(picture, temporary, kept) else None
     except (DimagingError, ValueError, KeyError) as error:
         raise InputError(f"{error}; {path.name} as .png or .npy?") from None
+    return ("without its EXIF, which it cannot hold",) if photo.exif and not exif else ()
 
 
 def _is_large_png(photo: Photo, path: Path) -> bool:

@@ -177,6 +177,34 @@ def test_profile_and_exif_come_back(tmp_path: Path) -> None:
     assert (again.icc, again.exif) == (found.icc, found.exif)
 
 
+def exif_of(tag: int, kind: int, value: int) -> bytes:
+    entry = struct.pack("<HHII", tag, kind, 4 if kind == 2 else 1, value)
+    return b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+
+
+NOT_KEPT = ("without its EXIF, which it cannot hold",)
+
+
+@pytest.mark.parametrize(
+    ("exif", "name", "notes"),
+    [
+        (b"junk", "a.tif", NOT_KEPT),
+        (b"junk", "a.avif", NOT_KEPT),
+        (exif_of(0x112, 2, 0x41424344), "a.tif", NOT_KEPT),
+        (exif_of(0x112, 2, 0x41424344), "a.avif", NOT_KEPT),
+        (exif_of(0x100, 4, 9999), "a.tif", NOT_KEPT),  # a width, which Pillow would believe
+        (b"Exif\0\0II*\0" + bytes(70_000), "a.jpg", NOT_KEPT),
+        (exif_of(0x112, 3, 1), "a.jpg", ()),
+    ],
+)
+def test_exif_that_a_format_cannot_hold_costs_no_picture(
+    tmp_path: Path, exif: bytes, name: str, notes: tuple[str, ...]
+) -> None:
+    """A forged file may bring any EXIF, and a camera's may describe other pixels."""
+    assert write_picture(Photo(RGB, exif=exif), tmp_path / name) == notes
+    assert read_picture(tmp_path / name).image.shape == RGB.shape
+
+
 WRITTEN = [
     (Photo(RGB), "b.png"),
     (Photo(RGB[..., :1]), "b.png"),
