@@ -17,6 +17,7 @@ def ddn(
 ) -> np.ndarray:  # fmt: skip
     """Walk on a sphere around the image that shrinks where it fools, and grows where it does not.
 
+    Its first radius is the range of a value, as 1 is of images in [0, 1].
     gamma: by how much at each step. The shortest change that fooled is kept; with eps infinite every image is
     fooled in the end, and the norms are the result.
     """
@@ -25,7 +26,7 @@ def ddn(
             f"ddn: expected steps of 1 or more and gamma in 0 to 1; received {steps}, {gamma}"
         )
     low, high = threat.bounds
-    delta, radius = np.zeros(x.shape, np.float64), np.ones(len(x))
+    delta, radius = np.zeros(x.shape, np.float64), np.full(len(x), high - low)
     nearest, best = np.full(len(x), np.inf), x.copy()
     for number in range(steps):
         moved = np.clip(x + delta, low, high).astype(np.float32)
@@ -37,7 +38,7 @@ def ddn(
         # A cosine from 1 to 0.01: large steps first, then ever finer ones.
         pace = 0.01 + 0.99 * (1 + np.cos(np.pi * number / steps)) / 2
         step = gradient / column(np.maximum(length(gradient), 1e-30), gradient)
-        delta += pace * step
+        delta += (high - low) * pace * step
         radius *= np.where(fooled, 1 - gamma, 1 + gamma)
         delta *= column(radius / np.maximum(length(delta), 1e-30), delta)
         delta = np.clip(x + delta, low, high) - x

@@ -8,13 +8,13 @@ from dimaging_edge.common.errors import InputError
 
 
 def synthesise(
-    oracle: Any, start: np.ndarray, target: int, *, confidence: float = 0.9, step: float = 1 / 255,
+    oracle: Any, start: np.ndarray, target: int, *, confidence: float = 0.9, step: float | None = None,
     steps: int = 200, bounds: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Images like `start`, float32 [N, ...], that show `target` to the model; and their probabilities [N].
 
-    Steps of the signs of the gradient, of the length `step`, until every probability is at least
-    `confidence`, or `steps` are done. InputError for a start outside the bounds, and for no class.
+    Steps of the signs of the gradient, of the length `step` (None: 1/255 of the bounds), until every
+    probability is at least `confidence`, or `steps` are done. InputError for a start outside the bounds, and for no class.
     """
     low, high = bounds
     if start.dtype != np.float32 or not (start.min() >= low and start.max() <= high):
@@ -25,6 +25,7 @@ def synthesise(
     classes = np.shape(oracle.score(start[:1]))[-1]
     if not 0 <= target < classes:
         raise InputError(f"target: expected 0 to {classes - 1}, received {target}")
+    step = (high - low) / 255 if step is None else step
     x, y = start.copy(), np.full(len(start), target, np.int64)
     for _ in range(steps):
         gradient, margin, _ = oracle(x, y)

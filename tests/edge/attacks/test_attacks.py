@@ -304,6 +304,35 @@ def test_labels_alone_find_the_smallest_change_as_long_as_there_are_queries(orac
     assert result.queries <= 24 * (50 + 2)  # and the clean image, and the last look
 
 
+class GreyLevels:
+    """The same model, of images in 0 to 255."""
+
+    def __init__(self, oracle):
+        self.oracle = oracle
+
+    def __call__(self, x, y):
+        gradient, margin, logits = self.oracle(x / np.float32(255), y)
+        return gradient / np.float32(255), margin, logits
+
+    def along(self, x, direction):
+        gradient, logits = self.oracle.along(x / np.float32(255), direction)
+        return gradient / np.float32(255), logits
+
+    def score(self, x):
+        return self.oracle.score(x / np.float32(255))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_unit_of_the_images_changes_nothing(name, oracles, images):
+    oracle, grey = oracles["onnx"], GreyLevels(oracles["onnx"])
+    y, norm = oracle.score(images).argmax(1), ATTACKS[name].norms[-1]
+    run, eps = getattr(attacks, name), EPS[norm]
+    one = run(oracle, images, y, Threat(norm, eps), **QUICK[name])
+    many = run(grey, images * 255, y, Threat(norm, eps * 255, (0, 255)), **QUICK[name])
+    assert abs(one.rate - many.rate) <= 2 / 24
+    np.testing.assert_allclose(many.norms.mean(), 255 * one.norms.mean(), rtol=0.1)
+
+
 @pytest.mark.parametrize("name", ["pgd", "apgd", "bim"])
 def test_images_that_are_done_are_not_asked_again(name, oracles, images):
     oracle, asked = oracles["onnx"], []
