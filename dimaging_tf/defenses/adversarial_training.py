@@ -52,6 +52,10 @@ class Config(classifier.Config):
                 "adversarial_training: eps is in units of black to white, above 0 and up to 1, such as "
                 f"8/255. Received: {self.eps}"
             )
+        if not 0 < self.step < float("inf"):
+            raise ValueError(
+                f"adversarial_training: step is a multiple of eps, above 0. Received: {self.step}"
+            )
         if self.ramp < 0:
             raise ValueError(
                 f"adversarial_training: ramp is 0 steps or more. Received: {self.ramp}"

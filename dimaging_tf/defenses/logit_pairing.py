@@ -41,6 +41,12 @@ class Config(adversarial_training.Config):
                 "logit_pairing: pairing and noise are not negative. "
                 f"Received: {self.pairing}, {self.noise}"
             )
+        if self.noise and (self.clean, self.adversarial) != (1, 1):
+            raise ValueError(
+                "logit_pairing: with noise above 0 all images are noisy ones, so the loss has one weight, "
+                "pairing; leave clean and adversarial as they are. Received: "
+                f"clean={self.clean}, adversarial={self.adversarial}"
+            )
         if self.noise and self.ramp:
             raise ValueError(
                 "logit_pairing: ramp is of the attack, and with noise above 0 there is none; leave one "

@@ -60,7 +60,7 @@ class SafetyNet(classifier.Classifier):
 def fit_safetynet(
     model: classifier.Classifier,
     image: np.ndarray,
-    attacked: Sequence[np.ndarray],
+    attacked: np.ndarray | Sequence[np.ndarray],
     *,
     false_alarms: float = 0.05,
     penalty: float = 10.0,
@@ -70,17 +70,24 @@ def fit_safetynet(
     """Return a classifier that refuses what looks attacked.
 
     image         clean images [N, H, W, C]; two thirds teach the detector, the rest sets its threshold
-    attacked      sets of images [M, H, W, C] that the classifier takes for something else
+    attacked      images [M, H, W, C] that the classifier takes for something else, or several sets of them
     false_alarms  share of clean images that may be refused
     penalty       C of the support vector machine
 
-    ValueError where nothing attacked is given. scikit-learn fits it; running it needs none.
+    ValueError where nothing attacked is given, or fewer than 3 clean images. scikit-learn fits it; running it
+    needs none.
     """
     from sklearn.svm import SVC
 
-    attacked = [np.asarray(x) for x in attacked if len(x)]
+    sets = [attacked] if isinstance(attacked, np.ndarray) and attacked.ndim == 4 else attacked
+    attacked = [np.asarray(x) for x in sets if len(x)]
     if not attacked:
         raise ValueError("fit_safetynet: give at least one set of attacked images")
+    if len(image) < 3 or not 0 < false_alarms < 1:
+        raise ValueError(
+            "fit_safetynet: expected at least 3 clean images, and false_alarms between 0 and 1. Received: "
+            f"{len(image)} and {false_alarms}"
+        )
     network = model.network
     hidden = keras.Model(network.inputs, network.layers[-1].input)
 

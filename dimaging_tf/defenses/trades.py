@@ -32,6 +32,11 @@ class Config(adversarial_training.Config):
         super().__post_init__()
         if not self.pull > 0:
             raise ValueError(f"trades: pull must be above 0. Received: {self.pull}")
+        if (self.clean, self.adversarial) != (0, 1):
+            raise ValueError(
+                "trades: the loss has one weight, pull; leave clean and adversarial as they are. Received: "
+                f"clean={self.clean}, adversarial={self.adversarial}"
+            )
 
 
 @keras.saving.register_keras_serializable("dimaging")

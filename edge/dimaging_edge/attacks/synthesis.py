@@ -14,7 +14,8 @@ def synthesise(
     """Images like `start`, float32 [N, ...], that show `target` to the model; and their probabilities [N].
 
     Steps of the signs of the gradient, of the length `step` (None: 1/255 of the bounds), until every
-    probability is at least `confidence`, or `steps` are done. InputError for a start outside the bounds, and for no class.
+    probability is at least `confidence`, or `steps` are done. InputError for a start outside the
+    bounds, and for no class.
     """
     low, high = bounds
     if start.dtype != np.float32 or not (start.min() >= low and start.max() <= high):

@@ -104,6 +104,7 @@ def test_the_guard_goes_back(tmp_path):
             "eps is in units of black to white, above 0 and up to 1, such as 8/255. Received: 8",
         ),
         ({"ramp": -1}, "adversarial_training: ramp is 0 steps or more. Received: -1"),
+        ({"step": 0}, "step is a multiple of eps, above 0. Received: 0"),
         ({"clean": 0, "adversarial": 0}, "not both 0. Received: 0, 0"),
         ({"clean": -1}, "not negative, and not both 0. Received: -1, 1.0"),
         ({"classes": 1}, "classifier: classes must be at least 2"),

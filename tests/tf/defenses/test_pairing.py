@@ -92,6 +92,12 @@ def test_clean_pairing_by_hand(batch):
             {"noise": 0.5, "ramp": 9},
             "leave one of them at 0. Received: noise=0.5, ramp=9",
         ),
+        (
+            trades.Config,
+            {"adversarial": 5},
+            "one weight, pull; leave clean and adversarial as they are",
+        ),
+        (logit_pairing.Config, {"noise": 0.5, "clean": 0}, "Received: clean=0, adversarial=1.0"),
         (logit_pairing.Config, {"eps": 8}, "such as 8/255. Received: 8"),
     ],
 )

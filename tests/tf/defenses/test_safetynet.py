@@ -78,7 +78,7 @@ def test_it_catches_and_ends_broken(trained, tmp_path):
 
 def test_saving(trained, tmp_path):
     model, x, _, fooled = trained
-    safe = fit_safetynet(model, x[400:700], [fooled])
+    safe = fit_safetynet(model, x[400:700], fooled)
     safe.save(tmp_path / "s.keras")
     again = keras.saving.load_model(tmp_path / "s.keras")
     assert isinstance(again, SafetyNet)
@@ -89,6 +89,10 @@ def test_refusals(trained):
     model, x, y, _ = trained
     with pytest.raises(ValueError, match="give at least one set of attacked images"):
         fit_safetynet(model, x, [])
+    with pytest.raises(ValueError, match="at least 3 clean images, .* Received: 2 and"):
+        fit_safetynet(model, x[:2], x[:5])
+    with pytest.raises(ValueError, match="Received: 9 and 5"):
+        fit_safetynet(model, x[:9], x[:5], false_alarms=5)
     with pytest.raises(ValueError, match="it needs a hidden dense layer"):
         Config(units=0)
     oracle = KerasOracle(model.network)
