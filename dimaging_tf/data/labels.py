@@ -41,10 +41,10 @@ def check_classes(
         low, high = int(split.label.min()), int(split.label.max())
         if low < 0 or high >= classes:
             named = f", of {', '.join(dataset.classes[:5])}" if dataset.classes else ""
+            more = f", or --set classes={max(len(dataset.classes), high + 1)}" if low >= 0 else ""
             raise DataError(
                 f"{model}: the labels of {dataset.name} reach from {low} to {high}{named}; expected 0 to "
-                f"{classes - 1}. Number the classes 0, 1, 2, ..., or --set classes="
-                f"{max(len(dataset.classes), high + 1)}"
+                f"{classes - 1}. Number the classes 0, 1, 2, ...{more}"
             )
 
 

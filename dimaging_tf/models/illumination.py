@@ -64,6 +64,7 @@ class Config:
         if height != width or depth != 1:
             raise ValueError(
                 f"illumination: phases are square, with one channel. Received: {list(self.shape)}"
+                " (grey pictures of colours: --channels 1)"
             )
         check_strides("illumination", self.shape, len(self.filters))
         known = (LEARNED, FIXED, *self.microscope.patterns)

@@ -114,14 +114,21 @@ class Lineage(DeployableModel):
 
     def check_data(self, dataset):
         """One label a cell or a frame, 0 or 1, and both of them occur."""
-        for split in (dataset.train, dataset.valid):
+        for name, split in (("train", dataset.train), ("valid", dataset.valid)):
             if split.label_kind not in ("example", "step"):
                 found = "no labels" if split.label is None else f"one a {split.label_kind}"
                 raise DataError(
                     f"lineage: it learns from a label 0 or 1 for every cell or frame; {dataset.name} has "
                     f"{found}. Put them into an .npz: x [N, T, H, W, C] or [N, T, C], label [N] or [N, T]"
                 )
-            if sorted(np.unique(split.label)) != [0, 1]:
+            found = set(np.unique(split.label).tolist())
+            if found < {0, 1}:
+                raise DataError(
+                    f"lineage: all {len(split)} labels of the {name} split of {dataset.name} are "
+                    f"{found.pop()}; expected 0 and 1 in both splits. Give more cells, another --seed, or "
+                    "the split itself: x_train, label_train, x_valid and label_valid in an .npz"
+                )
+            if found != {0, 1}:
                 raise DataError(
                     f"lineage: the labels of {dataset.name} are {_few(split.label)}; expected 0 and 1, both "
                     "of them in train and in valid"

@@ -96,7 +96,7 @@ class SequenceLabels(DeployableModel):
 
     def check_data(self, dataset):
         """Every step has one label, 0 to classes - 1."""
-        mend = "Put them into an .npz: x float32 [N, T, C], label [N, T]"
+        mend = "Put them into a column 'label' of each CSV file, or into an .npz: x [N, T, C], label [N, T]"
         check_classes("sequence_labels", dataset, self.config.classes, "a step", mend, "step")
 
     def call(self, inputs, training=False):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from dimaging_edge import __version__
 from dimaging_edge.bundle import schema
+from dimaging_edge.common.errors import BundleError
 
 from dimaging_export.bundle import targets
 from dimaging_export.bundle.agreement import judged_by_agreement
@@ -36,7 +37,7 @@ from dimaging_export.precision.reduced import FLOAT_TAILS
 from dimaging_export.prove import parity
 from dimaging_export.samplers.build import build_density, prepare_density
 from dimaging_export.samplers.build_captions import build_captions
-from dimaging_export.samplers.build_text import build_text, prepare_text
+from dimaging_export.samplers.build_text import build_text, prepare_text, text_facts
 from dimaging_tf.compression.base import LearnedCodec
 from dimaging_tf.density.base import ExplicitDensity
 from dimaging_tf.models.classifier import Classifier
@@ -68,7 +69,7 @@ class Family:
 FAMILIES = (
     Family(LearnedCodec, build_codec, facts=codec_facts, windows=True),
     Family(ExplicitDensity, build_density, prepare=prepare_density),
-    Family(LanguageModel, build_text, prepare=prepare_text, tails=False),
+    Family(LanguageModel, build_text, prepare=prepare_text, facts=text_facts, tails=False),
     Family(Captioner, build_captions),
     Family(Classifier, build_plain, prepare=prepare_classifier),
     Family(FaceVAE, build_plain, facts=latent_facts),
@@ -318,5 +319,12 @@ def _write(
     graphs = {name: b.entry for name, b in built.items()}
     files = seal_graphs(folder, facts["model_id"], graphs)
     manifest = schema.Manifest(graphs=graphs, files=files, quality=quality, **facts)
-    (folder / "bundle.json").write_text(manifest.to_json(), encoding="utf-8")
+    text = manifest.to_json()
+    try:
+        schema.Manifest.from_json(text)
+    except BundleError as error:  # such as a layer's name that no terminal can show
+        raise ExportError(
+            f"no device would open this bundle: {error}. Nothing was written"
+        ) from error
+    (folder / "bundle.json").write_text(text, encoding="utf-8")
     return manifest

@@ -39,6 +39,15 @@ BYTE_STATES = 0.25
 """`STATES` of a writer in bytes."""
 
 
+def text_facts(subject: Subject, _: RealData | None = None) -> dict[str, int]:
+    """Return the size of the vocabulary, in whose place the manifest has it.
+
+    What its tokens stand for is a file beside the graphs: a text may have characters, such as the line ends
+    of Windows, that a manifest must not hold, for whoever prints it.
+    """
+    return {"vocabulary": len(subject.model.config.vocabulary)}
+
+
 def build_text(subject: Subject, spec: BuildSpec, real: RealData | None) -> dict[str, Built]:
     """Build and prove the graphs of a `LanguageModel`, by name.
 

@@ -131,6 +131,13 @@ def test_whole_numbers_of_words_stay_what_they_are_where_the_input_takes_floats(
     assert shown.max() > 1
 
 
+def test_a_bundle_that_no_device_would_open_is_not_written(tmp_path):
+    x = keras.Input((3,), name="x")
+    with pytest.raises(ExportError, match="no device would open this bundle: .*cannot be shown"):
+        export(keras.Model(x, {"odd\x1b[2J": layers.Dense(2)(x)}), tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
+
+
 def test_words_beyond_the_table_are_named(tmp_path):
     found = r"Keras itself does not run .* on x \[\d+, 4\] from 0 to 4: indices.* not in \[0, 3\)\. Give"
     with pytest.raises(ExportError, match=found):

@@ -107,7 +107,10 @@ def test_settings_out_of_range(changes, words):
         (None, "a label 0 or 1 for every cell or frame; mine has no labels"),
         (np.zeros((4, *MOVIE[:3]), np.int32), "mine has one a pixel"),
         (np.array([0, 1, 2, 1], np.int32), "labels of mine are 0, 1, 2; expected 0 and 1"),
-        (np.ones(4, np.int32), "labels of mine are 1; expected 0 and 1"),
+        (
+            np.ones(4, np.int32),
+            "labels of the train split of mine are 1; expected 0 and 1 in both splits. Give more cells",
+        ),
     ],
 )
 def test_labels_that_it_cannot_learn_from(label, words):
