@@ -18,15 +18,13 @@ import numpy as np
 
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.photo import exact_chunk, tile_codec
+from dimaging_edge.photo.arguments import check_arguments, check_data
 from dimaging_edge.photo.container import (
     EXACT,
     MOST_PIXELS,
-    MOST_TILE,
-    QUALITIES,
     RUNGS,
     Container,
     Header,
-    area,
 )
 from dimaging_edge.photo.optimise import choice
 from dimaging_edge.photo.plane import pack_plane, unpack_plane
@@ -63,7 +61,7 @@ def compress(
     time, each with memory of its own. progress(done, total) is called with numbers of tiles, those of exact
     pixels counted too. InputError says which argument does not fit.
     """
-    _check(model, photo, quality, tile)
+    check_arguments(model, photo, quality=quality, tile=tile, max_error=max_error)
     choose = choice(effort)
     height, width, channels = photo.image.shape
     scale = scale_tables(model.counts, widest(model))
@@ -122,6 +120,7 @@ def decompress(
     """
     if not 1 <= rungs <= len(RUNGS):
         raise InputError(f"rungs: expected 1 to {len(RUNGS)}, received {rungs}")
+    check_data(model, data)
     found = read_container(data, most_pixels, keep_going=keep_going)
     header = found.header
     _check_model(model, header)
@@ -288,27 +287,3 @@ def _check_model(model: SymbolModel, header: Header) -> None:
             f"the header is damaged or forged: it says {header.channels} channels of {header.depth} "
             f"bits, its model has {model.channels} of {model.bit_depth}"
         )
-
-
-def _check(model: SymbolModel, photo: Photo, quality: int, tile: int) -> None:
-    image, alpha = photo.image, photo.alpha
-    kind = f"uint{model.bit_depth}"
-    channels = (1, 3) if model.channels == 3 else (1,)
-    if image.dtype != kind or image.ndim != 3 or image.shape[2] not in channels:
-        words = " or ".join(map(str, channels))
-        raise InputError(
-            f"image: expected {kind} [H, W, {words}], received {image.dtype} {list(image.shape)}"
-        )
-    if not image.size or area(image.shape[1], image.shape[0]) > MOST_PIXELS:
-        raise InputError(
-            f"image: expected 1 to {MOST_PIXELS} pixels, received {image.shape[1]} x {image.shape[0]}"
-        )
-    if alpha is not None and (alpha.shape != image.shape[:2] or alpha.dtype not in ("u1", "u2")):
-        raise InputError(
-            f"alpha: expected uint8 or uint16 {list(image.shape[:2])}, received {alpha.dtype} "
-            f"{list(alpha.shape)}"
-        )
-    if not 0 <= quality < QUALITIES:
-        raise InputError(f"quality: expected 0 to {QUALITIES - 1}, received {quality}")
-    if tile % 32 or not 32 <= tile <= MOST_TILE:
-        raise InputError(f"tile: expected a multiple of 32 up to {MOST_TILE}, received {tile}")

@@ -36,6 +36,9 @@ def to_target(
     """
     if (bpp is None) == (decibel is None):
         raise InputError("expected either a target of bits a pixel or one of dB")
+    target = decibel if bpp is None else bpp
+    if target is None or not 0 < target < math.inf:  # NaN fails too
+        raise InputError(f"expected a target above 0, received {target}")
     pixels = photo.image.shape[0] * photo.image.shape[1]
     found: dict[int, tuple[float, bytes]] = {}
 

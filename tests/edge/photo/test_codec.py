@@ -1,10 +1,12 @@
 """Photographs into files and back: any size, no seams, damage stays where it is and is told."""
 
+import math
 import struct
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -286,6 +288,10 @@ def test_chunks(extra: bytes, before: bool, says: str) -> None:
     np.testing.assert_array_equal(found.image, decompress(RGB, DATA)[0].image)
 
 
+any_compress: Any = compress
+any_decompress: Any = decompress
+any_photo: Any = Photo
+
 WRONG = [
     (lambda: compress(RGB, PHOTO, 64), "quality: expected 0 to 63, received 64"),
     (lambda: compress(RGB, PHOTO, 3, tile=100), "tile: expected a multiple of 32 up to 1024"),
@@ -300,6 +306,23 @@ WRONG = [
         r"alpha: .*uint8 \[100, 130, 3\]",
     ),
     (lambda: decompress(RGB, DATA, rungs=0), "rungs: expected 1 to 3, received 0"),
+    (
+        lambda: any_compress(RGB, PHOTO.image, 3),
+        "photo: expected a Photo, received ndarray; such as",
+    ),
+    (
+        lambda: any_compress("m", PHOTO, 3),
+        r"model: expected an open model, received str; .*open_model",
+    ),
+    (lambda: any_compress(RGB, PHOTO, 3.5), "quality: expected a whole number, received 3.5"),
+    (lambda: any_compress(RGB, PHOTO, True), "quality: expected a whole number, received True"),
+    (lambda: any_compress(RGB, PHOTO, 3, max_error=1.5), "max_error: expected a whole number"),
+    (
+        lambda: any_compress(RGB, any_photo([[1]]), 3),
+        "image: expected a numpy array, received list",
+    ),
+    (lambda: any_decompress(RGB, "p.dimg"), "data: expected the bytes of a file, received str"),
+    (lambda: to_target(RGB, PHOTO, bpp=math.nan), "expected a target above 0, received nan"),
     (lambda: to_target(RGB, PHOTO), "either a target of bits a pixel or one of dB"),
     (lambda: to_target(RGB, PHOTO, bpp=0.01), "0.01 bits a pixel cannot be met: .* at least"),
     (
