@@ -113,9 +113,12 @@ def run_tests(python: Path, tests: list[str]) -> tuple[int, list[str], str]:
 
 def versions_of(python: Path) -> dict[str, str]:
     """Return the versions of the packages of SHOWN, and of Python."""
-    code = "import sys, json, importlib.metadata as m; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    code = (
+        "import sys, json, importlib.metadata as m; "
+        "print(json.dumps({'python': sys.version.split()[0]} | {n: m.version(n) for n in sys.argv[1:]}))"
+    )
     found = subprocess.run([python, "-c", code, *SHOWN], check=True, capture_output=True, text=True)
-    return {"python": sys.version.split()[0], **json.loads(found.stdout)}
+    return json.loads(found.stdout)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ def test_the_weights_caption_what_they_never_saw():
 
 
 def test_another_reference_of_python_is_learned_from_the_start(monkeypatch):
+    known = SimpleNamespace(vocabulary=weights_of("char_lm").config.vocabulary)
+    monkeypatch.setattr(python_docs, "load_python_docs", lambda: known)
     assert demo.recipes(False)["char_lm"].get("init", "").endswith("char_lm.keras")
     other = SimpleNamespace(vocabulary=("a", "b"))
     monkeypatch.setattr(python_docs, "load_python_docs", lambda: other)
