@@ -37,7 +37,9 @@ class KerasOracle:
                 tape.watch(x)
                 logits = logits_of(x)
                 loss = loss_of(logits)
-            return tape.gradient(loss, x), loss, logits
+            # Through a rounding there is no way back: that is a gradient of 0, which gates look for.
+            none = tf.UnconnectedGradients.ZERO
+            return tape.gradient(loss, x, unconnected_gradients=none), loss, logits
 
         # One trace for any batch: sizes of the last, smaller one would trace it again.
         options: Any = {"reduce_retracing": True, "autograph": False}

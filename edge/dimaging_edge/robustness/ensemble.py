@@ -109,6 +109,11 @@ def _suits(step: Step, oracle: Any, threat: Threat, classes: int, ndim: int) -> 
     if step.attack not in ATTACKS:
         raise InputError(f"unknown attack {step.attack!r}; {near(step.attack, tuple(ATTACKS))}")
     entry = ATTACKS[step.attack]
+    for name in step.settings:
+        if name not in entry.settings:
+            raise InputError(
+                f"{step.name}: {step.attack} takes no setting {name!r}; {near(name, entry.settings)}"
+            )
     if entry.needs == "gradient" and not has_gradient(oracle):
         return False
     if step.settings.get("loss") == "dlr" and classes < least_classes(threat):

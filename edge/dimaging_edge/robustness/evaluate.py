@@ -48,6 +48,10 @@ def evaluate(
     """
     steps = _steps(plan)
     random_of(seed)
+    if some < 1:
+        raise InputError(
+            f"some: the gates look at 1 image or more, received {some}; without them there is no figure"
+        )
     y, logits = check_images(Asked(oracle), x, y, threat)
     steps = suited_steps(steps, oracle, threat, logits.shape[1], x.ndim)
     outcome = run_plan(oracle, x, y, threat, steps, seed, progress, logits)

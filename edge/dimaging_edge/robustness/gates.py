@@ -33,6 +33,11 @@ def threat_complete(case: Case) -> tuple[str, str]:
     filled = float(case.x.max() - case.x.min()) / (high - low)
     if not 0 < case.threat.eps < np.inf:
         return FAIL, f"eps is {case.threat.eps:g}; state how far an image may be moved"
+    if case.threat.eps < (high - low) / 510 * (1 - 1e-6):
+        return FAIL, (
+            f"eps {case.threat.eps:g} is less than half a grey level of the bounds {low:g} to {high:g}: is "
+            f"it in their unit? 8 grey levels are {8 / 255 * (high - low):.3g}"
+        )
     if filled < 0.1:
         return FAIL, (
             f"the images span {case.x.min():g} to {case.x.max():g} of the bounds {low:g} to {high:g}: these "

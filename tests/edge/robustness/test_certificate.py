@@ -71,7 +71,7 @@ def test_bytes_are_bounded_as_they_are_rounded(tmp_path):
     np.testing.assert_array_equal(margins[0.6], margins[1.0])
     np.testing.assert_array_equal(margins[2.55], margins[3.0])
     assert (margins[0.4] < margins[1.0]).all()
-    between = certify(bundle, np.float32(x.clip(1, 254) + 0.4), y, 0.2).worst_margin
+    between = certify(bundle, x.clip(1, 254) + np.float32(0.4), y, 0.2).worst_margin
     assert (between >= certify(bundle, x.clip(1, 254), y, 1.0).worst_margin - 1e-5).all()
 
 

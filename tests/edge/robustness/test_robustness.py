@@ -114,6 +114,13 @@ def refusing(oracle):
 
 
 BAD = {
+    "eps of images in 0 to 1": (
+        lambda o: {
+            "model": attacks.Bpda(o, lambda x: (x / 255).astype(np.float32), lambda g: g / np.float32(255)),
+            "x": 255 * IMAGES, "threat": Threat("linf", 8 / 255, (0, 255)),
+        },
+        "threat complete",
+    ),
     "a model that has collapsed": (lambda o: {"model": constant(o)}, "labels fit"),
     "labels shifted by one": (lambda o: {"y": (labels_of(o) + 1) % 4}, "labels fit"),
     "classes in another order": (lambda o: {"y": np.array([2, 0, 1, 3])[labels_of(o)]}, "labels fit"),
@@ -260,6 +267,11 @@ def test_wilson(hits, count, low, high):
     [
         ({"plan": "fast"}, "unknown plan 'fast'; known: quick, standard, thorough"),
         ({"plan": (Step("x", "fgms"),)}, "unknown attack 'fgms'; did you mean 'fgsm'?"),
+        (
+            {"plan": (Step("x", "pgd", {"restart": 3}),)},
+            "x: pgd takes no setting 'restart'; did you mean 'restarts'?",
+        ),
+        ({"some": 0}, "some: the gates look at 1 image or more, received 0"),
         ({"seed": -1}, "seed: expected a whole number of 0 or more, received -1"),
     ],
 )

@@ -104,6 +104,15 @@ def test_a_model_of_mixed_precision(images):
     assert result.rate > 0.3
 
 
+def test_a_rounding_in_the_model_leaves_no_gradient(images):
+    image = keras.Input((6, 6, 1))
+    rounded = layers.Lambda(lambda x: tf.round(3 * x) / 3, output_shape=(6, 6, 1))(image)
+    oracle = KerasOracle(keras.Model(image, layers.Dense(4)(layers.Flatten()(rounded))))
+    gradient, margin, logits = oracle(images, np.zeros(12, int))
+    assert not gradient.any()
+    assert (gradient.shape, margin.shape, logits.shape) == (images.shape, (12,), (12, 4))
+
+
 def outputs(image, **units):
     flat = layers.Flatten()(image)
     return {name: layers.Dense(n)(flat) for name, n in units.items()}
