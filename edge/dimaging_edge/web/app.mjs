@@ -60,7 +60,7 @@ export class Page {
   /** Show the tab that the address names; a tab keeps its state. */
   show() {
     const asked = location.hash.replace(/^#\//, "").split("?")[0];
-    const name = asked in TABS ? asked : "compress";
+    const name = Object.hasOwn(TABS, asked) ? asked : "compress"; // and not "toString"
     this.tab = name;
     if (!this.made.has(name)) this.made.set(name, TABS[name](this));
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
@@ -83,12 +83,28 @@ function say(words) {
 async function keepOffline() {
   if (!navigator.serviceWorker) return false;
   try {
-    await navigator.serviceWorker.register("sw.js");
-    await navigator.serviceWorker.ready;
-    return true;
+    const { active, waiting, installing } = await navigator.serviceWorker.register("sw.js");
+    const coming = installing ?? waiting;
+    return Boolean(active) || (coming !== null && (await begun(coming)));
   } catch {
     return false; // a certificate that is not trusted, or no room
   }
+}
+
+/**
+ * Return whether a service worker begins: one without room for the page ends, and `serviceWorker.ready` would wait for ever.
+ * @param {ServiceWorker} worker
+ * @returns {Promise<boolean>}
+ */
+function begun(worker) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (worker.state === "activated") resolve(true);
+      if (worker.state === "redundant") resolve(false);
+    };
+    worker.addEventListener("statechange", look);
+    look();
+  });
 }
 
 async function start() {

@@ -4,6 +4,9 @@ import { DimagingError } from "./errors.mjs";
 
 const SILENCE_MS = 180_000; // a tile takes seconds, on a slow phone tens of them
 
+/** How often a worker that ends before any task is begun anew. */
+const MOST_FAILURES = 5;
+
 /** @typedef {(progress: {done: number, total: number, more?: any}) => void} Progress */
 
 /** Tasks for the worker, one after the other. */
@@ -16,6 +19,7 @@ export class Client {
     this.listing = listing;
     this.threads = threads;
     this.count = 0;
+    this.failures = 0; // since a task last came to its end
     /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, progress?: Progress}>} */
     this.tasks = new Map();
     this.begin();
@@ -38,6 +42,7 @@ export class Client {
    */
   async call(verb, args, { progress, signal } = {}) {
     await this.ready;
+    if (signal?.aborted) throw new DimagingError("cancelled"); // while the worker began
     return this.send(verb, args, progress, signal);
   }
 
@@ -75,6 +80,7 @@ export class Client {
     if (task && progress) task.progress?.(progress);
     if (task && !progress) {
       this.tasks.delete(id);
+      this.failures = 0;
       if (error === undefined) task.resolve(result);
       else task.reject(new DimagingError(error));
     }
@@ -91,6 +97,8 @@ export class Client {
     this.tasks.clear();
     clearTimeout(this.timer);
     for (const task of tasks) task.reject(new DimagingError(`${why}; the page began anew, try a smaller picture`));
-    if (this.count < 100) this.begin();
+    if (++this.failures < MOST_FAILURES) return this.begin();
+    this.ready = Promise.reject(new DimagingError(`${why}; load the page again`));
+    this.ready.catch(() => undefined);
   }
 }

@@ -1,6 +1,9 @@
 // @ts-check
 /** ICC profile and EXIF out of the bytes of a JPEG or PNG file; of other formats none are taken. */
 
+/** The most bytes of a colour profile; a small file may hold one that inflates to any size. */
+const MOST_PROFILE = 1 << 24;
+
 const latin = new TextDecoder("latin1");
 
 /** @typedef {{icc: Uint8Array | null, exif: Uint8Array | null}} Metadata */
@@ -45,12 +48,32 @@ async function ofPng(data) {
     if (kind === "eXIf") found.exif = upright(joined([new TextEncoder().encode("Exif\0\0"), body]), 6);
     if (kind === "iCCP") {
       const packed = new Uint8Array(body.subarray(body.indexOf(0) + 2));
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-      found.icc = new Uint8Array(await new Response(stream).arrayBuffer());
+      found.icc = await inflated(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")));
     }
     if (kind === "IDAT" && found.exif) break;
   }
   return found;
+}
+
+/**
+ * Return what a stream holds; null for more than a profile has, or for damage.
+ * @param {ReadableStream<Uint8Array>} stream
+ */
+async function inflated(stream) {
+  const reader = stream.getReader();
+  const parts = [];
+  try {
+    for (let size = 0; size <= MOST_PROFILE; ) {
+      const { done, value } = await reader.read();
+      if (done) return joined(parts);
+      parts.push(value);
+      size += value.length;
+    }
+  } catch {
+    return null;
+  }
+  await reader.cancel();
+  return null;
 }
 
 /** @param {Uint8Array[]} parts */
@@ -65,17 +88,32 @@ function joined(parts) {
 }
 
 /**
- * Set the entry of orientation to 1, because the pixels are turned already.
+ * Return EXIF whose orientation is 1, because the pixels are turned already; null where it is damaged.
  * @param {Uint8Array} exif
  * @param {number} begin of the TIFF header
  */
 function upright(exif, begin) {
+  try {
+    turn(exif, begin);
+    return exif;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return null;
+  }
+}
+
+/**
+ * @param {Uint8Array} exif
+ * @param {number} begin
+ */
+function turn(exif, begin) {
   const view = new DataView(exif.buffer, exif.byteOffset, exif.length);
   const little = view.getUint16(begin) === 0x4949;
   const place = begin + view.getUint32(begin + 4, little);
   for (let i = 0; i < view.getUint16(place, little); i++) {
     const entry = place + 2 + 12 * i;
-    if (view.getUint16(entry, little) === 0x0112) view.setUint16(entry + 8, 1, little);
+    if (view.getUint16(entry, little) !== 0x0112) continue;
+    if (view.getUint16(entry + 2, little) === 4) view.setUint32(entry + 8, 1, little);
+    else view.setUint16(entry + 8, 1, little);
   }
-  return exif;
 }

@@ -43,7 +43,17 @@ async function tidy() {
   const keep = await caches.open(KEEP);
   const scope = registration.scope;
   for (const request of await keep.keys()) {
-    if (!KEPT.some((folder) => request.url.startsWith(scope + folder))) await keep.delete(request);
+    const mine = request.url.startsWith(scope); // another page of this host may lie beside
+    if (mine && !KEPT.some((folder) => request.url.startsWith(scope + folder))) await keep.delete(request);
+  }
+}
+
+/** Keep an answer where there is room; without, it is used all the same. */
+async function kept(request, found) {
+  try {
+    await (await caches.open(KEEP)).put(request, found);
+  } catch {
+    // the storage is full
   }
 }
 
@@ -55,7 +65,7 @@ async function answer(request) {
   if (!found) {
     found = await fetch(request);
     if (found.ok && new URL(request.url).href.startsWith(`${registration.scope}keep/`)) {
-      await (await caches.open(KEEP)).put(request, found.clone());
+      await kept(request, found.clone());
     }
   }
   if (!found.ok) return found;

@@ -48,7 +48,9 @@ function bundle(name) {
   const entry = listing.bundles.find((one) => one.name === name);
   if (!entry) throw new InputError(`there is no bundle ${name} on this page`);
   if (!bundles.has(name)) {
-    bundles.set(name, openBundle(name, (file) => fetched(entry.folder + file), ort));
+    const opened = openBundle(name, (file) => fetched(entry.folder + file), ort);
+    bundles.set(name, opened);
+    opened.catch(() => bundles.delete(name)); // with a network it may be opened after all
   }
   return /** @type {Promise<import("./bundle/open.mjs").Bundle>} */ (bundles.get(name));
 }

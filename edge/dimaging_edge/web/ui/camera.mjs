@@ -29,6 +29,7 @@ export function liveCamera({ each, begin }) {
   const stop = () => {
     stream?.getTracks().forEach((track) => track.stop());
     stream = null;
+    button.disabled = false;
     button.textContent = "Live camera";
     button.setAttribute("aria-pressed", "false");
   };
@@ -47,8 +48,10 @@ export function liveCamera({ each, begin }) {
     const missing = noCamera();
     if (missing) return said.replaceChildren(make("p", { className: "note" }, missing));
     said.replaceChildren();
+    button.disabled = true; // a second press would open a second camera, which nothing closes
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 640 } } });
+      button.disabled = false;
       button.textContent = "Stop the camera";
       button.setAttribute("aria-pressed", "true");
       await run();

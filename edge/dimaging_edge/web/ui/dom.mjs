@@ -86,8 +86,12 @@ export function picker({ label, accept, camera = false, hint, take }) {
   return place;
 }
 
+/** @type {WeakMap<HTMLElement, AbortController>} the task of each place */
+const running = new WeakMap();
+
 /**
- * Run a task with a bar and a cancel in `place`; errors are shown there, and undefined comes back.
+ * Run a task with a bar and a cancel in `place`; errors are shown there, and undefined comes back. The task that runs
+ * there already is ended, and its answer is not shown: a second photo takes the place of the first.
  * @template T
  * @param {HTMLElement} place
  * @param {string} words
@@ -95,7 +99,11 @@ export function picker({ label, accept, camera = false, hint, take }) {
  * @returns {Promise<T | undefined>}
  */
 export async function working(place, words, task) {
+  running.get(place)?.abort();
   const control = new AbortController();
+  running.set(place, control);
+  const mine = () => running.get(place) === control;
+  for (const link of place.querySelectorAll("a[download]")) URL.revokeObjectURL(/** @type {any} */ (link).href);
   const bar = make("progress", { max: 1, "aria-label": words });
   const text = make("p", { className: "soft", role: "status", "aria-live": "polite" }, `${words} ...`);
   const cancel = make("button", { type: "button" }, "Cancel");
@@ -107,9 +115,10 @@ export async function working(place, words, task) {
   place.replaceChildren(text, bar, make("div", { className: "row" }, cancel));
   let said = -1;
   try {
-    return await task({
+    const done = await task({
       signal: control.signal,
       progress: ({ done, total, more }) => {
+        if (!mine()) return;
         bar.value = done / total;
         const tenth = Math.floor((10 * done) / total);
         if (tenth === said && typeof more !== "string") return; // a screen reader hears of tenths
@@ -117,7 +126,9 @@ export async function working(place, words, task) {
         if (!control.signal.aborted) text.textContent = `${typeof more === "string" ? more : words}: ${10 * tenth} %`;
       },
     });
+    return mine() ? done : undefined;
   } catch (error) {
+    if (!mine()) return undefined;
     const message = error instanceof Error ? error.message : String(error);
     place.replaceChildren(message === "cancelled" ? make("p", {}, "Cancelled.") : alarm(message));
     return undefined;

@@ -57,27 +57,31 @@ function density(page, found) {
   const run = async (/** @type {boolean} */ complete) => {
     const known = complete && image ? { canvas: image.slice(), mask: mask.slice() } : null;
     [fresh.disabled, rest.disabled, half.disabled] = [true, true, true];
-    size = await page.client.call("size", { name: model.value });
-    [canvas.width, canvas.height] = [size.width, size.height];
-    const seed = Math.floor(Math.random() * 2 ** 32);
-    const drawn = await working(status, "Drawing", ({ signal, progress }) =>
-      page.client.call("draw", { name: model.value, seed, known }, {
+    const [name, seed] = [model.value, Math.floor(Math.random() * 2 ** 32)];
+    const drawn = await working(status, "Drawing", async ({ signal, progress }) => {
+      size = await page.client.call("size", { name });
+      [canvas.width, canvas.height] = [size.width, size.height];
+      return page.client.call("draw", { name, seed, known }, {
         signal,
         progress: (step) => {
           paint(canvas, greyToRgba(step.more, size.channels));
           progress(step);
         },
-      }),
-    );
+      });
+    });
     if (drawn) {
       image = drawn;
       mask = new Float32Array(size.height * size.width).fill(1);
       show();
-      canvas.setAttribute("aria-label", `an image that ${model.value} drew with seed ${seed}`);
+      canvas.setAttribute("aria-label", `an image that ${name} drew with seed ${seed}`);
       status.replaceChildren(make("p", { className: "soft" }, `Seed ${seed}. Rub over the picture to hide a part of it.`));
     }
     fresh.disabled = false;
     [rest.disabled, half.disabled] = [!image, !image];
+  };
+  model.onchange = () => {
+    image = null; // the other model may draw another size
+    [rest.disabled, half.disabled] = [true, true];
   };
   fresh.onclick = () => run(false);
   rest.onclick = () => run(true);

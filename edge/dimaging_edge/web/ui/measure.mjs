@@ -13,10 +13,11 @@ export function measureTab(page) {
   const result = make("section", { "aria-label": "Result" });
   button.onclick = async () => {
     button.disabled = true;
-    const args = {
-      name: model.value, seconds: Number(seconds.value), most: Number(budget.value) || null, environment: await environment(page.client.threads, page.listing),
-    };
-    const report = await working(result, "Measuring", (options) => page.client.call("bench", args, options));
+    const args = { name: model.value, seconds: Number(seconds.value), most: Number(budget.value) || null };
+    const report = await working(result, "Measuring", async (options) => {
+      const device = await environment(page.client.threads, page.listing);
+      return page.client.call("bench", { ...args, environment: device }, options);
+    });
     button.disabled = false;
     if (report) result.replaceChildren(...describe(report, token));
   };

@@ -11,16 +11,16 @@ export function openTab(page) {
   const take = async (/** @type {File} */ file) => {
     preview.replaceChildren();
     facts.replaceChildren();
-    const data = new Uint8Array(await file.arrayBuffer());
-    const done = await working(result, "Opening", ({ signal, progress }) =>
-      page.client.call("open", { data, keepGoing: damaged.checked }, {
+    const done = await working(result, "Opening", async ({ signal, progress }) => {
+      const data = new Uint8Array(await file.arrayBuffer());
+      return page.client.call("open", { data, keepGoing: damaged.checked }, {
         signal,
         progress: (step) => {
-          if (step.more?.rgba) show(preview, step.more);
+          if (step.more?.rgba && !signal.aborted) show(preview, step.more);
           progress(step);
         },
-      }),
-    );
+      });
+    });
     if (!done) return;
     if (done.packed) preview.replaceChildren(make("div", { className: "pictures one" }, figure(done, `${done.packed.images} images`)));
     else show(preview, done);
