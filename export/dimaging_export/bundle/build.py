@@ -16,7 +16,7 @@ from dimaging_export.bundle import targets
 from dimaging_export.bundle.real_images import RealData
 from dimaging_export.bundle.subject import Subject
 from dimaging_export.convert.to_onnx import DIRECT, MIXED, OPSET, convert
-from dimaging_export.errors import ExportError, PrecisionError
+from dimaging_export.errors import ExportError, ParityError, PrecisionError
 from dimaging_export.graph import passes
 from dimaging_export.graph.interface import input_shapes, refuse_kept_states
 from dimaging_export.graph.masks import left_out
@@ -148,7 +148,10 @@ def build_graph(
     answers = [reference(feed) for feed in feeds]
     exact = spec.precision in parity.EXACT
     floats, runs = base, onnx_graph(base)
-    report = parity.prove(name, runs, feeds, answers, spec.precision if exact else "fp32")
+    try:
+        report = parity.prove(name, runs, feeds, answers, spec.precision if exact else "fp32")
+    except ParityError as error:
+        raise type(error)(f"{error}{_of_masks(inputs)}") from error
     if spec.precision == "fp16":
         refuse_overflow(base, feeds)
     if not exact:
@@ -189,6 +192,16 @@ def build_graph(
         model, entry, arrays, reference, runs, verdict, base.producer_name, tail,
         tuple(inputs.sizes),
     )  # fmt: skip
+
+
+def _of_masks(inputs: Inputs) -> str:
+    """Return what may be wrong where a model skips steps; "" for one that does not."""
+    if inputs.skipped is None and not inputs.padded:
+        return ""
+    return (
+        ". It skips steps by a mask: a layer of one's own, or a Lambda, that hands a mask on needs a "
+        "compute_mask(inputs, mask=None) that returns it"
+    )
 
 
 def _refuse_fixed_batch(name: str, graph: Any) -> None:

@@ -42,7 +42,7 @@ class Inputs:
     skipped: float | None = None
     """Value of the steps that a Masking layer skips; some seeded series [B, T, C] have such steps."""
     padded: bool = False
-    """Whether an Embedding skips token 0; some seeded tokens are 0 then, wherever 0 is in their range."""
+    """Whether an Embedding skips token 0; some seeded tokens are 0 then, if the least is 0 or 1."""
 
     def accepted(self, keras: Graph) -> "Inputs":
         """Return these inputs without the sizes that Keras itself refuses, as a plain U-Net does odd ones."""
@@ -123,7 +123,7 @@ class Inputs:
                 f"input {name!r} holds whole numbers; state their range in `ranges`, or pass real ones: data="
             )
         drawn = rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
-        if self.padded and legal[0] <= 0 and len(shape) > 1:
+        if self.padded and legal[0] <= 1 and len(shape) > 1:  # real texts need not have padding
             _leave_out(drawn, 0)
         return drawn
 

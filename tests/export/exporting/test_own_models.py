@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import onnxruntime as ort
 import pytest
-from dimaging_export import ExportError, export
+from dimaging_export import ExportError, ParityError, export
 from helpers.pages import run_warm
 from keras import layers, ops
 
@@ -129,6 +129,35 @@ def test_whole_numbers_of_words_stay_what_they_are_where_the_input_takes_floats(
         shown = np.concatenate([x.ravel() for name, x in examples.items() if name.endswith("x")])
     assert set(shown) <= set(range(5))
     assert shown.max() > 1
+
+
+@keras.saving.register_keras_serializable("mine")
+class Told(layers.Layer):
+    """Words as vectors, of which 0 counts not; `says`: whether the layer has a compute_mask."""
+
+    def __init__(self, says, **more):
+        super().__init__(**more)
+        self.table = layers.Embedding(5, 3, mask_zero=True)
+        self.supports_masking = self.says = says
+
+    def build(self, shape):
+        self.table.build(shape)
+
+    def call(self, x):
+        return self.table(x)
+
+    def compute_mask(self, x, mask=None):
+        return self.table.compute_mask(x) if self.says else None
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_mask_that_a_layer_of_ones_own_makes(says, tmp_path):
+    model = functional((4,), Told(says), layers.LSTM(2), dtype="int32")
+    if says:
+        assert export(model, tmp_path / "bundle", data=WORDS.clip(1)).exists()
+        return
+    with pytest.raises(ParityError, match=r"skips steps by a mask: .* needs a compute_mask\("):
+        export(model, tmp_path / "bundle", data=WORDS.clip(1))  # without any padding
 
 
 def test_a_bundle_that_no_device_would_open_is_not_written(tmp_path):

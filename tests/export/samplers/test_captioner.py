@@ -161,7 +161,8 @@ def test_bad_input(bundle, changes, words):
 
 def test_the_verb_says_what_is_wrong(bundle, tmp_path, capsys):
     assert main(["caption", str(bundle.path), str(tmp_path / "none.png")]) == 1
-    assert "no file" in capsys.readouterr().err
+    assert "no file" in (said := capsys.readouterr().err)
+    assert said.endswith("none.png\n")  # and no word of other commands
     np.save(tmp_path / "small.npy", np.zeros((1, 4, 4, 3), np.float32))
     assert main(["caption", str(bundle.path), str(tmp_path / "small.npy")]) == 1
     assert "expected one image [8, 8, 3]" in capsys.readouterr().err.replace(
