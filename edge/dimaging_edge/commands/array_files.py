@@ -194,7 +194,9 @@ def read_square(path: Path, tensor: Tensor) -> np.ndarray:
 
     InputError as for `read_array`.
     """
-    if path.suffix.lower() in (".npy", ".npz") or not path.is_file():
+    if not path.is_file():
+        raise InputError(f"input {tensor.name!r}: no file {path}")
+    if path.suffix.lower() in (".npy", ".npz"):
         return read_array(path, tensor)
     axis = _channel_axis(tensor)
     height, width = (size for i, size in enumerate(tensor.example) if i not in (0, axis))

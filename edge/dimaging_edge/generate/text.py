@@ -22,6 +22,8 @@ VOCABULARY = "vocabulary.json"
 AT_ONCE = 64
 """Tokens in one run of `writer`, and in one piece of text; token k takes noise from stream k // 64."""
 _HOTTEST = 100.0
+_SHOWN, _MOST_KNOWN = 10, 200
+"""The most unknown and known characters that a message names."""
 
 
 def read_vocabulary(bundle: Bundle) -> tuple[str, ...]:
@@ -48,8 +50,11 @@ def encode(text: str, vocabulary: tuple[str, ...]) -> list[int]:
     number = {character: k for k, character in enumerate(vocabulary)}
     if unknown := [character for character in dict.fromkeys(text) if character not in number]:
         known = "".join(character for character in vocabulary if len(character) == 1)
+        more = ", ..." if len(unknown) > _SHOWN else ""
+        cut = f" and {len(known) - _MOST_KNOWN:,} more" if len(known) > _MOST_KNOWN else ""
         raise InputError(
-            f"the model has never seen {', '.join(map(repr, unknown))}; it knows {known!r}. Leave others "
+            f"the model has never seen {', '.join(map(repr, unknown[:_SHOWN]))}{more}; it knows "
+            f"{known[:_MOST_KNOWN]!r}{cut}. Leave others "
             "out, or train on a text that has them: dimaging train char_lm --data FILE.txt"
         )
     return [number[character] for character in text]

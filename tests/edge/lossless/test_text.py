@@ -1,11 +1,12 @@
 """The golden streams of texts: what one machine packed and wrote, every machine packs and writes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from dimaging_edge import open_bundle
-from dimaging_edge.common.errors import CodecError
+from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.generate import text
 from dimaging_edge.lossless import text as packed
 from dimaging_edge.lossless.header import BITS
@@ -33,6 +34,15 @@ def test_golden_writing(bundle):
     by_host = text._by_steps(bundle, tokens, 100, RECORD["temperature"], RECORD["seed"], 10)
     vocabulary = text.read_vocabulary(bundle)
     assert "".join(vocabulary[k] for piece in by_host for k in piece) == RECORD["written"]
+
+
+def test_a_text_of_another_alphabet_is_told_in_a_sentence():
+    known, other = (tuple(map(chr, range(a, a + 5000))) for a in (0x4E00, 0x7000))
+    with pytest.raises(InputError) as caught:
+        text.encode("".join(other), known)
+    assert re.search(
+        r"never seen '.', .*, \.\.\.; it knows '.{200}' and 4,800 more", str(caught.value)
+    )
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_text_without_a_beginning_follows_a_line_break(bundle):
     [
         (
             {"prime": "aZ~"},
-            r"never seen 'Z', '~'; it knows '\\n abcdefgh'. Leave others out, or train",
+            r"never seen 'Z', '~'; it knows '\\n\\rabcdefgh'. Leave others out, or train",
         ),
         ({"n": 0}, "expected 1 token or more, received 0"),
         ({"temperature": -1.0}, "temperature: expected 0 to 100, received -1"),
