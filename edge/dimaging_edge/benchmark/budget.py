@@ -121,7 +121,7 @@ def read_budget(path: str | Path) -> Budget:
         if type(value) is not known[key]:
             kind = known[key].__name__
             raise BudgetError(f"budget {path}: {key}: expected {kind}, found {value!r}")
-        if known[key] is int and value < 1:
+        if isinstance(value, int) and value < 1:
             raise BudgetError(f"budget {path}: {key}: expected 1 or more, found {value}")
     return Budget(
         {name: _max_ratio(name, table) for name, table in graphs.items()}, Settings(**data)
