@@ -76,7 +76,10 @@ def files_of(inputs: Iterable[str], suffixes: Sequence[str], share: tuple[int, i
         raise InputError(f"no files with {', '.join(suffixes)} in {', '.join(inputs)}")
     part, parts = share
     # By stems: two files that would become one meet in one share, where that is refused.
-    return [p for p in found if zlib.crc32(os.fsencode(p.stem)) % parts == part - 1]
+    mine = [p for p in found if zlib.crc32(os.fsencode(p.stem)) % parts == part - 1]
+    if not mine:
+        tell(f"note: none of {len(found)} files is in share {part}/{parts}")
+    return mine
 
 
 def stands_for_several(word: str) -> bool:

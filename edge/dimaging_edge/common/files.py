@@ -8,6 +8,7 @@ killed process left behind is recognised, and is removed by the next writer of t
 the mark is never touched.
 """
 
+import errno
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.processes import is_alive, take_lock
 
 _MARK = re.compile(r"\.(?P<stem>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{16})\.dimaging(\.[^.]*)?")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The errors of a disk, or of somebody's share of it, that is full."""
 _ACTIVE: set[str] = set()
 """Names that this process is writing now, without their folders."""
 
@@ -51,6 +54,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, place)
     except OSError as error:
         mend = "; is the folder there, and writable?" if error.errno else ""
+        mend = "; make room there, or choose another place" if error.errno in _FULL else mend
         raise DimagingError(f"cannot write {path}: {error.strerror or error}{mend}") from error
 
 

@@ -127,7 +127,9 @@ def test_two_files_that_would_become_one_meet_in_a_share(
         for share in range(1, 10)
     ]
     assert sorted(codes) == [0] * 8 + [1]
-    assert "would both become" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "would both become" in said
+    assert "note: none of 6 files is in share " in said
 
 
 def test_a_missing_file_of_a_list_is_one_error(photos: Path, tmp_path: Path, capsys) -> None:

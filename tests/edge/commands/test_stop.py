@@ -37,7 +37,7 @@ def test_nothing_half_written(
     monkeypatch.setattr(np, "save", full)
     assert main(arguments) == 1
     found = capsys.readouterr().err
-    assert "image.npy: No space left on device; is the folder there, and writable?" in found
+    assert "image.npy: No space left on device; make room there, or choose another place" in found
     monkeypatch.setattr(np, "save", stopped)
     assert main(arguments) == 130
     assert "stopped; no half-written file is left" in capsys.readouterr().err
