@@ -9,6 +9,7 @@ keep/unet_codec-0123456789ab/...
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,10 +68,11 @@ class Site:
     def __init__(self, bundles: Sequence[str | Path] = ()):
         """Take bundles to show, beside those that come with the package; the first codec is the page's own.
 
-        InputError for two bundles of one name, BundleError for a folder that is no bundle.
+        InputError for two bundles of one name and for a codec of one size, BundleError for a folder that is
+        no bundle.
         """
-        chosen = [located(path) for path in bundles]
-        along = sorted(path.parent for path in SHIPPED.glob("*/bundle.json"))
+        chosen = [located(path).resolve() for path in bundles]  # "." has a name, too
+        along = sorted(path.parent.resolve() for path in SHIPPED.glob("*/bundle.json"))
         manifests = {path: read_manifest(path) for path in along}
         along.sort(key=lambda path: not is_codec(manifests[path]))  # the codecs come first
         folders = [*chosen, *(path for path in along if path not in chosen)]
@@ -133,13 +135,19 @@ class Site:
 
     def _add_bundle(self, folder: Path, manifest: Manifest, *, core: bool) -> None:
         stamp = hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()[:12]
-        place = f"{KEEP}{folder.name}-{stamp}/"
+        plain = re.sub(r"[^\w.-]", "_", folder.name)  # an address would end at a # or ?
+        place = f"{KEEP}{plain}-{stamp}/"
         size = 0
         for name in sorted({"bundle.json", "CARD.md", *manifest.files} - _LEFT_OUT):
             if (folder / name).is_file():
                 self.files[place + name] = File((folder / name).read_bytes, core=core)
                 size += (folder / name).stat().st_size
         graphs, codec = list(manifest.graphs), is_codec(manifest)
+        if codec and isinstance(manifest.graphs["decoder"].outputs[0].shape[1], int):
+            raise InputError(
+                f"{folder} takes pictures of one size (target phone), the page any; export the codec with "
+                "--target web"
+            )
         entry = {"name": folder.name, "folder": place, "model": manifest.model, "codec": codec}
         entry |= {"model_id": manifest.model_id, "graphs": graphs, "bytes": size}
         self.bundles.append(entry)

@@ -1,6 +1,7 @@
 """The verb `app`: the page that compresses, opens, draws and measures in a phone's browser."""
 
 import argparse
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 PORT = 8737
 """The usual port."""
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+"""A name or an address of a machine, without scheme, port and path."""
 _LOST = (
     "over plain http a browser calls this page insecure: it computes with one thread, keeps nothing for "
     "flight mode, shows no live camera and cannot check files by SHA-256. For all of it: --adb with a "
@@ -72,6 +75,10 @@ def app(options: argparse.Namespace) -> int:
         raise InputError("--cert needs --key, and --key needs --cert")
     if not 0 <= options.port < 1 << 16:
         raise InputError(f"--port: expected 0 to 65535, received {options.port}")
+    if wrong := [name for name in options.name if not _HOST.fullmatch(name)]:
+        raise InputError(
+            f"--name: expected a host name alone, such as phone.local, received {wrong[0]!r}"
+        )
     if options.out:
         _check_folder_alone(options)
     site = Site(options.bundles)

@@ -5,12 +5,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dimaging_edge.app import engine
 from dimaging_edge.app import site as site_module
 from dimaging_edge.app.site import TYPES, WEB, Site
+from dimaging_edge.bundle.schema import Manifest
 from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import BundleError, InputError
 from dimaging_edge.photo.bundle_model import SHIPPED
@@ -76,6 +78,34 @@ def test_the_version_follows_the_files(tmp_path: Path, monkeypatch: pytest.Monke
     assert Site().version != first
 
 
+def test_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my #1?"
+    shutil.copytree(SHIPPED / "denoiser_photos", folder)
+    monkeypatch.chdir(folder)
+    one = Site(["."]).bundles[0]
+    assert one["name"] == "my #1?"
+    assert one["folder"].startswith("keep/my__1_-")
+
+
+def test_a_codec_of_one_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page would start with a model that no photo fits."""
+    read = site_module.read_manifest
+
+    def fixed(path: Path) -> Manifest:
+        manifest = read(path)
+        if path.name != "unet_codec":
+            return manifest
+        decoder = manifest.graphs["decoder"]
+        image = replace(decoder.outputs[0], shape=(1, 256, 256, 3))
+        return replace(
+            manifest, graphs={**manifest.graphs, "decoder": replace(decoder, outputs=(image,))}
+        )
+
+    monkeypatch.setattr(site_module, "read_manifest", fixed)
+    with pytest.raises(InputError, match="unet_codec takes pictures of one size .*--target web"):
+        Site()
+
+
 def test_a_codec_given_first_is_the_page_s_own(tmp_path: Path) -> None:
     bundle = tmp_path / "mine"
     shutil.copytree(SHIPPED / "unet_codec_grey16", bundle)
@@ -111,6 +141,8 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, capsys) -> None:
         (["--port", "70000"], "--port: expected 0 to 65535, received 70000"),
         (["--cert", "no.pem", "--key", "no.pem", "--port", "0"], "--cert no.pem --key no.pem"),
         (["nowhere"], "nowhere"),
+        (["--name", "http://phone.local/"], "--name: expected a host name alone"),
+        (["--name", "phone.local:80"], "--name: expected a host name alone"),
         (
             ["--out", "site", "--collect", "x", "--port", "1"],
             "drop --collect, --port, or drop --out",
