@@ -67,10 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def info(options: argparse.Namespace) -> int:
     """Print what the bundle, or the compressed photo, says about itself."""
-    if Path(options.bundle).is_file():
+    path = Path(options.bundle)
+    if not path.exists() and path.suffix == photo.SUFFIX:
+        raise InputError(f"no file {path}")
+    if path.is_file():
         if options.json:
             raise InputError("--json is for bundles; a compressed photo is described in text only")
-        print(photo_info.info(Path(options.bundle)))
+        print(photo_info.info(path))
         return 0
     from dimaging_edge.bundle.info import info_text
     from dimaging_edge.bundle.open import read_manifest

@@ -173,6 +173,7 @@ def test_run_on_npz(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Pat
 
 REFUSED = [
     (["info", "nowhere"], "no bundle folder at nowhere; make one with: dimaging export"),
+    (["info", "nowhere.dimg"], "no file nowhere.dimg"),
     (["run", "TOY", "decodr"], "no graph 'decodr' in toy-fp32; did you mean 'decoder'"),
     (["run", "TOY", "decoder"], "input 'z' is missing; expected z, received none"),
     (["run", "TOY", "decoder", "--input", "z"], "--input: expected NAME=FILE or NAME=normal, rec"),
