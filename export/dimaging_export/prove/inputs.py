@@ -152,7 +152,7 @@ def example_shapes(
         if None in shape[1:]:
             raise ExportError(
                 f"input {name!r} has free dimensions, {list(shape)}, and there is no real input "
-                "to take them from; pass data="
+                "to take them from; pass data= (dimaging export --data NAME_OR_PATH)"
             )
         found[name] = (1, *shape[1:])
     return found
