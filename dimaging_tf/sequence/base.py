@@ -196,10 +196,14 @@ class LanguageModel(DeployableModel):
         return None
 
     def write(self, prime: str, n: int = 500, *, temperature: float = 1.0, seed: int = 0) -> str:
-        """Go on with a text for n tokens. ValueError for characters outside the vocabulary.
+        """Go on with a text for n tokens. ValueError for unknown characters, and for n < 1.
 
         temperature: 1 draws what the model believes, less is more careful, 0 takes the likeliest.
         """
+        if n < 1 or not 0 <= temperature < math.inf:
+            raise ValueError(
+                f"write: n is at least 1, temperature at least 0. Received: {n}, {temperature}"
+            )
         vocabulary = self.config.vocabulary
         number = {text: k for k, text in enumerate(vocabulary)}
         if unknown := sorted(set(prime) - set(number)):

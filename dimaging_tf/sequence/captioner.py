@@ -185,7 +185,12 @@ class Captioner(DeployableModel):
         return [WriteCaptions(folder, dataset)]
 
     def caption_numbers(self, x: np.ndarray, beam: int = 3) -> np.ndarray:
-        """Return the likeliest caption of each example as int32 [N, length], zeros behind the words."""
+        """Return the likeliest caption of each example as int32 [N, length], zeros behind the words.
+
+        ValueError for a beam below 1.
+        """
+        if beam < 1:
+            raise ValueError(f"{self.registry_name}: a beam is at least 1. Received: {beam}")
         speak = numpy_speaker(self.reader)
         state = {s: np.zeros((beam, self.config.units), np.float32) for s in ("h", "c")}
         length = self.config.length

@@ -15,7 +15,8 @@ def whitening(x: np.ndarray, label: np.ndarray, noise: np.ndarray) -> np.ndarray
     """Return the matrix float32 [C, C] for series x [N, T, C] with labels int [N].
 
     noise: [N, C], what is measured in each trial, from which the mean of its class is taken. The matrix
-    also scales x to a standard deviation of 1. scikit-learn computes the shrinkage.
+    also scales x to a standard deviation of 1, and does nothing else where there is no noise. scikit-learn
+    computes the shrinkage.
     """
     from sklearn.covariance import ledoit_wolf
 
@@ -23,6 +24,8 @@ def whitening(x: np.ndarray, label: np.ndarray, noise: np.ndarray) -> np.ndarray
     rest = np.array(noise, np.float64)
     for k in np.unique(label):
         rest[label == k] -= rest[label == k].mean(0)
+    if not rest.any():  # a series without noise, drawn by a formula: nothing is to be made white
+        return (np.eye(x.shape[-1]) / (x.astype(np.float64).std() or 1.0)).astype(np.float32)
     covariance = ledoit_wolf(rest)[0]
     values, vectors = np.linalg.eigh(covariance)
     # A channel that never changes has no variance, and whitening it would divide by zero.

@@ -9,6 +9,7 @@ the graph `step`. `words.txt` holds the vocabulary, word k in line k.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def caption(bundle: Bundle, image: np.ndarray, beam: int = 3) -> list[Sentence]:
     1 to 100, and an image of another shape.
     """
     words = read_vocabulary(bundle)
-    if not 1 <= beam <= WIDEST:
+    if not isinstance(beam, Integral) or not 1 <= beam <= WIDEST:
         raise InputError(f"beam: expected 1 to {WIDEST}, received {beam}")
     wanted = bundle.tensor("encoder", "image", 4)
     image = np.asarray(image)

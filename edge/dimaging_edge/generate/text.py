@@ -9,8 +9,8 @@ same text on every device whose arithmetic agrees, and its first tokens do not d
 """
 
 import json
-import math
 from collections.abc import Iterator
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -47,6 +47,10 @@ def read_vocabulary(bundle: Bundle) -> tuple[str, ...]:
 
 def encode(text: str, vocabulary: tuple[str, ...]) -> list[int]:
     """Return the token of each character; InputError names those that are not in the vocabulary."""
+    if not isinstance(text, str):
+        raise InputError(
+            f"expected a text, received {type(text).__name__} (bytes become one by .decode('utf-8'))"
+        )
     number = {character: k for k, character in enumerate(vocabulary)}
     if unknown := [character for character in dict.fromkeys(text) if character not in number]:
         known = "".join(character for character in vocabulary if len(character) == 1)
@@ -70,10 +74,10 @@ def write(
     Raises InputError for a bundle that writes no text and for arguments out of range, before the first piece.
     """
     vocabulary = read_vocabulary(bundle)
-    if n < 1:
-        raise InputError(f"expected 1 token or more, received {n}")
-    if not (math.isfinite(temperature) and 0 <= temperature <= _HOTTEST):
-        raise InputError(f"temperature: expected 0 to {_HOTTEST:g}, received {temperature:g}")
+    if not isinstance(n, Integral) or n < 1:
+        raise InputError(f"expected 1 token or more, received {n!r}")
+    if not (isinstance(temperature, Real) and 0 <= temperature <= _HOTTEST):  # a NaN fails
+        raise InputError(f"temperature: expected 0 to {_HOTTEST:g}, received {temperature!r}")
     start = vocabulary.index("\n") if "\n" in vocabulary else 0
     tokens = encode(prime, vocabulary) or [start]
     draw = _by_writer if "writer" in bundle.graphs else _by_steps

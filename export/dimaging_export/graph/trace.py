@@ -28,7 +28,7 @@ class Call:
     args: tuple
     kwargs: dict[str, Any]
     output: Any
-    """Its tensors; those of a model inside, and behind them the masks that they carry."""
+    """Its tensors; of a model inside that hands masks out a list, with the masks behind the tensors."""
     inner: "Trace | None" = None
     """The walk of a functional model inside, for the shapes and masks that it is called with."""
 
@@ -158,4 +158,4 @@ def _inside(model: Any, args: tuple, kwargs: dict[str, Any], output: Any) -> Cal
         carried.append(keras.KerasTensor(mask.shape, dtype=mask.dtype))
         tensor._keras_mask = carried[-1]
     inner = replace(inner, calls=calls, outputs=[*inner.outputs, *left])
-    return Call(model, args, kwargs, [*outputs, *carried], inner)
+    return Call(model, args, kwargs, [*outputs, *carried] if carried else output, inner)

@@ -147,6 +147,7 @@ BAD = {
     "a large image": (
         {"image": np.zeros((9, 8, 3), np.float32)}, r"expected one image .*received \[1, 9, 8, 3\]; scale",
     ),
+    "half a beam": ({"beam": 2.5}, "beam: expected 1 to 100, received 2.5"),
     "a batch": ({"image": np.zeros((2, 8, 8, 3), np.float32)}, r"received \[2, 8, 8, 3\]"),
     "no image": ({"image": np.zeros(3, np.float32)}, r"received \[3\]"),
 }  # fmt: skip

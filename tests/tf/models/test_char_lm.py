@@ -167,5 +167,11 @@ def test_characters_outside_the_vocabulary():
         CharLM(SMALL).write("aZé")
 
 
+@pytest.mark.parametrize("given", [{"n": 0}, {"temperature": -0.1}, {"temperature": float("nan")}])
+def test_what_it_cannot_write(given):
+    with pytest.raises(ValueError, match="n is at least 1, temperature at least 0. Received: "):
+        CharLM(SMALL).write("a", **given)
+
+
 def test_the_default_data_is_a_text():
     assert data.KINDS[runs.default_settings("char_lm").data] == "tokens"

@@ -57,6 +57,14 @@ def test_the_front_whitens_takes_means_and_subtracts_the_baseline():
     np.testing.assert_allclose(front(x), expected, atol=1e-5)
 
 
+def test_series_without_noise_are_only_scaled():
+    label = np.arange(8) % 2
+    series = np.repeat(label[:, None, None] * 3.0, 4, 1) + np.zeros((8, 4, 2))
+    matrix = whitening(series, label, series.mean(1))
+    np.testing.assert_allclose(matrix, np.eye(2) / 1.5, rtol=1e-6)
+    np.testing.assert_array_equal(whitening(0 * series, label, 0 * series[:, 0]), np.eye(2))
+
+
 def test_whitening_does_not_train_and_members_stay_apart():
     x, label = series()
     model = model_of()
