@@ -4,8 +4,8 @@
 
 The last three slices are held back. Training sees the others as a person's folder of images and masks does,
 NAME.png beside NAME_mask.png, for 20 minutes of two cores (the time is that of the process, on all its
-threads). The int8 bundle then goes over the held-back slices in overlapping tiles. --run keeps the run, and
-judges one that was trained there before.
+threads). The int8 bundle then goes over the held-back slices in overlapping tiles. --run keeps the run: one that
+was stopped goes on, and one that has ended is judged.
 """
 
 import sys
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from dimaging_edge.common.files import read_json_lines
 from parts import figures
 
 HELD_BACK = 3
@@ -24,7 +25,9 @@ CHANGES = {"width": 16, "depth": 3, "loss": "both", "dropout": 0.1, "normalise":
 def main() -> int:
     """Train, export, judge."""
     p = figures.parser("unet", __doc__, "slices", "em_membranes")
-    p.add_argument("--minutes", type=float, default=20.0, help="of two cores")
+    p.add_argument(
+        "--minutes", type=float, default=20.0, help="of two cores; 0: judge the --run as it is"
+    )
     p.add_argument("--run", type=Path, help="run folder to train into and keep, or to judge")
     args = p.parse_args()
 
@@ -48,8 +51,8 @@ def main() -> int:
     out = figures.Figures("unet", args.quick, args.json)
     with tempfile.TemporaryDirectory() as folder:
         run = args.run or Path(folder) / "run"
-        if not (run / "run.json").exists():
-            train(run, Path(folder) / "slices", learned, minutes)
+        if args.minutes and not ended(run, minutes):
+            train(run, run.with_name(f"{run.name}_slices"), learned, minutes)
         model = runs.load_model(run)
         pieces = {
             precision: edge.open_bundle(
@@ -90,16 +93,23 @@ def train(run: Path, folder: Path, files: list[Path], minutes: float) -> None:
     """`dimaging train unet --data FOLDER --size 128`, for so many minutes of two cores."""
     from dimaging_tf.training import runs
 
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for file in files:
         name = file.name.removesuffix("_raw.png")
-        (folder / f"{name}.png").symlink_to(file.resolve())
-        (folder / f"{name}_mask.png").symlink_to(_mask(file).resolve())
+        for place, source in ((f"{name}.png", file), (f"{name}_mask.png", _mask(file))):
+            (folder / place).unlink(missing_ok=True)
+            (folder / place).symlink_to(source.resolve())
     settings = runs.default_settings(
         "unet", data=str(folder), minutes=2 * minutes, batch=4, learning_rate=4e-3, augment="flips",
         data_options={"size": 128}, changes=CHANGES,
     )  # fmt: skip
-    runs.train(settings, run, clock=time.process_time)
+    runs.train(settings, run, resume=(run / "run.json").exists(), clock=time.process_time)
+
+
+def ended(run: Path, minutes: float) -> bool:
+    """Return whether a run has used its minutes of two cores; one that was stopped goes on."""
+    epochs = read_json_lines(run / "metrics.jsonl") if (run / "metrics.jsonl").exists() else []
+    return bool(epochs) and epochs[-1]["seconds"] >= 2 * 60 * minutes
 
 
 def pieces_of(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
