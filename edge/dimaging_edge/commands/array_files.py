@@ -15,6 +15,7 @@ from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.common.errors import BundleError, InputError, near
 from dimaging_edge.common.files import whole_file
 from dimaging_edge.common.output import tell
+from dimaging_edge.common.picture_range import picture_range
 from dimaging_edge.photo.picture import check_size
 from dimaging_edge.photo.stored_bits import stored_bits
 
@@ -57,8 +58,8 @@ def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
     """Return a picture as the tensor wants it: batch 1, its channels, its dtype.
 
     The tensor's channels decide between grey, RGB and RGBA; without RGBA, transparency is laid over white, as
-    in training. uint8 stays 0..255 (16-bit pictures are rounded), floats are in [0, 1]. InputError for a
-    tensor that cannot be a picture, or for a picture of floats.
+    in training. uint8 stays 0..255 (16-bit pictures are rounded), floats are in [0, 1] or fill another range
+    of the tensor (`picture_range`). InputError for a tensor that cannot be a picture, or a picture of floats.
     """
     axis = _channel_axis(tensor)
     channels = tensor.shape[axis]
@@ -79,8 +80,8 @@ def from_picture(picture: "Image.Image", tensor: Tensor) -> np.ndarray:
         values = values.reshape(*values.shape[:2], int(channels))
     if tensor.dtype == "uint8":
         values = np.rint(values * 255)
-    elif tensor.range is not None:
-        low, high = tensor.range
+    else:
+        low, high = picture_range(tensor.range)
         values = (low + values * np.float32(high - low)).clip(low, high)
     values = np.moveaxis(values, -1, axis - 1)
     return np.ascontiguousarray(values[None].astype(tensor.dtype))

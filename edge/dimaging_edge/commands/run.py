@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dimaging_edge.bundle.open import Bundle
-    from dimaging_edge.bundle.schema import Graph
+    from dimaging_edge.bundle.schema import Graph, Tensor
 
 
 def add_verbs(verb: Any, add_device_options: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -116,6 +116,14 @@ def _run_once(
     return written
 
 
+def _in_unit(image: "np.ndarray", tensor: "Tensor") -> "np.ndarray":
+    """Return an image that an input took, as float32 from black 0 to white 1."""
+    from dimaging_edge.common.picture_range import picture_range
+
+    low, high = (0, 255) if tensor.dtype == "uint8" else picture_range(tensor.range)
+    return (image.astype("float32") - low) / (high - low)
+
+
 def _over(
     graph: "Graph", inputs: "Mapping[str, np.ndarray]", outputs: "Mapping[str, np.ndarray]"
 ) -> "dict[str, np.ndarray]":
@@ -123,7 +131,7 @@ def _over(
     from dimaging_edge.common.class_colours import classes_over
 
     known = {t.name: t for t in graph.inputs if t.layout == "NHWC" and t.name in inputs}
-    images = [_unit(inputs[name][0], tensor.range) for name, tensor in known.items()]
+    images = [_in_unit(inputs[name][0], tensor) for name, tensor in known.items()]
     found = {}
     for tensor in graph.outputs:
         value = outputs[tensor.name]
@@ -135,11 +143,3 @@ def _over(
             f"--over: graph {graph.name!r} gives no classes a pixel of its image's size, [N, H, W, classes]"
         )
     return found
-
-
-def _unit(image: "np.ndarray", limits: "tuple[float, float] | None") -> "np.ndarray":
-    """Return an image of this range as float32 in [0, 1]."""
-    import numpy as np
-
-    low, high = (0.0, 255.0) if image.dtype == np.uint8 else limits or (0.0, 1.0)
-    return (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)

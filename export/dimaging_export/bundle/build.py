@@ -142,7 +142,7 @@ def build_graph(
     reference = keras_graph(keras_model)
     inputs = Inputs(
         example, _proof_ranges(subject, real), real, _free(base), batches,
-        integers=_integers(base), **left_out(keras_model),
+        types=_types(base), **left_out(keras_model),
     ).accepted(reference)  # fmt: skip
     feeds = inputs.feeds()
     answers = [reference(feed) for feed in feeds]
@@ -168,7 +168,7 @@ def build_graph(
             raise
 
     floats.graph.name = name
-    byte_names = _images(floats, subject.ranges) if spec.uint8 else frozenset()
+    byte_names = _images(floats, subject.ranges) if spec.uint8 else {}
     model = floats
     if byte_names:
         model = image_bytes.wrap(floats, byte_names)
@@ -239,7 +239,7 @@ def _check_ranges(name: str, arrays: Arrays, ranges: Ranges) -> None:
 
 def _prove_bytes(
     model: onnx.ModelProto,
-    names: frozenset[str],
+    names: image_bytes.Bytes,
     floats: Graph,
     feeds: list[Arrays],
     answers: list[Arrays],
@@ -256,19 +256,25 @@ def _prove_bytes(
     return parity.prove(name, file, feeds, answers, precision, typical=typical, byte_names=names)
 
 
-def _images(model: onnx.ModelProto, ranges: Ranges) -> frozenset[str]:
-    sides = ((model.graph.input, True), (model.graph.output, False))
-    return frozenset(
-        info.name
-        for side, as_input in sides
-        for info in side
-        if image_bytes.is_image(_shape(info), ranges.get(info.name), as_input=as_input)
+def _images(model: onnx.ModelProto, ranges: Ranges) -> dict[str, tuple[float, float]]:
+    """Return the images that are float32 so far: name -> its values of black and white."""
+    ins, outs = (
+        [
+            info.name
+            for info in side
+            if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+            and image_bytes.is_image(_shape(info), ranges.get(info.name), as_input=as_input)
+        ]
+        for side, as_input in ((model.graph.input, True), (model.graph.output, False))
     )
+    return image_bytes.bytes_of({name: ranges.get(name) for name in ins}, outs)
 
 
-def _integers(model: onnx.ModelProto) -> frozenset[str]:
-    whole = onnx.TensorProto.INT32
-    return frozenset(x.name for x in model.graph.input if x.type.tensor_type.elem_type == whole)
+def _types(model: onnx.ModelProto) -> dict[str, str]:
+    """Return input -> numpy's name of its type, where that is not float32."""
+    kinds = {x.name: x.type.tensor_type.elem_type for x in model.graph.input}
+    names = {k: onnx.helper.tensor_dtype_to_np_dtype(v).name for k, v in kinds.items()}
+    return {k: name for k, name in names.items() if name != "float32"}
 
 
 def _free(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
@@ -292,7 +298,7 @@ def describe(
     info: onnx.ValueInfoProto,
     arrays: Arrays,
     ranges: Ranges,
-    byte_names: frozenset[str] = frozenset(),
+    byte_names: image_bytes.Bytes = (),
 ) -> schema.Tensor:
     """Return the manifest's entry of an input or output; `arrays` holds an example of it."""
     legal = (0, 255) if info.name in byte_names else ranges.get(info.name)

@@ -96,6 +96,8 @@ class Subject:
         """The range of images for an input of the first graph, as `image_range`, which is that of input 0."""
         if declared := self.ranges.get(name):
             return declared
+        if "int" in self._kinds(next(iter(self.graphs))).get(name, ""):
+            return 0.0, 255.0
         for layer in _layers_behind(next(iter(self.graphs.values())), name):
             if isinstance(layer, keras.layers.Rescaling) and np.max(np.abs(layer.scale)) <= 0.01:
                 raise ExportError(
@@ -152,18 +154,24 @@ class Subject:
         """Make the inputs of every graph from examples of the data; returns graph -> input -> values."""
         if self.model is not None:
             found = self.model.examples(x, label)
-            return {
-                graph: {n: np.asarray(v, kinds.get(n, "float32")) for n, v in inputs.items()}
-                for graph, inputs in found.items()
-                for kinds in [self._kinds(graph)]
-            }
+            return {graph: self._typed(graph, inputs) for graph, inputs in found.items()}
         if len(self.graphs) > 1:  # nobody says which of them reads the data
             return {}
         ((name, graph),) = self.graphs.items()
         if isinstance(x, dict):
-            return {name: x}
+            return {name: self._typed(name, x)}
         inputs, _ = names_of(graph)
-        return {name: {inputs[0]: x}} if len(inputs) == 1 else {}
+        return {name: self._typed(name, {inputs[0]: x})} if len(inputs) == 1 else {}
+
+    def _typed(self, graph: str, inputs: Mapping[str, Any]) -> Arrays:
+        """Return inputs of a graph in the types that it takes; ExportError for parts instead of wholes."""
+        kinds, found = self._kinds(graph), {}
+        for name, value in inputs.items():
+            kind = kinds.get(name, "float32")
+            if "int" in kind:
+                value = _whole(value, kind, f"input {name!r} of {self.name}")
+            found[name] = np.asarray(value, kind)
+        return found
 
     def _kinds(self, graph: str) -> dict[str, str]:
         """Return input -> type, as Keras has it."""
@@ -177,6 +185,18 @@ class Subject:
             return float((self.judge or self.model).score(run, x, label))
         except ValueError as error:
             raise ExportError(f"{self.name} cannot be judged on this data: {error}") from error
+
+
+def _whole(value: Any, kind: str, at: str) -> np.ndarray:
+    """Return whole numbers of a type, which floats are up to their rounding; ExportError for others."""
+    whole, (low, high) = np.rint(value), (np.min(value), np.max(value))
+    limits = np.iinfo(kind)
+    if np.abs(whole - value).max() > 1e-3 or low < limits.min or high > limits.max:
+        raise ExportError(
+            f"{at} takes {kind}, whole numbers; received {low:g} to {high:g}. Give them as the model will "
+            "see them, as bytes 0 to 255 for instance"
+        )
+    return whole.astype(kind)
 
 
 def _layers_behind(graph: keras.Model, name: str) -> Iterator[Any]:

@@ -8,6 +8,7 @@ import logging
 
 import numpy as np
 from dimaging_edge.bundle import schema
+from dimaging_edge.common.picture_range import picture_range
 
 from dimaging_export.bundle import targets
 from dimaging_export.bundle.build import BuildSpec, Built, describe
@@ -48,7 +49,8 @@ def build_certificate(
     run = onnx_graph(model)
     image, label = images_and_labels(classifier, real)
     in_bytes = tensor.dtype == "uint8"
-    given = to_bytes(image).astype(np.float32) if in_bytes else image
+    limits = picture_range(subject.ranges.get(tensor.name))
+    given = to_bytes(image, limits).astype(np.float32) if in_bytes else image
 
     def bound(image: np.ndarray, label: np.ndarray, eps: float) -> np.ndarray:
         found = run({IMAGE: image, LABEL: label, EPS: np.array([eps], np.float32)})[WORST]

@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 from dimaging_edge.bundle import schema
+from dimaging_edge.common.picture_range import picture_range
 
 from dimaging_export.bundle import targets
 from dimaging_export.bundle.build import BuildSpec, Built, describe
@@ -42,16 +43,18 @@ def build_gradient(
     reference = keras_gradient(subject.graphs[name])
     image, label = images_and_labels(classifier, real)
     in_bytes = classifier.entry.inputs[0].dtype == "uint8"
-    given = to_bytes(image).astype(np.float32) if in_bytes else image
-    expected = reference(from_bytes(given) if in_bytes else image, label)
+    limits = picture_range(subject.ranges.get(classifier.entry.inputs[0].name))
+    given = to_bytes(image, limits).astype(np.float32) if in_bytes else image
+    expected = reference(from_bytes(given, limits) if in_bytes else image, label)
     check_logits(expected[LOGITS])
-    scale = 255 if in_bytes else 1  # the gradient is of a grey level, or of the whole range
+    # The gradient is of a grey level, or of the image's own values.
+    scale = 255 / (limits[1] - limits[0]) if in_bytes else 1
     expected[GRADIENT] = expected[GRADIENT] / scale
     found = run({IMAGE: given, LABEL: label})
 
     def in_float32() -> np.ndarray:
         oracle = KerasOracle(subject.graphs[name])
-        return oracle(from_bytes(given) if in_bytes else image, label)[0] / scale
+        return oracle(from_bytes(given, limits) if in_bytes else image, label)[0] / scale
 
     prove_gradient(found[GRADIENT], expected[GRADIENT], spec.precision, in_float32)
     report = _report(found, expected, spec.precision)

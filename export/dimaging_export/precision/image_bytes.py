@@ -2,13 +2,15 @@
 
     uint8 -> Cast, Mul 1/255 -> float graph -> Clip [0, 1], Mul 255, Add 0.5, Floor, Cast -> uint8
 
-So a phone hands its pixels over as they are, in any language, and there is no scale to get wrong.
+So a phone hands its pixels over as they are, in any language, and there is no scale to get wrong. An input
+of another range than [0, 1] gets its own scale: bytes 0 to 255 are its black and white (`picture_range`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import onnx
+from dimaging_edge.common.picture_range import UNIT, Range, picture_range
 from onnx import TensorProto, helper, numpy_helper
 
 from dimaging_export.graph.check import verify
@@ -16,7 +18,6 @@ from dimaging_export.graph.check import verify
 # Four dimensions: onnxruntime is far slower at multiplying [N, H, W, 1] by a plain number.
 # The bounds of a Clip must be plain ones.
 _CONSTANTS = {
-    "scale": np.full((1, 1, 1, 1), 1 / 255, np.float32),
     "levels": np.full((1, 1, 1, 1), 255, np.float32),
     "half": np.full((1, 1, 1, 1), 0.5, np.float32),
     "black": np.zeros((), np.float32),
@@ -26,8 +27,6 @@ _CONSTANTS = {
 
 _Step = tuple[str, list[str], dict]
 """(op, names of its constants, its attributes)."""
-_IN: list[_Step] = [("Cast", [], {"to": TensorProto.FLOAT}), ("Mul", ["scale"], {})]
-"""Steps from bytes to [0, 1]."""
 _OUT: list[_Step] = [
     ("Clip", ["black", "white"], {}),
     ("Mul", ["levels"], {}),
@@ -49,18 +48,39 @@ def is_image(shape: Sequence, legal: tuple[float, float] | None, *, as_input: bo
     return (low <= 0 and high >= 1) if as_input else (low == 0 and high == 1)
 
 
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """Convert [0, 1] to uint8, rounded half up, as the graph does at its output."""
-    levels = np.clip(image, 0, 1).astype(np.float32) * np.float32(255)
+Bytes = Collection[str] | Mapping[str, Range]
+"""The tensors that are bytes: names, or name -> its values of black and white, else 0 and 1."""
+
+
+def bytes_of(
+    inputs: Mapping[str, Range | None], outputs: Collection[str]
+) -> dict[str, tuple[float, float]]:
+    """Return the tensors that are to be bytes: inputs by their declared ranges, and outputs in [0, 1]."""
+    return {name: picture_range(declared) for name, declared in inputs.items()} | dict.fromkeys(
+        outputs, UNIT
+    )
+
+
+def limits(names: Bytes, name: str) -> Range:
+    """Return a tensor's values of black and white."""
+    return names[name] if isinstance(names, Mapping) else UNIT
+
+
+def to_bytes(image: np.ndarray, limits: Range = UNIT) -> np.ndarray:
+    """Convert a range of values to uint8, rounded half up, as the graph does at its output."""
+    low, high = limits
+    share = (image - np.float32(low)) / np.float32(high - low)
+    levels = np.clip(share, 0, 1).astype(np.float32) * np.float32(255)
     return np.floor(levels + np.float32(0.5)).astype(np.uint8)
 
 
-def from_bytes(image: np.ndarray) -> np.ndarray:
-    """Convert uint8 to float32 in [0, 1], as the graph does at its input."""
-    return image.astype(np.float32) * np.float32(1 / 255)
+def from_bytes(image: np.ndarray, limits: Range = UNIT) -> np.ndarray:
+    """Convert uint8 to float32 in a range of values, as the graph does at its input."""
+    low, high = limits
+    return image.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
 
-def wrap(model: onnx.ModelProto, names: frozenset[str]) -> onnx.ModelProto:
+def wrap(model: onnx.ModelProto, names: Bytes) -> onnx.ModelProto:
     """Return a new model whose inputs and outputs of these names are uint8."""
     wrapped = onnx.ModelProto()
     wrapped.CopyFrom(model)
@@ -69,24 +89,44 @@ def wrap(model: onnx.ModelProto, names: frozenset[str]) -> onnx.ModelProto:
     return wrapped
 
 
-def _wrap(graph: onnx.GraphProto, names: frozenset[str]) -> None:
+def _wrap(graph: onnx.GraphProto, names: Bytes) -> None:
     inputs = [tensor for tensor in graph.input if tensor.name in names]
     outputs = [tensor for tensor in graph.output if tensor.name in names]
     inner = {tensor.name: f"{tensor.name}/float" for tensor in (*inputs, *outputs)}
     for node in graph.node:
         node.input[:] = [inner.get(name, name) for name in node.input]
         node.output[:] = [inner.get(name, name) for name in node.output]
-    before = [node for t in inputs for node in _chain(t.name, inner[t.name], t.name, _IN)]
+    known: dict[str, np.ndarray] = {}
+    before: list[onnx.NodeProto] = []
+    for tensor in inputs:
+        steps = _steps_in(known, *limits(names, tensor.name))
+        before += _chain(tensor.name, inner[tensor.name], tensor.name, steps)
+    known |= _CONSTANTS
     after = [node for t in outputs for node in _chain(inner[t.name], t.name, t.name, _OUT)]
     nodes = [*before, *graph.node, *after]
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in (*before, *after) for name in node.input}
-    for name, value in _CONSTANTS.items():
+    for name, value in known.items():
         if f"uint8/{name}" in used:
             graph.initializer.append(numpy_helper.from_array(value, f"uint8/{name}"))
     for tensor in (*inputs, *outputs):
         tensor.type.tensor_type.elem_type = TensorProto.UINT8
+
+
+def _steps_in(known: dict[str, np.ndarray], low: float, high: float) -> list[_Step]:
+    """Return the steps from bytes to a range of values; their constants join the `known` ones."""
+    steps: list[_Step] = [("Cast", [], {"to": TensorProto.FLOAT})]
+    for op, name, value, nothing in (
+        ("Mul", "scale", (high - low) / 255, 1),
+        ("Add", "low", low, 0),
+    ):
+        if value == nothing:
+            continue
+        name = name if (low, high) == UNIT else f"{name}_{low:g}_{high:g}"
+        known[name] = np.full((1, 1, 1, 1), value, np.float32)
+        steps.append((op, [name], {}))
+    return steps
 
 
 def _chain(source: str, target: str, tensor: str, steps: list[_Step]) -> list[onnx.NodeProto]:

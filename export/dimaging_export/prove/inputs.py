@@ -1,13 +1,13 @@
 """The inputs on which a graph is proven: real ones, and seeded ones over the whole declared range."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dimaging_export.errors import ExportError
 from dimaging_export.graph.trace import Shape
-from dimaging_export.precision.image_bytes import to_bytes
+from dimaging_export.precision.image_bytes import Bytes, limits, to_bytes
 from dimaging_export.prove.runners import Arrays, Graph
 
 BATCHES = (1, 3, 8)
@@ -37,8 +37,11 @@ class Inputs:
     """Input -> its axes, other than the batch, whose size is free in the file, such as height or time."""
     batches: tuple[int, ...] = BATCHES
     changes: tuple[tuple[int, int], ...] = CHANGES
-    integers: frozenset[str] = frozenset()
-    """Inputs of int32, such as tokens; their range is declared, or else that of the real values."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Input -> numpy's name of its type, where that is not float32.
+
+    Whole numbers, such as tokens, lie in their declared range, or else in that of the real values.
+    """
     skipped: float | None = None
     """Value of the steps that a Masking layer skips; some seeded series [B, T, C] have such steps."""
     padded: bool = False
@@ -49,7 +52,7 @@ class Inputs:
 
         def takes(change: tuple[int, int]) -> bool:
             try:
-                keras(self._seeded(1, frozenset(), change))
+                keras(self._seeded(1, (), change))
             except Exception:  # its layers and TensorFlow raise unrelated types
                 return False
             return True
@@ -72,9 +75,12 @@ class Inputs:
         """Number of feeds that are real, the first ones; None where none is."""
         return len(self.batches) if self.real else None
 
-    def feeds(self, byte_names: frozenset[str] = frozenset()) -> list[Arrays]:
+    def feeds(self, byte_names: Bytes = ()) -> list[Arrays]:
         """Return real inputs, then seeded ones, at every batch; then others at the changes of free sizes."""
-        real = {k: to_bytes(v) if k in byte_names else v for k, v in self.real.items()}
+        real = {
+            k: to_bytes(v, limits(byte_names, k)) if k in byte_names else v
+            for k, v in self.real.items()
+        }
         feeds = [{k: v[:n] for k, v in real.items()} for n in self.batches if real]
         feeds += [self._seeded(n, byte_names) for n in self.batches]
         if self.free:
@@ -94,7 +100,7 @@ class Inputs:
         return shapes
 
     def _seeded(
-        self, batch: int, byte_names: frozenset[str], change: tuple[int, int] | None = None
+        self, batch: int, byte_names: Bytes, change: tuple[int, int] | None = None
     ) -> Arrays:
         """Draw inputs uniformly over their range, or from a standard normal where there is none."""
         rng = np.random.default_rng([batch, change is not None])
@@ -102,27 +108,32 @@ class Inputs:
         shapes = self.example if change is None else self._shapes(change)
         for name, (_, *shape) in shapes.items():
             full, legal = (batch, *shape), self.ranges.get(name)
+            kind = np.dtype(self.types.get(name, "float32"))
             if name in byte_names:
                 feed[name] = rng.integers(0, 256, full).astype(np.uint8)
-            elif name in self.integers:
-                feed[name] = self._whole(name, full, rng)
+            elif kind.kind in "iu":
+                feed[name] = self._whole(name, full, rng, kind)
             elif legal is None:
-                feed[name] = rng.standard_normal(full).astype(np.float32)
+                feed[name] = rng.standard_normal(full).astype(kind)
             else:
-                feed[name] = rng.uniform(*legal, full).astype(np.float32).clip(*legal)
-            if self.skipped is not None and len(shape) == 2 and feed[name].dtype == np.float32:
+                feed[name] = rng.uniform(*legal, full).astype(kind).clip(*legal)
+            if self.skipped is not None and len(shape) == 2 and feed[name].dtype.kind == "f":
                 _leave_out(feed[name], self.skipped)
         return feed
 
-    def _whole(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def _whole(
+        self, name: str, shape: tuple[int, ...], rng: np.random.Generator, kind: np.dtype
+    ) -> np.ndarray:
         legal = self.ranges.get(name)
         if legal is None and name in self.real:
             legal = self.real[name].min(), self.real[name].max()
+        if legal is None and kind == np.uint8:
+            legal = 0, 255
         if legal is None:
             raise ExportError(
                 f"input {name!r} holds whole numbers; state their range in `ranges`, or pass real ones: data="
             )
-        drawn = rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(np.int32)
+        drawn = rng.integers(int(legal[0]), int(legal[1]) + 1, shape).astype(kind)
         if self.padded and legal[0] <= 1 and len(shape) > 1:  # real texts need not have padding
             _leave_out(drawn, 0)
         return drawn

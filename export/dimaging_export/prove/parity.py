@@ -13,7 +13,7 @@ recorded, and a device may show twice as much: another processor rounds other va
 inputs, which reach further than int8 was calibrated for, they must only stay finite.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def prove(
     precision: str = "fp32",
     *,
     typical: int | None = None,
-    byte_names: frozenset[str] = frozenset(),
+    byte_names: Collection[str] = (),
     by_signal: bool = False,
 ) -> Report:
     """Run a graph on every feed and compare with `answers`, its reference's outputs for them.

@@ -10,7 +10,7 @@ from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import plain
 from dimaging_export.graph.weights import outside
-from dimaging_export.precision.image_bytes import from_bytes, to_bytes
+from dimaging_export.precision.image_bytes import Bytes, from_bytes, limits, to_bytes
 from dimaging_tf.deployable import Arrays
 
 Graph = Callable[[Arrays], Arrays]
@@ -79,14 +79,18 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
     return lambda arrays: _in_chunks(run, arrays, static or _chunk(arrays))
 
 
-def as_bytes_like(graph: Graph, byte_names: frozenset[str]) -> Graph:
+def as_bytes_like(graph: Graph, byte_names: Bytes) -> Graph:
     """Return a run of a float graph that takes and gives these tensors as bytes, rounded as the file does."""
 
     def run(arrays: Arrays) -> Arrays:
-        floats = {k: from_bytes(v) if k in byte_names else v for k, v in arrays.items()}
-        return {k: to_bytes(v) if k in byte_names else v for k, v in graph(floats).items()}
+        floats = _converted(from_bytes, byte_names, arrays)
+        return _converted(to_bytes, byte_names, graph(floats))
 
     return run
+
+
+def _converted(convert: Callable[..., np.ndarray], names: Bytes, arrays: Arrays) -> Arrays:
+    return {k: convert(v, limits(names, k)) if k in names else v for k, v in arrays.items()}
 
 
 def _chunk(arrays: Arrays) -> int:

@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,17 @@ def test_a_colour_that_a_square_loses_is_said(
     Image.new("RGB", (size, size), "orange").save(tmp_path / "photo.png")
     assert read_square(tmp_path / "photo.png", IMAGE).shape == (1, 8, 8, 1)
     assert "note: photo.png is in colour, and 'image' is grey" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("declared", "black", "white"),
+    [((0, 255), 0, 255), ((-1, 1), -1, 1), ((0, 1), 0, 1), (None, 0, 1), ((-1, 2), 0, 1)],
+)
+def test_a_picture_fills_the_range_of_its_tensor(tmp_path: Path, declared, black, white) -> None:
+    """Only a range with room for noise on both sides of [0, 1] is not filled."""
+    Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "two.png")
+    tensor = replace(IMAGE, range=declared)
+    assert read_array(tmp_path / "two.png", tensor).ravel().tolist() == [black, white]
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -300,6 +300,46 @@ def test_a_declared_range_is_that_of_the_data(precision, tmp_path):
     assert 10 * np.log10(signal / noise) > 20
 
 
+@pytest.mark.parametrize("limits", [(0, 255), (-1, 1)], ids=str)
+@pytest.mark.parametrize("target", ["phone", "web"])
+def test_a_file_of_bytes_gives_the_model_its_declared_range(target, limits, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = functional((16, 16, 3), layers.Conv2D(2, 3), layers.GlobalMaxPooling2D())
+    folder = export(model, tmp_path / "bundle", target=target, data=BYTES, ranges={"x": limits})
+    found = ort.InferenceSession(folder / "model.onnx").run(None, {"x": BYTES[:1]})[0]
+    seen = limits[0] + BYTES[:1].astype(np.float32) * ((limits[1] - limits[0]) / 255)
+    np.testing.assert_allclose(found, np.asarray(model(seen)), rtol=1e-4)
+
+
+def bytes_in():
+    return functional(
+        (6, 6, 3), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2), dtype="uint8"
+    )
+
+
+@pytest.mark.parametrize("data", [None, BYTES[:, :6, :6]], ids=["seeded", "bytes"])
+def test_an_input_of_bytes(data, tmp_path):
+    folder = export(model := bytes_in(), tmp_path / "bundle", data=data)
+    x = BYTES[:3, :6, :6]
+    found = ort.InferenceSession(folder / "model.onnx").run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, np.asarray(model(x)), rtol=1e-4)
+
+
+def test_parts_for_an_input_of_bytes_are_refused(tmp_path):
+    words = "takes uint8, whole numbers; received .* to 0.*as bytes 0 to 255"
+    with pytest.raises(ExportError, match=words):
+        export(bytes_in(), tmp_path / "bundle", data=RNG.random((20, 6, 6, 3), np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_inputs_of_other_floats(dtype, tmp_path):
+    model = functional((6,), layers.Dense(2), dtype=dtype)
+    folder = export(model, tmp_path / "bundle")
+    x = RNG.random((3, 6)).astype(dtype)
+    found = ort.InferenceSession(folder / "model.onnx").run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, np.asarray(model(x)), rtol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -332,7 +372,7 @@ def test_inputs_of_the_proof_lie_where_the_data_does(function, low, tmp_path):
     assert (export(model, tmp_path / "bundle", data=positive) / "bundle.json").exists()
 
 
-@pytest.mark.parametrize("dtype", ["int32", "float32"])
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
 def test_tokens_by_any_input(dtype, tmp_path):
     model = functional((7,), layers.Embedding(11, 4), layers.Dense(2), dtype=dtype)
     tokens = RNG.integers(0, 11, (40, 7)).astype(dtype)

@@ -192,6 +192,19 @@ def test_bytes_change_the_scale_and_nothing_else(run):
     np.testing.assert_array_equal(to_bytes(from_bytes(image)), image)
 
 
+@pytest.mark.parametrize("limits", [(0, 255), (-1, 1), (0, 2)], ids=str)
+def test_bytes_are_black_to_white_of_the_range(limits, run):
+    """A model that divides by 255 itself takes 0 to 255, and so must its file of bytes."""
+    x = keras.Input((4, 4, 3), name="image")
+    model = convert(keras.Model(x, {"same": L.Rescaling(1.0)(x)}))
+    image = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3) * 5
+    found = run(wrap(model, {"image": limits}), image=image)["same"]
+    expected = limits[0] + image * ((limits[1] - limits[0]) / 255)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(from_bytes(image, limits), found)
+    np.testing.assert_array_equal(to_bytes(found, limits), image)
+
+
 def test_bytes_saturate_and_round_half_up():
     levels = np.array([-0.1, 0.0, 0.4 / 255, 0.5 / 255, 1.0, 1.3], np.float32)
     np.testing.assert_array_equal(to_bytes(levels), [0, 0, 0, 1, 255, 255])

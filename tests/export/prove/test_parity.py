@@ -158,13 +158,14 @@ def test_a_free_number_of_steps_is_tried_at_other_lengths(shape, axes, changed, 
 
 def test_tokens_without_a_range_lie_in_that_of_the_real_ones():
     real = {"tokens": np.array([[3, 5, 4]], np.int32)}
-    inputs = Inputs({"tokens": (1, 3)}, {}, real, {}, integers=frozenset({"tokens"}))
-    seeded = inputs.feeds()[-1]["tokens"]
-    assert (seeded.min(), seeded.max(), seeded.dtype) == (3, 5, np.dtype(np.int32))
+    for kind in ("int32", "int64"):
+        inputs = Inputs({"tokens": (1, 3)}, {}, real, {}, types={"tokens": kind})
+        seeded = inputs.feeds()[-1]["tokens"]
+        assert (seeded.min(), seeded.max(), seeded.dtype) == (3, 5, np.dtype(kind))
     with pytest.raises(
         ExportError, match=r"'tokens' holds whole numbers; state.*or pass real ones"
     ):
-        Inputs({"tokens": (1, 3)}, {}, {}, {}, integers=frozenset({"tokens"})).feeds()
+        Inputs({"tokens": (1, 3)}, {}, {}, {}, types={"tokens": "int32"}).feeds()
 
 
 def test_some_steps_are_those_that_a_mask_skips():
