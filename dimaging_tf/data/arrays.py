@@ -14,6 +14,7 @@ A file with a single array may call it anything. `_test` and `_val` mean the sam
 float16 and float64 become float32, and whole numbers of series too.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def load_arrays(
     x = [_examples(one, kind, path) for one in x]
     words, classes = (_strings(facts, name, path) for name in ("words", "classes"))
     label, classes = _numbered(label, classes, path)
+    if kind == "image" and "words" not in facts:  # a column of labels is no caption of one word
+        label = [y[:, 0] if y is not None and y.ndim == 2 and y.shape[1] == 1 else y for y in label]
     label_kind: LabelKind | None = "caption" if words and label[0] is not None else None
     splits = [
         _checked(a, b, kind, label_kind, path) for a, b in zip(x, label, strict=True)
@@ -140,6 +143,8 @@ def _kind(x: np.ndarray, kind: Kind | None, path: Path) -> Kind:
 
 def _examples(x: np.ndarray, kind: Kind, path: Path) -> np.ndarray:
     """Return x in the type of its kind, where that loses nothing that float32 holds."""
+    if kind in PICTURES:
+        _check_pictures(x, path)
     if x.dtype.kind not in "iuf" or (kind == "tokens" and x.dtype.kind == "f"):
         raise DataError(f"{path}: x is {x.dtype}; expected {FORMS[kind].values}")
     if kind == "tokens":
@@ -150,6 +155,22 @@ def _examples(x: np.ndarray, kind: Kind, path: Path) -> np.ndarray:
         with np.errstate(over="ignore"):  # what becomes infinite is refused with its place
             return x.astype(np.float32)
     return x
+
+
+def _check_pictures(x: np.ndarray, path: Path) -> None:
+    """DataError where the channels of pictures are not the last axis; a warning for bytes in uint16."""
+    last, first = x.shape[-1], x.shape[-3]
+    if last > 4 and first in (1, 3, 4) and x.shape[-2] > 4:
+        axes = (*range(x.ndim - 3), x.ndim - 2, x.ndim - 1, x.ndim - 3)
+        raise DataError(
+            f"{path}: x is {x.dtype} {list(x.shape)}; images have their channels last, and these seem to "
+            f"have them first: save x.transpose{axes}"
+        )
+    if x.dtype == np.uint16 and x.size and x.max() <= 255:
+        warnings.warn(
+            f"{path}: the brightest pixel is {x.max()} of 65535; bytes are saved as x.astype('uint8')",
+            stacklevel=4,
+        )
 
 
 def _checked(

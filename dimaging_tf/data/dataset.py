@@ -154,7 +154,12 @@ def _check_examples(x: np.ndarray, kind: Kind) -> None:
         raise DataError(
             f"series are finite; received {x[n, t, c]} in example {n}, step {t}, channel {c}"
         )
-    # A NaN fails both comparisons, so it is refused here too.
+    if kind in PICTURES and x.dtype == np.float32 and np.isnan(x.min()):
+        where = np.flatnonzero(np.isnan(x).reshape(len(x), -1).any(1))
+        raise DataError(
+            f"{form.plural} are numbers; received NaN in {len(where)} of {len(x)}, the first of them number "
+            f"{where[0]}. Leave them out, or fill them: numpy.nan_to_num(x)"
+        )
     if kind in PICTURES and x.dtype == np.float32 and not (x.min() >= 0 and x.max() <= 1):
         raise DataError(
             f"float32 {form.plural} lie in [0, 1]; received {x.min():g} to {x.max():g} "

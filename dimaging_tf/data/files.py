@@ -24,6 +24,8 @@ def read_image(path: Path) -> list[np.ndarray]:
     DataError when the file is empty, broken, cut short, has pixels without a fixed range, or more than
     MOST_PIXELS of them in all pages, which the header says before anything is decoded.
     """
+    if not path.exists():
+        raise DataError(f"{path} is a link to nothing")
     if not path.stat().st_size:
         raise DataError(f"{path} is empty (0 bytes)")
     try:

@@ -3,6 +3,7 @@
     folder/**/NAME.{png,jpg,tif,webp,bmp}   8 or 16 bits, grey or RGB(A)
     folder/**/NAME_mask.{png,tif}           perhaps: its integer mask, for every image or for none
     folder/CLASS/**/NAME.png                two or more such folders, no masks: one label an image
+    folder/{train,valid}/**                 the split as it is (see `folder_splits`), else a tenth is valid
 
     cut="patches"   size x size windows as they are, overlapping by half; of each file so many,
                     chosen at random, that all together are at most `max_patches`
@@ -28,26 +29,12 @@ import numpy as np
 from dimaging_tf.data import images, own
 from dimaging_tf.data.class_folders import class_names, class_of, why_no_classes
 from dimaging_tf.data.dataset import Dataset, Split
-from dimaging_tf.data.files import SUFFIXES, read_image, read_mask
+from dimaging_tf.data.files import read_image, read_mask
+from dimaging_tf.data.folder_files import MASK, MASK_SUFFIXES, image_files
+from dimaging_tf.data.folder_splits import GivenSplit, given_split, refuse_folder_of_masks
 from dimaging_tf.errors import DataError
 
-MASK = "_mask"
 Cut = Literal["patches", "resize"]
-PICTURES = (
-    ".gif",
-    ".heic",
-    ".heif",
-    ".avif",
-    ".jxl",
-    ".jp2",
-    ".svg",
-    ".psd",
-    ".dng",
-    ".nef",
-    ".cr2",
-    ".arw",
-)
-"""Suffixes of pictures that are not read; files that have one are said to be left out."""
 
 
 class TooSmallError(DataError):
@@ -90,6 +77,9 @@ def load_folder(
             f"received {size}, {cut!r}, {white}"
         )
     files = image_files(folder)
+    refuse_folder_of_masks(folder, files)
+    given = given_split(files)
+    files = given.used
     quota = max(1, max_patches // len(files))
     read = partial(_read, folder=folder, size=size, cut=cut, white=white, quota=quota, seed=seed)
     pieces = _read_all(files, read)
@@ -112,14 +102,15 @@ def load_folder(
             f"{folder / bare[0]} has no mask, others have; "
             f"expected {bare[0].stem}{MASK}.png beside it"
         )
-    classes = () if good[next(iter(good))].mask is not None else class_names(good)
+    named = {file: given.within(file) for file in good}  # classes lie below the folders of a split
+    classes = () if good[next(iter(good))].mask is not None else class_names(named.values())
     if classes:
-        good = {file: _labelled(piece, class_of(file, classes)) for file, piece in good.items()}
+        good = {f: _labelled(piece, class_of(named[f], classes)) for f, piece in good.items()}
     deep = any(piece.image.dtype == np.uint16 for piece in good.values())
     if deep and not white:
         _warn_if_dark(max(piece.image.max() for piece in good.values()))
     depth = max(piece.image.shape[-1] for piece in good.values()) if channels is None else channels
-    valid = own.valid_names(list(good), seed)
+    valid = _valid(folder, given, list(good), seed)
     splits = [
         [good[file] for file in sorted(good) if (file in valid) == side] for side in (False, True)
     ]
@@ -129,39 +120,23 @@ def load_folder(
         valid=_join(splits[1], deep, depth),
         licence="not stated: your own images",
         source=str(folder),
-        summary=f"{len(good)} image files, {cut} of {size} x {size} pixels",
+        summary=f"{len(good)} image files, {cut} of {size} x {size} pixels{given.said}",
         classes=classes,
-        unlabelled="" if bare == [] else why_no_classes(good),
+        unlabelled="" if bare == [] else why_no_classes(named.values()),
     )
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the image files of a folder and its subfolders, relative to it, in order; no masks, none hidden.
-
-    DataError for what is no folder, and for a folder without images.
-    """
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {what}; expected a folder of images")
-    found = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    found = [path for path in found if not any(part.startswith(".") for part in path.parts)]
-    others = [path for path in found if path.suffix.lower() in PICTURES]
-    files = [
-        path for path in found if path.suffix.lower() in SUFFIXES and not path.stem.endswith(MASK)
-    ]
-    if not files:
+def _valid(folder: Path, given: GivenSplit, files: list[Path], seed: int) -> set[Path]:
+    """Return the files that validate; DataError where a given split leaves one of both parts empty."""
+    if not given.valid:
+        return own.valid_names(files, seed)
+    valid = {file for file in files if file.parts[0] in given.valid}
+    if not 0 < len(valid) < len(files):
         raise DataError(
-            f"{folder} holds no images; expected files that end in "
-            f"{' '.join(SUFFIXES)}, found {len(found)} other file(s)"
+            f"{folder} is split into folders{given.said}, and {len(valid)} of {len(files)} usable images "
+            "validate; expected some in both"
         )
-    if others:
-        shown = ", ".join(map(str, others[:5])) + (", ..." if len(others) > 5 else "")
-        warnings.warn(
-            f"left out {len(others)} picture(s) of formats that are not read: {shown} (save them as PNG; "
-            "animations are read as movies: --kind movie)",
-            stacklevel=3,
-        )
-    return files
+    return valid
 
 
 def _read_all(
@@ -222,10 +197,14 @@ def _read(
 
 def _read_mask(file: Path, pages: list[np.ndarray]) -> np.ndarray | None:
     """Return the mask [H, W] int32 beside an image, if there is one."""
-    paths = [file.with_name(f"{file.stem}{MASK}{suffix}") for suffix in (".png", ".tif", ".tiff")]
+    paths = [file.with_name(f"{file.stem}{MASK}{suffix}") for suffix in MASK_SUFFIXES]
     path = next(filter(Path.is_file, paths), None)
     if path is None:
         return None
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        raise DataError(
+            f"{path} is a JPEG, which changes the classes of pixels; save the mask as a .png"
+        )
     mask = read_mask(path)
     if len(pages) > 1 or mask.shape != pages[0].shape[:2]:
         raise DataError(

@@ -43,6 +43,9 @@ _ELSEWHERE = {
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"):
         "video, which is read as frames: ffmpeg -i VIDEO FOLDER/VIDEO/%04d.png, a folder for each",
     (".npy",): "a single array, which is read from an .npz: np.savez('data.npz', x=np.load(FILE))",
+    (".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth", ".parquet"):
+        "of a kind that is not read. Save its arrays: numpy.savez_compressed('data.npz', x=x, y=y)",
+    (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"): "an archive, which is not read. Unpack it, and give the folder",
     (".txt", ".md"): "texts; a text to learn from is one file: cat FOLDER/*.txt > all.txt",
 }  # fmt: skip
 """Suffixes of files that are not read as they are -> what they are, and what mends it."""

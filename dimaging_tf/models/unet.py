@@ -184,6 +184,11 @@ class UNet(DeployableModel):
         """Return any height and width for same padding, those of the data for valid padding."""
         return (None, None, shape[-1]) if changes.get("padding") == "same" else shape
 
+    @property
+    def label_classes(self):
+        """The classes of a mask, where the loss is of this package: others may leave some out."""
+        return self.config.outputs if isinstance(self.loss, SegmentationLoss) else 0
+
     def check_data(self, dataset):
         """DataError where a segmentation has no mask for each image, or classes beyond outputs - 1."""
         if not self.segments:
@@ -200,9 +205,11 @@ class UNet(DeployableModel):
             if label.min() < 0 or label.max() > top:
                 values = np.unique(label)
                 shown = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
+                mend = f"Save the classes as 0, 1, 2, ..., or --set outputs={values[-1] + 1}"
+                if set(values) <= {0, 255}:
+                    mend += "; white is 255 here: save (mask > 127).astype('uint8') instead"
                 raise DataError(
-                    f"unet: the masks of {dataset.name} hold {shown}; expected 0..{top}. Save the "
-                    f"classes as 0, 1, 2, ..., or --set outputs={values[-1] + 1}"
+                    f"unet: the masks of {dataset.name} hold {shown}; expected 0..{top}. {mend}"
                 )
 
     def call(self, image, training=False):

@@ -1,6 +1,7 @@
 """One .npz of any kind: values come back, the split is fair, and nothing harmful is unpickled or inflated."""
 
 import io
+import re
 import zipfile
 from typing import Any
 
@@ -245,3 +246,35 @@ def test_one_flipped_byte_is_noticed(file):
     file.write_bytes(bytes(data))
     with pytest.raises(DataError, match=r"mine\.npz is damaged, or no \.npz: Bad CRC-32"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((20, 3, 8, 9), (0, 2, 3, 1)), ((20, 2, 1, 8, 9), (0, 1, 3, 4, 2))]
+)
+def test_channels_first_are_refused_with_the_mend(file, shape, axes):
+    np.savez(file, x=np.zeros(shape, np.uint8))
+    with pytest.raises(DataError, match=re.escape(f"save x.transpose{axes}")):
+        load(file)
+    np.savez(file, x=np.zeros(shape, np.uint8).transpose(axes))
+    assert load(file).shape[-1] == shape[-3]
+
+
+def test_bytes_in_uint16_are_said(file):
+    np.savez(file, x=X["image"].astype(np.uint16))
+    with pytest.warns(UserWarning, match=r"brightest pixel is 255 of 65535; .*astype\('uint8'\)"):
+        load(file)
+
+
+def test_a_column_of_labels_is_one_an_image(file):
+    np.savez(file, x=X["image"], y=np.arange(20)[:, None])
+    assert load(file).train.label_kind == "example"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "words"),
+    [(".npy", r"x=np\.load"), (".h5", "Save its arrays"), (".zip", "Unpack it")],
+)
+def test_files_that_are_not_read_say_what_to_do(tmp_path, suffix, words):
+    (path := tmp_path / f"mine{suffix}").write_bytes(b"\x89")
+    with pytest.raises(DataError, match=words):
+        load(path)

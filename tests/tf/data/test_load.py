@@ -190,7 +190,11 @@ SPLITS = [
     (_image(0, 3, 3, 1), None, "none of them 0; received [0, 3, 3, 1]"),
     (_image(2, 3, 3, 1, kind=np.int64), None, "uint8, uint16 or float32 in [0, 1]; received int64"),
     (_image(2, 3, 3, 1, kind=np.float32) + 2, None, "lie in [0, 1]; received 2 to 2 (divide by"),
-    (_image(2, 3, 3, 1, kind=np.float32) * np.nan, None, "lie in [0, 1]; received nan to nan"),
+    (
+        _image(2, 3, 3, 1, kind=np.float32) * np.nan,
+        None,
+        "are numbers; received NaN in 2 of 2, the first of them number 0",
+    ),
     (
         _image(2, 3, 3, 1),
         _image(3),

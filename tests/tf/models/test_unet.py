@@ -101,7 +101,10 @@ def masked(*values, label=True):
     ("dataset", "words"),
     [
         (masked(0, 255), "the masks of mine hold 0, 255; expected 0..1. Save the classes as 0, 1"),
-        (masked(0, 255), "or --set outputs=256"),
+        (
+            masked(0, 255),
+            "or --set outputs=256; white is 255 here: save (mask > 127).astype('uint8')",
+        ),
         (masked(-1, 1), "the masks of mine hold -1, 1; expected 0..1"),
         (masked(*range(7)), "the masks of mine hold 0, 1, 2, 3, 4, ...; expected 0..1"),
         (masked(0, label=False), "mine has no masks. Put NAME_mask.png beside each NAME.png"),
