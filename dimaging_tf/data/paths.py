@@ -10,6 +10,7 @@ with captions.csv    captioned_folder    images with captions
 of CSV files     recordings  series
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -45,7 +46,8 @@ _ELSEWHERE = {
     (".npy",): "a single array, which is read from an .npz: np.savez('data.npz', x=np.load(FILE))",
     (".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth", ".parquet"):
         "of a kind that is not read. Save its arrays: numpy.savez_compressed('data.npz', x=x, y=y)",
-    (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"): "an archive, which is not read. Unpack it, and give the folder",
+    (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+        "an archive, which is not read. Unpack it, and give the folder",
     (".txt", ".md"): "texts; a text to learn from is one file: cat FOLDER/*.txt > all.txt",
 }  # fmt: skip
 """Suffixes of files that are not read as they are -> what they are, and what mends it."""
@@ -106,9 +108,11 @@ def _check_form(path: Path) -> None:
     if path.is_file() and path.name == "captions.csv":
         raise DataError(f"{path} says what photographs show; give the folder: {path.parent}")
     files = [path] if path.is_file() else path.rglob("*")
-    suffixes = {file.suffix.lower() for file in files if not file.name.startswith(".")} - {""}
+    found = Counter(file.suffix.lower() for file in files if not file.name.startswith("."))
+    del found[""]
     for strange, mend in _ELSEWHERE.items():
-        if suffixes and suffixes <= set(strange) and (path.is_dir() or strange != (".txt", ".md")):
+        texts = strange == (".txt", ".md")  # one is read as it is; beside nothing else it is a note
+        if found and set(found) <= set(strange) and (not texts or found.total() > 1):
             raise DataError(f"{path} {'is' if path.is_file() else 'holds'} {mend}")
 
 

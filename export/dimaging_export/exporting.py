@@ -131,9 +131,11 @@ def export(
     row = targets.find(target, precision)
     check_place(out, force)
     subject = load_subject(model_or_path).with_ranges(ranges)
+    side, size = size, (size, size) if isinstance(size, int) else size
     if size is not None and not subject.free_size:
-        raise ExportError(f"size={size}: {subject.name} takes one size only; leave it out")
-    size = (size, size) if isinstance(size, int) else size
+        if size != subject.fixed_size:
+            raise ExportError(f"size={side}: {subject.name} takes one size only; leave it out")
+        size = None
     family = family_of(subject)
     if gradient or certificate:
         check_classifier(subject)

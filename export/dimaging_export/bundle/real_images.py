@@ -63,6 +63,8 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         return _by_name(named_inputs(data, subject, size))
     if data is None or isinstance(data, str) or hasattr(data, "__fspath__"):
         name, options = (data, {}) if data is not None else subject.data or ("", {})
+        if _is_folder(name) and "size" not in options:
+            size = size or subject.fixed_size  # a folder's pictures have any size
         data = _load(name, options, subject, size)
     if isinstance(data, Dataset):
         _check_kind(data, subject)
@@ -111,6 +113,10 @@ def _load(name: Any, options: dict[str, Any], subject: Subject, size: Any) -> Da
         return sources.load(name, **options)
     except DataError as error:
         raise ExportError(str(error)) from error
+
+
+def _is_folder(name: Any) -> bool:
+    return name not in sources.NAMES and Path(name).expanduser().is_dir()
 
 
 def _fitting(name: Any, subject: Subject) -> dict[str, Any]:

@@ -140,6 +140,14 @@ class Subject:
         return self.kind == "image" and None in self.example_shape[:2]
 
     @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of its images where it takes no others; None for any other model."""
+        height, width = (*self.example_shape, None, None)[:2]
+        if self.kind != "image" or height is None or width is None:
+            return None
+        return height, width
+
+    @property
     def model_id(self) -> str:
         """SHA-256 of all weights, the same for every precision and target."""
         digest = hashlib.sha256()

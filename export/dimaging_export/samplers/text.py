@@ -125,7 +125,8 @@ def writer(reader: keras.Model, product: Product = float_product) -> onnx.ModelP
         first = b.node("Gather", prime, b.constant(0), axis=0)
         zero, end = b.constant([0]), b.constant([_END])
         told = b.node("Slice", prime, b.constant([1]), end, zero)
-        # Not OneHot: before onnxruntime 1.27 it divides by zero after a prime of one token, which tells nothing.
+        # Not OneHot: before onnxruntime 1.27 it divides by zero after a prime of one token, the rest of which
+        # is empty.
         which = b.node("Unsqueeze", told, b.constant([-1]))
         which = b.node("Equal", which, b.constant(np.arange(chain.tokens)))
         forced = b.node("Where", which, b.constant(np.float32(_SURE)), b.constant(np.float32(0)))

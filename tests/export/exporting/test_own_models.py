@@ -10,6 +10,7 @@ import pytest
 from dimaging_export import ExportError, ParityError, export
 from helpers.pages import run_warm
 from keras import layers, ops
+from PIL import Image
 
 RNG = np.random.default_rng(0)
 
@@ -379,6 +380,17 @@ def test_tokens_by_any_input(dtype, tmp_path):
     folder = export(model, tmp_path / "bundle", data=tokens)
     found = ort.InferenceSession(folder / "model.onnx").run(None, {"x": tokens[:5]})[0]
     np.testing.assert_allclose(found, np.asarray(model(tokens[:5])), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((16, 16, 3), None), ((16, 16, 3), 16), ((12, 20, 3), None)]
+)
+def test_a_folder_of_pictures_for_a_model_of_one_size(shape, size, tmp_path):
+    for index, image in enumerate(np.concatenate([BYTES, BYTES], 2)[:4]):
+        Image.fromarray(np.concatenate([image, image])).save(tmp_path / f"{index}.png")
+    model = functional(shape, layers.Conv2D(2, 3), layers.GlobalMaxPooling2D())
+    folder = export(model, tmp_path / "bundle", precision="int8", data=tmp_path, size=size)
+    assert np.load(folder / "examples.npz")["model/x"].shape == (1, *shape)
 
 
 def test_a_fixed_batch_is_refused_with_words(tmp_path):

@@ -175,7 +175,7 @@ def test_some_steps_are_those_that_a_mask_skips():
     model = keras.Model([x, w], [keras.layers.LSTM(2)(y) for y in skipping])
     example = {"x": (1, 6, 2), "w": (1, 6)}
     inputs = Inputs(
-        example, {"x": (0, 1), "w": (0, 49)}, {}, {}, integers=frozenset("w"), **left_out(model)
+        example, {"x": (0, 1), "w": (0, 49)}, {}, {}, types={"w": "int32"}, **left_out(model)
     )
     for feed in inputs.feeds():
         assert (feed["x"][0, 3:] == -9).all()

@@ -129,7 +129,7 @@ ELSEWHERE = [
         "is a single array, which is read from an .npz: np.savez('data.npz', x=np.load(FILE))",
     ),
     (
-        "books/a.txt",
+        "books/a.txt books/b.txt",
         "books",
         "books holds texts; a text to learn from is one file: cat FOLDER/*.txt > all.txt",
     ),
@@ -137,10 +137,11 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize(("file", "given", "words"), ELSEWHERE)
-def test_files_that_are_not_read_say_what_is(tmp_path, file, given, words):
-    (tmp_path / file).parent.mkdir(exist_ok=True)
-    (tmp_path / file).write_bytes(b"\0\1")
+@pytest.mark.parametrize(("files", "given", "words"), ELSEWHERE)
+def test_files_that_are_not_read_say_what_is(tmp_path, files, given, words):
+    for file in files.split():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"\0\1")
     with pytest.raises(DataError) as caught:
         data.load(str(tmp_path / given))
     assert words in str(caught.value)
