@@ -15,6 +15,7 @@ from dimaging_tf.data.kinds import FORMS, Kind
 from dimaging_tf.errors import DataError, TrainingError, UserError
 from dimaging_tf.training.model_files import open_model
 from dimaging_tf.training.model_settings import kinds_learned
+from dimaging_tf.training.same_data import check_same_data, held
 from dimaging_tf.training.strategies import check_strategy, place_of, strategy
 
 
@@ -160,7 +161,15 @@ def train(
     with sole_writer(place, place / ".dimaging-lock"):
         for folder in (place, place / "samples"):
             remove_leftovers(folder)
-        return _train(settings, out, place, resume, callbacks, clock)
+        try:
+            return _train(settings, out, place, resume, callbacks, clock)
+        except Exception as error:
+            if type(error).__name__ not in ("ResourceExhaustedError", "MemoryError"):
+                raise
+            raise TrainingError(
+                f"the memory does not suffice for {settings.model} with batches of {settings.batch}; "
+                "expected a smaller --batch, a smaller --size of the examples, or a smaller model (--set)"
+            ) from error
 
 
 def check_free(place: Path) -> None:
@@ -169,6 +178,9 @@ def check_free(place: Path) -> None:
         raise UserError(
             f"{place} holds a run already: continue it with --resume, or choose another --out."
         )
+    for path in (place, *place.parents):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file; expected a folder to write the run into: --out NEW")
 
 
 def _train(
@@ -186,6 +198,10 @@ def _train(
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     dataset = load_data(settings)
+    if resume:
+        check_same_data(
+            settings.model, settings.data, dataset, read_record(out).get("data", {}), out
+        )
     steps = max(1, len(dataset.train) // settings.batch)
     with devices.scope():
         model = _start(settings, dataset, steps, out, resume)
@@ -210,8 +226,8 @@ def _train(
             "name": settings.data,
             "licence": dataset.licence,
             "kind": dataset.kind,
-            "shape": dataset.shape,
             "range": dataset.range,
+            **held(dataset),
             **settings.data_options,
         },
     }

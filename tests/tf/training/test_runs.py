@@ -15,6 +15,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from dimaging_edge.common.errors import DimagingError
 from dimaging_edge.common.files import read_json_lines, whole_file, write_json
 from dimaging_edge.common.locks import sole_writer
@@ -119,6 +120,7 @@ def test_record_says_what_the_run_was(tmp_path):
     assert record["data"] == {
         "name": "digits", "licence": record["data"]["licence"],
         "kind": "image", "shape": [8, 8, 1], "range": [0.0, 1.0],
+        "examples": [1500, 297],
     }  # fmt: skip
     assert set(record["versions"]) == {"python", "dimaging", "tensorflow", "keras", "numpy"}
     assert (tmp_path / "run" / "samples" / "epoch-0001.png").stat().st_size > 100
@@ -295,6 +297,43 @@ ERRORS = {
     "masks": (lambda p: runs.train(small("unet", changes={"width": 4, "depth": 1}), p / "b"), "unet: segmentation learns from masks, one class a pixel; digits has labels of whole images."),
     "model": (lambda p: runs.default_settings("vea"), "no model 'vea'; did you mean 'vae'?"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [3, -2])
+def test_a_run_whose_data_has_changed_is_not_resumed(more, tmp_path):
+    """It would see other batches, and end at once where there are fewer: epochs are counted in steps."""
+    for count in (8, 8 + more):
+        x = np.zeros((count, 8, 8, 1), np.uint8)
+        np.savez(tmp_path / "mine.npz", x=x)
+        settings = small("vae", data=str(tmp_path / "mine.npz"), batch=2, epochs=1)
+        if count == 8:
+            runs.train(settings, tmp_path / "run")
+    longer = runs.longer(tmp_path / "run", None, 1)
+    words = rf"mine.npz has changed since .*: 7 \+ 1 examples of 8 x 8 x 1 then, {7 + more} \+ 1 .*--init"
+    with pytest.raises(UserError, match=words):
+        runs.train(longer, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")]
+)
+def test_too_little_memory_is_said_in_words(error, tmp_path, monkeypatch):
+    def start(*_):
+        raise error
+
+    monkeypatch.setattr(runs, "_start", start)
+    with pytest.raises(
+        TrainingError, match="memory does not suffice for vae with batches of 50.*--size"
+    ):
+        runs.train(small("vae"), tmp_path)
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_file_where_the_run_should_lie(below, tmp_path):
+    (tmp_path / "there").write_text("mine")
+    with pytest.raises(UserError, match="there is a file; expected a folder to write the run into"):
+        runs.train(small("vae"), tmp_path / "there" / below)
+    assert (tmp_path / "there").read_text() == "mine"
 
 
 @pytest.mark.parametrize("case", ERRORS)
