@@ -72,12 +72,21 @@ class Scores:
 
 
 class OnnxOracle(Scores):
-    """A gradient graph in onnxruntime; `score` asks the classifier's own session where there is one."""
+    """A gradient graph in onnxruntime; `score` asks the classifier's own session where there is one.
+
+    whole: the classifier takes bytes, so its gradient is that of the rounded image, where its answer is too;
+    otherwise an attack would be done with an image that rounding takes back.
+    """
 
     has_gradient = True
 
-    def __init__(self, gradient: Any, score: Callable[[np.ndarray], np.ndarray] | None = None):
-        self._session = gradient
+    def __init__(
+        self,
+        gradient: Any,
+        score: Callable[[np.ndarray], np.ndarray] | None = None,
+        whole: bool = False,
+    ):
+        self._session, self._whole = gradient, whole
         super().__init__(score or (lambda x: self._run(["logits"], x, _zeros(x))[0]), "this graph")
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -96,7 +105,7 @@ class OnnxOracle(Scores):
     def _run(
         self, outputs: list[str], x: np.ndarray, y: np.ndarray, direction: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        feed = {"image": x, "label": y.astype(np.int64, copy=False)}
+        feed = {"image": np.rint(x) if self._whole else x, "label": y.astype(np.int64, copy=False)}
         if direction is not None:
             feed["direction"] = direction
         return run_batches(self._session, outputs, feed)
@@ -121,7 +130,7 @@ def of_bundle(bundle: "Bundle") -> Scores:
     score = _scorer(bundle.session(names[0]), outputs[0].name, as_bytes)
     if GRAPH not in bundle.graphs:
         return Scores(score, bundle.path.name)
-    return OnnxOracle(bundle.session(GRAPH), score)
+    return OnnxOracle(bundle.session(GRAPH), score, as_bytes)
 
 
 def classifier_graphs(bundle: "Bundle") -> list[str]:

@@ -51,6 +51,8 @@ class Outcome:
     queries: int
     answers: np.ndarray
     """int64 [N]: what the model says of the clean images."""
+    classes: int
+    """How many classes the model knows."""
 
 
 def run_plan(
@@ -89,7 +91,7 @@ def run_plan(
             queries += result.queries
         rows.append((step.name, float(right.mean())))
         progress(f"{step.name}: {rows[-1][1]:.1%} still right")
-    return Outcome(found, right, tuple(rows), tuple(broken), queries, answers)
+    return Outcome(found, right, tuple(rows), tuple(broken), queries, answers, clean.shape[1])
 
 
 def suited_steps(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dimaging_edge.attacks import apgd, fgsm, pgd, square
+from dimaging_edge.attacks.apgd import least_classes
 from dimaging_edge.attacks.table import Result, threat_of
 from dimaging_edge.attacks.threat import split_logits
 from dimaging_edge.robustness.case import Case, gate
@@ -201,10 +202,14 @@ def many_steps(case: Case) -> tuple[str, str]:
     """PGD fools at least as many images as FGSM: else its gradients lead it astray."""
     if not has_gradient(case.oracle) or not len(case.some):
         return NOT_RUN, "no gradient" if len(case.some) else "no image is right on clean"
-    one, many = case.attack(fgsm).rate, case.attack(pgd, steps=20).rate
-    return (
-        PASS if many >= one - case.least(POINT) else FAIL
-    ), f"FGSM fools {one:.0%}, PGD-20 {many:.0%}"
+    one, said = case.attack(fgsm).rate, ""
+    # From one start a few images of a coarse model, such as one of bytes, are missed by chance.
+    for steps, restarts in ((20, 1), (50, 3)):
+        many = case.attack(pgd, steps=steps, restarts=restarts).rate
+        said = f"FGSM fools {one:.0%}, PGD-{steps} {many:.0%}"
+        if many >= one - case.least(POINT):
+            return PASS, said
+    return FAIL, said
 
 
 @gate("white box beats black box")
@@ -218,6 +223,17 @@ def white_beats_black(case: Case) -> tuple[str, str]:
     )
     white = case.attack(apgd, steps=50).success
     black = case.attack(square, queries=min(queries, 1000)).success
+    # By chance, or however long one looks, and along the other loss?
+    ratio = case.outcome.classes >= least_classes(case.threat)
+    for loss in ("ce", "dlr") if ratio else ("ce",):
+        missed = np.flatnonzero(black & ~white)
+        if len(missed) <= case.least(2 * POINT) * len(black):
+            break
+        rest = case.some[missed]
+        white[missed] = apgd(
+            case.oracle, case.x[rest], case.y[rest], threat_of(case.threat, rest), seed=case.seed,
+            steps=100, restarts=5, loss=loss,
+        ).success  # fmt: skip
     only = float((black & ~white).mean())
     said = (
         f"gradients fool {white.mean():.0%}, squares {black.mean():.0%}, {only:.1%} squares alone"
@@ -230,19 +246,28 @@ def converged(case: Case) -> tuple[str, str]:
     """Twice the steps from two more starts fool less than half a point more of the images."""
     if not has_gradient(case.oracle):
         return NOT_RUN, "no gradient"
-    left = np.flatnonzero(case.outcome.right)[: max(len(case.some), 1)]
+    left = np.flatnonzero(case.outcome.right)
     if not len(left):
         return PASS, "nothing is left to fool"
     steps = max(
         (s.settings.get("steps", 100) for s in case.plan if s.attack in ("apgd", "pgd")), default=50
     )
-    result = apgd(
-        case.oracle, case.x[left], case.y[left], threat_of(case.threat, left), seed=case.seed + 1000,
-        steps=2 * max(steps, 25), restarts=2,
-    )  # fmt: skip
-    share = result.rate * float(case.outcome.right.mean())
     allowed = max(POINT / 2, 1.0 / len(case.x)) + 1e-9
-    return (PASS if share <= allowed else FAIL), f"{share:.1%} more of all images are fooled"
+    share = 0.0
+    # Of a hundred images one is a point; where that is too many, all that are left are looked at.
+    for part in dict.fromkeys((min(max(len(case.some), 1), len(left)), len(left))):
+        chosen = left[:part]
+        result = apgd(
+            case.oracle, case.x[chosen], case.y[chosen], threat_of(case.threat, chosen),
+            seed=case.seed + 1000, steps=2 * max(steps, 25), restarts=2,
+        )  # fmt: skip
+        share = result.rate * float(case.outcome.right.mean())
+        if share <= allowed:
+            return PASS, f"{share:.1%} more of all images are fooled"
+    return (
+        FAIL,
+        f"{share:.1%} more of all images are fooled; take a plan of more steps and restarts",
+    )
 
 
 @gate("scale of the logits")

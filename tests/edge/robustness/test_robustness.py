@@ -9,6 +9,8 @@ from dimaging_edge import attacks
 from dimaging_edge.attacks import Threat
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.robustness import GATES, PLANS, Claim, Step, evaluate, wilson
+from dimaging_edge.robustness.case import Case
+from dimaging_edge.robustness.ensemble import Outcome
 from dimaging_edge.robustness.report import FAIL, PASS
 from helpers.planted import (
     HONEST,
@@ -204,6 +206,28 @@ def test_other_honest_evaluations_raise_no_alarm(case, steps, oracle):
     assert 0 < report.robust.share < report.clean.share
     assert [name for name, _ in report.rows[1:]] == steps
     assert [name for name, *_ in json.loads(report.to_json())["plan"]] == steps
+
+
+@pytest.mark.parametrize(("images", "verdict"), [(250, PASS), (150, FAIL)])
+def test_one_image_of_a_hundred_is_weighed_among_all(images, verdict):
+    """One image of 250 that the plan missed is .4 points, which may be; two of 150 are 1.3, which may not."""
+    rng = np.random.default_rng(3)
+    model = Linear(rng.normal(0, 1, (36, 4)).astype(np.float32))
+    x = rng.uniform(0.3, 0.7, (images, 6, 6, 1)).astype(np.float32)
+    logits, weights = model.score(x).astype(float), model.weights.astype(float)
+    y = logits.argmax(1)
+    size = np.abs(weights.T[None] - weights.T[y][:, None]).sum(-1)
+    gap = np.where(size > 0, logits.max(1, keepdims=True) - logits, np.inf) / np.maximum(size, 1e-9)
+    order = np.argsort(gap.min(1))
+    nearest = np.sort(gap.min(1))
+    missed = 1 if verdict == PASS else 2
+    threat = Threat("linf", float(nearest[missed - 1] + nearest[missed]) / 2)
+    x, y = x[order], y[order]
+    outcome = Outcome(x, np.ones(images, bool), (), ("",) * images, 0, y, 4)
+    case = Case(model, x, y, threat, outcome, PLANS["quick"], 0, np.arange(100))
+    found, said = GATES["more steps and restarts change nothing"](case)
+    assert found == verdict, said
+    assert said.startswith(f"{missed / images:.1%} more of all images are fooled")
 
 
 def test_a_figure_with_a_target_says_so(oracle, labels):
