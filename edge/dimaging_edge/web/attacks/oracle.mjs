@@ -8,6 +8,12 @@ import { InputError } from "../errors.mjs";
 const OTHERS = ["gradient", "certificate"];
 const MEND = "dimaging export RUN --gradient --target web";
 
+/** Return the nearest whole number, of two the even one, as numpy's rint. @param {number} value of 0 or more */
+function whole(value) {
+  const found = Math.round(value);
+  return found - value === 0.5 && found % 2 ? found - 1 : found;
+}
+
 /** A classifier with its gradient, one picture at a time. */
 export class Oracle {
   /** InputError for a bundle that is no classifier. @param {Bundle} bundle */
@@ -39,7 +45,8 @@ export class Oracle {
   }
 
   /**
-   * Return gradient and margin at a picture float32 [H * W * C] for a label, and the logits.
+   * Return gradient and margin at a picture float32 [H * W * C] for a label, and the logits; of a model of bytes
+   * at the rounded picture, where its answer is too.
    * @param {Float32Array} x
    * @param {number} label
    * @returns {Promise<Answer>}
@@ -48,7 +55,8 @@ export class Oracle {
     if (!("gradient" in this.bundle.manifest.graphs)) {
       throw new InputError(`${this.bundle.name} has no graph gradient; make one: ${MEND}`);
     }
-    const found = await this.bundle.run("gradient", { image: this.values(x), label: { data: [label], dims: [1] } });
+    const image = this.values(this.bytes ? x.map(whole) : x);
+    const found = await this.bundle.run("gradient", { image, label: { data: [label], dims: [1] } });
     return { gradient: found.gradient.data, margin: found.margin.data[0], logits: found.logits.data };
   }
 
@@ -58,7 +66,7 @@ export class Oracle {
    * @returns {Promise<Float32Array>}
    */
   async score(x) {
-    const data = this.bytes ? Uint8Array.from(x, (value) => Math.round(value)) : x;
+    const data = this.bytes ? Uint8Array.from(x, whole) : x;
     const found = await this.bundle.run(this.graph.name, { [this.graph.inputs[0].name]: this.values(data) });
     return found[this.output].data;
   }
