@@ -122,8 +122,12 @@ def _check_kind_name(kind: str | None) -> None:
 
 
 def kinds_of(path: Path, kind: Kind | None = None) -> tuple[Kind, ...]:
-    """Return the kinds that the data of a path may be of, from its name; nothing is opened."""
+    """Return the kinds that the data of a path may be of, from its name; nothing is opened.
+
+    DataError for a kind of another name, and for files that are never read, such as video.
+    """
     _check_kind_name(kind)
+    _check_form(path)
     held = _HOLDS[loader_of(path, kind)]
     return held if kind is None or kind not in held else (kind,)
 

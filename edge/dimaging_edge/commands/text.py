@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dimaging_edge.bundle.open import Bundle
 
+_MARK = "\ufeff"
+"""The byte order mark with which some editors begin a text."""
+
 
 def add_verbs(
     verb: Callable[[Any, str], argparse.ArgumentParser],
@@ -85,6 +88,7 @@ def pack_text(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Compress one text file in UTF-8 and print how small it became."""
     from dimaging_edge.common.errors import InputError
     from dimaging_edge.common.files import write_bytes
+    from dimaging_edge.generate.text import read_vocabulary
     from dimaging_edge.lossless import text
 
     if len(options.images) > 1:
@@ -97,6 +101,11 @@ def pack_text(options: argparse.Namespace, bundle: "Bundle") -> int:
         content = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: byte {error.start}") from None
+    if content.startswith(_MARK) and _MARK not in read_vocabulary(bundle):
+        raise InputError(
+            f"{path} begins with a byte order mark, which training leaves out; save it without: "
+            "tail -c +4 FILE > NEW"
+        )
     stream = text.pack(bundle, content)
     out = options.out or "text.dtxt"
     write_bytes(out, stream)

@@ -193,6 +193,10 @@ def test_packed_by_the_command(bundle, tmp_path, capsys):
     assert "bits a character" in capsys.readouterr().out
     assert main(["unpack", folder, out, "--out", str(tmp_path / "again.txt")]) == 0
     assert (tmp_path / "again.txt").read_bytes() == TEXT.encode()
+    (tmp_path / "marked.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    assert main(["pack", folder, str(tmp_path / "marked.txt"), "--out", out + "2"]) == 1
+    assert "begins with a byte order mark" in capsys.readouterr().err
+    assert not (tmp_path / "poem.dtxt2").exists()
 
 
 def test_a_float_model_and_another_model_are_told_apart(bundle, tmp_path):

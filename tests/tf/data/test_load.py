@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from dimaging_tf import data
 from dimaging_tf.data import images, packaged, photos
 from dimaging_tf.data.dataset import Split, to_float
+from dimaging_tf.data.paths import kinds_of
 from dimaging_tf.errors import DataError, UserError
 
 KNOWN = [
@@ -142,9 +143,10 @@ def test_files_that_are_not_read_say_what_is(tmp_path, files, given, words):
     for file in files.split():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(b"\0\1")
-    with pytest.raises(DataError) as caught:
-        data.load(str(tmp_path / given))
-    assert words in str(caught.value)
+    for read in (data.load, lambda path: kinds_of(Path(path))):
+        with pytest.raises(DataError) as caught:
+            read(str(tmp_path / given))
+        assert words in str(caught.value)
 
 
 def test_an_absent_or_damaged_package_says_what_to_install(tmp_path):
