@@ -11,7 +11,7 @@ from typing import Any, ClassVar, get_type_hints
 import keras
 import numpy as np
 
-from dimaging_tf.data.given import check_policy, checked
+from dimaging_tf.data.given import check_policy, check_predicted, checked
 from dimaging_tf.data.given_settings import as_tuples, check_setting
 from dimaging_tf.data.given_training import check_objective
 from dimaging_tf.data.kinds import Kind
@@ -149,6 +149,11 @@ class DeployableModel(TrackedModel, ABC):
         call = checked(self, super().evaluate, args, kwargs)
         return super().evaluate(*call.args, **call.kwargs)
 
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Predict as Keras does. ValueError for images outside of the range that the model takes."""
+        check_predicted(self, x)
+        return super().predict(x, *args, **kwargs)
+
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Take one step as Keras does. ValueError as for `fit`."""
         call = checked(self, super().train_on_batch, args, kwargs)
@@ -201,6 +206,11 @@ class DeployableModel(TrackedModel, ABC):
             return tuple(self.config.shape)
         shapes = [tuple(x.shape) for graph in self.graphs().values() for x in graph.inputs]
         return next((shape for shape in shapes if len(shape) == 4), shapes[0])[1:]
+
+    @property
+    def label_classes(self) -> int:
+        """The number of classes that whole numbers of `fit`'s y are held against; 0: none."""
+        return 0
 
     @property
     def precomputed_shape(self) -> tuple[int, ...] | None:

@@ -51,10 +51,10 @@ def uniform(shape: Any, seed: int, step: Any) -> Any:
 
 
 def _tensorflow_train_step(model: Any, data: Any) -> dict[str, Any]:
-    from dimaging_tf.training.steps import descend
+    from dimaging_tf.training.steps import descend, step_of
 
     image, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-    step = model.optimizer.iterations.value
+    step = step_of(model.optimizer)
     return model.track(descend(model, lambda: model.batch_loss(image, step)))
 
 

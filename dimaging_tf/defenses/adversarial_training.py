@@ -23,7 +23,7 @@ import tensorflow as tf
 from dimaging_tf.attacks.training import attacked
 from dimaging_tf.defenses.collapse_guard import CollapseGuard
 from dimaging_tf.models import classifier
-from dimaging_tf.training.steps import descend, step_uniform
+from dimaging_tf.training.steps import descend, step_of, step_uniform
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class AdversarialTraining(classifier.Classifier):
     def train_step(self, data):
         """Attack the batch, then take one step on both losses."""
         image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
-        noise = step_uniform(tf.shape(image), self.config.seed, self.optimizer.iterations.value)
+        noise = step_uniform(tf.shape(image), self.config.seed, step_of(self.optimizer))
         moved = self.attack(image, label, noise)
 
         def loss_of():
@@ -96,7 +96,7 @@ class AdversarialTraining(classifier.Classifier):
     def attack(self, image, label, noise, objective=None):
         """Return the images to learn from; `objective` as in `attacks.training.attacked`."""
         config = self.config
-        done = tf.cast(self.optimizer.iterations.value, tf.float32) / max(1, config.ramp)
+        done = tf.cast(step_of(self.optimizer), tf.float32) / max(1, config.ramp)
         eps = config.eps * tf.minimum(done, 1.0) if config.ramp else config.eps
         return attacked(
             self.call, image, label, noise, eps=eps, step=config.step * eps, steps=config.steps,

@@ -29,7 +29,7 @@ from keras import layers
 from dimaging_tf.defenses.intervals import worst_logits
 from dimaging_tf.layers.thermometer import Thermometer
 from dimaging_tf.models import classifier
-from dimaging_tf.training.steps import descend
+from dimaging_tf.training.steps import descend, step_of
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class IntervalTraining(classifier.Classifier):
     def train_step(self, data):
         """Take one step on the cross-entropy of the worst logits."""
         image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
-        clean, eps = self.config.clean, self.eps_at(self.optimizer.iterations.value)
+        clean, eps = self.config.clean, self.eps_at(step_of(self.optimizer))
 
         def loss_of():
             worst = worst_logits(self.network, image, label, eps, training=True)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from dimaging_tf.defenses import adversarial_training
 from dimaging_tf.defenses.adversarial_training import cross_entropy
-from dimaging_tf.training.steps import step_normal
+from dimaging_tf.training.steps import step_normal, step_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class LogitPairing(adversarial_training.AdversarialTraining):
         """Return attacked images, or for clean pairing noisy ones."""
         if not self.config.noise:
             return super().attack(image, label, noise, objective)
-        step = self.optimizer.iterations.value
+        step = step_of(self.optimizer)
         drawn = step_normal(tf.shape(image), self.config.seed + 1, step)
         return tf.clip_by_value(image + self.config.noise * drawn, 0.0, 1.0)
 

@@ -25,7 +25,7 @@ from dimaging_tf.density.layers import Encode, LogLikelihood, Weights
 from dimaging_tf.density.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture
 from dimaging_tf.density.likelihoods_integer import IntegerLikelihood
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
-from dimaging_tf.training.steps import descend, weighted_mean
+from dimaging_tf.training.steps import descend, step_of, step_uniform, weighted_mean
 
 
 def likelihood_of(config: Any) -> Likelihood:
@@ -44,6 +44,8 @@ def check_levels(model: str, levels: int) -> None:
 
 class ExplicitDensity(DeployableModel):
     """Base of the explicit densities: `compile(optimizer)`, `fit(images)` or `fit(images, conditions)`.
+
+    `fit` and `evaluate` bring images to the alphabet, as `transform` does.
 
     A subclass sets `config_class` and `build_network`. The condition is whatever second input its network
     has: a one-hot label float32 [B, classes], a small image, ...
@@ -123,6 +125,11 @@ class ExplicitDensity(DeployableModel):
         # A mixed policy computes the network in 16 bits; a likelihood needs 32.
         return tf.cast(self.network(inputs, training=training)["parameters"], tf.float32)
 
+    @property
+    def label_classes(self):
+        """The classes of the Config, or 0."""
+        return getattr(self.config, "classes", 0)
+
     def _as_condition(self, given: Any):
         """Return the network's condition; whole numbers [B] where it takes classes become one-hot."""
         if given is None:
@@ -149,7 +156,7 @@ class ExplicitDensity(DeployableModel):
 
     def train_step(self, data):
         """Take one step on the sum of the losses. data: images [B, H, W, C], or (images, conditions)."""
-        image, condition, weight = keras.utils.unpack_x_y_sample_weight(data)
+        image, condition, weight = self._unpacked(data, -2, step_of(self.optimizer))
 
         def loss_of():
             losses = self.losses_of(image, condition, training=True)
@@ -159,22 +166,31 @@ class ExplicitDensity(DeployableModel):
 
     def test_step(self, data):
         """Evaluate the losses; "loss" is the negative log-likelihood alone."""
-        image, condition, weight = keras.utils.unpack_x_y_sample_weight(data)
+        image, condition, weight = self._unpacked(data, -1, 0)
         return self._track(self.losses_of(image, condition), weight)
+
+    def _unpacked(self, data, seed: int, step) -> tuple[Any, Any, Any]:
+        """Return (images on the alphabet, condition, weights), as tensors or None."""
+        image, *others = keras.utils.unpack_x_y_sample_weight(data)
+        image = self.on_alphabet(image, step_uniform(tf.shape(image), seed, step))
+        condition, weight = (None if x is None else tf.convert_to_tensor(x) for x in others)
+        return image, condition, weight
 
     def _track(self, losses, weight=None):
         return self.track(dict(zip(self.loss_names, losses, strict=True)), weight)
 
-    def transform(self, image, label, seed):
-        """Return images on the alphabet, and their condition where the network has one.
+    def on_alphabet(self, image: Any, noise: Any) -> Any:
+        """Return images [B, H, W, C] on the alphabet, where images that are on it stay as they are.
 
-        With two levels, a grey value is drawn white with itself as probability; with more it is rounded.
+        With two levels, a grey value is drawn white with itself as probability: `noise` of the same shape is
+        uniform in [0, 1). With more levels it is rounded.
         """
-        if self.config.levels == 2:
-            noise = tf.random.stateless_uniform(tf.shape(image), seed)
-            image = tf.cast(noise < image, tf.float32)
-        else:
-            image = tf.round(image * (self.config.levels - 1)) / (self.config.levels - 1)
+        image, most = tf.cast(image, tf.float32), self.config.levels - 1
+        return tf.cast(noise < image, tf.float32) if most == 1 else tf.round(image * most) / most
+
+    def transform(self, image, label, seed):
+        """Return images on the alphabet, and their condition where the network has one."""
+        image = self.on_alphabet(image, tf.random.stateless_uniform(tf.shape(image), seed))
         return (image, self.condition_of(image, label)) if self.condition else image
 
     def condition_of(self, image, label):

@@ -31,8 +31,10 @@ from dimaging_tf.gan.optimizers import apply_adam, copy_at_rate
 from dimaging_tf.training.steps import (
     replica_count,
     step_normal,
+    step_of,
     step_uniform,
     synchronise_batch_norm,
+    unpack,
 )
 
 
@@ -140,8 +142,11 @@ class GANBase(TrackedModel):
 
         From one `optimizer` the discriminator gets a copy whose learning rate is `config.d_rate` times as
         large: a small rate keeps it from winning (two time scales: Heusel et al. 2017, arXiv 1706.08500).
-        `model.optimizer` is the generator's; its `iterations` count the steps.
+        It stays so where a callback changes the rate, such as LearningRateScheduler; of two optimizers a
+        callback changes the generator's alone. `model.optimizer` is the generator's; its `iterations` count
+        the steps.
         """
+        follows = optimizer is not None and d_optimizer is None and g_optimizer is None
         optimizer = None if optimizer is None else keras.optimizers.get(optimizer)
         g_optimizer = optimizer if g_optimizer is None else keras.optimizers.get(g_optimizer)
         if d_optimizer is None and optimizer is not None:
@@ -160,6 +165,7 @@ class GANBase(TrackedModel):
             synchronise_batch_norm(network)
         super().compile(optimizer=g_optimizer, auto_scale_loss=False, **more)
         self.d_optimizer = d_optimizer
+        self._follows, self._rate = follows, self._g_rate()
         # An optimizer is restored from a file only if its variables exist by then.
         self.optimizer.build(self.g_variables)
         self.d_optimizer.build(self.d_variables)
@@ -168,6 +174,27 @@ class GANBase(TrackedModel):
         """Set the generator's learning rate, and the discriminator's to `config.d_rate` times that."""
         self.optimizer.learning_rate = rate
         self.d_optimizer.learning_rate = rate * self.config.d_rate
+        self._rate = self._g_rate()
+
+    def _g_rate(self) -> float | None:
+        """Return the generator's learning rate; None for a schedule, which both optimizers have."""
+        rate = self.optimizer._learning_rate
+        found = keras.ops.convert_to_numpy(rate) if isinstance(rate, keras.Variable) else None
+        return None if found is None else float(found)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Make it as Keras does; before a step the discriminator's rate follows the generator's."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        step = self.train_function
+
+        def following(iterator):
+            if self._follows and (rate := self._g_rate()) != self._rate and rate is not None:
+                self.set_learning_rate(rate)
+            return step(iterator)
+
+        self.train_function = following
 
     @property
     def optimizers(self) -> list[Any]:
@@ -182,12 +209,14 @@ class GANBase(TrackedModel):
         return {
             "d_optimizer": serialize(self.d_optimizer),
             "g_optimizer": serialize(self.optimizer),
+            "follows": self._follows,
         }
 
     def compile_from_config(self, config):
         """Compile with the optimizers that `get_compile_config` described."""
-        found = {k: keras.optimizers.deserialize(v) for k, v in config.items()}
+        found = {k: keras.optimizers.deserialize(config[k]) for k in ("d_optimizer", "g_optimizer")}
         self.compile(**found)
+        self._follows = config.get("follows", False)  # files of before do not say
 
     def call(self, inputs):
         """Generate images from z, or from {"z", "label"}, with the averaged generator."""
@@ -197,10 +226,10 @@ class GANBase(TrackedModel):
 
     def train_step(self, data):
         """Take one step of both players. data: images, or (images, conditions)."""
-        real, given, _ = keras.utils.unpack_x_y_sample_weight(data)
-        real, condition = tf.convert_to_tensor(real), self.condition_of(given)
+        real, given, _ = unpack(data)
+        condition = self.condition_of(given)
         # The optimizer increments its counter in the middle of the step, so the count is copied first.
-        config, step = self.config, tf.identity(self.optimizer.iterations.value)
+        config, step = self.config, tf.identity(step_of(self.optimizer))
         noise = step_normal(self._noise_shape(real), config.seed, step)
         with tf.GradientTape() as g_tape:
             fake, penalty = self.generate(noise, condition, training=True)
@@ -244,7 +273,7 @@ class GANBase(TrackedModel):
 
     def test_step(self, data):
         """Evaluate both losses, on the same noise every time, so that epochs can be compared."""
-        real, given, _ = keras.utils.unpack_x_y_sample_weight(data)
+        real, given, _ = unpack(data)
         condition = self.condition_of(given)
         noise = step_normal(self._noise_shape(real), -1, 0)
         fake, _ = self.generate(noise, condition, False, self.average)

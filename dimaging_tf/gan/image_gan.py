@@ -69,6 +69,11 @@ class ImageGAN(GANBase, DeployableModel):
         """Return the names of the data's classes, where it has any."""
         return {"names": dataset.classes} if dataset.classes else {}
 
+    @property
+    def label_classes(self):
+        """The classes of the Config, or 0."""
+        return self.config.classes
+
     def transform(self, image, label, seed):
         """Return the images, and their labels where the GAN is conditioned on classes."""
         return (image, label) if self.config.classes else image

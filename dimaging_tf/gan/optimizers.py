@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dimaging_tf.training.steps import step_of
+
 
 @keras.saving.register_keras_serializable("dimaging", name="Scaled")  # the name in files
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -55,7 +57,7 @@ def apply_adam(optimizer: Any, gradients: list[Any], variables: list[Any]) -> bo
         v.constraint is not None or v.overwrite_with_gradient for v in variables
     ):
         return False
-    steps = tf.cast(optimizer.iterations.value + 1, tf.float32)
+    steps = tf.cast(step_of(optimizer) + 1, tf.float32)
     rate = tf.cast(optimizer._get_current_learning_rate(), tf.float32)
     for gradient, variable in zip(gradients, variables, strict=True):
         place, kind = optimizer._get_variable_index(variable), gradient.dtype

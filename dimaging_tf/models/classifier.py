@@ -96,6 +96,11 @@ class Classifier(DeployableModel):
         """Return the number of the data's classes, and their names where it has any."""
         return class_settings(dataset)
 
+    @property
+    def label_classes(self):
+        """The classes of the Config."""
+        return self.config.classes
+
     def check_data(self, dataset):
         """DataError unless every image has one label, 0 to classes - 1."""
         mend = "Put the images of each class into a folder of their own: DATA/CLASS/NAME.png"

@@ -27,7 +27,7 @@ from dimaging_tf.compression.base import SYMBOL
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.layers.codec import logistic_bits, round_through
-from dimaging_tf.training.steps import descend, step_uniform
+from dimaging_tf.training.steps import descend, step_of, step_uniform, unpack
 
 SCALE = 8
 """Height and width of the image over those of the code."""
@@ -145,10 +145,10 @@ class CompressiveAutoencoder(DeployableModel):
 
     def train_step(self, data):
         """Take one step on the loss of images [B, H, W, C]; labels beside them are left out."""
-        image, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        image, _, _ = unpack(data)
         size = tf.shape(image)
         shape = tf.stack([size[0], size[1] // SCALE, size[2] // SCALE, self.config.code])
-        noise = step_uniform(shape, self.config.seed, self.optimizer.iterations.value)
+        noise = step_uniform(shape, self.config.seed, step_of(self.optimizer))
 
         def loss_of():
             found = self.losses_of(image, noise)
@@ -158,7 +158,7 @@ class CompressiveAutoencoder(DeployableModel):
 
     def test_step(self, data):
         """Evaluate the loss with rounded symbols."""
-        image, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        image, _, _ = unpack(data)
         return self.track(self.losses_of(image))
 
     def graphs(self):

@@ -126,6 +126,11 @@ class StackGAN(Phased, TextToImage):
 
         The two stages have Adam optimizers of their own, with the learning rate of the Config.
         """
+        if getattr(optimizer, "gradient_accumulation_steps", None):
+            raise ValueError(
+                "stackgan counts its phases in steps of the optimizer, which gradient_accumulation_steps "
+                "makes rarer. Leave it out, and take a larger batch"
+            )
         # XLA makes the convolutions slower on a CPU.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **more})
         self.optimizer.build(self.matcher.variables)

@@ -28,7 +28,7 @@ from keras import layers
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit, check_strides
 from dimaging_tf.evaluation import metrics
 from dimaging_tf.latent.sampler import MOST, FitSampler, fit_gaussian
-from dimaging_tf.training.steps import descend, step_normal, weighted_mean
+from dimaging_tf.training.steps import descend, step_normal, step_of, unpack, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ class VAE(DeployableModel):
 
     def train_step(self, data):
         """Take one step on -ELBO. data: images [B, H, W, C], or (images, labels[, sample weights])."""
-        image, _, example_weight = keras.utils.unpack_x_y_sample_weight(data)
-        step = self.optimizer.iterations.value
+        image, _, example_weight = unpack(data)
+        step = step_of(self.optimizer)
         noise = step_normal(self._noise_shape(image), self.config.seed, step)
         # A full KL from the start shuts latents off before the decoder has a use for them.
         share = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / max(1, self.config.kl_warmup))
@@ -149,7 +149,7 @@ class VAE(DeployableModel):
 
     def test_step(self, data):
         """Evaluate both terms, on the same noise every time, so that epochs can be compared."""
-        image, _, example_weight = keras.utils.unpack_x_y_sample_weight(data)
+        image, _, example_weight = unpack(data)
         noise = step_normal(self._noise_shape(image), -1, 0)
         return self._track(*self.losses_of(image, noise), weight=example_weight)
 

@@ -31,6 +31,10 @@ class SegmentationLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Compute the loss of each image."""
+        if len(y_true.shape) == len(
+            y_pred.shape
+        ):  # a mask [B, H, W, 1], as pictures of one channel are
+            y_true = ops.squeeze(y_true, -1)
         truth = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
         loss = ops.zeros_like(y_pred[:, 0, 0, 0])
         if self.kind != "dice":

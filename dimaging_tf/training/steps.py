@@ -31,6 +31,21 @@ def descend(
     return found
 
 
+def step_of(optimizer: Any) -> Any:
+    """Return the number of steps so far, a tensor; each counts, also where an optimizer sums up gradients.
+
+    Keras' own `iterations` counts updates of the weights, so all steps of one update would draw the same
+    noise (`gradient_accumulation_steps`).
+    """
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations.value
+
+
+def unpack(data: Any) -> tuple[Any, Any, Any]:
+    """Return (images, labels, weights) of what `train_step` receives; images of any type become float32."""
+    image, label, weight = keras.utils.unpack_x_y_sample_weight(data)
+    return tf.cast(image, tf.float32), label, weight
+
+
 def weighted_mean(values: Any, weight: Any = None) -> Any:
     """Return the mean of values [B], each times its weight [B] (Keras's sample_weight); None: all 1."""
     if weight is None:

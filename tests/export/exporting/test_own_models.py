@@ -394,6 +394,12 @@ def test_a_folder_of_pictures_for_a_model_of_one_size(shape, size, tmp_path):
     assert np.load(folder / "examples.npz")["model/x"].shape == (1, *shape)
 
 
+def test_a_sequential_without_an_input_says_so(tmp_path):
+    model = keras.Sequential([layers.Dense(2)], name="mine")
+    with pytest.raises(ExportError, match="'mine' has no input yet: begin it with keras.Input"):
+        export(model, tmp_path / "bundle")
+
+
 def test_a_fixed_batch_is_refused_with_words(tmp_path):
     x = keras.Input(batch_shape=(4, 6), name="x")
     model = keras.Model(x, layers.Dense(2)(x))
