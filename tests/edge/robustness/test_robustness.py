@@ -230,6 +230,13 @@ def test_one_image_of_a_hundred_is_weighed_among_all(images, verdict):
     assert said.startswith(f"{missed / images:.1%} more of all images are fooled")
 
 
+def test_the_gradient_of_another_model_is_called_so(oracle, labels):
+    report = evaluate(attacks.Transfer(oracle, oracle), IMAGES, labels, THREAT, plan="quick")
+    found = next(gate for gate in report.gates if gate.gate == "white box")
+    assert found.verdict == PASS
+    assert found.found.startswith("attacked through another model's gradient")
+
+
 def test_a_figure_with_a_target_says_so(oracle, labels):
     eps: Any = np.float32(0.04)
     threat = Threat("linf", eps, target=list((labels + 1) % 4))
