@@ -65,7 +65,7 @@ def make_environment(folder: Path, resolution: str, interpreter: str) -> Path:
     """Return the python of a new environment with the extra `dev`; dimaging itself is the checkout."""
     uv = shutil.which("uv") or sys.exit("this needs uv: pip install uv")
     place = folder / "env"
-    subprocess.run([uv, "venv", "-q", "--python", interpreter, place], check=True)
+    subprocess.run([uv, "venv", "-q", "--seed", "--python", interpreter, place], check=True)
     shutil.copy(ROOT / "pyproject.toml", folder)
     wanted = folder / "wanted.txt"
     command = [

@@ -16,6 +16,7 @@ from dimaging_edge.commands.photo_options import (
     check_alone,
     check_compress,
     check_decompress,
+    check_place,
     compress_options,
     decompress_options,
 )
@@ -84,7 +85,7 @@ def decompress(options: argparse.Namespace) -> int:
     if options.progressive:
         from dimaging_edge.commands.photo_progressive import show_as_it_arrives
 
-        return show_as_it_arrives(options, _model, _check_place)
+        return show_as_it_arrives(options, _model, check_place)
     return _each(options, _decompress, (SUFFIX,), ".png")
 
 
@@ -93,7 +94,7 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     from dimaging_edge.photo.picture import SUFFIXES, read_picture, to_depth
     from dimaging_edge.photo.search import to_target
 
-    _check_place(source, out, options.force)
+    check_place(source, out, options.force)
     if out.suffix.lower() in SUFFIXES:
         raise InputError(f"{out} would be no picture but a {SUFFIX}: -o {out.with_suffix(SUFFIX)}")
     photo = read_picture(source)
@@ -153,7 +154,7 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
     with source.open("rb") as file:
         start = file.read(SIZE)
         header, _ = read_header(start, options.max_pixels)  # or a film of 10 GB would be read first
-        _check_place(source, out, options.force)
+        check_place(source, out, options.force)
         data = start + file.read()
     model = _model(options, header)
     photo, damage = codec.decompress(
@@ -298,19 +299,6 @@ def _attempt(work: Any, options: argparse.Namespace, source: Path, out: Path) ->
         return work(options, source, out)
     except (DimagingError, OSError) as error:
         return f"error: {source}: {error}", 1
-
-
-def _check_place(source: Path | None, out: Path, force: bool) -> None:
-    """Raise InputError where the work would replace a file, unless forced; its own source never goes.
-
-    source: None where it is standard input.
-    """
-    if not out.is_file():  # a device or a FIFO takes bytes and loses nothing
-        return
-    if source is not None and out.samefile(source):
-        raise InputError("it would be replaced by its own result; choose another -o")
-    if not force:
-        raise InputError(f"{out} is there already; --force replaces it, -o takes another place")
 
 
 def _jobs(

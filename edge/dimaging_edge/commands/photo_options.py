@@ -140,3 +140,16 @@ def check_alone(options: argparse.Namespace, what: str) -> None:
     """Raise InputError where options of many files are given for one."""
     if options.resume or options.shard != (1, 1):
         raise InputError(f"--resume and --shard are of a folder, {what} is of one file: drop them")
+
+
+def check_place(source: Path | None, out: Path, force: bool) -> None:
+    """Raise InputError where the work would replace a file, unless forced; its own source never goes.
+
+    source: None where it is standard input.
+    """
+    if not out.is_file():  # a device or a FIFO takes bytes and loses nothing
+        return
+    if source is not None and out.samefile(source):
+        raise InputError("it would be replaced by its own result; choose another -o")
+    if not force:
+        raise InputError(f"{out} is there already; --force replaces it, -o takes another place")

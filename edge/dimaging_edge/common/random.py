@@ -50,6 +50,7 @@ def bits(seed: int, count: int, stream: int = 0) -> np.ndarray:
     _check("seed", seed, 64)
     _check("stream", stream, 32)
     _check("count", count, 40)
+    seed = int(seed)  # numpy 1 mixes its own whole numbers with Python's in floats
     block = np.arange(-(-count // 4), dtype=np.uint64)
     fixed = np.full_like(block, stream), np.zeros_like(block)
     words = philox((block & _LOW, block >> _HALF, *fixed), (seed & 0xFFFFFFFF, seed >> 32))
