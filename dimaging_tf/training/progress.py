@@ -56,7 +56,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Give the terminal back."""
-        if self.bars is not None:
+        if (
+            self.bars is not None and self.shown
+        ):  # before rich 15 one that was never shown ends with a blank line
             self.bars.stop()
         self.bars = None
 

@@ -96,6 +96,10 @@ def test_a_photo_with_damaged_exif_is_read(tmp_path: Path, entry: bytes, note: s
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
     found = photo_of(tmp_path, Image.fromarray(RGB), "a.jpg", exif=exif)
     assert found.image.shape == RGB.shape
+    if (
+        entry == TEXT_BEYOND_ITS_END and int(Image.__version__.partition(".")[0]) < 13
+    ):  # which reads nothing of such an EXIF, and says less
+        note = "without dots an inch"
     assert found.notes[-1] == note
 
 
@@ -261,7 +265,7 @@ WRONG = [
         "cannot write .*a.jpg: cannot write mode RGBA as JPEG.* a.jpg as .png or .npy",
     ),
     (
-        lambda t: write_picture(Photo(RGB * np.uint16(1)), t / "a.png"),
+        lambda t: write_picture(Photo(RGB.astype(np.uint16)), t / "a.png"),
         "16-bit colour .*choose a .npy",
     ),
     (lambda t: write_picture(Photo(DEEP[..., None]), t / "a.webp"), "holds no grey of 16 bits"),
