@@ -181,7 +181,7 @@ def test_a_loop_is_no_op_for_a_phone_and_tf2onnx_says_nothing_beside(tmp_path, c
         ExportError, match=r"'Loop' \(node 'odd/.* Use recurrent layers that are one"
     ):
         export(model, tmp_path / "bundle", target="phone")
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name.startswith("tf2onnx")]
 
 
 @pytest.mark.parametrize("name", ["vae", "unet", "dcgan"])
