@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 from dimaging_edge.commands import many
 from dimaging_edge.commands import photo as verbs
-from dimaging_edge.commands.main import main
 from dimaging_edge.photo import bundle_model
 from dimaging_export.gradient.build import gradient_model
 from helpers.codec_dct import picture
+from helpers.edge_command import run
 from helpers.small_classifiers import convolutional, write_bundle
 from PIL import Image
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 @pytest.fixture

@@ -5,18 +5,14 @@ from pathlib import Path
 
 import pytest
 from dimaging_edge.commands import photo_progressive
-from dimaging_edge.commands.main import main
 from dimaging_edge.common.errors import CodecError
 from dimaging_edge.photo import container, reading
 from dimaging_edge.photo.picture import read_picture
 from dimaging_edge.photo.progressive import previews
 from helpers.codec_dct import Dct, psnr
+from helpers.edge_command import run
 
 pytestmark = pytest.mark.usefixtures("any_codec_is_the_dct")
-
-
-def run(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("piped", [True, False])

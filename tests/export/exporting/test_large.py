@@ -12,6 +12,7 @@ from dimaging_edge import BundleError, open_bundle
 from dimaging_export import ExportError, export
 from dimaging_export.graph import weights
 from helpers.damage import flip
+from helpers.plain_keras import functional
 from keras import layers
 
 from dimaging_tf.models.pixelcnn import Config, PixelCNN
@@ -37,13 +38,6 @@ class Mystery(layers.Layer):
 
     def call(self, x):
         return keras.ops.sin(x @ self.w)
-
-
-def functional(shape, *stack):
-    x = y = keras.Input(shape, name="x")
-    for layer in stack:
-        y = layer(y)
-    return keras.Model(x, y, name="mine")
 
 
 def dense():
