@@ -249,7 +249,7 @@ def _open_picture(path: Path, tensor: Tensor) -> "Image.Image":
 
 def _bits(picture: "Image.Image", path: Path) -> int:
     """Return the bits of a sample of colour; InputError where Pillow would read halves of samples."""
-    bits = 8 if picture.mode[0] in "IF" else stored_bits(picture, path)
+    bits = stored_bits(picture, path)
     if bits > 8 and getattr(picture, "tag_v2", {}).get(_PLANAR) == 2:
         raise InputError(
             f"it stores each colour of {bits} bits by itself, which cannot be read; give it as .npy"

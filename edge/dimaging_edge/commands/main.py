@@ -77,8 +77,9 @@ def info(options: argparse.Namespace) -> int:
         return 0
     from dimaging_edge.bundle.info import info_text
     from dimaging_edge.bundle.open import read_manifest
+    from dimaging_edge.photo.bundle_model import along
 
-    manifest = read_manifest(_folder(options.bundle))
+    manifest = read_manifest(along(options.bundle))
     show(info_text(manifest), asdict(manifest), options.json)
     return 0
 
@@ -102,6 +103,7 @@ def check(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """Measure; with a budget, exit code 0 within it, 3 over it, 4 too noisy to say."""
     from dimaging_edge import benchmark
+    from dimaging_edge.photo.bundle_model import along
 
     if options.margin is not None and not options.write_budget:
         raise InputError("--margin is what --write-budget FILE adds: give both, or neither")
@@ -110,7 +112,7 @@ def bench(options: argparse.Namespace) -> int:
     # One thread unless said otherwise: two on a shared machine also measure its other users.
     threads = options.threads or given.threads or (1 if options.write_budget else None)
     report = benchmark.bench(
-        _folder(options.bundle),
+        along(options.bundle),
         graphs=options.graph,
         provider=options.provider or given.provider or "cpu",
         threads=threads,
@@ -150,20 +152,12 @@ def _write_budget(report: "Report", path: str, margin: float, *, alone: bool) ->
     return 0
 
 
-def _folder(bundle: str) -> Path:
-    """Return the folder of a bundle: one that is there, or one that comes with the package by its name."""
-    from dimaging_edge.photo.bundle_model import SHIPPED
-
-    path = Path(bundle)
-    along = SHIPPED / path.name
-    return along if not path.exists() and path.name == bundle and along.is_dir() else path
-
-
 def _open(options: argparse.Namespace) -> "Bundle":
     from dimaging_edge.bundle.open import open_bundle
+    from dimaging_edge.photo.bundle_model import along
 
     bundle = open_bundle(
-        _folder(options.bundle),
+        along(options.bundle),
         options.provider or "cpu",
         options.threads,
         allow_fallback=options.allow_fallback,

@@ -134,8 +134,6 @@ def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.nda
             f"{path}: expected one label in y for each image of x; received x {list(x.shape)} and y "
             f"{list(y.shape)}"
         )
-    if x.dtype.kind not in "fuib":
-        raise InputError(f"{path}: x: expected numbers, received {x.dtype}")
     x, y = x[:count], y[:count]
     low, high = bounds_of(bundle)
     if x.dtype == np.uint8:
@@ -152,7 +150,8 @@ def _data(bundle: "Bundle", path: Path, count: int) -> "tuple[np.ndarray, np.nda
 def _arrays(path: Path) -> "tuple[np.ndarray, np.ndarray]":
     import zipfile
 
-    import numpy as np
+    from dimaging_edge.bundle.arrays import read_npz
+    from dimaging_edge.commands.array_files import MOST_INPUT
 
     arrays = "the arrays x and y; save them: np.savez(FILE, x=x, y=y)"
     mend = f"expected a .npz with {arrays}"
@@ -164,12 +163,8 @@ def _arrays(path: Path) -> "tuple[np.ndarray, np.ndarray]":
         raise InputError(f"there is no file {path}; {mend}")
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} cannot be read: it is no .npz; {mend}")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in ("x", "y") if name in stored}
-            names = ", ".join(stored.files) or "none"
-    except Exception as error:  # numpy, zipfile and zlib raise unrelated types
-        raise InputError(f"{path} cannot be read: {error}; {mend}") from None
+    found = read_npz(path.read_bytes(), str(path), {"x", "y"}, most=MOST_INPUT, mend=mend)
     if len(found) < 2:
-        raise InputError(f"{path}: expected {arrays}; found {names}")
+        names = ", ".join(name.removesuffix(".npy") for name in zipfile.ZipFile(path).namelist())
+        raise InputError(f"{path}: expected {arrays}; found {names or 'none'}")
     return found["x"], found["y"]

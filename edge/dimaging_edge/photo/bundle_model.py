@@ -279,13 +279,19 @@ def is_codec(manifest: Manifest) -> bool:
 
 def located(model: str | Path) -> Path:
     """Return a folder if it is there, or the shipped bundle of that name; InputError for neither."""
-    path, known = Path(model), [folder.parent.name for folder in SHIPPED.glob("*/bundle.json")]
+    path = along(model)
     if path.exists() or path.name != str(model):
         return path
-    if path.name in known:
-        return SHIPPED / path.name
-    raise InputError(
-        f"no folder and no shipped model {path.name!r}; {near(path.name, sorted(known))}"
+    known = sorted(folder.parent.name for folder in SHIPPED.glob("*/bundle.json"))
+    raise InputError(f"no folder and no shipped model {path.name!r}; {near(path.name, known)}")
+
+
+def along(bundle: str | Path) -> Path:
+    """Return the shipped bundle of that name where no such folder is there, and else the path as it is."""
+    path = Path(bundle)
+    named = path.name == str(bundle) and not path.exists()
+    return (
+        SHIPPED / path.name if named and (SHIPPED / path.name / "bundle.json").is_file() else path
     )
 
 

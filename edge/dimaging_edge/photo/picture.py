@@ -108,7 +108,7 @@ def check_size(size: tuple[int, int]) -> None:
 
 def _bits(stored: "Image.Image", path: Path) -> list[str]:
     """Return a note on colour of 10 or 12 bits that is taken as 8; InputError for other colour of so many."""
-    bits = 8 if stored.mode[0] in "IF" else stored_bits(stored, path)
+    bits = stored_bits(stored, path)
     if bits == 8:
         return []
     if stored.format == "AVIF":

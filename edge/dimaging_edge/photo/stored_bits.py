@@ -21,7 +21,12 @@ _AV1C, _FLAGS_AT = b"av1C", 6
 
 
 def stored_bits(stored: "Image.Image", path: Path) -> int:
-    """Return the bits of a sample of an open picture, as its file at `path` has them; 8 is also less."""
+    """Return the bits of a sample of an open picture in colour, as its file at `path` has them.
+
+    8 is also less, and grey, which Pillow reads as deep as it is.
+    """
+    if stored.mode[0] in "IF":
+        return 8
     numbers = [8]
     for tile in getattr(stored, "tile", []):
         parts = tile[3] if isinstance(tile[3], tuple) else (tile[3],)

@@ -262,7 +262,7 @@ DATA = {
     "names": ({"image": X}, "expected the arrays x and y; save them: np.savez(FILE, x=x, y=y); found image"),
     "two lengths": ({"x": X, "y": np.arange(9)}, "one label in y for each image of x; received x [4, 6, 6, 1] and y [9]"),
     "range": ({"x": X + 255.0, "y": Y}, "expected values of 0 to 1, as bundle takes them, received 255 to 255; uint8"),
-    "text": ({"x": np.array(["a"] * 4), "y": Y}, "x: expected numbers, received <U1"),
+    "text": ({"x": np.array(["a"] * 4), "y": Y}, "x.npy holds <U1, expected one of float16"),
     "size": ({"x": X[:, :5], "y": Y}, "the model takes [N, 6, 6, 1], received [4, 5, 6, 1]"),
     "none": ({"x": X[:0], "y": Y[:0]}, "at least one; received float32 [0, 6, 6, 1]"),
     "nan": ({"x": X * np.nan, "y": Y}, "images: expected finite values"),
