@@ -47,7 +47,9 @@ def main() -> int:
     from dimaging_export import export
 
     export(WEIGHTS, args.out, data=tiles(args.tiles), force=True)
-    complete_card(args.out / "CARD.md", json.loads(WEIGHTS.with_suffix(".json").read_text()))
+    record = json.loads(WEIGHTS.with_suffix(".json").read_text())
+    complete_card(args.out / "CARD.md", record)
+    state_licence(args.out, record["licences"].replace("(below)", "(CARD.md)"))
     return 0
 
 
@@ -98,6 +100,19 @@ def complete_card(card: Path, record: dict[str, Any]) -> None:
     last[1] = made
     parts += [f"Learned from\n\n{learned}\n", f"Train it again\n\n{again}\n", "\n\n".join(last)]
     card.write_text("\n## ".join(parts), encoding="utf-8")
+
+
+def state_licence(folder: Path, licences: str) -> None:
+    """Say in bundle.json and in the card what the export of bare weights does not know: whose pictures taught them."""
+    words = f"weights learned from textured photographs and wallpapers: {licences}"
+    manifest, card = folder / "bundle.json", folder / "CARD.md"
+    record = json.loads(manifest.read_text(encoding="utf-8"))
+    text = card.read_text(encoding="utf-8")
+    card.write_text(
+        text.replace(f"* Licence: {record['licence']}", f"* Licence: {words}"), encoding="utf-8"
+    )
+    record["licence"] = words
+    manifest.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def credits(photographs: Iterable[dict[str, str]]) -> list[str]:

@@ -1,5 +1,6 @@
 """SECURITY.md: the recipe runs, the options exist, and the dependencies stand above known holes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -47,8 +48,11 @@ def test_the_licences_of_what_is_shipped_are_in_the_metadata() -> None:
     assert all((ROOT / file).is_file() for file in files)
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     assert "LicenseRef-dimaging-weights" in notice
-    for name in (path.parent.name for path in SHIPPED.glob("*/bundle.json")):
-        assert name in notice
+    for path in SHIPPED.glob("*/bundle.json"):
+        assert path.parent.name in notice
+        stated = json.loads(path.read_text(encoding="utf-8"))["licence"]
+        assert stated.startswith("weights learned from ")
+        assert f"* Licence: {stated}\n" in (path.parent / "CARD.md").read_text(encoding="utf-8")
     for licence in ("CC BY 4.0", "CC BY-SA 4.0", "CC BY-SA 3.0", "GPL-2.0-or-later", "CC0 1.0"):
         assert licence in notice
 
