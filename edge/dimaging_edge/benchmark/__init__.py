@@ -9,6 +9,7 @@
 """
 
 from dimaging_edge.benchmark.budget import Budget, BudgetError, Settings, budget_text, read_budget
+from dimaging_edge.benchmark.inputs import read_sizes
 from dimaging_edge.benchmark.report import GraphReport, Report
 from dimaging_edge.benchmark.suite import bench
 
@@ -21,4 +22,5 @@ __all__ = [
     "bench",
     "budget_text",
     "read_budget",
+    "read_sizes",
 ]

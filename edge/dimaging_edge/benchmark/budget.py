@@ -6,6 +6,7 @@
     provider = "cpu"
     threads = 1
     batch = 1
+    sizes = "height=512 width=768"    # of free dimensions; without it those of the bundle's example
 
     [graphs.decoder]
     max_ratio = 3.2        # one run of the graph / one run of the reference convolution
@@ -16,6 +17,7 @@ on a busy machine as on an idle one. Milliseconds hold for neither, so there is 
 
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,7 @@ class Settings:
     provider: str | None = None
     threads: int | None = None
     batch: int | None = None
+    sizes: str | None = None  # free dimensions that are not the example's: "height=512 width=768"
 
 
 class BudgetError(DimagingError, ValueError):
@@ -71,12 +74,19 @@ class Budget:
             )
         for key, expected in asdict(self.settings).items():
             received = getattr(run, key)
+            if key == "sizes":  # one that states none is for the example's
+                expected, received = (one or "those of the example" for one in (expected, received))
             if expected is not None and expected != received:
                 raise BudgetError(
                     f"budget: it was written for {key} {expected!r}, this run has {received!r}; "
                     f"a ratio does not carry over. Run with {key} {expected!r}, or write a budget "
                     "for this (--write-budget)"
                 )
+
+
+def sizes_text(sizes: Mapping[str, int] | None) -> str | None:
+    """Return sizes as a budget states them, "height=512 width=768"; None if there are none."""
+    return " ".join(f"{name}={length}" for name, length in sorted((sizes or {}).items())) or None
 
 
 def verdict(ratio: Ratio, max_ratio: float) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,11 @@ class Fresh:
     nodes: dict[str, int]  # provider -> nodes that ran there, after onnxruntime's own fusions
 
 
-def measure_fresh(bundle: Bundle, graph: str, batch: int) -> Fresh:
+def measure_fresh(
+    bundle: Bundle, graph: str, batch: int, sizes: Mapping[str, int] | None = None
+) -> Fresh:
     """Measure one graph of a bundle in a new process; DimagingError if that process fails."""
-    how = [bundle.provider, bundle.threads, batch, bundle.allow_fallback]
+    how = [bundle.provider, bundle.threads, batch, bundle.allow_fallback, dict(sizes or {})]
     command = [sys.executable, "-m", "dimaging_edge.benchmark.cold_start_child"]
     command.append(json.dumps([str(bundle.path), graph, *how]))
     package = str(Path(__file__).parents[2])  # so that it works from a checkout, too

@@ -10,7 +10,7 @@ from time import perf_counter_ns
 
 from dimaging_edge.benchmark import memory
 from dimaging_edge.benchmark.cold_start import Fresh
-from dimaging_edge.benchmark.timing import tile
+from dimaging_edge.benchmark.inputs import tile
 from dimaging_edge.bundle.open import open_bundle
 from dimaging_edge.bundle.session import PROVIDERS, runtime
 from dimaging_edge.common.errors import DimagingError
@@ -21,7 +21,13 @@ RUNS = 3
 
 
 def measure(
-    path: str, graph: str, provider: str, threads: int, batch: int, allow_fallback: bool
+    path: str,
+    graph: str,
+    provider: str,
+    threads: int,
+    batch: int,
+    allow_fallback: bool,
+    sizes: dict[str, int],
 ) -> Fresh:
     """Measure one graph of the bundle at `path`, which must be this process's first."""
     runtime(allow_fallback=allow_fallback)
@@ -29,7 +35,7 @@ def measure(
     baseline = memory.resident() or memory.peak()
     # As for the CPU: a trial of the provider would start it, and the cold start would be a warm one.
     bundle = open_bundle(path, threads=threads)
-    inputs = tile(bundle.graph(graph), bundle.examples(graph)[0], batch)
+    inputs = tile(bundle.graph(graph), bundle.examples(graph)[0], batch, sizes)
     how = {"provider": provider, "allow_fallback": allow_fallback}
     start = perf_counter_ns()
     session = bundle.new_session(graph, **how)

@@ -1,9 +1,10 @@
 """The result of a benchmark: data that can be stored, and a table that can be read."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
-from dimaging_edge.benchmark.budget import Settings, exit_code
+from dimaging_edge.benchmark.budget import Settings, exit_code, sizes_text
 from dimaging_edge.benchmark.cold_start import Fresh
 from dimaging_edge.benchmark.environment import Environment
 from dimaging_edge.benchmark.gate import GateReport
@@ -18,6 +19,7 @@ class GraphReport:
 
     graph: str
     batch: int
+    inputs: dict[str, tuple[int, ...]]  # shapes
     macs: int | None  # of one run at this batch size
     file_bytes: int
     warm_up: WarmUp
@@ -50,6 +52,7 @@ class Report:
     model_id: str
     precision: str
     batch: int
+    sizes: dict[str, int]  # of the free dimensions that were asked for
     environment: Environment
     graphs: list[GraphReport]
     gates: list[GateReport]
@@ -63,7 +66,14 @@ class Report:
     def settings(self) -> Settings:
         """The settings that a budget must have been measured with to hold for this run."""
         env = self.environment
-        return Settings(self.model, self.precision, env.provider_used, env.threads, self.batch)
+        return Settings(
+            self.model,
+            self.precision,
+            env.provider_used,
+            env.threads,
+            self.batch,
+            sizes_text(self.sizes),
+        )
 
     def to_json(self) -> str:
         """Return everything, raw samples in nanoseconds, as JSON text."""
@@ -101,13 +111,19 @@ def _head(report: Report) -> str:
 
 
 def _latency(graphs: list[GraphReport]) -> str:
-    rows = [["graph", "batch", "warm-up", "n", "p50 ms", "p90 ms", "p99 ms", "items/s"]]
+    rows = [["graph", "largest input", "warm-up", "n", "p50 ms", "p90 ms", "p99 ms", "items/s"]]
     for one in graphs:
         settled = "" if one.warm_up.settled else " (unsettled)"
         times = [number(one.ms[key]) for key in ("p50", "p90", "p99")]
-        counts = [str(one.batch), f"{one.warm_up.runs}{settled}", str(len(one.samples_ns))]
+        counts = [_largest(one.inputs), f"{one.warm_up.runs}{settled}", str(len(one.samples_ns))]
         rows.append([one.graph, *counts, *times, number(one.items_per_s)])
     return table(rows)
+
+
+def _largest(inputs: dict[str, tuple[int, ...]]) -> str:
+    """Return name and shape of the input with the most values."""
+    name, shape = max(inputs.items(), key=lambda item: math.prod(item[1]))
+    return f"{name} {' x '.join(map(str, shape))}"
 
 
 def _cost(graphs: list[GraphReport]) -> str:

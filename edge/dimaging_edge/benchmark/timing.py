@@ -7,11 +7,6 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter_ns
 
-import numpy as np
-
-from dimaging_edge.bundle.schema import Graph
-from dimaging_edge.common.errors import InputError
-
 WINDOW = 8
 """The number of runs whose median is looked at."""
 TOLERANCE = 0.05
@@ -61,23 +56,6 @@ def no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def tile(graph: Graph, examples: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
-    """Return the example inputs (batch 1) repeated to `batch` along their free first dimension."""
-    if batch < 1:
-        raise InputError(f"batch: expected 1 or more, received {batch}")
-    free = {t.name for t in graph.inputs if t.shape and isinstance(t.shape[0], str)}
-    if batch > 1 and not free:
-        shapes = ", ".join(f"{t.name} {t.shape}" for t in graph.inputs)
-        raise InputError(
-            f"{graph.name}: batch {batch} was asked for, but its shapes are fixed ({shapes}); "
-            "use batch 1, or export with dynamic shapes (--target cpu)"
-        )
-    return {
-        name: np.ascontiguousarray(np.repeat(array, batch, axis=0)) if name in free else array
-        for name, array in examples.items()
-    }
 
 
 def _timed(run: Callable[[], object]) -> int:

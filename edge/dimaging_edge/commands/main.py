@@ -117,6 +117,7 @@ def bench(options: argparse.Namespace) -> int:
         provider=options.provider or given.provider or "cpu",
         threads=threads,
         batch=options.batch or given.batch or 1,
+        sizes=benchmark.read_sizes(options.size or (given.sizes or "").split()),
         seconds=options.seconds,
         budget=budget,
         ratios=bool(options.write_budget),
@@ -246,6 +247,11 @@ def _bench_options(one: argparse.ArgumentParser) -> None:
         help="graph to measure; may be repeated (default: all)",
     )
     one.add_argument("--batch", type=positive, metavar="N", help="items in one run (default: 1)")
+    one.add_argument(
+        "--size", action="append", metavar="NAME=N",
+        help="length of a free dimension of the inputs, as height=1080; may be repeated; `info` names "
+        "them (default: those of the bundle's example)",
+    )  # fmt: skip
     one.add_argument(
         "--seconds", type=finite, default=3.0, metavar="S",
         help="time of the timed runs of each graph, in s (default: 3)",

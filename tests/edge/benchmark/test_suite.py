@@ -63,7 +63,7 @@ def test_the_first_session_of_a_fresh_process_is_the_one_timed(
         return make_session(model, "cpu", name=name, **options)
 
     monkeypatch.setattr("dimaging_edge.bundle.open.make_session", on_the_cpu)
-    measure(str(toy), "decoder", "cuda", 1, 1, False)
+    measure(str(toy), "decoder", "cuda", 1, 1, False, {})
     assert made == [("decoder.onnx", "cuda")] * 2  # timed, then profiled
 
 
@@ -124,13 +124,14 @@ ENVIRONMENT = Environment(
 GRAPH = GraphReport(
     "decoder",
     2,
+    {"quality": (1,), "z": (2, 4, 6, 8)},
     4 * MEGA,
     1_500_000,
     WarmUp(16, True),
     [MEGA] * 99 + [9 * MEGA],
     Fresh(12.3456, 4.5, None, None, {"cpu": 3, "cuda": 20}),
 )
-REPORT = Report("vae", "ab" * 32, "int8", 2, ENVIRONMENT, [GRAPH], [])
+REPORT = Report("vae", "ab" * 32, "int8", 2, {}, ENVIRONMENT, [GRAPH], [])
 
 
 def test_figures() -> None:
@@ -139,6 +140,7 @@ def test_figures() -> None:
     assert GRAPH.gmac_per_s == pytest.approx(4.0)
     assert replace(GRAPH, macs=None).gmac_per_s is None
     assert REPORT.settings == Settings("vae", "int8", "cpu", 4, 2)
+    assert replace(REPORT, sizes={"width": 9, "height": 8}).settings.sizes == "height=8 width=9"
     assert REPORT.exit_code == 0
 
 
@@ -148,8 +150,8 @@ def test_table() -> None:
         "machine   —, aarch64, 4 cores, Linux 6, governor —, load —",
         "provider  asked cuda, used cpu, 4 threads; numpy 2",
         "",
-        "graph    batch  warm-up    n  p50 ms  p90 ms  p99 ms  items/s",
-        "decoder      2       16  100    1.00    1.00       —     1852",
+        "graph    largest input    warm-up    n  p50 ms  p90 ms  p99 ms  items/s",
+        "decoder  z 2 x 4 x 6 x 8       16  100    1.00    1.00       —     1852",
         "",
         "graph    session ms  first ms  file MB  peak MB  of it imports MB   GMAC  GMAC/s  nodes",
         "decoder        12.3      4.50     1.50        —                 —  0.004    4.00  "
@@ -182,7 +184,39 @@ def test_bench(toy: Path) -> None:
     assert [line.split(":")[0] for line in said] == ["denoiser"] * 2 + ["decoder"] * 2
 
 
+def test_bench_at_a_size(toy: Path) -> None:
+    sizes = {"height": 40, "width": 30}
+    [one] = bench(toy, graphs=["denoiser"], sizes=sizes, threads=1, seconds=0.02).graphs
+    assert one.inputs == {"noisy": (1, 40, 30, 1)}
+    assert one.macs is None  # it is known at the sizes of the example
+
+
 REFUSED = [
+    (
+        {"sizes": {"hight": 9}},
+        InputError,
+        "no free dimension 'hight' among the inputs; did you mean 'height'",
+    ),
+    (
+        {"sizes": {"batch": 9}},
+        InputError,
+        "'batch' is the number of items in one run; give it as batch",
+    ),
+    (
+        {"sizes": {"height": 0}},
+        InputError,
+        "size of height: expected a whole number of 1 or more, received 0",
+    ),
+    (
+        {"sizes": {"height": 9}, "budget": Budget({"decoder": 1})},
+        BudgetError,
+        "written for sizes 'those of the example', this run has 'height=9'",
+    ),
+    (
+        {"budget": Budget({"decoder": 1}, Settings(sizes="height=9"))},
+        BudgetError,
+        "written for sizes 'height=9', this run has 'those of the example'",
+    ),
     ({"graphs": ["decodr"]}, InputError, "did you mean 'decoder'"),
     ({"batch": 2}, InputError, "negative: batch 2 was asked for, but its shapes are fixed"),
     ({"limit_s": 1}, InputError, "limit: expected 10 s or more, received 1"),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from dimaging_edge import InputError, open_bundle
 from dimaging_edge.benchmark import timing
+from dimaging_edge.benchmark.inputs import tile
 from dimaging_edge.benchmark.stats import median_interval, percentiles, spread
-from dimaging_edge.benchmark.timing import FEWEST, WarmUp, tile, time_runs, warm_up
+from dimaging_edge.benchmark.timing import FEWEST, WarmUp, time_runs, warm_up
 
 PERCENTILES = [
     ([], None, None, None),
@@ -94,6 +95,9 @@ def test_tile(toy: Path) -> None:
     assert tiled.shape == (3, 16, 12, 1)
     np.testing.assert_array_equal(tiled[2], inputs["noisy"][0])
     assert bundle.run("denoiser", noisy=tiled)["clean"].shape == tiled.shape
+    wide = tile(bundle.graph("denoiser"), inputs, 1, {"width": 30, "height": 9})["noisy"]
+    assert wide.shape == (1, 9, 30, 1)
+    np.testing.assert_array_equal(wide[:, :, 12:24], inputs["noisy"][:, :9])
     photo = bundle.examples("negative")[0]
     assert tile(bundle.graph("negative"), photo, 1)["photo"] is photo["photo"]
     with pytest.raises(InputError, match="negative: batch 2 was asked for, but its shapes are fix"):

@@ -185,6 +185,10 @@ REFUSED = [
     (["run", "TOY", "denoiser", "--input", "noisy=normal"], "expected values in [0, 1], received"),
     (["check", "TOY", "--provider", "cdua"], "unknown provider 'cdua'; did you mean 'cuda'?"),
     (["bench", "TOY", "--batch", "2"], "negative: batch 2 was asked for, but its shapes are fix"),
+    (
+        ["bench", "TOY", "--size", "height"],
+        "size: expected NAME=N, such as height=512, received 'hei",
+    ),
     (["bench", "TOY", "--budget", "no.toml"], "make one with --write-budget no.toml"),
     (["bench", "TOY", "--limit", "3"], "limit: expected 10 s or more, received 3"),
     (["bench", "TOY", "--margin", "3"], "--margin is what --write-budget FILE adds"),
@@ -306,6 +310,11 @@ def test_bench_budget(
     text = file.read_text()
     for words in ('model = "toy"', "threads = 1", "batch = 1", '[graphs."decoder"]', "plus 900 %"):
         assert words in text
+
+    sized = ["bench", toy, "--seconds", 0.02, "--limit", 20, "--graph", "denoiser"]
+    _out(capsys, *sized, "--size", "height=9", "--write-budget", tmp_path / "s", "--margin", 900)
+    assert 'sizes = "height=9"' in (tmp_path / "s").read_text()
+    assert "noisy 1 x 9 x" in _out(capsys, *sized, "--budget", tmp_path / "s")  # its own sizes
 
     found = _out(capsys, *fast, "--budget", file)
     assert found.rstrip().endswith("ok")
