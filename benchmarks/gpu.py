@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dimaging_edge.benchmark.timing import tile
+from dimaging_edge.benchmark.inputs import tile
 from dimaging_edge.bundle.open import Bundle, open_bundle
 from dimaging_edge.bundle.session import make_session, runtime
 from dimaging_edge.common.errors import DimagingError
