@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,8 @@ Arrays = dict[str, np.ndarray]
 """The inputs or outputs of a graph, by name."""
 Run = Callable[..., Mapping[str, np.ndarray]]
 """run(graph_name, **inputs) -> outputs by name, computed by Keras, onnxruntime or an int8 file."""
+AT_ONCE = 1024
+"""The most items that a graph is run on at a time."""
 
 
 @dataclass(frozen=True)
@@ -287,12 +289,20 @@ class DeployableModel(TrackedModel, ABC):
         return None
 
     def run(self, graph: str, **inputs: np.ndarray) -> Arrays:
-        """Run a graph in Keras, which is the reference for every exported file."""
+        """Run a graph in Keras, which is the reference for every exported file.
+
+        Many items are run AT_ONCE at a time, so that memory does not grow with what lies between the layers.
+        """
         model = self.graphs()[graph]
         # Keras warns about a dictionary where a functional model has a single input.
         single = len(inputs) == 1 and not isinstance(model.input, dict)
-        outputs = model(next(iter(inputs.values())) if single else inputs, training=False)
-        return {name: _full(np.asarray(value)) for name, value in outputs.items()}
+        parts: list[Arrays] = []
+        for part in _batches(model, inputs):
+            outputs = model(next(iter(part.values())) if single else part, training=False)
+            parts.append({name: _full(np.asarray(value)) for name, value in outputs.items()})
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def save_own_variables(self, store: Any) -> None:
         """Write the weights, and the states of dropout, which Keras leaves out and a resumed run needs."""
@@ -317,6 +327,18 @@ class DeployableModel(TrackedModel, ABC):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None):
         """Rebuild the model from `get_config`."""
         return cls(cls.config_class(**as_tuples(config["config"])), name=config["name"])
+
+
+def _batches(model: keras.Model, inputs: Arrays) -> Iterator[Arrays]:
+    """Yield the inputs AT_ONCE items at a time where all are of so many, or as they are."""
+    counts = {np.shape(x)[:1] for x in inputs.values()}
+    free = all(tensor.shape[:1] == (None,) for tensor in (*model.inputs, *model.outputs))
+    if not free or len(counts) != 1 or () in counts:
+        yield inputs
+        return
+    [(count,)] = counts
+    for start in range(0, max(count, 1), AT_ONCE):
+        yield {name: x[start : start + AT_ONCE] for name, x in inputs.items()}
 
 
 def check_strides(model: str, shape: tuple[int, ...], convolutions: int) -> None:

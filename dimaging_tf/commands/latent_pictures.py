@@ -78,7 +78,8 @@ def show_reconstructions(
     A model without an encoder searches for the codes. For such a model the picture goes on with images
     that it drew itself, for which an exact code exists: they show how far the search can get.
     """
-    index = np.linspace(0, len(dataset.valid) - 1, min(count, len(dataset.valid))).astype(int)
+    _at_most(len(dataset.valid), "--reconstruct", count, "validation images")
+    index = np.linspace(0, len(dataset.valid) - 1, count).astype(int)
     sets = {f"images of {dataset.name}": to_float(dataset.valid.x[index])}
     if not space.has_encoder:
         sets["its own pictures"] = space.decode(space.draw(count, seed + 1))
@@ -219,15 +220,21 @@ def show_traversals(space: Space, codes: np.ndarray, count: int) -> Picture:
 
     A latent goes from -3 to 3 of its standard deviations over the codes, all others staying as they are.
     """
+    _at_most(space.size, "--traverse", count, "latents")
     mean, spread = codes.mean(0), np.maximum(codes.std(0), 1e-6)
 
     def decode(standard: np.ndarray) -> np.ndarray:
         return space.decode(standard * spread + mean)
 
     start = (codes[0] - mean) / spread
-    latents = arithmetic.strongest(decode, start, min(count, space.size))
+    latents = arithmetic.strongest(decode, start, count)
     cells = arithmetic.traversal_grid(decode, start, latents, np.linspace(-3, 3, COLUMNS).tolist())
     return Picture(cells, tuple(f"latent {latent}" for latent in latents))
+
+
+def _at_most(known: int, option: str, count: int, what: str) -> None:
+    if count > known:
+        raise UserError(f"{option}: there are {known} {what}. Received: {count}")
 
 
 def _numbers(text: str, count: int) -> list[int]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from dimaging_edge.common.readable import MOST_IMAGES
 
 from dimaging_tf import registry
 from dimaging_tf.commands.train import Seed
@@ -19,7 +20,9 @@ def sample(
     ] = None,
     n: Annotated[
         int | None,
-        typer.Option(min=1, help="Pictures, where the model generates.  [default: 64]"),
+        typer.Option(
+            min=1, max=MOST_IMAGES, help="Pictures, where the model generates.  [default: 64]"
+        ),
     ] = None,
     seed: Seed = 0,
     reconstruct: Annotated[
@@ -60,6 +63,8 @@ def sample(
     from 0: the validation images where the model has an encoder, and otherwise the samples drawn with this
     seed. Given a bundle, it is `dimaging-edge sample`, with all of its options.
     """
+    from dimaging_edge.commands.array_files import check_writable
+
     from dimaging_tf.data.labels import class_labels, class_number
     from dimaging_tf.evaluation import plots
     from dimaging_tf.training import runs
@@ -79,6 +84,8 @@ def sample(
                 f"--n is the number of samples, which {asked[0]} draws none of; leave one of them out. "
                 f"Received: --n {n}"
             )
+        out = out or run / "sample.png"
+        check_writable(out)
         runs.read_record(run)
         runs.latest(run)
     load_tensorflow()
@@ -121,7 +128,6 @@ def sample(
         raise UserError(
             f"{model_name(run)} draws no picture of its examples; export it and run it: dimaging export {run}"
         )
-    out = out or run / "sample.png"
     plots.save_grid(cells, out, rows, scale, words)
     typer.echo(out)
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 from dimaging_edge.common.files import whole_file
-
-READABLE = 96
-"""Side in pixels to which small cells of a grid are enlarged."""
+from dimaging_edge.common.readable import readable_scale
 
 
 def grid(
@@ -17,9 +15,10 @@ def grid(
     """Put cells [rows, columns, h, w, C] in [0, 1] side by side: uint8 [H, W, C].
 
     White gaps of `gap` pixels separate them. rows: what each row shows, written to its left; (): nothing.
-    scale: pixels of the picture for a pixel of a cell; None: as many as make small cells READABLE.
+    scale: pixels of the picture for a pixel of a cell; None: as many as make small cells readable.
     """
-    pixels = enlarged(cells, scale or max(1, READABLE // max(cells.shape[2:4])))
+    down, across, height, width = cells.shape[:4]
+    pixels = enlarged(cells, scale or readable_scale(height, width, down, across))
     margins = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
     padded = np.pad(pixels, margins, constant_values=255)
     count, columns, height, width, channels = padded.shape

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from dimaging_edge.commands.array_files import save_picture, to_picture
-from dimaging_edge.commands.grids import READABLE, written
+from dimaging_edge.commands.grids import written
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.common.files import whole_file
+from dimaging_edge.common.readable import READABLE
 
 SMALL = 64
 """Side in pixels below which the whole middle of a picture is taken, and no border cut off."""

@@ -97,9 +97,10 @@ def _add_drawing_options(parser: argparse.ArgumentParser, n: int, out: str) -> N
 
 def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Draw images and write them."""
-    from dimaging_edge.commands.grids import write_images
+    from dimaging_edge.commands.grids import check_request, write_images
     from dimaging_edge.generate import density, latent
 
+    check_request(options.out, options.n, options.scale)
     show = progress_line("images")
     names: list[str] = []
     if "density" in bundle.graphs:
@@ -122,9 +123,10 @@ def sample(options: argparse.Namespace, bundle: "Bundle") -> int:
 
 def imagine(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Draw what a caption says and write the images."""
-    from dimaging_edge.commands.grids import write_images
+    from dimaging_edge.commands.grids import check_request, write_images
     from dimaging_edge.generate import captions
 
+    check_request(options.out, options.n, options.scale)
     images = captions.imagine(bundle, options.caption, options.n, options.seed)
     return write_images(images, options.out, options.scale)
 
@@ -133,9 +135,10 @@ def complete(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Fill in an image several times and write all of it, the incomplete image first."""
     import numpy as np
 
-    from dimaging_edge.commands.grids import write_images
+    from dimaging_edge.commands.grids import check_request, write_images
     from dimaging_edge.generate import density
 
+    check_request(options.out, options.n, options.scale)
     height, width = density.density_size(bundle)  # says so where the bundle completes nothing
     top = density.levels(bundle) - 1
     image = (np.rint(_read(bundle, options.image, "image") * top) / top).astype(np.float32)
@@ -171,9 +174,10 @@ def upscale(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Enlarge an image several times and write the results."""
     import numpy as np
 
-    from dimaging_edge.commands.grids import write_images
+    from dimaging_edge.commands.grids import check_request, write_images
     from dimaging_edge.generate import density
 
+    check_request(options.out, options.n, options.scale)
     if "density" not in bundle.graphs or density.condition_of(bundle) != "low":
         raise InputError(
             f"{bundle.path.name} does not enlarge images; train one: dimaging train super_resolution"

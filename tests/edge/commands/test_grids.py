@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from dimaging_edge.commands.grids import LINE, grid, write_images, written
+from dimaging_edge.commands.grids import LINE, check_request, grid, write_images, written
 from dimaging_edge.common.errors import InputError
 
 IMAGES = np.linspace(0, 1, 5, dtype=np.float32)[:, None, None, None] * np.ones(
@@ -40,6 +40,29 @@ def test_a_long_name_is_shortened_to_its_image():
     assert line.shape == (LINE, 60)
     assert (line[:, [0, -1]] == 1).all()
     assert written("", 60).min() == 1
+
+
+def test_a_picture_of_many_images_is_not_enlarged_without_end():
+    many = np.zeros((4000, 28, 28, 1), np.float32)
+    assert grid(many[:900]).shape[:2] == (30 * 29 * 3 - 3, 30 * 29 * 3 - 3)
+    assert grid(many).shape[:2] == (63 * 29 * 2 - 2, 64 * 29 * 2 - 2)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (("a.txt", 4, None), "no picture has the suffix '.txt'; choose .png or .npy"),
+        (("a.png", 0, None), "--n: expected 1 image or more, received 0"),
+        (("a.npy", -1, None), "--n: expected 1 image or more, received -1"),
+        (("a.png", 10_001, None), "at most 10,000 images, received 10,001; choose an array"),
+        (("a.png", 4, 65), "--scale: expected 1 to 64, received 65"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_drawn(request_, words):
+    with pytest.raises(InputError) as said:
+        check_request(*request_)
+    assert words in str(said.value)
+    check_request("a.npy", 10**6, None)
 
 
 def test_a_scale_beyond_64_is_refused(tmp_path):

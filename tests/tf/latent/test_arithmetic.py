@@ -307,6 +307,8 @@ def test_parse_analogy(text, terms):
         (lambda s: latent_pictures.has_attribute(dataset("avatars"), "hair=blue"), "(hair: no, cropped,"),
         (lambda s: latent_pictures.parse_analogy("3 * 4", 9), "'3,7,12 - 1,5 + 20,21'"),
         (lambda s: latent_pictures.parse_analogy("3 - 9", 9), "numbered from 0 to 8. Received: 9"),
+        (lambda s: latent_pictures.show_traversals(s, s.draw(4), 99), "--traverse: there are "),
+        (lambda s: latent_pictures.show_reconstructions(s, dataset(), 9999), "--reconstruct: there are "),
         (lambda s: latent_pictures.show_interpolation(s, s.draw(4), "3"), "as 3,17. Received: '3'"),
     ],
 )  # fmt: skip

@@ -152,3 +152,19 @@ def test_errors_say_what_is_wrong(build, words):
     with pytest.raises(ValueError, match=".") as error:
         build()
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("count", [0, 3, 4, 9])
+def test_many_items_are_run_a_part_at_a_time(monkeypatch, count):
+    """So that drawing 50,000 images does not hold what lies between the layers for all of them."""
+    model = VAE(VAEConfig(latent_dim=2, hidden=(8,), channels=()))
+    z = np.random.default_rng(0).standard_normal((count, 2)).astype(np.float32)
+    whole = model.run("decoder", z=z)["image"]
+    monkeypatch.setattr("dimaging_tf.deployable.AT_ONCE", 4)
+    seen = []
+    layer = model.graphs()["decoder"].layers[1]
+    call = layer.call
+    monkeypatch.setattr(layer, "call", lambda x, **how: seen.append(len(x)) or call(x, **how))
+    np.testing.assert_allclose(model.run("decoder", z=z)["image"], whole, atol=1e-6)
+    assert sum(seen) == count
+    assert max(seen) <= 4
