@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -144,7 +145,14 @@ class DeployableModel(TrackedModel, ABC):
         ValueError for images outside [0, 1] or of another shape, and for weights that would not count.
         """
         call = checked(self, super().fit, args, kwargs)
+        self._build_optimizer()
         return super().fit(*call.args, **call.kwargs)
+
+    def _build_optimizer(self) -> None:
+        """Create the optimizer's variables; a step that created them itself would be traced twice."""
+        if self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope() if self.distribute_strategy else nullcontext():
+                self.optimizer.build(self.trainable_variables)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as Keras does. ValueError as for `fit`."""
@@ -159,6 +167,7 @@ class DeployableModel(TrackedModel, ABC):
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Take one step as Keras does. ValueError as for `fit`."""
         call = checked(self, super().train_on_batch, args, kwargs)
+        self._build_optimizer()
         return super().train_on_batch(*call.args, **call.kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:

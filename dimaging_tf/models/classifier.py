@@ -117,7 +117,7 @@ class Classifier(DeployableModel):
     def objective(self):
         """Return the cross-entropy of the labels as loss, with the accuracy as metric."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        return {"loss": loss, "metrics": ["accuracy"]}
+        return {"loss": loss, "metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
 
     def transform(self, image, label, seed):
         """Return (image, label)."""

@@ -110,7 +110,7 @@ class SequenceLabels(DeployableModel):
     def objective(self):
         """Cross-entropy of every step, with the accuracy as metric."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        return {"loss": loss, "metrics": ["accuracy"]}
+        return {"loss": loss, "metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
 
     def transform(self, x, label, seed):
         """({"series", "past"}, label): the true past is told in training."""

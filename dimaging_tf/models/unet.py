@@ -233,7 +233,7 @@ class UNet(DeployableModel):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         if config.loss != "cross-entropy" or config.class_weights:
             loss = SegmentationLoss(config.loss, config.class_weights)
-        return {"loss": loss, "metrics": ["accuracy"]}
+        return {"loss": loss, "metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
 
     def output_crop(self, array):
         """Crop [B, H, W, ...] around its centre to the part that the valid network's output covers."""
