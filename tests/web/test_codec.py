@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from dimaging_edge.entropy.crc32c import crc32c
 from dimaging_edge.photo import tile_codec
 from dimaging_edge.photo.codec import compress, decompress
+from dimaging_edge.photo.container import CHUNK
+from dimaging_edge.photo.half import enlarged
+from dimaging_edge.photo.reading import read_container
 from dimaging_edge.photo.symbol_model import widest
 from dimaging_edge.photo.symbols import scale_tables
 
@@ -28,8 +33,8 @@ FEW: list[Row] = [
     ("unet_codec_grey16", (1, 1), "grey", 256),
 ]
 OPEN = """async ([name, data, options]) => {
-  const {photo, damage} = await kit.decompress(await kit.model(name), kit.bytes(data), options ?? {});
-  return {image: kit.text(photo.image), damage};
+  const {photo, damage, latents} = await kit.decompress(await kit.model(name), kit.bytes(data), options ?? {});
+  return {image: kit.text(photo.image), alpha: photo.alpha && kit.text(photo.alpha), damage, latents};
 }"""
 
 
@@ -88,6 +93,69 @@ def test_previews_and_what_is_left_of_a_cut_file(kit: Any) -> None:
         assert np.abs(seen.astype(int) - back.image).max() <= 1
         assert len(found["damage"]) == len(damage)
         assert bool(damage) == (cut < len(data))
+
+
+HALVES = [
+    ("unet_codec", (31, 33), "alpha", 32),
+    ("unet_codec", (130, 67), "grey", 768),
+    ("unet_codec_grey16", (64, 65), "grey", 768),
+]
+
+
+@pytest.mark.parametrize("row", HALVES, ids=lambda row: "-".join(map(str, row)))
+def test_pictures_of_half_size_are_enlarged(kit: Any, row: Row) -> None:
+    """The page opens what Python coded at half size: all of it, and its previews."""
+    name, size, kind, tile = row
+    data = compress(model(name), photo(name, size, kind), 20, tile=tile, half=True)
+    for rungs in (1, 3):
+        back, _ = decompress(model(name), data, rungs=rungs)
+        found = kit.evaluate(OPEN, [name, packed(data), {"rungs": rungs}])
+        assert found["damage"] == []
+        seen = unpacked(found["image"], f"u{back.image.itemsize}").reshape(back.image.shape)
+        assert np.abs(seen.astype(int) - back.image).max() <= 1
+        assert found["latents"] == [entry.latents for entry in read_container(data).entries]
+        if back.alpha is not None:
+            np.testing.assert_array_equal(unpacked(found["alpha"]), back.alpha.ravel())
+
+
+ENLARGE = """async ([image, from, to, channels, wide]) => {
+  const {enlarged} = await import("/photo/half.mjs");
+  const bytes = kit.bytes(image);
+  return kit.text(enlarged(wide ? new Uint16Array(bytes.buffer) : bytes, from, to, channels));
+}"""
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(1, 3), (2, 1)])
+def test_enlarging_is_the_same_to_the_last_bit(kit: Any, depth: int, channels: int) -> None:
+    small = np.random.default_rng(depth).integers(0, 256**depth, (9, 14, channels))
+    small = small.astype(f"u{depth}")
+    small[:4] = np.where(small[:4] > 100, 256**depth - 1, 0)
+    for height, width in ((18, 28), (17, 27)):
+        given = [packed(small), {"height": 9, "width": 14}, {"height": height, "width": width}]
+        found = unpacked(kit.evaluate(ENLARGE, [*given, channels, depth == 2]), f"u{depth}")
+        np.testing.assert_array_equal(found, enlarged(small, height, width).ravel())
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (struct.pack("<II", 66, 40), "HALF says 66 x 40 pixels, of which 34 x 20 are not half"),
+        (bytes(3), "its chunk HALF has 3 bytes, expected 8"),
+        (struct.pack("<II", 68, 40), ""),
+    ],
+)
+def test_words_of_a_size_that_does_not_fit(kit: Any, body: bytes, words: str) -> None:
+    name = "unet_codec"
+    data = compress(model(name), photo(name, (40, 67), "colour"), 0, half=True)
+    wrong = CHUNK.pack(b"HALF", len(body), crc32c(b"HALF" + body)) + body
+    fields = data[:36] + struct.pack("<I", len(data) + len(body) - 8)
+    data = fields + struct.pack("<I", crc32c(fields)) + wrong + data[64:]
+    if words:
+        with pytest.raises(Exception, match=words):
+            kit.evaluate(OPEN, [name, packed(data)])
+    found = kit.evaluate(OPEN, [name, packed(data), {"keepGoing": True}])
+    assert [words in one for one in found["damage"]] == [True] * bool(words)
+    assert len(unpacked(found["image"])) == (20 * 34 * 3 if words else 40 * 68 * 3)
 
 
 def test_a_file_of_the_model_before_opens(kit: Any) -> None:

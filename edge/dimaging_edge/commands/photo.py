@@ -12,13 +12,13 @@ from dimaging_edge.commands import many
 from dimaging_edge.commands.numbers import positive
 from dimaging_edge.commands.photo_options import (
     BACKGROUND,
-    QUALITY,
     check_alone,
     check_compress,
     check_decompress,
     check_place,
     compress_options,
     decompress_options,
+    usual_quality,
 )
 from dimaging_edge.common.errors import DimagingError, InputError
 from dimaging_edge.common.files import write_bytes
@@ -116,19 +116,20 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
         mask = mask_of(read_picture(Path(options.roi)))
         background = BACKGROUND if options.background is None else options.background
         photo = with_region(
-            model, photo, mask, background, tile=options.tile, workers=options.tiles
-        )
+            model, photo, mask, background, tile=options.tile, half=options.half,
+            workers=options.tiles,
+        )  # fmt: skip
     quality = options.quality
     if quality is None:
-        quality = QUALITY if bound is None else 0
-    target = (options.target_bpp, options.target_psnr)
+        quality = usual_quality(options)
+    target, half = (options.target_bpp, options.target_psnr), options.half
     if target == (None, None):
         data = codec.compress(
             model, photo, quality, tile=options.tile, effort=options.effort, workers=options.tiles,
-            max_error=bound,
+            max_error=bound, half=half,
         )  # fmt: skip
     else:
-        data, quality = to_target(
+        data, quality, half = to_target(
             model, photo, bpp=target[0], decibel=target[1], tile=options.tile,
             effort=options.effort, workers=options.tiles,
         )  # fmt: skip
@@ -140,6 +141,8 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
         )
     if bound is not None:
         notes.insert(0, f"at most {bound} levels off" if bound else "lossless")
+    if half:
+        notes.insert(0, "coded at half size")
     facts = [f"{len(data)} bytes", f"{rate:.3f} bits a pixel", f"quality {quality}", *notes]
     return f"{out}: {', '.join(facts)}", 0
 
@@ -162,7 +165,8 @@ def _decompress(options: argparse.Namespace, source: Path, out: Path) -> tuple[s
         most_pixels=options.max_pixels, workers=options.tiles,
     )  # fmt: skip
     notes = write_picture(photo, out, options.save_quality)
-    lines = [", ".join([f"{out}: {header.width} x {header.height}", *notes])]
+    height, width, _ = photo.image.shape
+    lines = [", ".join([f"{out}: {width} x {height}", *notes])]
     lines += [f"damaged: {words}" for words in damage]
     return "\n".join(lines), int(bool(damage))
 

@@ -22,10 +22,13 @@ def info(path: Path) -> str:
     except CodecError as error:
         raise InputError(f"{path}: {error}") from error
     head, known = found.header, shipped()
-    rate = 8 / (head.width * head.height)
+    width, height = found.shown
+    rate = 8 / (width * height)
+    kind = f"{head.channels} channels of {head.depth} bits"
+    coded = f", coded at half size, {head.width} x {head.height}" if found.half else ""
     names = [name for name, m in known.items() if m.model_id.startswith(head.model_id.hex())]
     facts = [
-        ["picture", f"{head.width} x {head.height}, {head.channels} channels of {head.depth} bits"],
+        ["picture", f"{width} x {height}, {kind}{coded}"],
         ["file", f"{len(data)} bytes, {len(data) * rate:.3f} bits a pixel"],
         ["quality", str(head.quality)],
         ["model", f"{head.model_id.hex()} ({(names or ['not one of those that come along'])[0]})"],

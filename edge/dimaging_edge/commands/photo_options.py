@@ -8,8 +8,8 @@ from dimaging_edge.common.errors import InputError
 
 BACKGROUND = 4
 """The usual quality outside the mask of --roi."""
-QUALITY = 30
-"""The usual quality."""
+QUALITY, HALF_QUALITY = 30, 12
+"""The usual quality, and that of a picture which is coded at half its width and height."""
 LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
 """The suffixes of pictures that are written with a quality."""
 SAVE_QUALITY = 95
@@ -21,20 +21,25 @@ def compress_options(one: argparse.ArgumentParser) -> None:
     target = one.add_mutually_exclusive_group()
     target.add_argument(
         "-q", "--quality", type=int, metavar="Q",
-        help=f"quality from 0 (smallest file) to 63 (best picture) (default: {QUALITY}; of the preview of a "
-        "file with exact pixels 0)",
+        help=f"quality from 0 (smallest file) to 63 (best picture) (default: {QUALITY}; with --half "
+        f"{HALF_QUALITY}; of the preview of a file with exact pixels 0)",
     )  # fmt: skip
     target.add_argument(
         "--target-bpp",
         type=above_zero,
         metavar="BPP",
-        help="most bits a pixel; the best quality within it is taken",
+        help="most bits a pixel; the best picture within it is taken, of the whole size or --half",
     )
     target.add_argument(
         "--target-psnr",
         type=above_zero,
         metavar="DB",
-        help="least PSNR, in dB; the smallest file that reaches it is taken",
+        help="least PSNR, in dB; the smallest file that reaches it is taken, of the whole size or --half",
+    )
+    one.add_argument(
+        "--half",
+        action="store_true",
+        help="code the picture at half its width and height: files of .03 to .1 bits a pixel",
     )
     one.add_argument(
         "--tile", type=int, default=768, metavar="PX",
@@ -75,6 +80,15 @@ def check_compress(options: argparse.Namespace) -> None:
             raise InputError(
                 "exact pixels leave nothing to choose: drop --target-bpp, --target-psnr, --roi"
             )
+    if options.half:
+        if options.max_error is not None:
+            raise InputError(
+                "exact pixels are of the whole picture: drop --half, or --lossless and --max-error"
+            )
+        if (options.target_bpp, options.target_psnr) != (None, None):
+            raise InputError(
+                "--target-bpp and --target-psnr take half size where it is better: drop --half"
+            )
     if options.tile % 32 or not 32 <= options.tile <= MOST_TILE:
         raise InputError(
             f"--tile: expected a multiple of 32 up to {MOST_TILE}, received {options.tile}"
@@ -87,12 +101,19 @@ def check_compress(options: argparse.Namespace) -> None:
         if options.background is not None:
             raise InputError("--background is the quality outside a mask: --roi MASK")
         return
-    quality = QUALITY if options.quality is None else options.quality
+    quality = usual_quality(options) if options.quality is None else options.quality
     background = BACKGROUND if options.background is None else options.background
     if (options.target_bpp, options.target_psnr) == (None, None) and background >= quality:
         raise InputError(
             f"--background {background} is not below --quality {quality}, so the mask would change nothing"
         )
+
+
+def usual_quality(options: argparse.Namespace) -> int:
+    """Return the quality of a picture for which none is given."""
+    if options.max_error is not None:
+        return 0
+    return HALF_QUALITY if options.half else QUALITY
 
 
 def decompress_options(one: argparse.ArgumentParser) -> None:

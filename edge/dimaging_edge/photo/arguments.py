@@ -10,7 +10,13 @@ from dimaging_edge.photo.symbol_model import Photo, SymbolModel
 
 
 def check_arguments(
-    model: SymbolModel, photo: Photo, *, quality: int, tile: int, max_error: int | None
+    model: SymbolModel,
+    photo: Photo,
+    *,
+    quality: int,
+    tile: int,
+    max_error: int | None,
+    half: bool,
 ) -> None:
     """Raise InputError for what `compress` cannot work with: kinds, then the picture, then the numbers."""
     _check_model(model)
@@ -42,6 +48,13 @@ def check_arguments(
             f"alpha: expected uint8 or uint16 {list(image.shape[:2])}, received {alpha.dtype} "
             f"{list(alpha.shape)}"
         )
+    if half and min(image.shape[:2]) < 2:
+        raise InputError(
+            f"half: expected a picture of at least 2 x 2 pixels, received {image.shape[1]} x "
+            f"{image.shape[0]}; leave half out"
+        )
+    if half and max_error is not None:
+        raise InputError("half: exact pixels are of the whole picture; leave half or max_error out")
     if not 0 <= quality < QUALITIES:
         raise InputError(f"quality: expected 0 to {QUALITIES - 1}, received {quality}")
     if tile % 32 or not 32 <= tile <= MOST_TILE:

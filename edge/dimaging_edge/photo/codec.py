@@ -2,11 +2,12 @@
 
     data = compress(model, Photo(image), quality=30)      # image uint8 [H, W, 3]
     data = compress(model, Photo(image), quality=0, max_error=0)      # every pixel comes back as it is
+    data = compress(model, Photo(image), quality=12, half=True)       # less than .1 bits a pixel
     photo, damage = decompress(model, data)               # damage: [] unless keep_going
 
 `symbol_model` is the model as the codec sees it, `tiles` the geometry, `tile_codec` one tile, `symbols` the
-entropy coder, `container` the bytes around. The memory needed is that of the picture and of the tiles being
-worked on.
+entropy coder, `container` the bytes around, `half` what reduces a picture before and enlarges it after. The
+memory needed is that of the picture and of the tiles being worked on.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +22,14 @@ from dimaging_edge.photo import exact_chunk, tile_codec
 from dimaging_edge.photo.arguments import check_arguments, check_data
 from dimaging_edge.photo.container import (
     EXACT,
+    FULL,
+    HALF,
     MOST_PIXELS,
     RUNGS,
     Container,
     Header,
 )
+from dimaging_edge.photo.half import enlarged, reduced
 from dimaging_edge.photo.optimise import choice
 from dimaging_edge.photo.plane import pack_plane, unpack_plane
 from dimaging_edge.photo.reading import read_container
@@ -50,6 +54,7 @@ def compress(
     tile: int = TILE,
     effort: int = 0,
     max_error: int | None = None,
+    half: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> bytes:
@@ -57,21 +62,23 @@ def compress(
 
     quality: 0 (smallest) to 63. tile: edge in pixels, a multiple of 32. effort: 1 sends a symbol that costs
     less than it loses in place of the nearest, see `optimise`. max_error: also store pixels that are at most
-    so many levels off, 0 for none, see `exact`; the rest of the file is their preview. workers: tiles at a
-    time, each with memory of its own. progress(done, total) is called with numbers of tiles, those of exact
-    pixels counted too. InputError says which argument does not fit.
+    so many levels off, 0 for none, see `exact`; the rest of the file is their preview. half: code the
+    picture at half its width and height, for files of .03 to .1 bits a pixel; above that the same bytes show
+    more without. workers: tiles at a time, each with memory of its own. progress(done, total) is called with
+    numbers of tiles, those of exact pixels counted too. InputError says which argument does not fit.
     """
-    check_arguments(model, photo, quality=quality, tile=tile, max_error=max_error)
+    check_arguments(model, photo, quality=quality, tile=tile, max_error=max_error, half=half)
     choose = choice(effort)
-    height, width, channels = photo.image.shape
+    source = reduced(photo.image) if half else photo.image
+    height, width, channels = source.shape
     scale = scale_tables(model.counts, widest(model))
     grid = _grid(model, height, width, tile)
     if max_error is not None:
-        exact_chunk.check_image(photo.image, grid, max_error)
+        exact_chunk.check_image(source, grid, max_error)
     total = len(grid) * (1 if max_error is None else 2)
 
     def one(part: Tile) -> tile_codec.Coded:
-        image = cut(photo.image, part.window)
+        image = cut(source, part.window)
         if channels < model.channels:
             image = np.repeat(image, model.channels, axis=3)
         z, y = model.encode(image, quality)
@@ -85,10 +92,12 @@ def compress(
         exact = b""
         if max_error is not None:
             told = _telling(each, total, progress, len(grid))
-            exact = exact_chunk.pack_exact(photo.image, grid, max_error, told)
+            exact = exact_chunk.pack_exact(source, grid, max_error, told)
     header = Header(channels, model.bit_depth, width, height, tile, quality, model.model_id)
     rungs: list[list[bytes | None]] = [[one.rungs[r] for one in coded] for r in range(len(RUNGS))]
     found = Container(header, [one.entry for one in coded], rungs)
+    if half:
+        found.chunks[HALF] = FULL.pack(photo.image.shape[1], photo.image.shape[0])
     if photo.icc:
         found.chunks[b"iccp"] = photo.icc
     if photo.exif:
@@ -137,6 +146,9 @@ def decompress(
         for part, pixels in _heard(shown, len(grid), progress):
             place = image[part.top : part.bottom, part.left : part.right]
             place[...] = _as_channels(pixels, header.channels)[: len(place), : place.shape[1]]
+    if found.half:
+        width, height = found.shown
+        image = enlarged(image, height, width)
     return Photo(image, alpha, icc, exif), found.damage
 
 
@@ -268,7 +280,8 @@ def _alpha(found: Container, keep_going: bool) -> np.ndarray | None:
     if data is None:
         return None
     try:
-        return unpack_plane(data, found.header.height, found.header.width)
+        width, height = found.shown
+        return unpack_plane(data, height, width)
     except CodecError as error:
         if not keep_going:
             raise

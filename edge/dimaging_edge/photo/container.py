@@ -17,6 +17,8 @@ from dimaging_edge.photo.tiles import padded
 MAGIC = b"DIMG"
 EXACT = b"PIXL"
 """The chunk of exact pixels."""
+HALF = b"HALF"
+"""The chunk of a picture that is coded at half its width and height: its own width and height."""
 VERSION, PROFILE = 1, 1
 MOST_PIXELS = 1 << 27
 """The most pixels of a picture that is read unless one asks for more: 134 megapixels."""
@@ -32,12 +34,13 @@ _PACKED = {b"DPIX": "images", b"DTXT": "a text"}
 _HEADER = struct.Struct("<4sBBBBIIHBB16sI")
 SIZE = _HEADER.size + headers.CRC_SIZE
 CHUNK = struct.Struct("<4sII")  # type, length, CRC32C of type and data
+FULL = struct.Struct("<II")  # width and height of HALF
 ENTRY = struct.Struct("<HI6I")  # lanes, CRC32C of the latents, then length and CRC32C of each rung
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about its picture."""
+    """What a file says about its picture as it is coded; see also `Container.shown`."""
 
     channels: int  # 1 or 3
     depth: int  # bits of a sample, 8 or 16
@@ -78,6 +81,19 @@ class Container:
     chunks: dict[bytes, bytes] = field(default_factory=dict)
     size: int = 0  # of the file as its header says
     damage: list[str] = field(default_factory=list)  # of all but tiles
+
+    @property
+    def half(self) -> bool:
+        """Whether the picture is coded at half its width and height."""
+        return HALF in self.chunks
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """The width and height of the picture, in pixels; those of the header are as it is coded."""
+        if self.half:
+            width, height = FULL.unpack(self.chunks[HALF])
+            return width, height
+        return self.header.width, self.header.height
 
     def to_bytes(self) -> bytes:
         """Return the file; chunks `alph` and EXACT go behind the rungs, all others before them."""
@@ -143,9 +159,14 @@ def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Header, in
         (zero == 0, f"{zero} in a reserved byte, expected 0"),
     ]
     headers.check_rules(rules)
+    check_area(width, height, most_pixels)
+    return Header(channels, depth, width, height, tile, quality, model), size
+
+
+def check_area(width: int, height: int, most_pixels: int) -> None:
+    """Raise CodecError for a picture above a reader's limit."""
     if area(width, height) > most_pixels:
         raise CodecError(
             f"the picture has {width} x {height} pixels, this reader stops at {most_pixels}; if the "
             f"file can be trusted: --max-pixels {area(width, height)}"
         )
-    return Header(channels, depth, width, height, tile, quality, model), size

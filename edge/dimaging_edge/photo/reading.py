@@ -9,13 +9,17 @@ from dimaging_edge.photo.container import (
     CHUNK,
     ENTRY,
     EXACT,
+    FULL,
+    HALF,
     MOST_PIXELS,
     RUNGS,
     SIZE,
     Container,
     Entry,
+    check_area,
     read_header,
 )
+from dimaging_edge.photo.half import half_of
 from dimaging_edge.photo.symbols import MOST_LANES
 
 
@@ -47,6 +51,7 @@ def read_container(
         raise CodecError(
             f"the directory of tiles is damaged or not whole, nothing can be shown; {AGAIN}"
         )
+    check_area(*found.shown, most_pixels)
     at = _read_rungs(found, body, data, end, fault)
     while at < min(size, len(data)):
         try:
@@ -55,6 +60,9 @@ def read_container(
             fault(str(error))
             break
         _keep(found, kind, body, fault)
+    if found.half and EXACT in found.chunks:
+        fault("the file is damaged or forged: it has exact pixels and is coded at half size")
+        del found.chunks[EXACT]
     return found
 
 
@@ -120,11 +128,28 @@ def _keep(found: Container, kind: bytes, body: bytes | None, fault: _Fault) -> N
         fault(f"the file is damaged or forged: two chunks {name}")
     elif kind in (b"iccp", b"exif", b"alph", EXACT):
         found.chunks[kind] = body
+    elif kind == HALF:
+        if why := _misfit(found, body):
+            fault(f"the file is damaged or forged: its chunk HALF {why}")
+        else:
+            found.chunks[kind] = body
     elif kind[:1].isupper():
         fault(
             f"the file needs chunk {name}, which this dimaging_edge does not know. "
             "Update it: pip install -U dimaging"
         )
+
+
+def _misfit(found: Container, body: bytes) -> str:
+    """Return what is wrong with a chunk HALF, in words; "" if nothing is."""
+    if found.rungs:
+        return "stands behind TILE"
+    if len(body) != FULL.size:
+        return f"has {len(body)} bytes, expected {FULL.size}"
+    head, (width, height) = found.header, FULL.unpack(body)
+    if (half_of(width), half_of(height)) != (head.width, head.height):
+        return f"says {width} x {height} pixels, of which {head.width} x {head.height} are not half"
+    return ""
 
 
 def _read_rungs(found: Container, directory: bytes, data: bytes, at: int, fault: _Fault) -> int:

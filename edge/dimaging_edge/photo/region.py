@@ -34,11 +34,13 @@ def with_region(
     background: int,
     *,
     tile: int = TILE,
+    half: bool = False,
     workers: int = 1,
 ) -> Photo:
     """Return the picture with its background as a file of quality `background` shows it.
 
-    mask: uint8 or uint16 [H, W], the largest value inside the region, 0 outside. workers: tiles at a time.
+    mask: uint8 or uint16 [H, W], the largest value inside the region, 0 outside. half: whether that file is
+    coded at half size, as the picture will be. workers: tiles at a time.
     InputError for a mask of another size, and for one that holds nothing but 0 and 1.
     """
     if mask.shape != photo.image.shape[:2]:
@@ -54,7 +56,7 @@ def with_region(
             "where bytes should go"
         )
     plain = replace(photo, alpha=None, icc=None, exif=None)
-    data = compress(model, plain, background, tile=tile, workers=workers)
+    data = compress(model, plain, background, tile=tile, half=half, workers=workers)
     low = decompress(model, data, workers=workers)[0].image
     top = np.int64(white)
     for start in range(0, len(mask), _BAND):

@@ -135,13 +135,13 @@ const VERBS = {
     let done = 0;
     const stages = header.width * header.height > 1 << 21 ? [3] : [1, 2, 3]; // a preview of a large picture is no quicker
     for (const rungs of stages) {
-      const { photo, damage, latents, bound } = await decompress(codec, data, {
+      const { photo, damage, latents, bound, half } = await decompress(codec, data, {
         rungs, keepGoing,
         progress: (part, total) => step(done + part, stages.length * total),
       });
       done += 2 * latents.length;
       const shown = {
-        rungs, damage, latents, bound, width: photo.width, height: photo.height, channels: photo.channels,
+        rungs, damage, latents, bound, half, width: photo.width, height: photo.height, channels: photo.channels,
         quality: header.quality, tile: header.tile, depth: header.depth, model: entry.name, rgba: toRgba(photo),
         icc: photo.icc?.length ?? 0, exif: photo.exif?.length ?? 0, alpha: Boolean(photo.alpha),
       };

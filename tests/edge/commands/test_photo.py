@@ -52,6 +52,38 @@ def test_there_and_back(photo: Path, capsys: pytest.CaptureFixture[str], tmp_pat
     ]
 
 
+def test_half_size(photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Sizes are those of the picture; `info` says what is coded."""
+    Image.fromarray(picture(61, 90).image).save(photo)
+    file, out = tmp_path / "photo.dimg", tmp_path / "back.png"
+    assert run("compress", photo, "--half", "--model", "m") == 0
+    size = file.stat().st_size
+    rate = f"{size} bytes, {8 * size / 5490:.3f} bits a pixel"
+    assert capsys.readouterr().out == f"{file}: {rate}, quality 12, coded at half size\n"
+    assert run("info", file) == 0
+    found = capsys.readouterr().out
+    for line in (
+        "picture    90 x 61, 3 channels of 8 bits, coded at half size, 45 x 31",
+        f"file       {rate}",
+        "tiles      1 x 1 of up to 768 x 768",
+        "also       HALF",
+    ):
+        assert line in found
+    for options in ((), ("--preview", 1), ("--progressive",)):
+        assert run("decompress", file, "-o", out, "--force", "--model", "m", *options) == 0
+        assert read_picture(out).image.shape == (61, 90, 3)
+    assert f"{out}: 90 x 61\n{out}: 90 x 61\n" in capsys.readouterr().out
+    mask = np.zeros((61, 90), np.uint8)
+    mask[:32, :32] = 255
+    np.save(tmp_path / "mask.npy", mask)
+    roi = ("--half", "-q", 40, "--roi", tmp_path / "mask.npy", "--force", "--model", "m")
+    assert run("compress", photo, *roi) == 0
+    least = 8 * file.stat().st_size / 5490
+    assert run("compress", photo, "--force", "--model", "m", "--target-bpp", 0.3) == 0
+    assert "coded at half size" in capsys.readouterr().out
+    assert 8 * file.stat().st_size / 5490 <= 0.3 < least
+
+
 TARGETS = [("--target-bpp", 1.5), ("--target-psnr", 26)]
 
 
@@ -130,7 +162,12 @@ def test_help_says_defaults_and_units(verb: str, capsys: pytest.CaptureFixture[s
     for option in ("--out", "--model", "--workers"):
         assert option in found
     words = {
-        "compress": ["default: 30", "in pixels", "default: 768"],
+        "compress": [
+            "default: 30; with --half 12",
+            "in pixels",
+            "default: 768",
+            "of .03 to .1 bits a pixel",
+        ],
         "decompress": ["134 megapixels"],
     }
     assert all(text in found for text in words[verb])

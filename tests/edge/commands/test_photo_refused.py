@@ -66,6 +66,11 @@ def test_colour_of_16_bits_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
 EARLY = [
     (("--lossless", "--target-bpp", 3), "exact pixels leave nothing to choose"),
     (("--max-error", 33), "expected 0 (lossless) to 32 levels, received 33"),
+    (("--half", "--lossless"), "exact pixels are of the whole picture: drop --half, or --lossless"),
+    (("--half", "--max-error", 2), "exact pixels are of the whole picture: drop --half"),
+    (("--half", "--target-bpp", 0.1), "take half size where it is better: drop --half"),
+    (("--half", "--target-psnr", 25), "take half size where it is better: drop --half"),
+    (("--half", "--roi", "mask.png", "-q", 3), "--background 4 is not below --quality 3"),
     (("--background", 9), "--background is the quality outside a mask"),
     (("--background", 64, "--roi", "mask.png"), "--background: expected 0 to 63, received 64"),
     (("-q", 4, "--roi", "mask.png"), "--background 4 is not below --quality 4"),

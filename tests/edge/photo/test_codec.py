@@ -339,9 +339,9 @@ def test_wrong_arguments(call, says: str) -> None:
 
 
 def test_targets() -> None:
-    data, quality = to_target(RGB, PHOTO, bpp=1.5)
+    data, quality, _ = to_target(RGB, PHOTO, bpp=1.5)
     assert 8 * len(data) <= 1.5 * 13_000 < 8 * len(compress(RGB, PHOTO, quality + 1))
-    data, quality = to_target(RGB, PHOTO, decibel=28)
+    data, quality, _ = to_target(RGB, PHOTO, decibel=28)
     worse = decompress(RGB, compress(RGB, PHOTO, quality - 1))[0]
     assert psnr(decompress(RGB, data)[0].image, PHOTO.image) >= 28 > psnr(worse.image, PHOTO.image)
 

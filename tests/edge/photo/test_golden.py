@@ -19,6 +19,8 @@ CASES = {
     "16 bits, alpha": (Dct(channels=1, bit_depth=16), (33, 20, 1, 16), 50, 32),
     "no escape": (Dct(channels=1, escape=False), (33, 34, 1, 8), 50, 64),
     "1 x 1": (Dct(), (1, 1, 3, 8), 63, 768),
+    "half size, tiles, alpha": (Dct(), (67, 70, 3, 8), 40, 32),
+    "half size, 16 bits": (Dct(channels=1, bit_depth=16), (40, 33, 1, 16), 50, 768),
 }
 
 
@@ -35,7 +37,7 @@ def make(name: str) -> tuple[Dct, bytes]:
     photo = pattern(*kind)
     if "alpha" in name:
         photo.alpha, photo.icc = photo.image[..., 0] // 2, b"profile"
-    return model, compress(model, photo, quality, tile=tile)
+    return model, compress(model, photo, quality, tile=tile, half="half" in name)
 
 
 def sha(array: np.ndarray) -> str:

@@ -9,8 +9,10 @@
  * give equal bytes: the encoder computes in floats.
  */
 import { CodecError, InputError } from "../errors.mjs";
-import { EXACT, MOST_PIXELS, MOST_TILE, QUALITIES, RUNGS, area, toBytes } from "./container.mjs";
+import { check, checkModel } from "./arguments.mjs";
+import { EXACT, HALF, MOST_PIXELS, RUNGS, shownOf, toBytes } from "./container.mjs";
 import { boundOf, unpackExact } from "./exact.mjs";
+import { enlarged } from "./half.mjs";
 import { packPlane, unpackPlane } from "./plane.mjs";
 import { readContainer } from "./reading.mjs";
 import { decodeTile, encodeTile } from "./tile_codec.mjs";
@@ -117,8 +119,9 @@ function moved(box, from) {
  * @param {SymbolModel} model
  * @param {Uint8Array} data
  * @param {{keepGoing?: boolean, rungs?: number, mostPixels?: number, progress?: Progress}} options
- * @returns {Promise<{photo: Photo, damage: string[], latents: number[], bound: number | null}>} latents: CRC32C of each
- *   tile; bound: the largest error of exact pixels, 0 for none, null where these are not shown
+ * @returns {Promise<{photo: Photo, damage: string[], latents: number[], bound: number | null, half: boolean}>} latents:
+ *   CRC32C of each tile; bound: the largest error of exact pixels, 0 for none, null where these are not shown; half:
+ *   whether the picture is coded at half its width and height
  */
 export async function decompress(model, data, options = {}) {
   const { keepGoing = false, rungs = RUNGS.length, mostPixels = MOST_PIXELS, progress } = options;
@@ -128,15 +131,17 @@ export async function decompress(model, data, options = {}) {
   const found = readContainer(data, { mostPixels, keepGoing });
   const { header, chunks } = found;
   checkModel(model, header);
-  const { height, width, channels } = header;
-  const grid = tiles(height, width, header.tile, Math.min(model.halo, header.tile));
+  const { channels } = header;
+  const grid = tiles(header.height, header.width, header.tile, Math.min(model.halo, header.tile));
   const alpha = await alphaOf(found, keepGoing);
-  const image = new (model.bitDepth === 16 ? Uint16Array : Uint8Array)(height * width * channels);
-  const bound = rungs === RUNGS.length ? await exactOf(found, grid, image, keepGoing, progress) : null;
-  if (bound === null) await fromLatents(model, found, grid, { keepGoing, rungs, progress }, image);
+  const coded = new (model.bitDepth === 16 ? Uint16Array : Uint8Array)(header.height * header.width * channels);
+  const bound = rungs === RUNGS.length ? await exactOf(found, grid, coded, keepGoing, progress) : null;
+  if (bound === null) await fromLatents(model, found, grid, { keepGoing, rungs, progress }, coded);
+  const [half, shown] = [chunks.has(HALF), shownOf(found)];
+  const image = half ? enlarged(coded, header, shown, channels) : coded;
   const [icc, exif] = ["iccp", "exif"].map((kind) => chunks.get(kind) ?? null);
   const latents = found.entries.map((entry) => entry.latents);
-  return { photo: { image, height, width, channels, alpha, icc, exif }, damage: found.damage, latents, bound };
+  return { photo: { image, ...shown, channels, alpha, icc, exif }, damage: found.damage, latents, bound, half };
 }
 
 /**
@@ -239,59 +244,11 @@ async function alphaOf(found, keepGoing) {
   const data = found.chunks.get("alph");
   if (!data) return null;
   try {
-    return await unpackPlane(data, found.header.height, found.header.width);
+    const { height, width } = shownOf(found);
+    return await unpackPlane(data, height, width);
   } catch (error) {
     if (!keepGoing || !(error instanceof CodecError)) throw error;
     found.damage.push(error.message);
     return null;
-  }
-}
-
-/**
- * @param {SymbolModel} model
- * @param {import("./container.mjs").Header} header
- */
-function checkModel(model, header) {
-  if (header.modelId !== model.modelId) {
-    throw new CodecError(
-      `the file was compressed with model ${header.modelId}, this is model ${model.modelId}; serve the bundle that ` +
-        "compressed it: dimaging-edge app BUNDLE",
-    );
-  }
-  if (header.depth !== model.bitDepth || header.channels > model.channels) {
-    throw new CodecError(
-      `the header is damaged or forged: it says ${header.channels} channels of ${header.depth} bits, its model has ` +
-        `${model.channels} of ${model.bitDepth}`,
-    );
-  }
-}
-
-/**
- * @param {SymbolModel} model
- * @param {Photo} photo
- * @param {number} quality
- * @param {number} tile
- */
-function check(model, photo, quality, tile) {
-  const { image, height, width, channels } = photo;
-  const depth = 8 * image.BYTES_PER_ELEMENT;
-  const fits = channels === model.channels || channels === 1;
-  if (depth !== model.bitDepth || !fits || image.length !== height * width * channels) {
-    throw new InputError(
-      `image: expected ${model.bitDepth} bits and 1 or ${model.channels} channels, received ${depth} bits, ` +
-        `${height} x ${width} x ${channels}`,
-    );
-  }
-  if (!image.length || area(width, height) > MOST_PIXELS) {
-    throw new InputError(
-      `image: expected 1 to ${MOST_PIXELS} pixels, received ${width} x ${height}; scale it down, or use the command: ` +
-        "dimaging-edge compress",
-    );
-  }
-  if (!Number.isInteger(quality) || quality < 0 || quality >= QUALITIES) {
-    throw new InputError(`quality: expected 0 to ${QUALITIES - 1}, received ${quality}`);
-  }
-  if (tile % 32 || tile < 32 || tile > MOST_TILE) {
-    throw new InputError(`tile: expected a multiple of 32 up to ${MOST_TILE}, received ${tile}`);
   }
 }

@@ -12,6 +12,8 @@ import { padded } from "./tiles.mjs";
 export const MAGIC = "DIMG";
 /** The chunk of exact pixels. */
 export const EXACT = "PIXL";
+/** The chunk of a picture that is coded at half its width and height: its own width and height. */
+export const HALF = "HALF";
 export const MOST_PIXELS = 1 << 24;
 export const MOST_TILE = 1024;
 export const QUALITIES = 64;
@@ -21,7 +23,7 @@ export const ENTRY = 30;
 export const AGAIN = "fetch or copy it again";
 
 /**
- * What a file says about its picture; `modelId` are 32 hexadecimal digits.
+ * What a file says about its picture as it is coded, see also `shownOf`; `modelId` are 32 hexadecimal digits.
  * @typedef {{channels: number, depth: number, width: number, height: number, tile: number, quality: number,
  *   modelId: string}} Header
  */
@@ -51,6 +53,16 @@ export const columnsOf = (header) => Math.ceil(header.width / header.tile);
 
 /** @param {Header} header */
 export const rowsOf = (header) => Math.ceil(header.height / header.tile);
+
+/**
+ * Return the width and height of a picture, in pixels; those of the header are as it is coded.
+ * @param {Pick<Container, "header" | "chunks">} container
+ */
+export function shownOf({ header, chunks }) {
+  const data = chunks.get(HALF);
+  if (!data) return { width: header.width, height: header.height };
+  return { width: viewOf(data).getUint32(0, true), height: viewOf(data).getUint32(4, true) };
+}
 
 /**
  * Return the pixels that a limit counts: those of the picture, or half of the padded ones if more.
@@ -153,13 +165,21 @@ export function readHeader(data, mostPixels = MOST_PIXELS) {
     modelId: hex(data.subarray(20, 36)),
   };
   checkHeader(header, data[4], data[5], data[19]);
-  if (area(header.width, header.height) > mostPixels) {
-    throw new CodecError(
-      `the picture has ${header.width} x ${header.height} pixels, this page stops at ${mostPixels}; open it with ` +
-        "the command: dimaging-edge decompress",
-    );
-  }
+  checkArea(header, mostPixels);
   return { header, size: view.getUint32(36, true) };
+}
+
+/**
+ * Throw CodecError for a picture above a limit.
+ * @param {{width: number, height: number}} size
+ * @param {number} mostPixels
+ */
+export function checkArea({ width, height }, mostPixels) {
+  if (area(width, height) <= mostPixels) return;
+  throw new CodecError(
+    `the picture has ${width} x ${height} pixels, this page stops at ${mostPixels}; open it with the command: ` +
+      "dimaging-edge decompress",
+  );
 }
 
 /**

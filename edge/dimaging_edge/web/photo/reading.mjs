@@ -3,8 +3,10 @@
 import { crc32c } from "../entropy/crc32c.mjs";
 import { CodecError } from "../errors.mjs";
 import {
-  AGAIN, ENTRY, EXACT, MOST_PIXELS, RUNGS, SIZE, columnsOf, letters, readHeader, rowsOf, viewOf,
+  AGAIN, ENTRY, EXACT, HALF, MOST_PIXELS, RUNGS, SIZE, checkArea, columnsOf, letters, readHeader, rowsOf, shownOf,
+  viewOf,
 } from "./container.mjs";
+import { halfOf } from "./half.mjs";
 import { MOST_LANES } from "./symbols.mjs";
 
 /** @typedef {import("./container.mjs").Container} Container */
@@ -44,6 +46,7 @@ export function readContainer(data, { mostPixels = MOST_PIXELS, keepGoing = fals
       `the directory of tiles is damaged or not whole, nothing can be shown; ${AGAIN}`,
     );
   }
+  checkArea(shownOf(found), mostPixels);
   at = readRungs(found, part.body, data, part.end, fault);
   while (at < Math.min(size, data.length)) {
     try {
@@ -55,6 +58,10 @@ export function readContainer(data, { mostPixels = MOST_PIXELS, keepGoing = fals
     }
     at = part.end;
     keep(found, part, fault);
+  }
+  if (found.chunks.has(HALF) && found.chunks.has(EXACT)) {
+    fault("the file is damaged or forged: it has exact pixels and is coded at half size");
+    found.chunks.delete(EXACT);
   }
   return found;
 }
@@ -96,9 +103,26 @@ function keep(found, { kind, body }, fault) {
   if (!body) fault(`chunk ${kind} is damaged: another CRC32C; ${AGAIN}`);
   else if (found.chunks.has(kind)) fault(`the file is damaged or forged: two chunks ${kind}`);
   else if (["iccp", "exif", "alph", EXACT].includes(kind)) found.chunks.set(kind, body);
-  else if (/^[A-Z]/.test(kind)) {
+  else if (kind === HALF) {
+    const why = misfit(found, body);
+    if (why) fault(`the file is damaged or forged: its chunk HALF ${why}`);
+    else found.chunks.set(kind, body);
+  } else if (/^[A-Z]/.test(kind)) {
     fault(`the file needs chunk ${kind}, which this page does not know. Update it: pip install -U dimaging`);
   }
+}
+
+/**
+ * Return what is wrong with a chunk HALF, in words; "" if nothing is.
+ * @param {Container} found
+ * @param {Uint8Array} body
+ */
+function misfit({ header, rungs }, body) {
+  if (rungs.length) return "stands behind TILE";
+  if (body.length !== 8) return `has ${body.length} bytes, expected 8`;
+  const { width, height } = shownOf({ header, chunks: new Map([[HALF, body]]) });
+  const fits = halfOf(width) === header.width && halfOf(height) === header.height;
+  return fits ? "" : `says ${width} x ${height} pixels, of which ${header.width} x ${header.height} are not half`;
 }
 
 /**

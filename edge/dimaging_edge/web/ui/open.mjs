@@ -67,7 +67,7 @@ function describe(done) {
     table(
       [
         ["fact", "value"],
-        ["picture", `${done.width} x ${done.height}, ${done.channels} channels of ${done.depth} bits`],
+        ["picture", `${done.width} x ${done.height}, ${done.channels} channels of ${done.depth} bits${done.half ? ", coded at half size" : ""}`],
         ["quality", done.bound === null ? done.quality : `${done.quality}, of the preview`],
         ["pixels", exactly(done)],
         ["model", done.model],
