@@ -29,10 +29,11 @@ def peak():
 found = {"start": peak()}
 if task.startswith("png"):
     from dimaging_edge.commands.main import main
-    options = ["--model", model, "--threads", "1", "--force"]
+    _, verb, *half = task.split()
+    options = ["--model", model, "--threads", "1", "--force", *half]
     started = time.process_time()
-    out = {"png compress": path + ".dimg", "png decompress": path + ".png"}[task]
-    assert main([task.split()[1], path, "-o", out, *options]) == 0
+    out = {"compress": path + ".dimg", "decompress": path + ".png"}[verb]
+    assert main([verb, path, "-o", out, *options]) == 0
     found["seconds"] = time.process_time() - started
 elif task != "nothing":
     from dimaging_edge.photo.bundle_model import open_model
@@ -101,12 +102,14 @@ def main() -> int:
             side = 1000 if args.quick else 10_000
             rows = mosaic(args.data, side // 4, side)
             write_picture(Photo(np.concatenate([rows] * 4)), Path(folder, "hundred.png"))
-            for task, name in (
-                ("png compress", "hundred.png"),
-                ("png decompress", "hundred.png.dimg"),
+            for task, name, size in (
+                ("png compress", "hundred.png", ""),
+                ("png decompress", "hundred.png.dimg", ""),
+                ("png compress --half", "hundred.png", ""),
+                ("png decompress", "hundred.png.dimg", ", of half size"),
             ):
                 found = child(task, f"{folder}/{name}", model, 1)
-                said = f"{task} {side} x {side}"
+                said = f"{task} {side} x {side}{size}"
                 out.facts[said] = found
                 out.add(said, found["peak"] - base, "<= 600", "MB")
                 out.add(f"{said}: processor time", found["seconds"], "", "s")

@@ -8,7 +8,12 @@ import typer
 from dimaging_tf.quiet import load_tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dimaging_tf.evaluation.codecs import Codec
+
+HALVES = -64
+"""The setting of quality 0 of pictures that are coded at half their width and height."""
 
 
 def rd(
@@ -71,10 +76,12 @@ def rd(
     show("\n".join([*lines, str(out / "rd.json")]), record, as_json)
 
 
-def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
+def learned_codec(bundle: Path | None, steps: int = 8, halves: "Sequence[int]" = ()) -> "Codec":
     """Return `dimaging-edge compress` and `decompress` at `steps` qualities, for `rate_distortion.measure`.
 
-    bundle: that of a codec; None: the shipped one for RGB. Grey pictures are stored as such.
+    bundle: that of a codec; None: the shipped one for RGB. halves: qualities at which pictures are also coded
+    at half their width and height; their settings are HALVES + quality, below 0. Grey pictures are stored
+    as such.
     """
     import numpy as np
     from dimaging_edge.common.version import __version__
@@ -85,11 +92,12 @@ def learned_codec(bundle: Path | None, steps: int = 8) -> "Codec":
     from dimaging_tf.evaluation.codecs import Codec, as_stored
 
     model = open_model(bundle or find_bundle(None), threads=1)
-    settings = [round(63 * k / (steps - 1)) for k in range(steps)]
+    settings = [HALVES + quality for quality in halves]
+    settings += [round(63 * k / (steps - 1)) for k in range(steps)]
 
     def encode(image: np.ndarray, quality: float) -> bytes:
-        stored = as_stored(image)
-        return compress(model, Photo(stored.reshape(*image.shape[:2], -1)), int(quality))
+        photo, half = Photo(as_stored(image).reshape(*image.shape[:2], -1)), quality < 0
+        return compress(model, photo, int(quality) - half * HALVES, half=half)
 
     def decode(data: bytes) -> np.ndarray:
         image = decompress(model, data)[0].image

@@ -16,11 +16,15 @@ def model() -> BundleModel:
     return open_model("unet_codec", threads=1)
 
 
-@pytest.mark.parametrize("name", CROPS)
-def test_bytes_and_decibels_rise_with_quality(model: BundleModel, name: str) -> None:
+def crop(name: str, side: int = SIDE) -> Photo:
     data = pytest.importorskip("skimage.data")
     top, left = CROPS[name]
-    photo = Photo(np.ascontiguousarray(getattr(data, name)()[top : top + SIDE, left : left + SIDE]))
+    return Photo(np.ascontiguousarray(getattr(data, name)()[top : top + side, left : left + side]))
+
+
+@pytest.mark.parametrize("name", CROPS)
+def test_bytes_and_decibels_rise_with_quality(model: BundleModel, name: str) -> None:
+    photo = crop(name)
     sizes, quality = [], []
     for q in range(0, 64, 9):
         file = compress(model, photo, q)
@@ -30,3 +34,16 @@ def test_bytes_and_decibels_rise_with_quality(model: BundleModel, name: str) -> 
     assert (np.diff(quality) > 0).all()
     assert sizes[-1] > 10 * sizes[0]
     assert quality[-1] > 39
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_half_size_goes_on_below(model: BundleModel, name: str) -> None:
+    photo = crop(name, 2 * SIDE)
+    sizes, quality = [], []
+    for q in range(0, 64, 9):
+        file = compress(model, photo, q, half=True)
+        sizes.append(len(file))
+        quality.append(psnr(decompress(model, file)[0].image, photo.image))
+    assert (np.diff(sizes) > 0).all()
+    assert (np.diff(quality) > 0).all()
+    assert sizes[0] < 0.7 * len(compress(model, photo, 0))

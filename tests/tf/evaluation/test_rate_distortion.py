@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from dimaging_edge.common.version import __version__
 from dimaging_edge.photo.bundle_model import find_bundle, open_model
+from dimaging_edge.photo.reading import read_container
 from PIL import Image
 
 from dimaging_tf.commands.rate_distortion import learned_codec
@@ -82,6 +83,16 @@ def test_kept_rows_know_the_learned_encoder_and_the_distribution():
     codec = learned_codec(None)
     model = open_model(find_bundle(None), threads=1)
     assert codec.version == f"{model.model_id.hex()} dimaging {__version__}"
+
+
+def test_the_learned_codec_also_codes_at_half_size(picture):
+    codec = learned_codec(None, 2, halves=(0, 16))
+    assert codec.settings == [-64, -48, 0, 63]
+    files = [codec.encode(picture, setting) for setting in codec.settings[:3]]
+    assert [read_container(file).half for file in files] == [True, True, False]
+    assert [read_container(file).header.quality for file in files] == [0, 16, 0]
+    assert len(files[0]) < min(map(len, files[1:]))
+    assert all(codec.decode(file).shape == picture.shape for file in files)
 
 
 def test_the_pixels_of_an_image_are_summed_once(picture, tmp_path, monkeypatch):
