@@ -16,7 +16,7 @@ _RIGHT = (-9, 111, 29, -3)
 _REDUCE = (-3, -9, 29, 111, 111, 29, -9, -3)
 """The weights, in 1/256, of full pixels 2 i - 3 to 2 i + 4 in reduced pixel i."""
 _BAND = 16
-"""The number of reduced rows that are worked on at a time: a copy of a whole picture in int32 is large."""
+"""The number of reduced rows that are worked on at a time, since sums take many times the bytes of pixels."""
 
 
 def half_of(size: int) -> int:
@@ -31,19 +31,10 @@ def reduced(image: np.ndarray) -> np.ndarray:
     wide = np.int32 if image.itemsize == 1 else np.int64  # 16 bits: sums of up to 6.1e9
     for top in range(0, len(small), _BAND):
         bottom = min(top + _BAND, len(small))
-        rows = _repeated(image, 2 * top - 3, 2 * bottom + 3, axis=0).astype(wide)
-        rows = _filtered(rows, bottom - top, axis=0)
-        columns = _repeated(rows, -3, 2 * small.shape[1] + 3, axis=1)
-        sums = _filtered(columns, small.shape[1], axis=1)
-        small[top:bottom] = _rounded(sums, 16, image.dtype)
+        rows = _sums(_lines(image, 2 * top - 3, 2 * bottom + 3).astype(wide), _REDUCE, 2)
+        columns = _lines(rows.swapaxes(0, 1), -3, 2 * small.shape[1] + 3)
+        small[top:bottom] = _rounded(_sums(columns, _REDUCE, 2), 16, image.dtype)
     return small
-
-
-def _filtered(values: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Return `count` sums of _REDUCE along an axis, each beginning two further than the one before."""
-    lines = np.moveaxis(values, axis, 0)
-    sums = sum(weight * lines[k : k + 2 * count - 1 : 2] for k, weight in enumerate(_REDUCE))
-    return np.moveaxis(np.asarray(sums), 0, axis)
 
 
 def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -51,30 +42,31 @@ def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
     image = np.empty((height, width, small.shape[2]), small.dtype)
     for top in range(0, len(small), _BAND):
         bottom = min(top + _BAND, len(small))
-        rows = _repeated(small, top - 2, bottom + 2, axis=0).astype(np.int32)  # at most 1.6e9
-        columns = _repeated(_doubled(rows, axis=0), -2, small.shape[1] + 2, axis=1)
-        band = _rounded(_doubled(columns, axis=1), 14, small.dtype)
+        rows = _doubled(_lines(small, top - 2, bottom + 2).astype(np.int32))  # sums of up to 1.6e9
+        columns = _doubled(_lines(rows.swapaxes(0, 1), -2, small.shape[1] + 2))
+        band = _rounded(columns, 14, small.dtype)
         image[2 * top : 2 * bottom] = band[: height - 2 * top, :width]
     return image
 
 
-def _doubled(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return twice as many sums as there are values along an axis, without the two at each of its ends."""
-    lines = np.moveaxis(values, axis, 0)
-    count = len(lines) - 4
-    found = np.empty((2 * count, *lines.shape[1:]), lines.dtype)
-    for phase, weights in enumerate((_RIGHT[::-1], _RIGHT)):
-        found[phase::2] = sum(
-            weight * lines[k : k + count] for k, weight in enumerate(weights, phase)
-        )
-    return np.moveaxis(found, 0, axis)
+def _lines(values: np.ndarray, first: int, end: int) -> np.ndarray:
+    """Return lines `first` to `end` of the first axis; beyond the ends the last ones are repeated."""
+    return values.take(np.arange(first, end).clip(0, len(values) - 1), axis=0)
 
 
-def _repeated(values: np.ndarray, first: int, end: int, axis: int) -> np.ndarray:
-    """Return values `first` to `end` along an axis; beyond its ends the last ones are repeated."""
-    return values.take(np.arange(first, end).clip(0, values.shape[axis] - 1), axis)
+def _sums(lines: np.ndarray, weights: tuple[int, ...], step: int = 1) -> np.ndarray:
+    """Return weighted sums of neighbouring lines, each `step` lines further than the one before."""
+    count = len(lines) - len(weights) + 1
+    return np.asarray(sum(w * lines[k : k + count : step] for k, w in enumerate(weights)))
+
+
+def _doubled(lines: np.ndarray) -> np.ndarray:
+    """Return twice as many lines as there are between the first two and the last two."""
+    pairs = np.stack([_sums(lines[:-1], _RIGHT[::-1]), _sums(lines[1:], _RIGHT)], axis=1)
+    return pairs.reshape(-1, *lines.shape[1:])
 
 
 def _rounded(sums: np.ndarray, shift: int, kind: np.dtype) -> np.ndarray:
-    """Return sums in 1/2^shift, rounded to nearest and cut to the range of a sample."""
-    return ((sums + (1 << shift - 1)) >> shift).clip(0, np.iinfo(kind).max).astype(kind)
+    """Return sums [W, H, C] in 1/2^shift as samples [H, W, C]: rounded to nearest, and cut to their range."""
+    samples = ((sums + (1 << shift - 1)) >> shift).clip(0, np.iinfo(kind).max)
+    return samples.swapaxes(0, 1).astype(kind)

@@ -5,7 +5,6 @@ height, and the better of both files is taken.
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -57,16 +56,19 @@ def to_target(
         return psnr(decompress(model, data, workers=workers)[0].image, photo.image)
 
     def search(half: bool) -> tuple[Found | None, float]:
-        """Return the file that meets the target, if one does, and the value nearest to it."""
-
-        def trial(quality: int) -> tuple[float, bytes]:
-            data = compress(
-                model, photo, quality, tile=tile, effort=effort, half=half, workers=workers
+        """Return the file that meets the target, if one does, and the value of the last that was tried."""
+        files: dict[int, bytes] = {}
+        low, high, value = -1, QUALITIES, math.nan  # below the target for sure; at it, or above
+        while high - low > 1:
+            middle = (low + high) // 2
+            data = files[middle] = compress(
+                model, photo, middle, tile=tile, effort=effort, half=half, workers=workers
             )
-            return (8 * len(data) / pixels if decibel is None else shows(data)), data
-
-        quality, data, value = _bisect(trial, bpp, decibel)
-        return (None if data is None else (data, quality, half)), value
+            value = 8 * len(data) / pixels if decibel is None else shows(data)
+            reached = value >= decibel if decibel is not None else value > target
+            low, high = (low, middle) if reached else (middle, high)
+        quality = low if decibel is None else high
+        return ((files[quality], quality, half) if quality in files else None), value
 
     found, limit = search(half=False)
     low = bpp is not None if found is None else found[1] < LOW
@@ -93,25 +95,3 @@ def _can_be_half(model: SymbolModel, photo: Photo) -> bool:
     """Return whether half a picture has pixels to spare, and enough for a model of windows of one size."""
     side = min(photo.image.shape[:2])
     return side > 1 and padded(half_of(side)) >= getattr(model, "least", 0)
-
-
-def _bisect(
-    trial: Callable[[int], tuple[float, bytes]], bpp: float | None, decibel: float | None
-) -> tuple[int, bytes | None, float]:
-    """Return (quality, file or None, value): the highest quality within `bpp`, or the lowest of `decibel`.
-
-    trial: returns the value that a quality reaches, and its file. Where no quality meets the target the
-    value is that of the last one which could have.
-    """
-    files: dict[int, tuple[float, bytes]] = {}
-    low, high = -1, QUALITIES  # below the target for sure; at it, or above
-    while high - low > 1:
-        middle = (low + high) // 2
-        value, _ = files[middle] = trial(middle)
-        reached = value > bpp if bpp is not None else value >= (decibel or 0)
-        low, high = (low, middle) if reached else (middle, high)
-    quality = low if bpp is not None else high
-    if quality in files:
-        value, data = files[quality]
-        return quality, data, value
-    return quality, None, files[0 if bpp is not None else QUALITIES - 1][0]
