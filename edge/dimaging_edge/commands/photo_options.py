@@ -28,13 +28,13 @@ def compress_options(one: argparse.ArgumentParser) -> None:
         "--target-bpp",
         type=above_zero,
         metavar="BPP",
-        help="most bits a pixel; the best picture within it is taken, of the whole size or --half",
+        help="most bits a pixel; the best picture within it is taken; below quality 10 --half is tried",
     )
     target.add_argument(
         "--target-psnr",
         type=above_zero,
         metavar="DB",
-        help="least PSNR, in dB; the smallest file that reaches it is taken, of the whole size or --half",
+        help="least PSNR, in dB; the smallest file of it is taken; below quality 10 --half is tried",
     )
     one.add_argument(
         "--half",
