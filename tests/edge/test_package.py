@@ -49,7 +49,9 @@ def test_size() -> None:
         and path.relative_to(PACKAGE).parts[0] not in ("shipped", "web")
     ]
     in_a_wheel = sum(len(zlib.compress(path.read_bytes())) for path in files)
-    assert in_a_wheel < 260_000  # compressed, the text of a package for boards
+    assert (
+        in_a_wheel < 270_000
+    )  # compressed, the text of a package for boards; words are not cut for bytes
     # 2 MB of it is the codec before, without its encoder: files that it wrote are read for ever.
     weights = [path for path in (PACKAGE / "shipped").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in weights) <= 11_000_000
