@@ -5,7 +5,8 @@ classes that a `.keras` file names, each only when a file names it.
 """
 
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.util import find_spec
@@ -32,6 +33,17 @@ class Entry:
     size: int | None = None  # side of the patches that photographs are cut to, pixels
     optimizer: dict[str, Any] = field(default_factory=dict)  # further settings of Adam
     changes: dict[str, Any] = field(default_factory=dict)  # settings of the Config
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What is another by default where a setting has a value: "setting=value" -> fields of this class."""
+
+    def with_changes(self, changes: Mapping[str, Any]) -> "Entry":
+        """Return how the model is trained by default with some settings of its Config."""
+        found = self
+        for setting, recipe in self.recipes.items():
+            name, _, value = setting.partition("=")
+            if str(changes.get(name)) == value:
+                found = replace(found, **recipe)
+        return found
 
     def model_class(self) -> Any:
         """Return the `DeployableModel` subclass; this imports TensorFlow."""
@@ -55,6 +67,9 @@ _ENTRIES = (
         "captioning", "captioning:Captioning", "says what an image shows: a CNN looks, an LSTM speaks",
         lecture="image captioning", paper="arXiv 1411.4555", data="shapes", learning_rate=2e-3,
         batch=50, epochs=20, optimizer={"global_clipnorm": 5.0},
+        recipes={"eyes=efficientnet_lite0": {
+            "learning_rate": 6e-3, "batch": 10, "epochs": 12, "size": 224,
+        }},
     ),
     Entry(
         "char_lm", "char_lm:CharLM", "writes text, character after character, with an LSTM",

@@ -73,7 +73,9 @@ def model_listing(name: str) -> dict[str, Any]:
     return {
         "name": entry.name, "summary": entry.summary, "lecture": entry.lecture,
         "paper": entry.paper, "data": entry.data, "epochs": entry.epochs, "batch": entry.batch,
-        "learning_rate": entry.learning_rate, "augment": entry.augment, "settings": settings,
+        "learning_rate": entry.learning_rate, "augment": entry.augment,
+        **{f"with {setting}": recipe for setting, recipe in entry.recipes.items()},
+        "settings": settings,
     }  # fmt: skip
 
 
@@ -83,12 +85,19 @@ def model_text(name: str, width: int | None = None) -> str:
     settings = found.pop("settings")
     lines = []
     for key, value in found.items():
-        lines += _entry(key, [str(value)], width)
+        lines += _entry(key, [_told(value)], width)
     lines += ["", f"settings: dimaging train {name} --set NAME=VALUE"]
     for key, one in settings.items():
         words = [one["meaning"]] if one["meaning"] else []
         lines += _entry(key, [*words, f"{one['type']}, default {one['default']}"], width)
     return "\n".join(lines)
+
+
+def _told(value: Any) -> str:
+    """Return a value in words: of a dictionary its names with their values."""
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{key} {_told(one)}" for key, one in value.items())
 
 
 def _entry(name: str, paragraphs: Iterable[str], width: int | None) -> list[str]:

@@ -8,8 +8,12 @@ for captions of shapes. The LSTM is told the image at every word. A beam search 
 exported, it is a loop in one file (`dimaging-edge caption`).
 
 A few thousand photographs are too few to learn to see from. `eyes="efficientnet_lite0"` looks with a network
-that knows ImageNet and does not learn: dimaging train captioning --data photos/ --size 224 \
---set eyes=efficientnet_lite0
+that knows ImageNet and does not learn: dimaging train captioning --data photos/ --set eyes=efficientnet_lite0
+
+Then the sentences are few, too, and the start decides. What is seen of the training photographs is brought to
+one mean and spread; vectors of words start as far apart (of Keras' small ones the LSTM hears the image alone,
+and for five epochs learns nothing but how frequent words are, which it is told here); and a step takes all
+captions of its photographs.
 
 image: float32 [B, H, W, C] in [0, 1]; captions: int32 [B, length], or several each [B, K, length].
 """
@@ -19,6 +23,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from dimaging_tf.deployable import check_strides
@@ -29,6 +34,12 @@ OWN, PRETRAINED = "convolutions", "efficientnet_lite0"
 SEEN = 1280
 """Numbers that EfficientNet-Lite0 sees in a photograph: means of ReLU6, so each is in [0, 6]."""
 _MOST = 6.0
+CONTRAST = 0.15
+"""Spread of each of these numbers over the training photographs, as the layer behind them sees it."""
+FAINT = 0.1
+"""Spread below which a number is held to be noise, which is not enlarged further."""
+SPREAD = 0.5
+"""Spread of the words' vectors before training, where the eyes do not learn."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +94,14 @@ def build_pretrained(config: Config) -> tuple[keras.Model, keras.Model, keras.Mo
         layer.trainable = False
     image, mean = network.input, network.get_layer("mean").output
     seen = keras.Input((SEEN,), name="seen")
+    standard = layers.BatchNormalization(
+        epsilon=FAINT**2, center=False, gamma_initializer=keras.initializers.Constant(CONTRAST),
+        trainable=False, name="standard",
+    )  # fmt: skip
     drop = layers.Dropout(config.dropout)
-    dense = layers.Dense(config.features, activation="relu", name="features")
-    mind = keras.Model(seen, {"features": dense(drop(seen))}, name="mind")
-    encoder = keras.Model(image, {"features": dense(drop(mean))}, name="encoder")
+    dense = layers.Dense(config.features, name="features")
+    mind = keras.Model(seen, {"features": dense(drop(standard(seen)))}, name="mind")
+    encoder = keras.Model(image, {"features": dense(drop(standard(mean)))}, name="encoder")
     return encoder, keras.Model(image, {"seen": mean}, name="eyes"), mind
 
 
@@ -101,9 +116,10 @@ class Captioning(Captioner):
         super().__init__(config, **kwargs)
         if self.config.eyes == OWN:
             self.encoder = build_encoder(self.config)
+            self.set_speaker()
         else:
             self.encoder, self.eyes, self.mind = build_pretrained(self.config)
-        self.set_speaker()
+            self.set_speaker(SPREAD)
 
     def call(self, x, training=False):
         """Return the features of images, or of what the pretrained eyes saw in them (`precomputed`)."""
@@ -133,4 +149,31 @@ class Captioning(Captioner):
             found = [np.asarray(self.eyes(split.inputs(part))["seen"]) for part in parts]
             return replace(split, x=np.concatenate(found)[:, None, None] / np.float32(_MOST))
 
-        return replace(dataset, train=seen(dataset.train), valid=seen(dataset.valid))
+        found = replace(dataset, train=seen(dataset.train), valid=seen(dataset.valid))
+        self.standardise(found.train.x[:, 0, 0])
+        return found
+
+    def standardise(self, seen: np.ndarray) -> None:
+        """Bring what the pretrained eyes see to one mean and spread over photographs: [N, 1280] in [0, 1]."""
+        standard: Any = self.mind.get_layer("standard")
+        standard.moving_mean.assign(_MOST * seen.mean(0))
+        standard.moving_variance.assign(_MOST**2 * seen.var(0))
+
+    def measure(self, x, label):
+        """Start with how often each word occurs in the captions, where the eyes do not learn."""
+        if self.config.eyes == OWN:
+            return
+        captions = np.asarray(label)
+        captions = captions.reshape(-1, captions.shape[-1])
+        captions = captions[captions.any(1)]
+        head: Any = self.reader.get_layer("next")
+        count = np.bincount(captions[captions > 0], minlength=head.bias.shape[0]).astype(float)
+        count[0] = len(captions)  # each ends once
+        head.bias.assign(np.log((count + 1) / count.sum()))
+
+    def transform(self, x, label, seed):
+        """Return all captions of each image, a row each, where the eyes do not learn; else one of them."""
+        if self.config.eyes == OWN or len(label.shape) == 2:
+            return super().transform(x, label, seed)
+        told = tf.reduce_any(label > 0, -1)
+        return tf.gather(x, tf.where(told)[:, 0]), tf.boolean_mask(label, told)

@@ -48,10 +48,10 @@ class Captioner(DeployableModel):
         super().__init__(config, **kwargs)
         self.trackers = {name: keras.metrics.Mean(name) for name in ("loss", "right")}
 
-    def set_speaker(self) -> None:
-        """Build the recurrent half behind `self.encoder`."""
+    def set_speaker(self, spread: float | None = None) -> None:
+        """Build the recurrent half behind `self.encoder`; spread: of the words' vectors before training."""
         features = self.encoder.output["features"].shape[-1]
-        self.reader, self.one_step = build_speaker(self.config, features)
+        self.reader, self.one_step = build_speaker(self.config, features, spread)
 
     @property
     def ranges(self):

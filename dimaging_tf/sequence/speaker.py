@@ -18,13 +18,17 @@ from keras import layers
 from dimaging_tf.layers.lstm import SlideLSTM
 
 
-def build_speaker(config: Any, features: int) -> tuple[keras.Model, keras.Model]:
+def build_speaker(
+    config: Any, features: int, spread: float | None = None
+) -> tuple[keras.Model, keras.Model]:
     """Build (reader, step) of shared layers: the logits after every word, and after one, with its state.
 
-    config: names `words`, and the lengths `embedding` and `units`; dropout is a share.
+    config: names `words`, and the lengths `embedding` and `units`; dropout is a share. spread: the standard
+    deviation of the words' vectors before training; None is Keras' own start, even between -.05 and .05.
     """
     size = len(config.words) + 1
-    table = layers.Embedding(size, config.embedding, name="word")
+    start = "uniform" if spread is None else keras.initializers.RandomNormal(0.0, spread)
+    table = layers.Embedding(size, config.embedding, start, name="word")
     picture = layers.Dense(config.embedding, name="picture")
     as_step = layers.Reshape((1, config.embedding))
     cell = SlideLSTM(config.units, return_state=True, name="lstm")

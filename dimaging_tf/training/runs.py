@@ -41,16 +41,16 @@ class Settings:
 
 def default_settings(model: str, **given: Any) -> Settings:
     """Return the registry's settings for `model`, with what was given instead (None: not given)."""
-    entry = registry.find(model)
+    given = {k: v for k, v in given.items() if v is not None}
+    changes = given.pop("changes", {})
+    entry = registry.find(model).with_changes(changes)
     defaults = {
         k: getattr(entry, k)
         for k in ("data", "epochs", "batch", "learning_rate", "hold", "optimizer", "augment")
     }
-    given = {k: v for k, v in given.items() if v is not None}
     if entry.size is not None:
         given["data_options"] = {"size": entry.size, **given.get("data_options", {})}
-    changes = {**entry.changes, **given.pop("changes", {})}
-    return Settings(model=model, changes=changes, **{**defaults, **given})
+    return Settings(model=model, changes={**entry.changes, **changes}, **{**defaults, **given})
 
 
 def read_settings(folder: str | Path) -> Settings:
@@ -115,7 +115,7 @@ def data_options(settings: Settings) -> dict[str, Any]:
     options, path = dict(settings.data_options), Path(settings.data).expanduser()
     if settings.data in data.NAMES or not path.exists():
         return options
-    entry = registry.find(settings.model)
+    entry = registry.find(settings.model).with_changes(settings.changes)
     learns = kinds_learned(entry)
     if path.is_dir() and "movie" in learns and "image" not in learns:
         options.setdefault("kind", "movie")

