@@ -21,13 +21,29 @@ def _erfc(one: str, x: str, y: str) -> Nodes:
 
 
 def _log1p(one: str, x: str, y: str) -> Nodes:
-    """log(1 + x)."""
-    return [helper.make_node("Add", [x, one], [f"{y}/sum"]), _node("Log", f"{y}/sum", y)]
+    """log(1 + x), less what the sum was rounded up by: near 0 it has lost most of x."""
+    return [
+        helper.make_node("Add", [x, one], [f"{y}/sum"]),
+        _node("Log", f"{y}/sum", f"{y}/log"),
+        # Beyond 1 the rounding does not matter, and infinity minus itself would be no number.
+        helper.make_node("Min", [x, one], [f"{y}/small"]),
+        helper.make_node("Add", [f"{y}/small", one], [f"{y}/near"]),
+        helper.make_node("Sub", [f"{y}/near", one], [f"{y}/seen"]),
+        helper.make_node("Sub", [f"{y}/seen", f"{y}/small"], [f"{y}/rounded"]),
+        helper.make_node("Sub", [f"{y}/log", f"{y}/rounded"], [y], name=y),
+    ]
 
 
 def _expm1(one: str, x: str, y: str) -> Nodes:
-    """exp(x) - 1."""
-    return [_node("Exp", x, f"{y}/exp"), helper.make_node("Sub", [f"{y}/exp", one], [y], name=y)]
+    """exp(x) - 1, as tanh(x / 2) * (exp(x) + 1): the difference would lose what is small near 0."""
+    return [
+        _node("Exp", x, f"{y}/exp"),
+        helper.make_node("Add", [f"{y}/exp", one], [f"{y}/sum"]),
+        helper.make_node("Add", [one, one], [f"{y}/two"]),
+        helper.make_node("Div", [x, f"{y}/two"], [f"{y}/half"]),
+        _node("Tanh", f"{y}/half", f"{y}/tanh"),
+        helper.make_node("Mul", [f"{y}/tanh", f"{y}/sum"], [y], name=y),
+    ]
 
 
 _WRITTEN: dict[str, Callable[[str, str, str], Nodes]] = {
