@@ -5,7 +5,6 @@ called "model", without ranges and without a figure of merit; it is judged by it
 """
 
 import hashlib
-import logging
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,8 @@ import keras
 import numpy as np
 from dimaging_edge.common.errors import near
 
-from dimaging_export.errors import ExportError
+from dimaging_export.bundle import as_functional
+from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph.interface import names_of
 from dimaging_export.graph.trace import is_functional, trace
 from dimaging_export.prove.inputs import Ranges
@@ -26,10 +26,6 @@ from dimaging_tf import registry
 from dimaging_tf.data.kinds import Kind, kind_of
 from dimaging_tf.deployable import DeployableModel, Run
 from dimaging_tf.training import runs
-
-log = logging.getLogger(__name__)
-
-_SHORT = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -229,6 +225,11 @@ def load_subject(model_or_path: Any) -> Subject:
     """Load the subject from a Keras model, a .keras file or a run folder; ExportError for anything else."""
     if isinstance(model_or_path, keras.Model):
         return _subject(model_or_path)
+    if not isinstance(model_or_path, str | Path):
+        raise ExportError(
+            f"{type(model_or_path).__name__} is no model; expected a keras.Model, a run folder or a .keras "
+            "file. A layer becomes one by x = keras.Input(shape); keras.Model(x, layer(x))"
+        )
     path = Path(model_or_path)
     if not path.exists() and path.name in registry.PRETRAINED:
         return _pretrained(path.name)
@@ -238,6 +239,11 @@ def load_subject(model_or_path: Any) -> Subject:
             f"pretrained one: {', '.join(registry.PRETRAINED)}"
         )
     if path.is_dir():
+        if (path / "saved_model.pb").exists():
+            raise ExportError(
+                f"{path} is a SavedModel of TensorFlow, which holds no Keras layers. Save the model itself, "
+                "model.save('mine.keras'), and export that file"
+            )
         if not (path / "run.json").exists():
             raise ExportError(
                 f"{path} is no run folder, it has no run.json; train one: dimaging train MODEL"
@@ -280,7 +286,13 @@ def _load_file(path: Path) -> Any:
                 "own: register it with keras.saving.register_keras_serializable and import its module first; "
                 "from the shell: dimaging export FILE --import MODULE"
             ) from error
-        raise ExportError(f"{path} is no Keras model that can be read: {text}") from error
+        if path.name.endswith(".weights.h5"):
+            raise ExportError(
+                f"{path} holds weights without their model: build it, model.load_weights({path.name!r}), and "
+                "export it from Python, or model.save('mine.keras')"
+            ) from error
+        said = first_line(error).partition(" Note that the legacy SavedModel")[0]
+        raise ExportError(f"{path} is no Keras model that can be read: {said}") from error
 
 
 def _subject(model: Any, **more: Any) -> Subject:
@@ -296,35 +308,11 @@ def _subject(model: Any, **more: Any) -> Subject:
             f"Sequential {model.name!r} was never built, so nobody knows what it takes; begin it with "
             "keras.Input(shape), or call it once, and export it then"
         )
-    if not is_functional(model):
-        raise ExportError(
-            f"{type(model).__name__} {model.name!r} is a subclassed model without graphs(); give "
-            "a functional model, a built Sequential, or a class whose graphs() returns such"
-        )
-    return Subject(model.name, {"model": _in_float32(model)}, **more)
-
-
-def _in_float32(model: Any) -> Any:
-    """Return a plain model of mixed precision with the same weights in float32; any other as it is.
-
-    Keras stores the weights of mixed_float16 and mixed_bfloat16 in float32, and a file of fp32 computes with
-    them so; "fp16" is a precision of the export.
-    """
-    if not any(layer.compute_dtype in _SHORT for layer in model._flatten_layers()):
-        return model
-
-    def lengthen(op: Any) -> Any:
-        config = op.get_config()
-        if isinstance(op, keras.Layer):
-            config["dtype"] = "float32"
-        return type(op).from_config(config)
-
-    whole = keras.models.clone_model(model, clone_function=lengthen, recursive=True)
-    whole.set_weights(model.get_weights())
-    log.info(
-        "%s was trained in mixed precision; it is exported from its float32 weights", model.name
-    )
-    return whole
+    if isinstance(model, keras.Sequential) and is_functional(model):
+        model = as_functional.with_free_batch(model)
+    elif not is_functional(model):
+        model = as_functional.of_subclassed(model)
+    return Subject(model.name, {"model": as_functional.in_float32(model)}, **more)
 
 
 def portable(path: Path) -> str:

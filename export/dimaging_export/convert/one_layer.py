@@ -55,7 +55,7 @@ def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx
     for tensor in (*tensors, *keras.tree.flatten(call.output)):
         if tensor.dtype == "string":
             raise ExportError("tf2onnx writes no strings")
-    if (size := size_of(getattr(call.op, "weights", ()))) >= weights.LARGEST_FILE:
+    if (size := size_of(getattr(call.op, "weights", None) or ())) >= weights.LARGEST_FILE:
         raise ExportError(f"{too_large('the layer', size)}, and tf2onnx writes no other")
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{i}")

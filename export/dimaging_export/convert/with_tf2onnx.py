@@ -1,8 +1,5 @@
 """Conversion by tf2onnx: for a graph with a layer outside our table, and as the oracle of the tests."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -14,6 +11,7 @@ from tf2onnx.convert import _convert_common
 from dimaging_export.convert.tensorflow_ops import write_in_onnx
 from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph.interface import Interface
+from dimaging_export.graph.quiet import silence
 
 
 def tf2onnx_model(graph: keras.Model, interface: Interface, opset: int) -> onnx.ModelProto:
@@ -40,18 +38,6 @@ def tf2onnx_model(graph: keras.Model, interface: Interface, opset: int) -> onnx.
     return model
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep tf2onnx from logging errors: what it does not know is written or refused by name afterwards."""
-    logger = logging.getLogger("tf2onnx")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
 def convert_function(function: Any, ins: list[str], outs: list[str], opset: int) -> onnx.ModelProto:
     """Convert a concrete function; its inputs and outputs get these names."""
     # tf2onnx's own from_function makes every tensor that a layer captured (a mask, the mean of a
@@ -59,7 +45,7 @@ def convert_function(function: Any, ins: list[str], outs: list[str], opset: int)
     captured = {internal.name for _, internal in function.graph.captures}
     inputs = [tensor.name for tensor in function.inputs if tensor.name not in captured]
     outputs = [tensor.name for tensor in function.outputs]
-    with tf.device("/cpu:0"), _silence():
+    with tf.device("/cpu:0"), silence():
         frozen = tf_loader.from_function(function, inputs, outputs)
         model, _ = _convert_common(
             frozen, opset=opset, continue_on_error=True, input_names=inputs, output_names=outputs,

@@ -125,6 +125,8 @@ def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any
         row = _LAYERS.get(type(layer))
         if type(layer).__module__.startswith("keras.") and row is None:
             row = _NAMED.get(type(layer).__name__)
+        if mode := getattr(layer, "quantization_mode", None):
+            raise unsupported(layer, f"was quantised by Keras ({mode})")
         if layer.compute_dtype != "float32":
             raise unsupported(layer, f"computes in {layer.compute_dtype}, not float32")
     else:

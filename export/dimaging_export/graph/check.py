@@ -19,6 +19,11 @@ def verify(model: onnx.ModelProto) -> None:
             raise ExportError(
                 f"{at} of the domain {node.domain!r} is outside the ONNX standard. {mend}"
             )
+        if "Random" in node.op_type:
+            raise ExportError(
+                f"{at} draws random numbers, and a file computes its outputs from its inputs alone. Give the "
+                "noise as an input, keras.Input(shape, name='noise'), or export the part that predicts"
+            )
         if not _in_opset(node.op_type, opset):
             raise ExportError(
                 f"{at} is not in ONNX opset {opset}: the converter did not know what to do with "

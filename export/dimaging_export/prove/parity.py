@@ -50,8 +50,8 @@ class Difference:
         """Take in the output of one more run."""
         expected = expected.astype(np.float64)
         delta = found.astype(np.float64) - expected
-        self.max_abs = max(self.max_abs, float(np.abs(delta).max()))
-        self.scale = max(self.scale, float(np.abs(expected).max()))
+        self.max_abs = max(self.max_abs, float(np.abs(delta).max(initial=0.0)))
+        self.scale = max(self.scale, float(np.abs(expected).max(initial=0.0)))
         self.signal += float(np.square(expected).sum())
         self.noise += float(np.square(delta).sum())
         self.total += float(expected.sum())

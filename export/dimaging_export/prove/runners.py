@@ -8,6 +8,7 @@ import onnx
 
 from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph.interface import names_of
+from dimaging_export.graph.quiet import silence
 from dimaging_export.graph.trace import plain
 from dimaging_export.graph.weights import outside
 from dimaging_export.precision.image_bytes import Bytes, from_bytes, limits, to_bytes
@@ -28,7 +29,8 @@ def keras_graph(graph: keras.Model) -> Graph:
 
     def run(arrays: Arrays) -> Arrays:
         try:
-            outputs = keras.tree.flatten(bare([arrays[name] for name in ins], training=False))
+            with silence():
+                outputs = keras.tree.flatten(bare([arrays[name] for name in ins], training=False))
         except Exception as error:  # its layers and TensorFlow raise unrelated types
             given = ", ".join(
                 f"{name} {list(x.shape)} from {x.min():g} to {x.max():g}"
@@ -51,7 +53,9 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors: its warnings are about its own optimiser
+    options.log_severity_level = (
+        4  # fatal: its warnings are about its optimiser, its errors are raised
+    )
     # A thread that waits sleeps: half of the processor time of a sampler went into waiting.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if held := outside(model):
@@ -62,9 +66,13 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime raises a dozen unrelated types
+        said = str(error).splitlines()[0]
+        double = any(x.data_type == onnx.TensorProto.DOUBLE for x in model.graph.initializer)
+        mend = "replace the layer that it names"
+        if "NOT_IMPLEMENTED" in said and double:
+            mend = "it has no such kernel for float64: build the layers with dtype='float32'"
         raise ExportError(
-            f"onnxruntime cannot open graph {model.graph.name!r}: {str(error).splitlines()[0]}. Nothing was "
-            "written; replace the layer that it names"
+            f"onnxruntime cannot open graph {model.graph.name!r}: {said}. Nothing was written; {mend}"
         ) from error
     outputs = [tensor.name for tensor in session.get_outputs()]
     batch = session.get_inputs()[0].shape[0]

@@ -116,7 +116,7 @@ def test_the_card_says_which(tmp_path):
 
 
 def test_what_neither_road_knows_is_refused_with_both_reasons():
-    words = r"'odd' \(Noisy\) has no emitter.* and .*Stateless.*emit"
+    words = r"'odd' \(Noisy\) has no emitter.* and .*Stateless.* random numbers.*noise as an input"
     with pytest.raises(ExportError, match=words):
         convert(vectors(Noisy(name="odd")))
 
