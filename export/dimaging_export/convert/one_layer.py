@@ -62,6 +62,8 @@ def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx
         for i, tensor in enumerate(tensors)
     ]
 
+    kinds = [tensor.dtype for tensor in keras.tree.flatten(call.output)]
+
     @tf.function(input_signature=signature, autograph=False)
     def run(*inputs):
         known = {id(tensor): x for tensor, x in zip(tensors, inputs, strict=True)}
@@ -69,7 +71,9 @@ def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx
             lambda x: known.get(id(x), x), (call.args, call.kwargs)
         )
         _set_masks(call.op, args, kwargs)
-        return [tf.identity(y) for y in keras.tree.flatten(call.op(*args, **kwargs))]
+        made = keras.tree.flatten(call.op(*args, **kwargs))
+        # Keras calls some outputs float32 that are bytes when it runs, as of a pooling of bytes.
+        return [tf.identity(tf.cast(y, kind)) for y, kind in zip(made, kinds, strict=True)]
 
     ins = [f"in_{i}" for i in range(len(tensors))]
     outs = [f"out_{i}" for i in range(len(keras.tree.flatten(call.output)))]

@@ -1,4 +1,4 @@
-"""Emitters of poolings and up-sampling, over an image or over time."""
+"""Emitters of poolings, and of repeated steps."""
 
 from typing import Any
 
@@ -83,21 +83,4 @@ def repeat_voxels(b: Builder, layer: Any, x: Value) -> Value:
     scales = b.constant([1.0, 1.0, *map(float, layer.size)], "scales")
     nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     name = b.node("Resize", b.first(x), "", scales, **nearest)
-    return first_value(name, layer.compute_output_shape(x.shape))
-
-
-@emits(layers.UpSampling2D)
-def up_sampling(b: Builder, layer: Any, x: Value) -> Value:
-    """Write pixels repeated, or interpolated between their centres as TensorFlow does."""
-    scales = b.constant([1.0, 1.0, *map(float, layer.size)], "scales")
-    if layer.interpolation == "nearest":
-        mode = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    elif layer.interpolation == "bilinear":
-        mode = {"coordinate_transformation_mode": "half_pixel", "mode": "linear"}
-    elif layer.interpolation == "bicubic":
-        mode = {"coordinate_transformation_mode": "half_pixel", "mode": "cubic"}
-        mode |= {"cubic_coeff_a": -0.5, "exclude_outside": 1}
-    else:
-        raise unsupported(layer, f"interpolates {layer.interpolation!r}")
-    name = b.node("Resize", b.first(x), "", scales, **mode)
     return first_value(name, layer.compute_output_shape(x.shape))

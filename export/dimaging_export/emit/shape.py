@@ -89,7 +89,7 @@ def cropping(b: Builder, layer: Any, x: Value) -> Value:
     return crop(b, x, shape, before, b.constant([-n or _END for n in after], "ends"))
 
 
-@emits(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
+@emits(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, reads=ANY)
 def zero_padding(b: Builder, layer: Any, x: Value) -> Value:
     """Write zeros around the border."""
     before, after = np.reshape(layer.padding, (-1, 2)).T.tolist()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 
 from dimaging_export.emit.builder import ONNX_TYPES, Builder
-from dimaging_export.emit.values import Value, last_value
+from dimaging_export.emit.values import LAST, Value
 from dimaging_export.errors import Unsupported
 from dimaging_export.graph.trace import Call, Trace, is_functional, trace, trains_unless_told
 
@@ -108,8 +108,7 @@ def _emit_inside(builder: Builder, walk: Trace, values: list[Value]) -> list[Val
     taken = []
     for tensor, value in zip(walk.inputs, values, strict=True):
         if value.dtype != tensor.dtype:
-            cast = builder.node("Cast", builder.last(value), to=ONNX_TYPES[tensor.dtype])
-            value = last_value(cast, value.shape)
+            value = as_type(builder, value, tensor.dtype)
         taken.append(value)
     return emit_model(builder, walk, taken)
 
@@ -142,6 +141,20 @@ def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any
                 layer, f"reads {value.dtype}; its emitter knows {', '.join(row.reads)}"
             )
     return row.emitter(builder, layer, *args, **keywords)
+
+
+def _hands_on(op: Any) -> bool:
+    """Return whether a layer's emitter keeps the type of what it reads, whatever Keras says of the result.
+
+    Keras calls the output of a padding, a crop or an augmentation of bytes float32.
+    """
+    row = _LAYERS.get(type(op))
+    return row is not None and row.reads == ANY
+
+
+def as_type(b: Builder, x: Value, dtype: str) -> Value:
+    """Return the same numbers in another type."""
+    return Value(x.shape, {LAST: b.node("Cast", b.last(x), to=ONNX_TYPES[dtype])}, dtype=dtype)
 
 
 def unsupported(layer: Any, why: str) -> Unsupported:
@@ -180,6 +193,12 @@ def _emitted(
     else:
         emitted = emit_layer(builder, call.op, *args, **keywords)
     values = emitted if isinstance(emitted, list) else [emitted]
+    if _hands_on(call.op):
+        kinds = {x.dtype for x in keras.tree.flatten(args) if isinstance(x, Value)}
+        values = [
+            value if kinds == {tensor.dtype} else as_type(builder, value, tensor.dtype)
+            for value, tensor in zip(values, outputs, strict=True)
+        ]
     expected = [tuple(tensor.shape) for tensor in outputs]
     found = [value.shape for value in values]
     if expected != found:

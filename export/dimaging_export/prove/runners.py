@@ -24,13 +24,18 @@ _VALUES = 2**18
 
 
 def keras_graph(graph: keras.Model) -> Graph:
-    """Return the reference: a run in Keras, eager and in inference mode; ExportError where Keras refuses."""
+    """Return the reference: a run in Keras, in inference mode; ExportError where Keras refuses.
+
+    It is eager, except where bytes meet a layer that prepares data: run eagerly, Resizing rounds its result
+    to bytes again, and in a graph, as predict() and a file run it, it does not.
+    """
     (ins, outs), bare = names_of(graph), plain(graph)
+    model = _as_a_graph(bare) if _prepares_bytes(bare) else bare
 
     def run(arrays: Arrays) -> Arrays:
         try:
             with silence():
-                outputs = keras.tree.flatten(bare([arrays[name] for name in ins], training=False))
+                outputs = keras.tree.flatten(model([arrays[name] for name in ins], training=False))
         except Exception as error:  # its layers and TensorFlow raise unrelated types
             given = ", ".join(
                 f"{name} {list(x.shape)} from {x.min():g} to {x.max():g}"
@@ -43,6 +48,21 @@ def keras_graph(graph: keras.Model) -> Graph:
         return {name: np.asarray(y) for name, y in zip(outs, outputs, strict=True)}
 
     return lambda arrays: _in_chunks(run, arrays, _chunk(arrays))
+
+
+def _prepares_bytes(model: keras.Model) -> bool:
+    """Return whether whole numbers come in and a layer has a backend of its own, as those for data have."""
+    whole = any("int" in tensor.dtype for tensor in model.inputs)
+    return whole and any(hasattr(layer, "backend") for layer in model._flatten_layers())
+
+
+def _as_a_graph(model: keras.Model) -> Callable[..., list]:
+    """Return a model's run as a function of TensorFlow, traced once for all sizes."""
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec(x.shape, x.dtype) for x in model.inputs]
+    traced = tf.function(lambda *x: model(list(x), training=False), input_signature=specs)
+    return lambda arrays, training: traced(*arrays)
 
 
 def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:

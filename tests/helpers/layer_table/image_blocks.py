@@ -246,6 +246,7 @@ ROWS = [
     Row("attention U-Net gate", lambda: chain(MAP, gated_skip)),
     Row("super-resolution, pixel shuffle", lambda: chain(MAP, pixel_shuffle)),
     Row("SRCNN after up-sampling", lambda: chain(MAP, L.UpSampling2D(2, interpolation="bilinear"), conv(6, 5, activation="relu"), conv(4))),
+    Row("bicubic up-sampling by 3", lambda: chain(MAP, L.UpSampling2D((3, 2), interpolation="bicubic"), conv(4))),
     Row("SRCNN after bicubic up-sampling", lambda: chain(MAP, L.UpSampling2D(2, interpolation="bicubic"), conv(4))),
     Row("style transfer, reflected border and instance norm", lambda: chain(MAP, style), "Pad"),
     Row("group normalisation of U-Nets of diffusion", lambda: chain(MAP, conv(8), L.GroupNormalization(4), L.Activation("swish"), conv(4))),

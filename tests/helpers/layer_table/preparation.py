@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from helpers.layer_table.row import Row, chain, refused
+from helpers.layer_table.row import Row, chain, joined, refused
 from keras import layers as L
 
 IMAGE = (8, 10, 3)
@@ -45,9 +45,16 @@ ROWS = [
     Row("resizing, bilinear", lambda: chain(IMAGE, L.Resizing(6, 5), L.Conv2D(2, 3))),
     Row("resizing, nearest", lambda: chain(IMAGE, L.Resizing(16, 5, interpolation="nearest"))),
     Row("resizing of any size", lambda: chain((None, None, 3), L.Resizing(6, 5))),
-    refused("resizing, bicubic", lambda: chain(IMAGE, L.Resizing(6, 5, interpolation="bicubic")), "onnxruntime cannot open|fails on"),
+    Row("resizing, bicubic", lambda: chain(IMAGE, L.Resizing(6, 5, interpolation="bicubic"))),
+    Row("resizing, lanczos", lambda: chain(IMAGE, L.Resizing(12, 5, interpolation="lanczos3"), L.Conv2D(2, 3))),
+    Row("resizing, smoothed before", lambda: chain(IMAGE, L.Resizing(4, 15, antialias=True))),
+    Row("resizing of bytes", lambda: chain(IMAGE, L.Resizing(6, 5), L.Rescaling(1 / 255), dtype=BYTES), high=256),
+    Row("bytes that are augmented, padded, cut and enlarged", lambda: chain(IMAGE, L.RandomFlip(), L.ZeroPadding2D(2), L.Cropping2D(1), L.UpSampling2D(2), L.Rescaling(1 / 255), dtype=BYTES), high=256),
+    Row("pooled bytes", lambda: chain(IMAGE, L.MaxPooling2D(2), L.Rescaling(1 / 255), dtype=BYTES), "MaxPooling2D", high=256),
+    refused("resizing of any size, bicubic", lambda: chain((None, None, 3), L.Resizing(6, 5, interpolation="bicubic")), "'bicubic' at any size.*Give the input of the model a size"),
+    Row("the function resize", lambda: joined({"x": IMAGE}, lambda x: {k: keras.ops.image.resize(x, (9, 7), k) for k in ("nearest", "bilinear", "bicubic")})),
     Row("resizing that keeps the aspect", lambda: chain(IMAGE, L.Resizing(6, 6, crop_to_aspect_ratio=True)), "Resizing"),
-    refused("resizing by area", lambda: chain(IMAGE, L.Resizing(4, 5, interpolation="area")), "does not compute what Keras computes"),
+    Row("resizing by area", lambda: chain(IMAGE, L.Resizing(3, 4, interpolation="area"))),
     Row("centre crop", lambda: chain(IMAGE, L.CenterCrop(5, 6), L.Conv2D(2, 3))),
     Row("augmentation predicts nothing", lambda: chain(IMAGE, augmented)),
     Row("newer augmentation predicts nothing", lambda: chain(IMAGE, newer), low=0.0),
