@@ -26,11 +26,16 @@ class Agreement:
         self.name = name
         self.input = names_of(graph)[0][0]
         self.reference = keras_graph(graph)
+        self._seen: tuple[np.ndarray, np.ndarray] | None = None
 
     def score(self, run: Run, x: np.ndarray, label: np.ndarray | None, seed: int = 0) -> float:
         """Percentage of inputs x [N, ...] for which `run(name, ...)` and Keras choose the same class."""
         given = {self.input: x}
-        (expected,), (found,) = self.reference(given).values(), run(self.name, **given).values()
+        if self._seen is None or self._seen[0] is not x:  # int8 is judged up to three times
+            (expected,) = self.reference(given).values()
+            self._seen = x, expected
+        expected = self._seen[1]
+        (found,) = run(self.name, **given).values()
         return float(100 * np.mean(found.argmax(-1) == expected.argmax(-1)))
 
 

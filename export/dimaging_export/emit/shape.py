@@ -8,7 +8,7 @@ from keras import layers
 
 from dimaging_export.emit.builder import Builder
 from dimaging_export.emit.table import ANY, emits, emits_named, unsupported
-from dimaging_export.emit.values import FIRST, LAST, Value, axis_of, last_value
+from dimaging_export.emit.values import FIRST, LAST, Value, axes, axis_of, last_value
 
 _END = np.iinfo(np.int64).max
 """An index beyond the end of every axis."""
@@ -92,9 +92,11 @@ def cropping(b: Builder, layer: Any, x: Value) -> Value:
 @emits(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, reads=ANY)
 def zero_padding(b: Builder, layer: Any, x: Value) -> Value:
     """Write zeros around the border."""
-    before, after = np.reshape(layer.padding, (-1, 2)).T.tolist()
-    pads = b.constant(before + after, "pads")
-    name = b.node("Pad", b.form(x, x.layout), pads, "", spatial_axes(b, x.rank, x.layout))
+    widths = [(0, 0), *np.reshape(layer.padding, (-1, 2)).tolist(), (0, 0)]
+    # Of all axes: onnxruntime 1.32 reads the fifth number of four where `axes` names two and it moves the
+    # channels of an int8 graph.
+    before, after = zip(*(widths[axis] for axis in axes(x.rank, x.layout)), strict=True)
+    name = b.node("Pad", b.form(x, x.layout), b.constant([*before, *after], "pads"))
     return Value(layer.compute_output_shape(x.shape), {x.layout: name})
 
 

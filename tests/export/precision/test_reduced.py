@@ -29,6 +29,10 @@ NETS = {
     "skip": (MAP, lambda x: conv(4, L.Concatenate()([x, conv(8, x)]))),
     "residual": (MAP, lambda x: conv(4, L.Add()([conv(8, x), conv(8, x)]))),
     "depthwise": (MAP, lambda x: conv(4, L.DepthwiseConv2D(3, activation="relu")(conv(8, x)))),
+    "padded": (
+        MAP,
+        lambda x: conv(4, L.DepthwiseConv2D(3, 2)(L.ZeroPadding2D(((0, 1), (2, 1)))(conv(8, x)))),
+    ),
     "leaky": (MAP, lambda x: conv(4, L.LeakyReLU()(L.Conv2D(8, 3)(x)))),
     "classifier": (MAP, lambda x: L.Dense(4)(L.GlobalAveragePooling2D()(conv(8, x)))),
     "flat": (MAP, lambda x: L.Dense(4)(L.Flatten()(conv(8, x)))),
@@ -208,3 +212,11 @@ def test_bytes_are_black_to_white_of_the_range(limits, run):
 def test_bytes_saturate_and_round_half_up():
     levels = np.array([-0.1, 0.0, 0.4 / 255, 0.5 / 255, 1.0, 1.3], np.float32)
     np.testing.assert_array_equal(to_bytes(levels), [0, 0, 0, 1, 255, 255])
+
+
+def test_the_quantiser_says_nothing_of_vectors_that_have_no_second_axis(caplog):
+    keras.utils.set_random_seed(0)
+    x = keras.Input(MAP, name="x")
+    made = convert(keras.Model(x, conv(4, L.GroupNormalization(4)(conv(8, x)))))
+    change_precision(made, "int8", feeds("conv"))
+    assert not caplog.records
