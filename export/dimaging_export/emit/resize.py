@@ -92,7 +92,7 @@ def _by_matrices(b: Builder, layer: Any, x: Value, size: Any, kind: str, smooths
             "TensorFlow does. Give the input of the model a size, or take 'bilinear' without antialias"
         )
     height, width = (
-        _weights(before, after, kind, smooths)
+        _weights(before or 0, after, kind, smooths)
         for before, after in zip(x.shape[1:3], size, strict=True)
     )
     name = b.node("Einsum", b.first(x), b.constant(width, "width"), equation="nchw,wv->nchv")

@@ -126,7 +126,7 @@ def emit_layer(builder: Builder, layer: Any, *args: Any, **keywords: Any) -> Any
             row = _NAMED.get(type(layer).__name__)
         if mode := getattr(layer, "quantization_mode", None):
             raise unsupported(layer, f"was quantised by Keras ({mode})")
-        if layer.compute_dtype != "float32":
+        if layer.compute_dtype != "float32" and (row is None or "float32" in row.reads):
             raise unsupported(layer, f"computes in {layer.compute_dtype}, not float32")
     else:
         row = _OPERATIONS.get(type(layer).__name__)

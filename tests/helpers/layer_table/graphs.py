@@ -127,6 +127,7 @@ ROWS = [
     Row("the three largest", lambda: joined({"x": VECTOR}, lambda x: dict(zip(("y", "which"), ops.top_k(x, 3), strict=True))), "TopK"),
     Row("split and stack", lambda: chain(VECTOR, lambda x: ops.stack(ops.split(x, 2, axis=1), axis=1)), "Split"),
     Row("axes added and dropped", lambda: chain(VECTOR, lambda x: ops.expand_dims(x, 1), L.Dense(3), lambda x: ops.squeeze(x, 1))),
+    Row("whole numbers divided", lambda: joined({"x": VECTOR}, lambda x: {"a": (i := ops.cast(x * 9, "int32")) // 4, "b": i % 4, "c": i // -3, "d": 7 % (i * i + 1), "e": i // (i * i + 1)}), "Multiply Add"),
     Row("arithmetic with constants", lambda: chain(VECTOR, lambda x: (1.0 - x) * np.arange(6, dtype="float32") / 2.0 + np.float32(0.5), lambda x: ops.power(ops.clip(x, 0.1, 0.9), 1.5))),
     Row("smooth functions", lambda: chain(VECTOR, lambda x: ops.sin(x) * ops.cos(x) + ops.exp(-ops.square(x)) + ops.silu(x) + ops.relu6(x))),
     Row("logarithms of positive numbers", lambda: chain(VECTOR, lambda x: ops.log(x + 1e-3) + ops.sqrt(x) + ops.log1p(x)), "Log1p", low=0.0),

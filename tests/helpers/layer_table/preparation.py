@@ -7,6 +7,7 @@ from keras import layers as L
 
 IMAGE = (8, 10, 3)
 BYTES = "uint8"
+MODES = ("int", "one_hot", "multi_hot", "count")
 
 
 def adapted(**more):
@@ -63,10 +64,15 @@ ROWS = [
     Row("classes as vectors", lambda: chain((4,), L.CategoryEncoding(10, output_mode="multi_hot"), L.Dense(3), dtype="int32"), "CategoryEncoding"),
     Row("one class as a vector", lambda: chain((1,), L.CategoryEncoding(10, output_mode="one_hot"), L.Dense(3), dtype="int32"), "CategoryEncoding"),
     Row("whole numbers into a dense layer", lambda: chain((4,), lambda x: L.Dense(3)(keras.ops.cast(x, "float32")), dtype="int32")),
-    refused("numbers sorted into bins", lambda: chain((4,), L.Discretization([-0.5, 0.0, 0.5])), "no emitter"),
+    Row("numbers sorted into bins", lambda: joined({"x": (4,)}, lambda x: {k: L.Discretization([-0.5, 0.0, 0.5], output_mode=k)(x) for k in MODES})),
+    Row("one number sorted into a bin", lambda: chain((1,), L.Discretization([-0.5, 0.0, 0.5], output_mode="one_hot"), L.Dense(2))),
     refused("hashed words", lambda: chain((1,), L.Hashing(4), dtype="string"), "holds string"),
     refused("words looked up", lambda: chain((1,), L.StringLookup(vocabulary=["a", "b"]), dtype="string"), "holds string"),
     refused("text split into words", lambda: chain((1,), L.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4), dtype="string"), "holds string"),
-    refused("numbers looked up", lambda: chain((1,), L.IntegerLookup(vocabulary=[3, 5]), dtype="int64"), "IntegerLookup"),
+    Row("numbers looked up", lambda: chain((3,), L.IntegerLookup(vocabulary=[3, 5, 4]), L.Embedding(4, 3), dtype="int64")),
+    Row("numbers looked up, a mask among them", lambda: chain((3,), L.IntegerLookup(vocabulary=[3, 5, 4], mask_token=0), dtype="int32")),
+    Row("numbers looked up, as vectors", lambda: chain((1,), L.IntegerLookup(vocabulary=[3, 5], output_mode="one_hot"), L.Dense(2), dtype="int64")),
+    Row("numbers counted", lambda: chain((4,), L.IntegerLookup(vocabulary=[3, 5], output_mode="count"), L.Dense(2), dtype="int64")),
+    refused("numbers looked up with several places for unknown ones", lambda: chain((1,), L.IntegerLookup(vocabulary=[3, 5], num_oov_indices=2), dtype="int64"), r"num_oov_indices=2.*one place for all unknown numbers"),
     Row("spectrogram", lambda: chain((256, 1), L.STFTSpectrogram(frame_length=32, frame_step=16)), "STFTSpectrogram"),
 ]  # fmt: skip
