@@ -24,7 +24,7 @@ from dimaging_export.graph.weights import join
 from dimaging_export.precision import image_bytes
 from dimaging_export.precision.reduced import CALIBRATION_IMAGES, change_precision, is_calibrated
 from dimaging_export.prove import parity
-from dimaging_export.prove.half_range import refuse_overflow
+from dimaging_export.prove.half_range import beyond_half
 from dimaging_export.prove.inputs import (
     BATCHES,
     STATIC_BATCHES,
@@ -152,11 +152,10 @@ def build_graph(
         report = parity.prove(name, runs, feeds, answers, spec.precision if exact else "fp32")
     except ParityError as error:
         raise type(error)(f"{error}{_of_masks(inputs)}") from error
-    if spec.precision == "fp16":
-        refuse_overflow(base, feeds)
+    kept = beyond_half(base, feeds) if spec.precision == "fp16" else frozenset()
     if not exact:
         calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
-        floats = change_precision(base, spec.precision, calibrating, spec.float_tail)
+        floats = change_precision(base, spec.precision, calibrating, spec.float_tail, kept)
         runs = onnx_graph(floats)
         try:
             report = parity.prove(

@@ -16,7 +16,8 @@ from onnx import compose, helper
 
 from dimaging_export.convert.with_tf2onnx import convert_function
 from dimaging_export.emit.builder import Builder
-from dimaging_export.emit.values import Value, last_value
+from dimaging_export.emit.table import as_type
+from dimaging_export.emit.values import LAST, Value
 from dimaging_export.errors import ExportError, first_line
 from dimaging_export.graph import weights
 from dimaging_export.graph.check import verify
@@ -31,17 +32,39 @@ def with_opset(opset: int) -> Callable[..., list[Value]]:
     def other_road(
         b: Builder, call: Call, value_of: Callable[[Any], Any], reason: str
     ) -> list[Value]:
-        tensors = _tensors(call)
+        tensors, outputs = _tensors(call), keras.tree.flatten(call.output)
+        values = [value_of(tensor) for tensor in tensors]
+        kinds, made = _types(tensors, values, outputs)
         try:
-            model = _converted(call, tensors, opset)
+            model = _converted(call, tensors, kinds, made, opset)
         except ExportError as error:
             raise ExportError(f"{reason}, and {error}") from error
         b.converted.append(f"{'/'.join(b.scope)} ({type(call.op).__name__})")
-        names = _spliced(b, model, [b.last(value_of(tensor)) for tensor in tensors])
-        outputs = keras.tree.flatten(call.output)
-        return [last_value(name, tuple(y.shape)) for name, y in zip(names, outputs, strict=True)]
+        read = [
+            x if x.dtype == kind else as_type(b, x, kind)
+            for x, kind in zip(values, kinds, strict=True)
+        ]
+        names = _spliced(b, model, [b.last(x) for x in read])
+        return [
+            Value(tuple(y.shape), {LAST: name}, dtype=kind)
+            for name, y, kind in zip(names, outputs, made, strict=True)
+        ]
 
     return other_road
+
+
+def _types(tensors: list, values: list[Value], outputs: list) -> tuple[list[str], list[str]]:
+    """Return the types that a call reads and gives: Keras', or float32 for float64 that the file has so."""
+    short = [
+        x.dtype == "float32" and tensor.dtype == "float64"
+        for x, tensor in zip(values, tensors, strict=True)
+    ]
+    kinds = [
+        "float32" if is_short else tensor.dtype
+        for is_short, tensor in zip(short, tensors, strict=True)
+    ]
+    made = ["float32" if any(short) and y.dtype == "float64" else y.dtype for y in outputs]
+    return kinds, made
 
 
 def _tensors(call: Call) -> list[keras.KerasTensor]:
@@ -50,19 +73,22 @@ def _tensors(call: Call) -> list[keras.KerasTensor]:
     return list({id(x): x for x in values if isinstance(x, keras.KerasTensor)}.values())
 
 
-def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx.ModelProto:
-    """Return a file of this call alone, checked; ExportError that says why there is none."""
+def _converted(
+    call: Call, tensors: list[keras.KerasTensor], kinds: list[str], made: list[str], opset: int
+) -> onnx.ModelProto:
+    """Return a file of this call alone, checked; ExportError that says why there is none.
+
+    kinds, made: types of the tensors that it reads and gives.
+    """
     for tensor in (*tensors, *keras.tree.flatten(call.output)):
         if tensor.dtype == "string":
             raise ExportError("tf2onnx writes no strings")
     if (size := size_of(getattr(call.op, "weights", None) or ())) >= weights.LARGEST_FILE:
         raise ExportError(f"{too_large('the layer', size)}, and tf2onnx writes no other")
     signature = [
-        tf.TensorSpec(tensor.shape, tensor.dtype, name=f"input_{i}")
-        for i, tensor in enumerate(tensors)
+        tf.TensorSpec(tensor.shape, kind, name=f"input_{i}")
+        for i, (tensor, kind) in enumerate(zip(tensors, kinds, strict=True))
     ]
-
-    kinds = [tensor.dtype for tensor in keras.tree.flatten(call.output)]
 
     @tf.function(input_signature=signature, autograph=False)
     def run(*inputs):
@@ -71,9 +97,9 @@ def _converted(call: Call, tensors: list[keras.KerasTensor], opset: int) -> onnx
             lambda x: known.get(id(x), x), (call.args, call.kwargs)
         )
         _set_masks(call.op, args, kwargs)
-        made = keras.tree.flatten(call.op(*args, **kwargs))
+        outputs = keras.tree.flatten(call.op(*args, **kwargs))
         # Keras calls some outputs float32 that are bytes when it runs, as of a pooling of bytes.
-        return [tf.identity(tf.cast(y, kind)) for y, kind in zip(made, kinds, strict=True)]
+        return [tf.identity(tf.cast(y, kind)) for y, kind in zip(outputs, made, strict=True)]
 
     ins = [f"in_{i}" for i in range(len(tensors))]
     outs = [f"out_{i}" for i in range(len(keras.tree.flatten(call.output)))]

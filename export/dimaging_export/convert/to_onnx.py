@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 
 from dimaging_export.emit import emit_model
 from dimaging_export.emit.builder import ONNX_TYPES, Builder
+from dimaging_export.emit.table import as_type
 from dimaging_export.emit.values import Value, last_value
 from dimaging_export.errors import ExportError, Unsupported
 from dimaging_export.graph import weights
@@ -76,7 +77,8 @@ def _direct(graph: keras.Model, walk: Trace, interface: Interface, mixed: bool) 
     values = [last_value(name, shape) for name, shape in interface.inputs]
     results = emit_model(builder, walk, values)
     taken, names = {name for name, _ in interface.inputs}, {}
-    for (name, _), value in zip(interface.outputs, results, strict=True):
+    for (name, _), value, kept in zip(interface.outputs, results, walk.outputs, strict=True):
+        value = value if value.dtype == kept.dtype else as_type(builder, value, kept.dtype)
         tensor = builder.last(value)
         if tensor in taken:  # an input, or one tensor under two names
             tensor = builder.node("Identity", tensor)

@@ -98,7 +98,7 @@ def emit_model(builder: Builder, walk: Trace, values: list[Value]) -> list[Value
         with builder.named(call.op.name):
             results = _emit_call(builder, call, known, outputs)
         for tensor, value in zip(outputs, results, strict=True):
-            value.uses, value.dtype = max(value.uses, uses[id(tensor)]), tensor.dtype
+            value.uses = max(value.uses, uses[id(tensor)])
             known[id(tensor)] = value
     return [known[id(tensor)] for tensor in walk.outputs]
 
@@ -169,11 +169,16 @@ def _emit_call(
         return known[id(x)] if isinstance(x, keras.KerasTensor) else x
 
     try:
-        return _emitted(builder, call, value_of, outputs)
+        values = _emitted(builder, call, value_of, outputs)
     except Unsupported as error:
         if builder.other_road is None:
             raise
         return builder.other_road(builder, call, value_of, str(error))
+    if call.inner is None:  # whose own calls have said it
+        for value, tensor in zip(values, outputs, strict=True):
+            # Emitters compute in float32 where Keras goes on in float64 for a constant such as np.sqrt(8).
+            value.dtype = "float32" if tensor.dtype == "float64" else tensor.dtype
+    return values
 
 
 def _emitted(
@@ -196,7 +201,7 @@ def _emitted(
     if _hands_on(call.op):
         kinds = {x.dtype for x in keras.tree.flatten(args) if isinstance(x, Value)}
         values = [
-            value if kinds == {tensor.dtype} else as_type(builder, value, tensor.dtype)
+            value if tensor.dtype in (*kinds, "float64") else as_type(builder, value, tensor.dtype)
             for value, tensor in zip(values, outputs, strict=True)
         ]
     expected = [tuple(tensor.shape) for tensor in outputs]

@@ -49,18 +49,25 @@ _PRODUCTS = _CONVOLUTIONS | {"Gemm", "MatMul"}
 
 
 def change_precision(
-    model: onnx.ModelProto, precision: str, feeds: Feeds, float_tail: int = 1
+    model: onnx.ModelProto,
+    precision: str,
+    feeds: Feeds,
+    float_tail: int = 1,
+    kept: frozenset[str] = frozenset(),
 ) -> onnx.ModelProto:
     """Return a new model of this precision; raises ExportError for one that is unknown or not possible.
 
     feeds: real inputs on which int8 is calibrated. float_tail: how many products before each output stay
-    float32 in int8.
+    float32 in int8. kept: names of nodes that stay float32 in fp16 (`prove.half_range.beyond_half`).
     """
     if precision not in PRECISIONS:
         raise ExportError(f"unknown precision {precision!r}; {near(precision, list(PRECISIONS))}")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    changed = PRECISIONS[precision](copy, feeds, float_tail)
+    if precision == "fp16":
+        changed = fp16(copy, kept)
+    else:
+        changed = PRECISIONS[precision](copy, feeds, float_tail)
     changed.producer_name = model.producer_name
     clean(changed)
     verify(changed)
@@ -72,19 +79,41 @@ def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
     return model
 
 
-def fp16(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
-    """Convert weights and arithmetic to float16 between float32 inputs and outputs."""
+def fp16(model: onnx.ModelProto, kept: frozenset[str]) -> onnx.ModelProto:
+    """Convert weights and arithmetic to float16 between float32 inputs and outputs, except the nodes kept."""
     from onnxruntime.transformers import float16
 
     # Thresholds of pixels are a quantiser, whose operator takes no float16 before opset 19.
-    kept = [*float16.DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear"]
+    blocked = [*float16.DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear"]
     smaller = shape_inference.infer_shapes(model)
     with emptied(smaller, float16.convert_np_to_float16):
         float16.convert_float_to_float16(
-            smaller, keep_io_types=True, disable_shape_infer=True, op_block_list=kept
-        )  # in place
+            smaller, keep_io_types=True, disable_shape_infer=True, op_block_list=blocked,
+            node_block_list=sorted(kept),
+        )  # in place  # fmt: skip
+    if kept:
+        _join_float32(smaller.graph)
     sort_nodes(smaller)
     return smaller
+
+
+def _join_float32(graph: onnx.GraphProto) -> None:
+    """Let a float32 node read what another one gives, in place, without the float16 between them."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    direct: dict[str, str] = {}
+    for node in graph.node:
+        before = made_by.get(node.input[0]) if node.op_type == "Cast" and _to(node) == 1 else None
+        if before is not None and before.op_type == "Cast" and _to(before) == 10:
+            direct[node.output[0]] = before.input[0]
+    ends = {tensor.name for tensor in graph.output}
+    for node in graph.node:
+        if not ends.intersection(node.output):
+            node.input[:] = [direct.get(name, name) for name in node.input]
+
+
+def _to(cast: onnx.NodeProto) -> int:
+    """Return the type to which a Cast goes."""
+    return next(attribute.i for attribute in cast.attribute if attribute.name == "to")
 
 
 def is_calibrated(model: onnx.ModelProto) -> bool:
@@ -110,7 +139,7 @@ def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
 
 PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] = {
     "fp32": fp32,
-    "fp16": fp16,
+    "fp16": lambda model, feeds, float_tail: fp16(model, frozenset()),
     "int8": int8,
     "integer": fp32,  # the network is integer-valued already (integer.py)
 }

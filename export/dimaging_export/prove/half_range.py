@@ -17,14 +17,38 @@ LARGEST = float(np.finfo(np.float16).max)
 """The largest finite float16."""
 
 
-def refuse_overflow(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> None:
-    """Raise PrecisionError that names a weight or tensor of a float32 file which no float16 can hold.
+def beyond_half(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> frozenset[str]:
+    """Return the names of the nodes that must stay float32: they read or give what no float16 can hold.
+
+    Such are the -1e9 of a mask and the sums that it is added to, before a Softmax makes them small again.
 
     feeds: the inputs of the proof, whose largest value counts for each tensor. Loops are not looked into.
+    Raises PrecisionError that names the first such weight or tensor where an output is one, or where nothing
+    would be left for float16.
     """
-    for weight in model.graph.initializer:
-        if weight.data_type == onnx.TensorProto.FLOAT:
-            _check(f"weight {weight.name!r}", to_array(weight))
+    beyond = {
+        weight.name: _said("weight", weight.name, reached)
+        for weight in model.graph.initializer
+        if weight.data_type == onnx.TensorProto.FLOAT
+        and (reached := _largest(to_array(weight))) > LARGEST
+    }
+    for name, reached in _reached(model, feeds).items():
+        if reached > LARGEST:
+            beyond[name] = _said("tensor", name, reached)
+    kept = frozenset(
+        node.name for node in model.graph.node if beyond.keys() & {*node.input, *node.output}
+    )
+    ends = any(tensor.name in beyond for tensor in model.graph.output)
+    if beyond and (ends or len(kept) == len(model.graph.node)):
+        raise PrecisionError(
+            f"{next(iter(beyond.values()))}, and float16 ends at {LARGEST:.0f}: a GPU would answer infinity. "
+            "Nothing was written; scale it down, or export with precision='fp32'"
+        )
+    return kept
+
+
+def _reached(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> dict[str, float]:
+    """Return the largest absolute value of every float32 tensor that a node gives."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     known = {output.name for output in watched.graph.output}
@@ -34,19 +58,20 @@ def refuse_overflow(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> None:
     )
     run = onnx_graph(watched, whole=True)
     alone = watched.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
+    found: dict[str, float] = {}
     for feed in feeds:
         rows = len(next(iter(feed.values()))) if alone else 1
         for row in range(rows):
             part = {k: v[row : row + 1] for k, v in feed.items()} if alone else feed
             for name, array in run(part).items():
                 if array.dtype == np.float32:
-                    _check(f"tensor {name!r}", array)
+                    found[name] = max(found.get(name, 0.0), _largest(array))
+    return found
 
 
-def _check(what: str, array: np.ndarray) -> None:
-    reached = float(np.abs(array).max()) if array.size else 0.0
-    if reached > LARGEST:
-        raise PrecisionError(
-            f"{what} reaches {reached:.4g}, and float16 ends at {LARGEST:.0f}: a GPU would answer infinity. "
-            "Nothing was written; scale it down, or export with precision='fp32'"
-        )
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=0.0))
+
+
+def _said(kind: str, name: str, reached: float) -> str:
+    return f"{kind} {name!r} reaches {reached:.4g}"

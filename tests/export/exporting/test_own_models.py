@@ -304,6 +304,24 @@ def test_what_float16_cannot_hold_is_refused(value, words, tmp_path):
     assert export(constant(value), tmp_path / "fp32", data=ones).exists()
 
 
+@pytest.mark.parametrize("far", [-1e9, -np.inf])
+def test_a_mask_beyond_float16_stays_float32(far, tmp_path):
+    """In arithmetic of float16 indeed, which the proof on a CPU is not."""
+    from onnx.reference import ReferenceEvaluator
+
+    keras.utils.set_random_seed(0)
+    mask = np.where(np.tri(6) > 0, 0, far).astype(np.float32)
+    x = keras.Input((6, 8), name="x")
+    scores = layers.Dense(6)(x) / np.sqrt(8.0) + mask
+    model = keras.Model(x, layers.Dense(3)(ops.matmul(ops.softmax(scores), layers.Dense(8)(x))))
+    folder = export(model, tmp_path / "bundle", precision="fp16", target="cuda")
+    given = RNG.random((3, 6, 8), np.float32)
+    (found,) = map(
+        np.asarray, ReferenceEvaluator(str(folder / "model.onnx")).run(None, {"x": given})
+    )
+    np.testing.assert_allclose(found, np.asarray(model(given)), rtol=1e-2, atol=2e-3)
+
+
 def test_float16_of_a_model_within_its_range(tmp_path):
     from onnx.reference import ReferenceEvaluator
 

@@ -140,5 +140,6 @@ ROWS = [
     Row("channels first", lambda: chain((3, 6, 8), L.Permute((2, 3, 1)), L.Conv2D(2, 3), L.Permute((3, 1, 2)))),
     refused("bool input", lambda: joined({"x": VECTOR, "use": VECTOR}, lambda x, use: L.Dense(2)(x * ops.cast(use, "float32")), {"use": "bool"}), "input 'use' .* holds bool; .* keras.ops.cast"),
     Row("whole numbers out", lambda: chain(VECTOR, lambda x: ops.cast(ops.round(x * 10), "int32")), "Round"),
+    Row("numbers of numpy, which are float64", lambda: joined({"x": SERIES}, lambda x: {"a": L.Dense(2)(ops.softmax(x / np.sqrt(8.0))), "b": x * np.linspace(0, 1, 5)[:1], "c": L.Dense(2)(ops.arctan2(x / np.sqrt(8.0), x))}), "Arctan2"),
     Row("float64 inside", lambda: chain(VECTOR, lambda x: ops.cast(ops.cast(x, "float64") * 3.0, "float32"), L.Dense(2)), "Cast Multiply Cast"),
 ]  # fmt: skip
