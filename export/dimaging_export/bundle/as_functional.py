@@ -43,15 +43,18 @@ def of_subclassed(model: Any) -> keras.Model:
         "Write it as a functional one, x = keras.Input(shape); keras.Model(x, model.call(x)), or give a "
         "class whose graphs() returns such"
     )
+    known = isinstance(
+        model, keras.Function
+    )  # a functional model whose class has a call() of its own
     shapes = (model.get_build_config() or {}).get("input_shape") if model.built else None
-    if shapes is None:
+    if shapes is None and not known:
         raise ExportError(
             f"{what}, and nobody knows what it takes: call it once on an array of its one input, and export "
             f"it then. {mend}"
         )
     try:
         with silence():
-            inputs = _inputs(shapes)
+            inputs = keras.tree.map_structure(_free, model.input) if known else _inputs(shapes)
             outputs = model.call(inputs, **_predicting(model))
             graph = keras.Model(inputs, outputs, name=model.name)
             same = _is_same(model, graph, inputs)
@@ -86,6 +89,11 @@ def in_float32(model: Any) -> Any:
         "%s was trained in mixed precision; it is exported from its float32 weights", model.name
     )
     return whole
+
+
+def _free(tensor: Any) -> Any:
+    """Return a symbolic input like another one, of any batch."""
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
 
 
 def _inputs(shapes: Any) -> Any:

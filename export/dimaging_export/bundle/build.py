@@ -151,7 +151,8 @@ def build_graph(
     try:
         report = parity.prove(name, runs, feeds, answers, spec.precision if exact else "fp32")
     except ParityError as error:
-        raise type(error)(f"{error}{_of_masks(inputs)}") from error
+        why = _of_changes(reference, feeds[0], answers[0]) or _of_masks(inputs)
+        raise type(error)(f"{error}{why}") from error
     kept = beyond_half(base, feeds) if spec.precision == "fp16" else frozenset()
     if not exact:
         calibrating = one_by_one(calibration, CALIBRATION_IMAGES)
@@ -191,6 +192,17 @@ def build_graph(
         model, entry, arrays, reference, runs, verdict, base.producer_name, tail,
         tuple(inputs.sizes),
     )  # fmt: skip
+
+
+def _of_changes(reference: Graph, feed: Arrays, answer: Arrays) -> str:
+    """Return what is wrong where Keras answers the same inputs otherwise the second time; else ""."""
+    again = reference(feed)
+    if all(np.array_equal(again[name], y, equal_nan=True) for name, y in answer.items()):
+        return ""
+    return (
+        ". Keras itself answers the same inputs otherwise at a second run: a layer counts its calls or keeps "
+        "something from one to the next. Make that an input and an output"
+    )
 
 
 def _of_masks(inputs: Inputs) -> str:

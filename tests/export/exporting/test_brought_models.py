@@ -27,6 +27,18 @@ class Own(keras.Model):
         return self.said(sum(map(self.dense, others), y))
 
 
+class Doubled(keras.Model):
+    """A functional model whose class has a call() of its own."""
+
+    def call(self, x, training=None, mask=None):
+        return 2 * super().call(x)
+
+
+def doubled():
+    x = keras.Input((4,), name="x")
+    return Doubled(x, layers.Dense(3)(x))
+
+
 def called(model, *shapes):
     """Return a model that was called once on zeros of batch 2."""
     arrays = [np.zeros((2, *shape), np.float32) for shape in shapes]
@@ -46,6 +58,7 @@ EQUAL = {
     "a Sequential built by a call": lambda: called(
         keras.Sequential([layers.Dense(3), layers.BatchNormalization()]), (4,)
     ),
+    "functional, with a call of its own": doubled,
     "subclassed": lambda: called(Own(), (4,)),
     "subclassed, two inputs": lambda: called(Own(), (4,), (4,)),
     "quantised by Keras, int8": lambda: quantised("int8"),
@@ -85,6 +98,17 @@ class Sampling(layers.Layer):
         return x + keras.random.normal(ops.shape(x))
 
 
+class Counting(layers.Layer):
+    """A layer that gives another answer at each call."""
+
+    def build(self, shape):
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.count.assign_add(1.0)
+        return x + self.count
+
+
 def doubles():
     return functional((8, 8, 2), layers.Conv2D(2, 3, dtype="float64"))
 
@@ -94,6 +118,7 @@ REFUSED = {
     "calls TensorFlow": (lambda: called(Own(of_tensorflow), (4,)), "does not run on symbolic inputs"),
     "draws": (lambda: called(Own(noisy), (4,)), "answers otherwise: does it draw random numbers"),
     "samples": (lambda: functional((4,), Sampling()), "draws random numbers.*Give the noise as an input"),
+    "counts its calls": (lambda: functional((4,), Counting()), "otherwise at a second run.*an input and an output"),
     "float64": (doubles, "no such kernel for float64: build the layers with dtype='float32'"),
     "a layer": (lambda: layers.Dense(2), r"Dense is no model; expected.*keras.Model\(x, layer\(x\)\)"),
     "nothing": (lambda: None, "NoneType is no model"),
