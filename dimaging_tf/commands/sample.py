@@ -145,4 +145,9 @@ def model_name(run: Path) -> str:
         return run.stem
     if not run.exists() and str(run) in registry.PRETRAINED:
         return str(run)
+    if (run / "saved_model.pb").exists():
+        raise UserError(
+            f"{run} is a SavedModel of TensorFlow, which holds no Keras layers. Save the model itself, "
+            "model.save('mine.keras'), and give that file"
+        )
     return runs.read_record(run)["model"]

@@ -72,6 +72,7 @@ ROWS = [
     ("dimaging sample nowhere --n 8 --attribute 7", "which --attribute draws none of; leave one of them out. Received: --n 8"),
     ("dimaging export nowhere", "nowhere is not a run folder"),
     ("dimaging export nowhere.keras", "nowhere.keras"),
+    ("dimaging export saved", "saved is a SavedModel of TensorFlow, which holds no Keras layers"),
     ("dimaging export text.txt", "text.txt"),
     ("dimaging export nowhere --range image", "--range takes NAME=LOW:HIGH, such as image=0:255"),
     ("dimaging export nowhere --data a=x --data y", "or NAME=PATH for each input, such as content=photos/. Received: 'y'"),
@@ -143,13 +144,15 @@ def test_there_are_more_than_sixty():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A newcomer's folder: a picture, a text, notes, an empty folder and configurations."""
+    """A newcomer's folder: a picture, a text, notes, an empty folder, a SavedModel and configurations."""
     monkeypatch.chdir(tmp_path)
     grey = np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)
     Image.fromarray(grey).save("grey.png")
     Path("text.txt").write_text("to be or not to be")
     Path("notes.md").write_text("# Notes\nof mine")
     Path("empty").mkdir()
+    Path("saved").mkdir()
+    Path("saved/saved_model.pb").write_bytes(b"")
     for name, wrong in CONFIGS.items():
         Path(f"{name}.toml").write_text(f'model = "vae"\n{wrong}\n')
     monkeypatch.setenv("COLUMNS", "200")
