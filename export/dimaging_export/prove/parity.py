@@ -3,6 +3,7 @@
 The float32 conversion is proven first, whatever precision is asked for, and then what is made of it.
 
     float32      |difference| <= RELATIVE * largest |value| + ABSOLUTE * min(1, largest |value|)
+    whole        equal: tokens, places, classes
     uint8        one grey level: float32 differences may tip a rounding
     integer      equal, to the last bit
     fp16, int8   the model's own figure of merit on real images, `quality.allowed_loss`;
@@ -45,9 +46,12 @@ class Difference:
     noise: float = 0.0
     total: float = 0.0
     count: int = 0
+    whole: bool = False
+    """Whether the output holds whole numbers, such as the places of the largest or tokens."""
 
     def add(self, found: np.ndarray, expected: np.ndarray) -> None:
         """Take in the output of one more run."""
+        self.whole = expected.dtype.kind in "iub"
         expected = expected.astype(np.float64)
         delta = found.astype(np.float64) - expected
         self.max_abs = max(self.max_abs, float(np.abs(delta).max(initial=0.0)))
@@ -59,7 +63,12 @@ class Difference:
 
     @property
     def allowed(self) -> float:
-        """The largest difference in float32, on the output's own scale: metres or micrometres."""
+        """The largest difference in float32, on the output's own scale: metres or micrometres.
+
+        Whole numbers differ by none: token 50,001 is no near miss of token 50,000.
+        """
+        if self.whole:
+            return 0.0
         return RELATIVE * self.scale + ABSOLUTE * min(1.0, self.scale)
 
     @property

@@ -43,6 +43,16 @@ def test_refusals(found, words):
         prove("g", found, FEEDS, answers())
 
 
+@pytest.mark.parametrize("kind", ["int32", "int64", "uint8", "bool"])
+def test_whole_numbers_are_equal_or_wrong(kind):
+    """Token 50,001 for 50,000 is within 1e-4 of it."""
+    tokens = [{"y": np.full((1, 4), 200 if kind == "uint8" else 50000).astype(kind)} for _ in FEEDS]
+    assert prove("g", lambda feed: tokens[0], FEEDS, tokens)["y"] == {"max_abs": 0, "allowed": 0}
+    wrong = {"y": ~tokens[0]["y"] if kind == "bool" else tokens[0]["y"] + 1}
+    with pytest.raises(ParityError, match="y differs by 1, allowed 0"):
+        prove("g", lambda feed: {"y": wrong["y"].astype(kind)}, FEEDS, tokens)
+
+
 def test_keras_may_be_the_one_that_fails():
     with pytest.raises(ParityError, match="Keras itself gives NaN"):
         prove("g", off_by(0), FEEDS, [{"y": x["x"] * np.nan} for x in FEEDS])
