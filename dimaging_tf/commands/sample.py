@@ -85,7 +85,7 @@ def sample(
                 f"Received: --n {n}"
             )
         out = out or run / "sample.png"
-        check_writable(out)
+        check_writable(out, ".png")
         runs.read_record(run)
         runs.latest(run)
     load_tensorflow()

@@ -158,15 +158,18 @@ def to_picture(image: np.ndarray) -> "Image.Image":
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
-def check_writable(path: Path) -> None:
-    """InputError where no picture of this name can be written and read again, or without Pillow."""
+def check_writable(path: Path, instead: str = ".png or .npy") -> None:
+    """InputError where no picture of this name can be written and read again, or without Pillow.
+
+    instead: the suffixes that the message names.
+    """
     try:
         from PIL import Image
     except ImportError:
         raise InputError(f"{path}: writing a picture needs Pillow; choose a .npy") from None
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in Image.SAVE or kind not in Image.OPEN:
-        raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose .png or .npy")
+        raise InputError(f"{path}: no picture has the suffix {path.suffix!r}; choose {instead}")
 
 
 def read_array(path: Path, tensor: Tensor) -> np.ndarray:

@@ -66,6 +66,7 @@ ROWS = [
     ("dimaging sample nowhere --n 0", "Invalid value for '--n'"),
     ("dimaging sample nowhere --n 1000000", "Invalid value for '--n'"),
     ("dimaging sample nowhere --out drawn.txt", "drawn.txt: no picture has the suffix '.txt'; choose .png"),
+    ("dimaging sample nowhere --out drawn.npy", "drawn.npy: no picture has the suffix '.npy'; choose .png"),
     ("dimaging sample nowhere --strength 2", "--strength is of --attribute; give both, or neither. Received: --strength 2"),
     ("dimaging sample nowhere --analogy 1+2 --strength 2", "--strength is of --attribute"),
     ("dimaging sample nowhere --n 8 --reconstruct 4", "--n is the number of samples, which --reconstruct draws none of"),
