@@ -20,7 +20,9 @@ from parts import figures
 from parts.binarized import long_training, nats, train, valid_images
 
 LONG = {"filters": 48, "layers": 2, "dropout": 0.1}
-"""Chosen before the run; no other was tried."""
+"""Chosen before the run; no other was tried. It overfits: as trained, in bfloat16, the ninth of 14 epochs has the
+least validation loss, 84.3 nats, and the last 84.6 (84.9 in float32), so a longer run needs more dropout, or
+digits that are shifted."""
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ PUBLISHED = {
     ("pixelcnn", "after 2 minutes"): "81.30, PixelCNN, test split (arXiv 1601.06759)",
     ("pixelcnn_long", "after a long training"): "81.30, PixelCNN, test split; 79.20, PixelRNN (arXiv 1601.06759)",
     ("pixelrnn", "after 20 minutes"): "80.54, Row LSTM; 79.20, Diagonal BiLSTM; test split (arXiv 1601.06759)",
+    ("pixelrnn", "after 100 minutes"): "80.54, Row LSTM; 79.20, Diagonal BiLSTM; test split (arXiv 1601.06759)",
     ("fvbn", "after 20 minutes"): "88.33, NADE; 86.64, MADE with 32 masks; test split (arXiv 1502.03509)",
     ("vae", "importance-weighted bound"): "86.76, another binarisation, 5000 samples, test split (arXiv 1509.00519)",
     ("certificate", "certified at .3, whole numbers"): "91.95, IBP (arXiv 1810.12715)",
