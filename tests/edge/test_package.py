@@ -65,7 +65,8 @@ def test_the_wheel_stays_below_14_megabytes() -> None:
     roots = (root / "dimaging_tf", root / "export" / "dimaging_export", PACKAGE)
     files = [path for one in roots for path in one.rglob("*") if path.is_file()]
     sizes = [len(zlib.compress(path.read_bytes())) for path in files if path.suffix != ".pyc"]
-    assert sum(sizes) + 200 * len(sizes) <= 14e6  # a name and its entry in the archive's directory
+    # 200: a name and its entry in the archive's directory. What is left to 14 MB is metadata and licences.
+    assert sum(sizes) + 200 * len(sizes) <= 13.95e6
 
 
 def test_version_is_the_distributions() -> None:
