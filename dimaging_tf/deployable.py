@@ -126,7 +126,7 @@ class DeployableModel(TrackedModel, ABC):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as the saved model was: Keras leaves that to a class with a `compile` of its own."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
 
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         """Export the model's one graph as Keras does. ValueError where it has several: those do, too."""

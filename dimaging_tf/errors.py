@@ -5,7 +5,13 @@ A message says what is wrong, what was expected, what was received, and what men
 
 from dimaging_edge.common.errors import DimagingError, near
 
-__all__ = ["DataError", "TrainingError", "UserError", "near"]
+__all__ = ["SAVED_MODEL", "DataError", "TrainingError", "UserError", "near"]
+
+SAVED_MODEL = (
+    "is a SavedModel of TensorFlow, which holds no Keras layers. Save the model itself, "
+    "model.save('mine.keras'), and give that file"
+)
+"""What is said of a folder of another kind than ours, behind its name."""
 
 
 class UserError(DimagingError):

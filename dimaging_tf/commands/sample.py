@@ -9,7 +9,7 @@ from dimaging_edge.common.readable import MOST_IMAGES
 from dimaging_tf import registry
 from dimaging_tf.commands.train import Seed
 from dimaging_tf.commands.usage import usage
-from dimaging_tf.errors import UserError
+from dimaging_tf.errors import SAVED_MODEL, UserError
 from dimaging_tf.quiet import load_tensorflow
 
 
@@ -146,8 +146,5 @@ def model_name(run: Path) -> str:
     if not run.exists() and str(run) in registry.PRETRAINED:
         return str(run)
     if (run / "saved_model.pb").exists():
-        raise UserError(
-            f"{run} is a SavedModel of TensorFlow, which holds no Keras layers. Save the model itself, "
-            "model.save('mine.keras'), and give that file"
-        )
+        raise UserError(f"{run} {SAVED_MODEL}")
     return runs.read_record(run)["model"]

@@ -25,6 +25,7 @@ from dimaging_export.prove.runners import Arrays
 from dimaging_tf import registry
 from dimaging_tf.data.kinds import Kind, kind_of
 from dimaging_tf.deployable import DeployableModel, Run
+from dimaging_tf.errors import SAVED_MODEL
 from dimaging_tf.training import runs
 
 
@@ -240,10 +241,7 @@ def load_subject(model_or_path: Any) -> Subject:
         )
     if path.is_dir():
         if (path / "saved_model.pb").exists():
-            raise ExportError(
-                f"{path} is a SavedModel of TensorFlow, which holds no Keras layers. Save the model itself, "
-                "model.save('mine.keras'), and export that file"
-            )
+            raise ExportError(f"{path} {SAVED_MODEL}")
         if not (path / "run.json").exists():
             raise ExportError(
                 f"{path} is no run folder, it has no run.json; train one: dimaging train MODEL"

@@ -64,22 +64,23 @@ def change_precision(
         raise ExportError(f"unknown precision {precision!r}; {near(precision, list(PRECISIONS))}")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    if precision == "fp16":
-        changed = fp16(copy, kept)
-    else:
-        changed = PRECISIONS[precision](copy, feeds, float_tail)
+    changed = PRECISIONS[precision](copy, feeds, float_tail, kept)
     changed.producer_name = model.producer_name
     clean(changed)
     verify(changed)
     return changed
 
 
-def fp32(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
+def fp32(
+    model: onnx.ModelProto, feeds: Feeds, float_tail: int, kept: frozenset[str]
+) -> onnx.ModelProto:
     """Return the model as it is."""
     return model
 
 
-def fp16(model: onnx.ModelProto, kept: frozenset[str]) -> onnx.ModelProto:
+def fp16(
+    model: onnx.ModelProto, feeds: Feeds, float_tail: int, kept: frozenset[str]
+) -> onnx.ModelProto:
     """Convert weights and arithmetic to float16 between float32 inputs and outputs, except the nodes kept."""
     from onnxruntime.transformers import float16
 
@@ -121,7 +122,9 @@ def is_calibrated(model: onnx.ModelProto) -> bool:
     return any(node.op_type in _CONVOLUTIONS for node in model.graph.node)
 
 
-def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelProto:
+def int8(
+    model: onnx.ModelProto, feeds: Feeds, float_tail: int, kept: frozenset[str]
+) -> onnx.ModelProto:
     """Quantise a graph with convolutions statically (QDQ), and one of matrix products by rows."""
     ops = {node.op_type for node in model.graph.node}
     if not ops & (_PRODUCTS | set(RECURRENT)):
@@ -137,9 +140,9 @@ def int8(model: onnx.ModelProto, feeds: Feeds, float_tail: int) -> onnx.ModelPro
     return model
 
 
-PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int], onnx.ModelProto]] = {
+PRECISIONS: dict[str, Callable[[onnx.ModelProto, Feeds, int, frozenset[str]], onnx.ModelProto]] = {
     "fp32": fp32,
-    "fp16": lambda model, feeds, float_tail: fp16(model, frozenset()),
+    "fp16": fp16,
     "int8": int8,
     "integer": fp32,  # the network is integer-valued already (integer.py)
 }

@@ -73,9 +73,8 @@ def onnx_graph(model: onnx.ModelProto, whole: bool = False) -> Graph:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = (
-        4  # fatal: its warnings are about its optimiser, its errors are raised
-    )
+    # Fatal ones alone: its warnings are about its own optimiser, and its errors are raised.
+    options.log_severity_level = 4
     # A thread that waits sleeps: half of the processor time of a sampler went into waiting.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if held := outside(model):
