@@ -41,7 +41,9 @@ def main() -> int:
     p.add_argument(
         "--long", action="store_true", help="20 minutes of two cores instead of 5 of one"
     )
-    p.add_argument("--minutes", type=float, help="processor time of training (default: 5, --long 40)")
+    p.add_argument(
+        "--minutes", type=float, help="processor time of training (default: 5, --long 40)"
+    )
     p.add_argument("--run", type=Path, help="keep the run folder here; an interrupted one goes on")
     args = p.parse_args()
 

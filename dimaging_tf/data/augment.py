@@ -4,6 +4,8 @@
     flips         the eight symmetries of the square, each pixel kept as it is
     microscopy    flips, and half of the images turned by up to 20 degrees and zoomed by up to 15 %
                   (the other half keep their pixel grid, and so their noise)       also: cells
+    elastic       flips, and half of the images turned by any angle, zoomed by up to 15 % and smoothly bent,
+                  all a little lighter or darker, with more or less contrast      (U-Net paper, section 3.1)
     crops         squares of half the side to the whole, scaled to half the side; then flips
     faces         mirrored left to right, moved by up to 1/16 of the side, a little lighter or darker
     joined_faces  the same; then a quarter continue, below a soft edge, as another face of the batch, so
@@ -119,6 +121,34 @@ def _microscopy() -> Augmentation:
     return microscopy
 
 
+def _elastic() -> Augmentation:
+    import tensorflow as tf
+
+    from dimaging_tf.data.elastic import places, read
+
+    flips = _flips()
+
+    def elastic(image, label, seed):
+        image, label = flips(image, label, tf.random.fold_in(seed, 0))
+        shape = tf.shape(image)
+        seeds: Any = [tf.random.fold_in(seed, k) for k in (1, 2, 3)]
+        bent = _uniform([shape[0], 1, 1, 1], seeds[0]) < 0.5
+        where = places(shape, seeds[1])
+        light = tf.random.stateless_normal(tf.stack([2, shape[0], 1, 1, 1]), seeds[2])
+
+        def lit(x):
+            x = tf.where(bent, read(x, where), x)
+            mean = tf.reduce_mean(x, (1, 2, 3), keepdims=True)
+            x = mean + (x - mean) * (1 + 0.1 * light[0]) + 0.05 * light[1]
+            return tf.clip_by_value(x, 0.0, 1.0)
+
+        return _jointly(
+            image, label, lit, lambda x: tf.where(bent, read(x, where, nearest=True), x)
+        )
+
+    return elastic
+
+
 def _crops() -> Augmentation:
     import tensorflow as tf
 
@@ -217,6 +247,7 @@ POLICIES: dict[str, Callable[[], Augmentation]] = {
     "flips": _flips,
     "microscopy": _microscopy,
     "cells": _microscopy,
+    "elastic": _elastic,
     "crops": _crops,
     "cutout": _cutout,
     "faces": _faces,

@@ -10,6 +10,7 @@ from tensorflow.python.framework import config  # the only way to disable_op_det
 
 from dimaging_tf.data.augment import POLICIES, augmentation
 from dimaging_tf.data.dataset import Split
+from dimaging_tf.data.elastic import read
 from dimaging_tf.data.pipeline import batches
 from dimaging_tf.errors import DataError
 
@@ -30,7 +31,7 @@ def test_the_same_seed_gives_the_same_pixels_also_inside_tf_data(policy):
     inside = tf.data.Dataset.from_tensors((IMAGE, SEED)).map(lambda x, s: vary(x, None, s)[0])
     # A graph fuses multiplications and additions, so interpolated values differ in the last bits.
     assert np.abs(next(iter(inside)) - image).max() <= (
-        1e-6 if name in ("microscopy", "cells", "faces", "joined_faces") else 0
+        1e-6 if name in ("microscopy", "cells", "elastic", "faces", "joined_faces") else 0
     )
     assert np.array_equal(next(iter(inside)), next(iter(inside)))
     other = vary(IMAGE_TENSOR, None, tf.constant([1, 3]))[0]
@@ -81,19 +82,22 @@ def _blocks():
     return tf.constant((mask / 4).astype(np.float32)[..., None]), tf.constant(mask)
 
 
-@pytest.mark.parametrize("name", ["flips", "microscopy", "cells"])
+@pytest.mark.parametrize("name", ["flips", "microscopy", "cells", "elastic"])
 def test_masks_move_with_their_images(name):
     image, mask = _blocks()
     varied, moved = (part.numpy() for part in augmentation(name)(image, mask, SEED))
     assert moved.dtype == np.int32
     assert set(np.unique(moved)) <= {0, 1, 2, 3}
     assert not np.array_equal(moved, mask)
-    read = np.rint(varied[..., 0] * 4).astype(int)
+    if name == "elastic":  # undo each image's own light and contrast
+        lines = [np.polyfit(v.ravel(), m.ravel(), 1) for v, m in zip(varied, moved, strict=True)]
+        varied = np.stack([np.polyval(line, v) for line, v in zip(lines, varied, strict=True)]) / 4
+    seen = np.rint(varied[..., 0] * 4).astype(int)
     # Interpolation blurs the edges of the blocks, so not all of a picture can agree.
-    agreement = (read == moved).mean((1, 2))
+    agreement = (seen == moved).mean((1, 2))
     assert agreement.min() > (0.999 if name == "flips" else 0.85)
     # Image and mask of another image do not agree.
-    assert (read == np.roll(moved, 1, axis=0)).mean() < 0.5
+    assert (seen == np.roll(moved, 1, axis=0)).mean() < 0.5
 
 
 def test_half_of_the_microscopy_images_keep_their_pixels():
@@ -104,6 +108,29 @@ def test_half_of_the_microscopy_images_keep_their_pixels():
         (seen == np.rot90(s, k)).all((1, 2)).sum() for s in (square, square.T) for k in range(4)
     )
     assert exact == pytest.approx(200, abs=4.5 * 10)
+
+
+def test_half_of_the_elastic_images_are_bent_and_all_change_their_light():
+    many = tf.tile(IMAGE_TENSOR[:1] / 4 + 3 / 8, [400, 1, 1, 1])  # its light changes within [0, 1]
+    seen = augmentation("elastic")(many, None, SEED)[0].numpy()[..., 0]
+    square = many[0].numpy()[..., 0].astype(np.float64)
+    symmetries = [np.rot90(s, k).ravel() for s in (square, square.T) for k in range(4)]
+    same = np.array([max(np.corrcoef(one.ravel(), s)[0, 1] for s in symmetries) for one in seen])
+    assert (same > 0.99999).sum() == pytest.approx(200, abs=4.5 * 10)
+    assert seen.mean((1, 2)).std() == pytest.approx(0.05, rel=0.2)
+
+
+def test_a_picture_is_read_between_its_pixels_and_mirrored_outside():
+    picture = tf.constant(RNG.random((2, 5, 7, 3), np.float32))
+    rows, columns = np.meshgrid(np.arange(5.0), np.arange(7.0), indexing="ij")
+    grid = np.stack([rows, columns], -1)[None].repeat(2, 0).astype(np.float32)
+    assert np.array_equal(read(picture, tf.constant(grid)), picture)
+    half = read(picture[:, :-1], tf.constant(grid[:, :-1] + np.array([0.5, 0], np.float32))).numpy()
+    expected = (picture[:, :3] + picture[:, 1:4]) / 2
+    np.testing.assert_allclose(half[:, :3], expected, atol=1e-6)
+    outside = read(picture, tf.constant(grid + np.array([2, -3], np.float32)), nearest=True)
+    mirrored = np.pad(picture, ((0, 0), (0, 2), (3, 0), (0, 0)), "reflect")
+    assert np.array_equal(outside, mirrored[:, 2:, :7])
 
 
 def test_rotation_and_zoom_are_within_what_is_stated():
@@ -186,7 +213,9 @@ def test_policies_work_where_only_deterministic_operations_are_allowed():
 def test_an_unknown_policy():
     with pytest.raises(DataError, match="unknown augmentation 'flip'; did you mean 'flips'"):
         augmentation("flip")
-    with pytest.raises(DataError, match=r"known: none, flips, microscopy, cells, crops, cutout"):
+    with pytest.raises(
+        DataError, match=r"known: none, flips, microscopy, cells, elastic, crops, cutout"
+    ):
         augmentation("rotate")
 
 
