@@ -16,11 +16,15 @@ from .page_kit import packed, unpacked
 
 MODELS = ("unet_codec", "unet_codec_msssim", "unet_codec_grey16")
 SIZES = ((1, 1), (31, 33), (512, 512), (769, 513))
-KINDS = ("grey", "colour", "alpha")
+KINDS = ("grey", "colour", "alpha", "half")
+"""Colour and transparency of a picture; "half" is one of colour that is coded at half its width and height."""
 TILES = (32, 256, 768, 1024)
 Row = tuple[str, tuple[int, int], str, int]
 """Model, (height, width), kind and edge of a tile."""
-ALL: list[Row] = list(itertools.product(MODELS, SIZES, KINDS, TILES))
+ALL: list[Row] = [
+    *itertools.product(MODELS, SIZES, KINDS[:3], TILES),
+    *itertools.product(MODELS, SIZES[1:], KINDS[3:], (32, 768)),
+]
 QUALITY = 40
 
 _OPEN = """async ([name, data, pixels, alpha]) => {
@@ -37,12 +41,12 @@ _OPEN = """async ([name, data, pixels, alpha]) => {
   };
   return {damage: damage.length, latents, pixels: apart(photo.image, pixels), alpha: apart(photo.alpha, alpha)};
 }"""
-_WRITE = """async ([name, image, alpha, height, width, channels, quality, tile]) => {
+_WRITE = """async ([name, image, alpha, height, width, channels, quality, tile, half]) => {
   const model = await kit.model(name);
   const bytes = kit.bytes(image);
   const values = model.bitDepth === 16 ? new Uint16Array(bytes.buffer) : bytes;
   const photo = {image: values, height, width, channels, alpha: alpha && kit.bytes(alpha)};
-  return kit.text(await kit.compress(model, photo, quality, {tile}));
+  return kit.text(await kit.compress(model, photo, quality, {tile, half}));
 }"""
 
 
@@ -79,10 +83,11 @@ def cross(page: Any, row: Row) -> Crossing:
     """
     name, size, kind, tile = row
     source = photo(name, size, kind)
-    ours = compress(model(name), source, QUALITY, tile=tile)
+    half = kind == "half"
+    ours = compress(model(name), source, QUALITY, tile=tile, half=half)
     height, width, channels = source.image.shape
     alpha = None if source.alpha is None else packed(source.alpha)
-    given = [name, packed(source.image), alpha, height, width, channels, QUALITY, tile]
+    given = [name, packed(source.image), alpha, height, width, channels, QUALITY, tile, half]
     theirs = unpacked(page.evaluate(_WRITE, given)).tobytes()
     found = [_opened(page, name, source, data) for data in dict.fromkeys((ours, theirs))]
     return Crossing(

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from dimaging_edge.entropy.crc32c import crc32c
-from dimaging_edge.photo import tile_codec
+from dimaging_edge.photo import tile_codec, tiles
 from dimaging_edge.photo.codec import compress, decompress
 from dimaging_edge.photo.container import CHUNK
-from dimaging_edge.photo.half import enlarged
+from dimaging_edge.photo.half import enlarged, reduced
 from dimaging_edge.photo.reading import read_container
-from dimaging_edge.photo.symbol_model import widest
+from dimaging_edge.photo.search import to_target
+from dimaging_edge.photo.symbol_model import Photo, widest
 from dimaging_edge.photo.symbols import scale_tables
 
 from benchmarks.parts.page_cross import ALL, MODELS, Row, cross, model, photo
@@ -31,6 +33,8 @@ FEW: list[Row] = [
     ("unet_codec_grey16", (31, 33), "alpha", 256),
     ("unet_codec_grey16", (512, 512), "grey", 768),
     ("unet_codec_grey16", (1, 1), "grey", 256),
+    ("unet_codec", (31, 33), "half", 32),
+    ("unet_codec_grey16", (769, 513), "half", 768),
 ]
 OPEN = """async ([name, data, options]) => {
   const {photo, damage, latents} = await kit.decompress(await kit.model(name), kit.bytes(data), options ?? {});
@@ -40,7 +44,7 @@ OPEN = """async ([name, data, options]) => {
 
 @pytest.mark.parametrize("row", FEW, ids=lambda row: "-".join(map(str, row)))
 def test_files_go_both_ways(kit: Any, row: Row) -> None:
-    """The whole table of 144 rows: benchmarks/phone_cross.py."""
+    """The whole table of 162 rows: benchmarks/phone_cross.py."""
     found = cross(kit, row)
     assert found.latents
     assert found.pixels <= 1
@@ -118,22 +122,88 @@ def test_pictures_of_half_size_are_enlarged(kit: Any, row: Row) -> None:
             np.testing.assert_array_equal(unpacked(found["alpha"]), back.alpha.ravel())
 
 
-ENLARGE = """async ([image, from, to, channels, wide]) => {
-  const {enlarged} = await import("/photo/half.mjs");
+RESAMPLE = """async ([image, from, to, channels, wide]) => {
+  const {enlarged, reduced} = await import("/photo/half.mjs");
   const bytes = kit.bytes(image);
-  return kit.text(enlarged(wide ? new Uint16Array(bytes.buffer) : bytes, from, to, channels));
+  const values = wide ? new Uint16Array(bytes.buffer) : bytes;
+  return kit.text(to ? enlarged(values, from, to, channels) : reduced(values, from, channels));
 }"""
 
 
 @pytest.mark.parametrize(("depth", "channels"), [(1, 3), (2, 1)])
-def test_enlarging_is_the_same_to_the_last_bit(kit: Any, depth: int, channels: int) -> None:
+def test_resampling_is_the_same_to_the_last_bit(kit: Any, depth: int, channels: int) -> None:
     small = np.random.default_rng(depth).integers(0, 256**depth, (9, 14, channels))
     small = small.astype(f"u{depth}")
     small[:4] = np.where(small[:4] > 100, 256**depth - 1, 0)
     for height, width in ((18, 28), (17, 27)):
         given = [packed(small), {"height": 9, "width": 14}, {"height": height, "width": width}]
-        found = unpacked(kit.evaluate(ENLARGE, [*given, channels, depth == 2]), f"u{depth}")
+        found = unpacked(kit.evaluate(RESAMPLE, [*given, channels, depth == 2]), f"u{depth}")
         np.testing.assert_array_equal(found, enlarged(small, height, width).ravel())
+    for image in (small, small[:1], small[:2, :3], small.transpose(1, 0, 2).copy()):
+        size = dict(zip(("height", "width"), image.shape[:2], strict=True))
+        given = [packed(image), size, None, channels, depth == 2]
+        found = unpacked(kit.evaluate(RESAMPLE, given), f"u{depth}")
+        np.testing.assert_array_equal(found, reduced(image).ravel())
+
+
+WRITE = """async ([name, image, icc, [height, width, channels], quality, latents]) => {
+  const [z, y] = latents.map((text) => new Int32Array(kit.bytes(text).buffer));
+  const model = Object.assign(Object.create(await kit.model(name)), {encode: async () => ({z, y})});
+  const photo = {image: kit.bytes(image), height, width, channels, icc: kit.bytes(icc)};
+  return kit.text(await kit.compress(model, photo, quality, {tile: 768, half: true}));
+}"""
+
+
+@pytest.mark.parametrize("quality", [0, 12])
+def test_equal_latents_give_equal_files_of_half_size(kit: Any, quality: int) -> None:
+    """All of a file: header, the picture's own size, profile, directory, rungs."""
+    name, icc = "unet_codec", b"profile"
+    source = replace(photo(name, (191, 254), "colour"), icc=icc)
+    latents = model(name).encode(tiles.cut(reduced(source.image), (0, 96, 0, 128)), quality)
+    given = [packed(values.astype("<i4")) for values in latents]
+    given = [name, packed(source.image), packed(icc), list(source.image.shape), quality, given]
+    found = unpacked(kit.evaluate(WRITE, given)).tobytes()
+    assert found == compress(model(name), source, quality, half=True)
+
+
+def test_half_of_a_line_is_refused(kit: Any) -> None:
+    image = bytes(3 * 90)
+    given = ["unet_codec", packed(image), "", [1, 90, 3], 12, ["", ""]]
+    with pytest.raises(Exception, match="at least 2 x 2 pixels, received 90 x 1; leave half out"):
+        kit.evaluate(WRITE, given)
+
+
+SEARCH = """async ([name, image, [height, width, channels], quality, limits]) => {
+  const {atMost} = await import("/photo/search.mjs");
+  const photo = {image: kit.bytes(image), height, width, channels};
+  const found = [];
+  for (const most of limits) {
+    const {data, quality: one, half} = await atMost(await kit.model(name), photo, quality, most);
+    found.push([data.length <= most, one, half]);
+  }
+  return found;
+}"""
+
+
+def test_a_limit_takes_half_size_where_the_command_does(kit: Any) -> None:
+    """The quality too, but for a byte that an engine's encoder may shift; none above the one that is chosen."""
+    y, x = np.mgrid[:64, :96]
+    colours = [128 + 100 * np.sin(x / 6 + k) * np.cos(y / 7 - k) for k in range(3)]
+    name, source = "unet_codec", Photo(np.stack(colours, -1).astype(np.uint8))
+    whole, least = (len(compress(model(name), source, 0, half=half)) for half in (False, True))
+    limits = [3 * whole, whole + 20, least + 20]
+    rates = [8 * most / x.size for most in limits]
+    expected = [to_target(model(name), source, bpp=rate) for rate in rates]
+    given = [name, packed(source.image), list(source.image.shape)]
+    found = kit.evaluate(SEARCH, [*given, 63, limits])
+    assert [half for _, _, half in found] == [half for *_, half in expected] == [False, True, True]
+    for (fits, quality, _), (_, theirs, _) in zip(found, expected, strict=True):
+        assert fits
+        assert abs(quality - theirs) <= 1
+    assert kit.evaluate(SEARCH, [*given, 3, [1e6]]) == [[True, 3, False]]
+    words = f"10 bytes cannot be met: this photo has at least {least};"
+    with pytest.raises(Exception, match=words):
+        kit.evaluate(SEARCH, [*given, 3, [10]])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from dimaging_edge.app.collect import Collector, check_report
 from dimaging_edge.commands.main import main
+from dimaging_edge.photo.reading import read_container
 from helpers.browser import SMALL, address, serving, visit
 from PIL import Image
 
@@ -70,12 +71,30 @@ def test_bytes_at_most(page: Any, tmp_path: Path) -> None:
     free = compressed(page, source, tmp_path / "photo.dimg").stat().st_size
     page.fill("#most", "3")
     assert compressed(page, source, tmp_path / "photo.dimg").stat().st_size <= 3000 < free
+    page.fill("#most", "0.9")  # less than the whole size can have
+    assert compressed(page, source, tmp_path / "photo.dimg").stat().st_size <= 900
+    assert "coded at half size" in page.inner_text("section[aria-label=Result] h2")
     begin(page, "compress")
-    page.fill("#most", "1")
+    page.fill("#most", "0.1")
     page.set_input_files("main input[type=file] >> nth=0", source)
     page.wait_for_selector(".error", timeout=120_000)
-    assert "1000 bytes cannot be met: this photo has at least" in page.inner_text(".error")
+    assert "100 bytes cannot be met: this photo has at least" in page.inner_text(".error")
     page.fill("#most", "")
+
+
+def test_half_size(page: Any, tmp_path: Path) -> None:
+    """As `compress --half`, with its usual quality; the file opens at the photo's own size."""
+    begin(page, "compress")
+    page.check("#half")
+    assert page.inner_text("output[for=quality]") == "12"
+    file = compressed(page, picture(tmp_path / "photo.png"), tmp_path / "photo.dimg")
+    assert "at quality 12, coded at half size" in page.inner_text("main")
+    page.uncheck("#half")
+    assert page.inner_text("output[for=quality]") == "30"
+    found = read_container(file.read_bytes())
+    assert (found.half, found.shown, found.header.width) == (True, (170, 150), 85)
+    assert main(["decompress", str(file), "-o", str(tmp_path / "back.png")]) == 0
+    assert np.asarray(Image.open(tmp_path / "back.png")).shape == (150, 170, 3)
 
 
 def test_a_photo_s_metadata_is_kept_upright(page: Any, tmp_path: Path) -> None:

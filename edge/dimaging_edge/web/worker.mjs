@@ -8,8 +8,9 @@ import { openBundle } from "./bundle/open.mjs";
 import { psnr } from "./clean.mjs";
 import { InputError } from "./errors.mjs";
 import { openModel } from "./photo/bundle_model.mjs";
-import { compress, decompress } from "./photo/codec.mjs";
+import { decompress } from "./photo/codec.mjs";
 import { readHeader } from "./photo/container.mjs";
+import { atMost } from "./photo/search.mjs";
 import { isPacked } from "./lossless/stream.mjs";
 import { readPicture, rival, toRgba, writePicture } from "./picture.mjs";
 import { openPacked } from "./tasks/packed.mjs";
@@ -85,25 +86,21 @@ const VERBS = {
     return { bitDepth: codec.bitDepth, channels: codec.channels };
   },
 
-  async compress({ name, file, quality, mostBytes, tile }, step) {
+  async compress({ name, file, mostBytes, tile, ...asked }, step) {
     const started = performance.now();
     const { photo, note } = await readPicture(file);
     const codec = await model(name);
-    let data = await compress(codec, photo, quality, { tile, progress: (done, total) => step(done, total) });
-    while (mostBytes && data.length > mostBytes && quality > 0) {
-      // Bytes grow by about 6 % from one quality to the next.
-      quality -= Math.max(1, Math.min(quality, Math.ceil(Math.log(data.length / mostBytes) / 0.07)));
-      data = await compress(codec, photo, quality, { tile, progress: (done, total) => step(done, total) });
-    }
-    if (mostBytes && data.length > mostBytes) {
-      throw new InputError(
-        `${mostBytes} bytes cannot be met: this photo has at least ${data.length}; allow more, or scale it down`,
-      );
-    }
+    const options = {
+      tile,
+      half: asked.half,
+      progress: (/** @type {number} */ part, /** @type {number} */ total) => step(part, total),
+      opening: () => (photo.width * photo.height > COMPARED ? codec.bundle.release("encoder") : undefined),
+    };
+    const { data, quality, half } = await atMost(codec, photo, asked.quality, mostBytes || Infinity, options);
     const seconds = (performance.now() - started) / 1000;
     const pixels = photo.width * photo.height;
     const done = {
-      data, note, quality, seconds, width: photo.width, height: photo.height, bpp: (8 * data.length) / pixels,
+      data, note, quality, half, seconds, width: photo.width, height: photo.height, bpp: (8 * data.length) / pixels,
     };
     if (pixels > COMPARED) return { ...done, rivals: [], psnr: null };
     const back = await decompress(codec, data, { progress: (part, total) => step(part, total) });

@@ -31,8 +31,9 @@ export function checkModel(model, header) {
  * @param {import("./codec.mjs").Photo} photo
  * @param {number} quality
  * @param {number} tile
+ * @param {boolean} half whether it is coded at half its width and height
  */
-export function check(model, photo, quality, tile) {
+export function check(model, photo, quality, tile, half) {
   const { image, height, width, channels } = photo;
   const depth = 8 * image.BYTES_PER_ELEMENT;
   const fits = channels === model.channels || channels === 1;
@@ -46,6 +47,11 @@ export function check(model, photo, quality, tile) {
     throw new InputError(
       `image: expected 1 to ${MOST_PIXELS} pixels, received ${width} x ${height}; scale it down, or use the command: ` +
         "dimaging-edge compress",
+    );
+  }
+  if (half && Math.min(height, width) < 2) {
+    throw new InputError(
+      `half: expected a picture of at least 2 x 2 pixels, received ${width} x ${height}; leave half out`,
     );
   }
   if (!Number.isInteger(quality) || quality < 0 || quality >= QUALITIES) {

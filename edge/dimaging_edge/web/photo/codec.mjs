@@ -3,6 +3,7 @@
  * Photographs into `.dimg` files and back, with a learned transform; the format is in docs/format.md.
  *
  *     data = await compress(model, photo, 30)                   // photo.image [H * W * C]
+ *     data = await compress(model, photo, 12, {half: true})     // less than .1 bits a pixel
  *     {photo, damage} = await decompress(model, data)           // damage: [] unless keepGoing
  *
  * Contract: equal latents give equal bytes, and a file gives equal latents on every machine. Equal pixels need not
@@ -10,9 +11,9 @@
  */
 import { CodecError, InputError } from "../errors.mjs";
 import { check, checkModel } from "./arguments.mjs";
-import { EXACT, HALF, MOST_PIXELS, RUNGS, shownOf, toBytes } from "./container.mjs";
+import { EXACT, HALF, MOST_PIXELS, RUNGS, shownOf, sizeBytes, toBytes } from "./container.mjs";
 import { boundOf, unpackExact } from "./exact.mjs";
-import { enlarged } from "./half.mjs";
+import { enlarged, halfOf, reduced } from "./half.mjs";
 import { packPlane, unpackPlane } from "./plane.mjs";
 import { readContainer } from "./reading.mjs";
 import { decodeTile, encodeTile } from "./tile_codec.mjs";
@@ -36,29 +37,43 @@ export const AT_ONCE = 512;
  * @param {SymbolModel} model
  * @param {Photo} photo
  * @param {number} quality 0 (smallest) to 63
- * @param {{tile?: number, progress?: Progress}} options tile: edge in pixels, a multiple of 32
+ * @param {{tile?: number, half?: boolean, progress?: Progress}} options tile: edge in pixels, a multiple of 32; half:
+ *   code the picture at half its width and height, for files of .03 to .1 bits a pixel
  */
-export async function compress(model, photo, quality, { tile = AT_ONCE, progress } = {}) {
-  const { height, width, channels, image } = photo;
-  check(model, photo, quality, tile);
+export async function compress(model, photo, quality, { tile = AT_ONCE, half = false, progress } = {}) {
+  check(model, photo, quality, tile, half);
+  const source = half ? halved(photo) : photo;
+  const { height, width, channels, image } = source;
   const grid = tiles(height, width, tile, Math.min(model.halo, tile));
   /** @type {import("./tile_codec.mjs").Coded[]} */
   const coded = [];
   for (const part of grid) {
-    const { z, y } = await latentsOf(model, photo, part, quality);
+    const { z, y } = await latentsOf(model, source, part, quality);
     const [rows, columns] = [(part.bottom - part.top) / 8, (part.right - part.left) / 8];
     coded.push(await encodeTile(model, z, y, quality, rows, columns));
     await progress?.(coded.length, grid.length);
   }
   /** @type {Map<string, Uint8Array>} */
   const chunks = new Map();
+  if (half) chunks.set(HALF, sizeBytes(photo));
   if (photo.icc) chunks.set("iccp", photo.icc);
   if (photo.exif) chunks.set("exif", photo.exif);
-  if (photo.alpha) chunks.set("alph", await packPlane(photo.alpha, height, width));
+  if (photo.alpha) chunks.set("alph", await packPlane(photo.alpha, photo.height, photo.width));
   const depth = 8 * image.BYTES_PER_ELEMENT;
   const header = { channels, depth, width, height, tile, quality, modelId: model.modelId };
   const rungs = RUNGS.map((_, rung) => coded.map((one) => one.rungs[rung]));
   return toBytes({ header, entries: coded.map((one) => one.entry), rungs, chunks });
+}
+
+/**
+ * Return a photo at half its width and height, without what is stored beside its pixels.
+ * @param {Photo} photo
+ * @returns {Photo}
+ */
+function halved({ image, height, width, channels }) {
+  return {
+    image: reduced(image, { height, width }, channels), height: halfOf(height), width: halfOf(width), channels,
+  };
 }
 
 /**

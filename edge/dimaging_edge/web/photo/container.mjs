@@ -65,6 +65,17 @@ export function shownOf({ header, chunks }) {
 }
 
 /**
+ * Return the data of a chunk HALF: the width and height of a picture.
+ * @param {{width: number, height: number}} size
+ */
+export const sizeBytes = ({ width, height }) => {
+  const data = new Uint8Array(8);
+  viewOf(data).setUint32(0, width, true);
+  viewOf(data).setUint32(4, height, true);
+  return data;
+};
+
+/**
  * Return the pixels that a limit counts: those of the picture, or half of the padded ones if more.
  * @param {number} width
  * @param {number} height
