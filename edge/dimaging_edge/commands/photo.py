@@ -92,6 +92,7 @@ def decompress(options: argparse.Namespace) -> int:
 def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str, int]:
     from dimaging_edge.photo import codec
     from dimaging_edge.photo.picture import SUFFIXES, read_picture, to_depth
+    from dimaging_edge.photo.region import mask_of, with_region
     from dimaging_edge.photo.search import to_target
 
     check_place(source, out, options.force)
@@ -110,20 +111,17 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
             )
         notes.append(f"as {model.bit_depth} bits")
     photo = to_depth(photo, model.bit_depth)
+    region = None
     if options.roi:
-        from dimaging_edge.photo.region import mask_of, with_region
-
         mask = mask_of(read_picture(Path(options.roi)))
-        background = BACKGROUND if options.background is None else options.background
-        photo = with_region(
-            model, photo, mask, background, tile=options.tile, half=options.half,
-            workers=options.tiles,
-        )  # fmt: skip
-    quality = options.quality
-    if quality is None:
-        quality = usual_quality(options)
+        region = mask, BACKGROUND if options.background is None else options.background
+    quality = usual_quality(options) if options.quality is None else options.quality
     target, half = (options.target_bpp, options.target_psnr), options.half
     if target == (None, None):
+        if region:
+            photo = with_region(
+                model, photo, *region, tile=options.tile, half=half, workers=options.tiles
+            )
         data = codec.compress(
             model, photo, quality, tile=options.tile, effort=options.effort, workers=options.tiles,
             max_error=bound, half=half,
@@ -131,7 +129,7 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
     else:
         data, quality, half = to_target(
             model, photo, bpp=target[0], decibel=target[1], tile=options.tile,
-            effort=options.effort, workers=options.tiles,
+            effort=options.effort, workers=options.tiles, region=region,
         )  # fmt: skip
     write_bytes(out, data)
     rate = 8 * len(data) / (height * width)
@@ -143,6 +141,8 @@ def _compress(options: argparse.Namespace, source: Path, out: Path) -> tuple[str
         notes.insert(0, f"at most {bound} levels off" if bound else "lossless")
     if half:
         notes.insert(0, "coded at half size")
+    if region and quality <= region[1]:
+        notes.append(f"the mask changes little: --background {region[1]} is not below this quality")
     facts = [f"{len(data)} bytes", f"{rate:.3f} bits a pixel", f"quality {quality}", *notes]
     return f"{out}: {', '.join(facts)}", 0
 

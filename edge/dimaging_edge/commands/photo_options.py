@@ -28,13 +28,15 @@ def compress_options(one: argparse.ArgumentParser) -> None:
         "--target-bpp",
         type=above_zero,
         metavar="BPP",
-        help="most bits a pixel; the best picture within it is taken; below quality 10 --half is tried",
+        help="most bits a pixel; the best picture within it is taken; below quality 10 (with --roi 16) "
+        "--half is tried",
     )
     target.add_argument(
         "--target-psnr",
         type=above_zero,
         metavar="DB",
-        help="least PSNR, in dB; the smallest file of it is taken; below quality 10 --half is tried",
+        help="least PSNR, in dB; the smallest file of it is taken; below quality 10 (with --roi 16) "
+        "--half is tried",
     )
     one.add_argument(
         "--half",
@@ -61,7 +63,8 @@ def compress_options(one: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     one.add_argument(
         "--roi", metavar="MASK",
-        help="picture of the same size, white where bytes should go: the rest is stored at --background",
+        help="picture of the same size, white where bytes should go: the rest is stored at --background; "
+        "a target is of the white part: its PSNR, or what is best there",
     )  # fmt: skip
     one.add_argument(
         "--background", type=int, metavar="Q",

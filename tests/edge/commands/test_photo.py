@@ -82,6 +82,12 @@ def test_half_size(photo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert run("compress", photo, "--force", "--model", "m", "--target-bpp", 0.3) == 0
     assert "coded at half size" in capsys.readouterr().out
     assert 8 * file.stat().st_size / 5490 <= 0.3 < least
+    roi = ("--roi", tmp_path / "mask.npy", "--force", "--model", "m")
+    assert run("compress", photo, *roi, "--target-bpp", 0.3) == 0
+    assert "coded at half size" in capsys.readouterr().out
+    assert run("compress", photo, *roi, "--target-bpp", 0.3, "--background", 60) == 0
+    words = "the mask changes little: --background 60 is not below this quality"
+    assert words in capsys.readouterr().out
 
 
 TARGETS = [("--target-bpp", 1.5), ("--target-psnr", 26)]

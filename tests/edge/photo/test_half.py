@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from dimaging_edge.common.errors import CodecError, InputError
 from dimaging_edge.entropy.crc32c import crc32c
+from dimaging_edge.photo import search
 from dimaging_edge.photo.codec import Photo, compress, decompress
 from dimaging_edge.photo.half import enlarged, half_of, reduced
 from dimaging_edge.photo.progressive import previews
@@ -250,3 +251,50 @@ def test_targets_take_the_better_of_both() -> None:
         assert (len(data), level(data)) == tried[half, quality]
         assert level(data) >= wanted
         assert len(data) == min(size for size, db in tried.values() if db >= wanted)
+
+
+def test_targets_of_a_region_are_of_what_is_inside() -> None:
+    """Half size has a background of its own; the region is judged beside the picture as it was given."""
+    photo, mask = picture(64, 96, seed=3), np.zeros((64, 96), np.uint8)
+    mask[16:48, 32:64] = 255
+    inside = np.s_[16:48, 32:64]
+
+    def level(data: bytes) -> float:
+        return psnr(decompress(RGB, data)[0].image[inside], photo.image[inside])
+
+    tried = {}
+    for half in (False, True):
+        mixed = with_region(RGB, photo, mask, 0, half=half)
+        for quality in range(32):
+            tried[half, quality] = compress(RGB, mixed, quality, half=half)
+    seen = set()
+    for most in (0.9, 1.1, 2):
+        size = most * len(tried[False, 0])
+        rate = 8 * size / mask.size
+        data, quality, half = to_target(RGB, photo, bpp=rate, region=(mask, 0))
+        assert data == tried[half, quality]
+        within = [level(one) for one in tried.values() if len(one) <= size]
+        assert level(data) > max(within) - 0.1
+        seen.add(half)
+    assert seen == {False, True}
+    wanted = level(tried[False, 20])
+    data, *_ = to_target(RGB, photo, decibel=wanted, region=(mask, 0))
+    assert level(data) >= wanted
+    assert len(data) <= len(tried[False, 20])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_psnr_of_a_mask_counts_pixels_as_it_is_white(depth: int) -> None:
+    a, b = (picture(20, 30, seed=seed).image for seed in (1, 2))
+    white = 256**depth - 1
+    mask = np.zeros((20, 30), f"u{depth}")
+    mask[5:9, 10:20] = white
+    assert search.psnr(a, b, mask) == pytest.approx(psnr(a[5:9, 10:20], b[5:9, 10:20]))
+    assert search.psnr(a, b, np.full_like(mask, 7)) == pytest.approx(psnr(a, b))
+    mask[12:16, 10:20] = white // 3
+    errors = [
+        np.square(x.astype(float) - y)
+        for x, y in ((a[5:9, 10:20], b[5:9, 10:20]), (a[12:16, 10:20], b[12:16, 10:20]))
+    ]
+    mean = (errors[0].mean() + errors[1].mean() / 3) / (1 + 1 / 3)
+    assert search.psnr(a, b, mask) == pytest.approx(10 * np.log10(255**2 / mean))
