@@ -72,7 +72,7 @@ function describe(done, source) {
     ["file", "size", "bits a pixel", "PSNR dB"],
     [".dimg", size(data.length), figureOf(done.bpp, 3), figureOf(done.psnr)],
     ...rivals.map((/** @type {any} */ one) => [
-      `${kinds[one.type]}, by this browser`, size(one.bytes), figureOf((8 * one.bytes) / (width * height), 3), figureOf(one.psnr),
+      kinds[one.type], size(one.bytes), figureOf((8 * one.bytes) / (width * height), 3), figureOf(one.psnr),
     ]),
   ];
   const picture = done.after && { width, height, before: done.before, after: done.after };
@@ -82,6 +82,7 @@ function describe(done, source) {
     make("p", { className: "soft" }, `${width} x ${height} pixels, compressed in ${done.seconds.toFixed(1)} s`),
     outlets(new Blob([data], { type: "application/octet-stream" }), name),
     table(rows, rivals.length ? "Sizes beside JPEG and WebP" : "Size"),
+    rivals.length > 0 && make("p", { className: "soft" }, "JPEG and WebP are as this browser writes them."),
     picture
       ? compare(picture, ["the photo", "the .dimg file, opened again"])
       : make("p", { className: "soft" }, "Photos above 4 megapixels are not shown beside their file, to spare memory; the tab Open shows the file."),
