@@ -3,7 +3,7 @@
     images ──a pose, light and noise of its own for each──> pictures
 
 The camera is numpy with exact transposes, so that attacks run it on a device; here it makes training images,
-and JPEG is Pillow's own.
+and JPEG is Pillow's own, with the gradient of what it keeps.
 """
 
 from dataclasses import replace
@@ -13,13 +13,17 @@ from dimaging_edge.common.camera import Camera
 
 from dimaging_tf.errors import DataError
 from dimaging_tf.physics.jpeg import jpeg
+from dimaging_tf.physics.jpeg_gradient import jpeg_gradient
 
 __all__ = ["Camera", "jpeg", "photographed", "with_jpeg"]
 
 
 def with_jpeg(camera: Camera, least: int = 50, most: int = 95) -> Camera:
-    """Return the same camera, which stores JPEG files of a quality from `least` to `most`."""
-    return replace(camera, codec=jpeg, quality=(least, most))
+    """Return the same camera, which stores JPEG files of a quality from `least` to `most`.
+
+    An attack's gradients go back through it by `jpeg_gradient`: through what such a file keeps of a picture.
+    """
+    return replace(camera, codec=jpeg, codec_back=jpeg_gradient, quality=(least, most))
 
 
 def photographed(images: np.ndarray, camera: Camera, seed: int = 0) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 def jpeg(images: np.ndarray, quality: int) -> np.ndarray:
     """Return images as they come back from JPEG files: float32 [N, H, W, 1 or 3] in [0, 1], of 8 bits.
 
-    quality: 1 to 95, as cameras and programs count it. It has no gradient; `attacks.views.encoded` passes
-    gradients straight through.
+    quality: 1 to 95, as cameras and programs count it. Its steps have no gradient; `jpeg_gradient` has that
+    of their mean, and `attacks.views.encoded` passes gradients straight through.
     """
     from PIL import Image
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from dimaging_edge.common.camera import Camera, View, blur_matrix, both_axes
+from dimaging_edge.common.camera import Camera, View
 from dimaging_edge.common.projection import Pose, Projection
 
 from dimaging_tf.errors import DataError
@@ -117,15 +117,8 @@ class SceneCamera(Camera):
             )
         else:
             scene = np.full((self.side, self.side, 3), rng.uniform(*self.background), np.float32)
-        lens = blur_matrix(self.side, rng.uniform(0, self.blur))
-        seed = int(rng.integers(2**32))
-        quality = int(rng.integers(self.quality[0], self.quality[1] + 1))
-
-        def finish(seen: np.ndarray) -> np.ndarray:
-            seen = self._sensor(both_axes(lens, seen), np.random.default_rng(seed))
-            return self.codec(seen, quality) if self.codec is not None else seen
-
-        return scene, finish, lambda gradient: both_axes(lens.T, gradient)
+        developed = self.develop(self.side, rng)
+        return scene, developed.apply, developed.back
 
 
 class Where:

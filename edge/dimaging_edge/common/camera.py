@@ -1,10 +1,11 @@
 """A camera takes a picture of a printed image; gradients find their way back through it.
 
-    image ──light──pinhole──blur──shot and read noise──8 bits──codec──> sensor ──enlarged──> classifier
-            linear  linear  linear         straight  straight  straight           linear
+    image ──light──pinhole──blur──colour──noise──8 bits──codec──> sensor ──enlarged──> classifier
+            linear  linear linear linear straight straight its own          linear
 
-Gradients go through the transposes of the linear steps, and straight through noise, rounding and the codec
-(Athalye et al. 2018, arXiv 1707.07397 and 1802.00420). A Camera is a distribution: calling it draws a View,
+Gradients go through the transposes of the linear steps, straight through noise and rounding, and through the
+codec by its own way back, or straight where it has none (Athalye et al. 2018, arXiv 1707.07397 and
+1802.00420). A Camera is a distribution: calling it draws a View,
 which an attack (`dimaging_edge.attacks.robust`, `Eot`) takes as one view; training draws from it too.
 
 images: float32 [N, H, W, C] in [0, 1], of any size; a View returns [N, side, side, C].
@@ -20,6 +21,11 @@ from dimaging_edge.common.projection import Pose, Projection
 
 Codec = Callable[[np.ndarray, int], np.ndarray]
 """codec(images [N, H, W, C] in [0, 1], quality) -> images: encoded and decoded again."""
+CodecBack = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+"""back(images, gradient at what the codec made of them, quality) -> gradient at the images; [N, H, W, C]."""
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""What red, green and blue add to brightness (ITU-R BT.601), as JPEG and most cameras reckon."""
 
 
 class View(NamedTuple):
@@ -53,10 +59,16 @@ class Camera:
     """Electrons at white: shot noise has the variance of their number. 0: none."""
     read_noise: float = 0.01
     """Standard deviation of the read noise, as a share of white."""
+    colour: float = 0.0
+    """Largest standard deviation of the blur of colour alone, pixels of the sensor; brightness stays sharp.
+    Sensors measure one colour a pixel (Bayer) and files store half of the colours (4:2:0), so an attack that
+    draws from such a camera puts nothing into fine colour that a photograph loses."""
     background: tuple[float, float] = (0.3, 0.7)
     """Grey behind the plate."""
     codec: Codec | None = None
     """A real JPEG, such as dimaging_tf.physics.jpeg; None: no compression."""
+    codec_back: CodecBack | None = None
+    """How gradients go back through the codec, such as dimaging_tf.physics.jpeg_gradient; None: straight."""
     quality: tuple[int, int] = (50, 95)
     """Least and largest quality of the JPEG, 1 to 100."""
 
@@ -79,13 +91,8 @@ class Camera:
         light = np.float32(rng.uniform(*self.exposure))
         behind = float(rng.uniform(*self.background))
         width = max(2, round(self.side / distance))
-        lens = blur_matrix(width, rng.uniform(0, self.blur))
-        seed, quality = (
-            int(rng.integers(2**32)),
-            int(rng.integers(self.quality[0], self.quality[1] + 1)),
-        )
+        developed = self.develop(width, rng)
         enlarge = resize_matrix(width, self.side)
-        whole = enlarge @ lens
         cache: dict[tuple[int, int], Projection] = {}
 
         def projection(size: tuple[int, int]) -> Projection:
@@ -98,15 +105,42 @@ class Camera:
         def apply(x: np.ndarray) -> np.ndarray:
             sizes[:] = [(x.shape[1], x.shape[2])]
             seen = projection(sizes[0]).apply(x * light, behind * float(light))
-            seen = both_axes(lens, seen)
-            seen = self._sensor(seen, np.random.default_rng(seed))
-            if self.codec is not None:
-                seen = self.codec(seen, quality)
-            return both_axes(enlarge, seen).astype(np.float32)
+            return both_axes(enlarge, developed.apply(seen)).astype(np.float32)
 
         def back(gradient: np.ndarray) -> np.ndarray:
             size = sizes[0] if sizes else (self.side, self.side)
-            return projection(size).back(both_axes(whole.T, gradient)) * light
+            gradient = developed.back(both_axes(enlarge.T, gradient))
+            return projection(size).back(gradient) * light
+
+        return View(apply, back)
+
+    def develop(self, side: int, rng: np.random.Generator) -> View:
+        """Draw what happens between the pinhole and the file, to pictures [N, side, side, C]."""
+        lens = blur_matrix(side, rng.uniform(0, self.blur))
+        seed = int(rng.integers(2**32))
+        quality = int(rng.integers(self.quality[0], self.quality[1] + 1))
+        # Drawn only where it is asked for: cameras without it take the pictures that they always took.
+        coarse = blur_matrix(side, rng.uniform(0, self.colour)) if self.colour else None
+        stored: list[np.ndarray] = []
+
+        def apply(seen: np.ndarray) -> np.ndarray:
+            seen = both_axes(lens, seen)
+            if coarse is not None and seen.shape[-1] == 3:
+                grey = seen @ LUMA[:, None]
+                seen = grey + both_axes(coarse, seen - grey)
+            seen = self._sensor(seen, np.random.default_rng(seed))
+            if self.codec is None:
+                return seen
+            stored[:] = [seen]
+            return self.codec(seen, quality)
+
+        def back(gradient: np.ndarray) -> np.ndarray:
+            if self.codec_back is not None and stored:
+                gradient = self.codec_back(stored[0], gradient, quality)
+            if coarse is not None and gradient.shape[-1] == 3:
+                blurred = both_axes(coarse.T, gradient)
+                gradient = blurred + (gradient - blurred).sum(-1, keepdims=True) * LUMA
+            return both_axes(lens.T, gradient)
 
         return View(apply, back)
 

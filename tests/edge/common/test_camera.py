@@ -133,6 +133,53 @@ def test_the_codec_stands_behind_the_sensor():
     np.testing.assert_allclose(seen, 0.8, atol=1e-6)
 
 
+def test_gradients_go_back_through_the_codec_by_its_own_way():
+    """The codec turns the picture over and its way back is asked for the picture it was given."""
+    asked = []
+
+    def back(images, gradient, quality):
+        asked.append((images.copy(), quality))
+        return -gradient
+
+    camera = Camera(
+        16, codec=lambda x, quality: 1 - x, codec_back=back, quality=(30, 30), **QUIET
+    ).at(1.0, 0.0)
+    image = np.full((2, 16, 16, 3), 0.2, np.float32)
+    gradient = RNG.normal(size=image.shape).astype(np.float32)
+    view = camera(np.random.default_rng(0))
+    view.apply(image)
+    np.testing.assert_allclose(view.back(gradient), -gradient, atol=1e-5)
+    np.testing.assert_allclose(asked[0][0], image, atol=1e-6)
+    assert asked[0][1] == 30
+
+
+def test_colour_is_blurred_and_brightness_is_not():
+    """Stripes of one pixel: grey ones stay, coloured ones of the same brightness vanish, and so back."""
+    stripes = (np.arange(16) % 2 * 2 - 1.0)[None, None, :, None] * np.ones((1, 16, 1, 1))
+    colour = np.array([1.0, -0.299 / 0.587, 0.0])  # of no brightness
+    camera = Camera(16, colour=50.0, **QUIET).at(1.0, 0.0)
+    view = camera(np.random.default_rng(1))
+    for tint, left in ((np.ones(3), 1.0), (colour, 0.0)):
+        pattern = (0.2 * stripes * tint).astype(np.float32)
+        np.testing.assert_allclose(view.apply(0.5 + pattern) - 0.5, left * pattern, atol=0.01)
+
+
+def test_the_gradient_of_blurred_colour_is_its_transpose():
+    camera = Camera(12, colour=2.0, exposure=(0.7, 0.7), electrons=0, read_noise=0, blur=0.8)
+    shot = camera(np.random.default_rng(5))
+    x = RNG.uniform(0.3, 0.6, (1, 12, 12, 3)).astype(np.float32)
+    g, d = (RNG.normal(size=x.shape).astype(np.float32) for _ in range(2))
+    slope = (shot.apply(x + 0.1 * d).astype(float) - shot.apply(x - 0.1 * d)) / 0.2
+    assert np.vdot(slope, g) == pytest.approx(np.vdot(d, shot.back(g)), abs=0.2)  # 8 bits
+
+
+def test_a_camera_without_blurred_colour_takes_the_pictures_that_it_always_took():
+    """Known values: setting nothing changes nothing that was measured before there was a setting."""
+    x = np.linspace(0, 1, 12 * 12 * 3, dtype=np.float32).reshape(1, 12, 12, 3)
+    seen = Camera(12)(np.random.default_rng(3)).apply(x)
+    np.testing.assert_allclose(seen[0, 5, ::4, 1], [0.3313726, 0.3910131, 0.4277778], atol=1e-6)
+
+
 @pytest.mark.parametrize(("before", "after"), [(8, 4), (4, 8), (7, 5), (6, 6), (1, 3)])
 def test_resampling_keeps_constants_and_straight_lines(before, after):
     matrix = resize_matrix(before, after)
