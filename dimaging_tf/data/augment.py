@@ -5,7 +5,7 @@
     microscopy    flips, and half of the images turned by up to 20 degrees and zoomed by up to 15 %
                   (the other half keep their pixel grid, and so their noise)       also: cells
     elastic       flips, and half of the images turned by any angle, zoomed by up to 15 % and smoothly bent,
-                  all a little lighter or darker, with more or less contrast      (U-Net paper, section 3.1)
+                  all a little lighter or darker, of other contrast and focus     (U-Net paper, section 3.1)
     crops         squares of half the side to the whole, scaled to half the side; then flips
     faces         mirrored left to right, moved by up to 1/16 of the side, a little lighter or darker
     joined_faces  the same; then a quarter continue, below a soft edge, as another face of the batch, so
@@ -37,6 +37,7 @@ Augmentation = Callable[[Any, Any, Any], tuple[Any, Any]]
 TURN, ZOOM = 20 / 360, 0.15
 HOLE = (1 / 8, 1 / 2)
 JOINED = 1 / 4
+FOCUS = 0.75
 
 
 def augmentation(policy: str) -> Augmentation:
@@ -124,20 +125,22 @@ def _microscopy() -> Augmentation:
 def _elastic() -> Augmentation:
     import tensorflow as tf
 
-    from dimaging_tf.data.elastic import places, read
+    from dimaging_tf.data.elastic import places, read, refocused
 
     flips = _flips()
 
     def elastic(image, label, seed):
         image, label = flips(image, label, tf.random.fold_in(seed, 0))
         shape = tf.shape(image)
-        seeds: Any = [tf.random.fold_in(seed, k) for k in (1, 2, 3)]
+        seeds: Any = [tf.random.fold_in(seed, k) for k in (1, 2, 3, 4)]
         bent = _uniform([shape[0], 1, 1, 1], seeds[0]) < 0.5
         where = places(shape, seeds[1])
         light = tf.random.stateless_normal(tf.stack([2, shape[0], 1, 1, 1]), seeds[2])
 
+        focus = 2 * FOCUS * _uniform([shape[0], 1, 1, 1], seeds[3]) - FOCUS
+
         def lit(x):
-            x = tf.where(bent, read(x, where), x)
+            x = refocused(tf.where(bent, read(x, where), x), focus)
             mean = tf.reduce_mean(x, (1, 2, 3), keepdims=True)
             x = mean + (x - mean) * (1 + 0.1 * light[0]) + 0.05 * light[1]
             return tf.clip_by_value(x, 0.0, 1.0)

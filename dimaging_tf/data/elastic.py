@@ -63,6 +63,25 @@ def read(x: Any, where: Any, nearest: bool = False) -> Any:
     return upper * (1 - down) + lower * down
 
 
+def refocused(x: Any, amount: Any) -> Any:
+    """Return x [B, H, W, C] plus `amount` [B, 1, 1, 1] times what a small blur takes from it.
+
+    Above 0 that is sharper, below softer. The blur is binomial, with a standard deviation of one pixel.
+    """
+    soft = x
+    for axis in (1, 2):
+        size = tf.shape(x)[axis]
+        place = tf.range(size)
+        total = 6 * soft
+        for step, weight in ((1, 4), (2, 1)):
+            for away in (place + step, place - step):
+                period = tf.maximum(2 * (size - 1), 1)
+                away = tf.math.floormod(away, period)
+                total += weight * tf.gather(soft, tf.minimum(away, period - away), axis=axis)
+        soft = total / 16
+    return x + amount * (x - soft)
+
+
 def _reflected(where, last):
     """Return the places within 0 and `last`, as of a picture that is mirrored at its edges for ever."""
     period = tf.maximum(2 * last, 1)
