@@ -15,7 +15,9 @@ from dimaging_edge.generate.symmetries import run_symmetric
 PHOTO = np.random.default_rng(0).random((1, 20, 32, 1), np.float32)
 
 
-@pytest.mark.parametrize("options", [{}, {"run": run_tiled, "tile": 16, "overlap": 4}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"run": run_tiled, "tile": 16, "overlap": 4}], ids=["whole", "tiles"]
+)
 def test_a_turned_image_gives_the_turned_mean(toy: Path, options) -> None:
     bundle = open_bundle(toy)
     mean = run_symmetric(bundle, "denoiser", {"noisy": PHOTO}, **options)["clean"]
