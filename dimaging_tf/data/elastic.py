@@ -10,6 +10,7 @@ values. A place outside is that of the picture reflected at its edge. All is a p
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 CORNERS = 4
@@ -18,6 +19,7 @@ PUSH = 1 / 50
 """Standard deviation of a corner's step, as a share of the picture's side (the paper: 10 of 572 pixels)."""
 ZOOM = 0.15
 """A picture is enlarged or reduced by up to this share."""
+_BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
 def places(shape: Any, seed: Any) -> Any:
@@ -42,6 +44,7 @@ def places(shape: Any, seed: Any) -> Any:
 
 def read(x: Any, where: Any, nearest: bool = False) -> Any:
     """Return the values of x [B, H, W, C] at places [B, H, W, 2], between pixels or at the nearest."""
+    # Not keras.ops.image.map_coordinates: it wants a batch of known size, and its mirror reads outside.
     shape = tf.shape(x)
     size = shape[1:3]
     where = _reflected(where, tf.cast(size, tf.float32) - 1)
@@ -68,17 +71,9 @@ def refocused(x: Any, amount: Any) -> Any:
 
     Above 0 that is sharper, below softer. The blur is binomial, with a standard deviation of one pixel.
     """
-    soft = x
-    for axis in (1, 2):
-        size = tf.shape(x)[axis]
-        place = tf.range(size)
-        total = 6 * soft
-        for step, weight in ((1, 4), (2, 1)):
-            for away in (place + step, place - step):
-                period = tf.maximum(2 * (size - 1), 1)
-                away = tf.math.floormod(away, period)
-                total += weight * tf.gather(soft, tf.minimum(away, period - away), axis=axis)
-        soft = total / 16
+    kernel = np.outer(_BINOMIAL, _BINOMIAL)[:, :, None, None].repeat(x.shape[-1], 2)
+    padded = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]], "REFLECT")
+    soft = tf.nn.depthwise_conv2d(padded, kernel, [1, 1, 1, 1], "VALID")
     return x + amount * (x - soft)
 
 

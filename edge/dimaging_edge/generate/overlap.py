@@ -38,7 +38,7 @@ def run_tiled(
     InputError where no input is an image, or an output is not as large as the image.
     """
     spec = bundle.graph(graph)
-    axes = {t.name: _spatial(t) for t in spec.inputs if _spatial(t)}
+    axes = {t.name: spatial_axes(t) for t in spec.inputs if spatial_axes(t)}
     cut = {name: inputs[name] for name in axes if name in inputs}
     if not cut:
         raise InputError(f"graph {graph!r} takes no image, so there is nothing to cut into tiles")
@@ -85,7 +85,7 @@ def run_tiled(
     return {t.name: _finished(total[t.name] / weights[..., None], t, size) for t in spec.outputs}
 
 
-def _spatial(tensor: Tensor) -> tuple[int, int] | None:
+def spatial_axes(tensor: Tensor) -> tuple[int, int] | None:
     """Return the axes of height and width, None where the tensor is no image."""
     return {"NHWC": (1, 2), "NCHW": (2, 3)}.get(tensor.layout or "")
 
@@ -122,7 +122,7 @@ def _window(x: np.ndarray, axes: tuple[int, ...], window: tuple[slice, slice]) -
 
 
 def _channels_last(value: np.ndarray, tensor: Tensor, sides: tuple[int, ...]) -> np.ndarray:
-    axes = _spatial(tensor)
+    axes = spatial_axes(tensor)
     if axes is None or tuple(value.shape[a] for a in axes) != sides:
         raise InputError(
             f"output {tensor.name!r} is {list(value.shape)} for a tile of {list(sides)}; only outputs as "

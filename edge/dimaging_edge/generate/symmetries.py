@@ -15,8 +15,7 @@ import numpy as np
 from dimaging_edge.bundle.open import Bundle
 from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.common.errors import InputError
-
-AXES = {"NHWC": (1, 2), "NCHW": (2, 3)}
+from dimaging_edge.generate.overlap import spatial_axes
 
 
 def run_symmetric(
@@ -35,7 +34,7 @@ def run_symmetric(
     InputError where no input is an image, an output is none, or one holds whole numbers, which have no mean.
     """
     spec = bundle.graph(graph)
-    _check(spec, inputs)
+    outputs = _outputs(spec, inputs)
     total: dict[str, np.ndarray] = {}
     turns = (0, 1, 2, 3) if _turns(spec) else (0, 2)
     for turn in turns:
@@ -43,19 +42,22 @@ def run_symmetric(
             feed = {t.name: _moved(inputs[t.name], t, turn, mirror)
                     for t in spec.inputs if t.name in inputs}  # fmt: skip
             found = run(bundle, graph, feed, **options) if run else bundle.run(graph, **feed)
-            for tensor in spec.outputs:
-                value = _moved_back(found[tensor.name], tensor, turn, mirror).astype(np.float64)
-                total[tensor.name] = total.get(tensor.name, 0) + value
+            for name, axes in outputs.items():
+                value = np.flip(found[name], axes[1]) if mirror else found[name]
+                total[name] = total.get(name, 0) + np.rot90(value, -turn, axes).astype(np.float64)
     return {
         t.name: (total[t.name] / (2 * len(turns))).astype(np.dtype(t.dtype)) for t in spec.outputs
     }
 
 
-def _check(spec: Graph, inputs: Mapping[str, np.ndarray]) -> None:
-    if not any(t.layout in AXES and t.name in inputs for t in spec.inputs):
+def _outputs(spec: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
+    """Return the axes of height and width of each output; InputError where something has no mean."""
+    found = {}
+    if not any(spatial_axes(t) and t.name in inputs for t in spec.inputs):
         raise InputError(f"graph {spec.name!r} takes no image, so there is nothing to turn")
     for tensor in spec.outputs:
-        if tensor.layout not in AXES:
+        axes = spatial_axes(tensor)
+        if axes is None:
             raise InputError(
                 f"output {tensor.name!r} of graph {spec.name!r} is no image, so it cannot be turned back"
             )
@@ -64,22 +66,19 @@ def _check(spec: Graph, inputs: Mapping[str, np.ndarray]) -> None:
                 f"output {tensor.name!r} of graph {spec.name!r} holds whole numbers ({tensor.dtype}), which "
                 "have no mean; export the graph with a float output, such as probabilities"
             )
+        found[tensor.name] = axes
+    return found
 
 
 def _turns(spec: Graph) -> bool:
     """Return whether a quarter turn keeps a shape that the graph takes."""
-    sizes = [[t.shape[axis] for axis in AXES[t.layout]] for t in spec.inputs if t.layout in AXES]
+    sizes = [[t.shape[axis] for axis in axes] for t in spec.inputs if (axes := spatial_axes(t))]
     return all(a == b or not (isinstance(a, int) or isinstance(b, int)) for a, b in sizes)
 
 
 def _moved(x: np.ndarray, tensor: Tensor, turn: int, mirror: bool) -> np.ndarray:
-    axes = AXES.get(tensor.layout or "")
+    axes = spatial_axes(tensor)
     if axes is None:
         return x
     x = np.rot90(x, turn, axes)
     return np.ascontiguousarray(np.flip(x, axes[1]) if mirror else x)
-
-
-def _moved_back(x: np.ndarray, tensor: Tensor, turn: int, mirror: bool) -> np.ndarray:
-    axes = AXES[tensor.layout or ""]
-    return np.rot90(np.flip(x, axes[1]) if mirror else x, -turn, axes)
