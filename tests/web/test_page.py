@@ -2,12 +2,15 @@
 
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from dimaging_edge.app.collect import Collector, check_report
+from dimaging_edge.benchmark.budget import verdict
+from dimaging_edge.benchmark.paired_ratio import Ratio
 from dimaging_edge.commands.main import main
 from dimaging_edge.photo.reading import read_container
 from helpers.browser import SMALL, address, serving, visit
@@ -248,8 +251,11 @@ def test_measurements_are_those_of_the_command_and_arrive(browser: Any, tmp_path
     assert [graph["graph"] for graph in report["graphs"]] == ["encoder", "decoder"]
     assert report["environment"]["isolated"] is True
     for gate in report["gates"]:
-        assert (gate["max_ratio"], gate["verdict"]) == (1000, "ok")
-        assert gate["ratio"]["low"] <= gate["ratio"]["ratio"] <= gate["ratio"]["high"]
+        ratio = Ratio(**{one.name: gate["ratio"][one.name] for one in fields(Ratio)})
+        # A machine with company is "too noisy to say"; whether it is, the command judges by itself.
+        assert (gate["max_ratio"], gate["verdict"]) == (1000, verdict(ratio, 1000))
+        assert gate["verdict"] == "ok" or not ratio.steady
+        assert ratio.low <= ratio.ratio <= ratio.high < 1000
 
 
 def test_flight_mode(browser: Any, tmp_path: Path) -> None:
