@@ -49,11 +49,11 @@ def steps_of(*arrays: np.ndarray) -> int | None:
     return None
 
 
-def width_of_rounding(terms: int) -> float:
-    """Return kappa: the half width of a sum of so many terms is widened by it, relative to absolute terms.
+def rounding_of_sum(terms: int) -> float:
+    """Return gamma / (1 - gamma): what a sum of so many terms is off by, in shares of its absolute terms.
 
-    The sum that the device computes, the two sums of the certificate and the difference of these each are off
-    by less than gamma: four of them.
+    Widths that this widens are sums themselves, which may come out gamma too small: hence the divisor.
+    Eight terms more hold the few single operations beside the sum.
     """
     gamma = (terms + 8) * UNIT / (1 - (terms + 8) * UNIT)
-    return 4 * gamma
+    return gamma / (1 - gamma)

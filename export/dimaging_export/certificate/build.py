@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from dimaging_export.certificate import elementwise, linear  # noqa: F401, they fill the table
-from dimaging_export.certificate.box import EXACT_BELOW, Box, steps_of, width_of_rounding
+from dimaging_export.certificate.box import EXACT_BELOW, Box, rounding_of_sum, steps_of
 from dimaging_export.certificate.linear import doubled, matrix
 from dimaging_export.certificate.table import find_rule
 from dimaging_export.errors import ExportError
@@ -85,20 +85,21 @@ def _merged(t: Tape, node: Node, box: Box, classes: int) -> tuple[str, bool]:
     steps = steps_of(kernel, bias)
     steps = None if steps is None or box.steps is None else steps + box.steps
     exact = steps is not None and 4 * float(total.max()) * 2.0**steps < EXACT_BELOW
-    found = doubled(t, box, len(kernel), exact)
+    # Of the three sums in `linear`, two are those of this product; the device's two are added below.
+    rho = 0.0 if exact else rounding_of_sum(len(kernel))
+    s, d = doubled(t, box, rho)
     rows, offsets = t.constant(kernel.T), t.constant(bias)
     own = t.op("Unsqueeze", t.op("Gather", rows, LABEL, axis=0), t.integers(1))
     apart = t.op("Sub", rows, own)  # [batch, classes, in]
-    middle = _along(t, apart, found.s)
-    half = _along(t, t.op("Abs", apart), found.d)
+    middle = _along(t, apart, s)
+    half = _along(t, t.op("Abs", apart), d)
     shift = t.op("Sub", offsets, t.op("Unsqueeze", t.op("Gather", offsets, LABEL), t.integers(1)))
     two = t.constant(2.0)
     bound = t.op("Add", t.op("Add", middle, half), t.op("Mul", shift, two))
     if not exact:  # what the device rounds in each of the two logits
-        kappa = width_of_rounding(len(kernel))
-        sizes = t.op("Add", t.op("Abs", found.s), found.d)
-        sums = t.op("MatMul", sizes, t.constant(np.abs(kernel.astype(np.float64)) * kappa))
-        each = t.op("Add", sums, t.constant(2 * kappa * np.abs(bias, dtype=np.float64)))
+        sizes = t.op("Add", t.op("Abs", s), d)
+        sums = t.op("MatMul", sizes, t.constant(np.abs(kernel.astype(np.float64)) * rho))
+        each = t.op("Add", sums, t.constant(2 * rho * np.abs(bias, dtype=np.float64)))
         most = t.op("ReduceMax", each, t.integers(1), keepdims=1)
         bound = t.op("Add", bound, t.op("Mul", most, two))
     return _largest_other(t, t.op("Mul", bound, t.constant(0.5)), classes), exact

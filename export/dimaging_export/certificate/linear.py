@@ -2,41 +2,36 @@
 
     s = low + high, d = high - low          S = W s + 2 b, D = |W| d          (S - D) / 2, (S + D) / 2
 
-The doubles of whole numbers are whole numbers, so no half is ever lost. Where the sums can be rounded, d is
-widened to (1 + kappa) d + kappa |s| and D by 2 kappa |b|, kappa of `box.width_of_rounding`: then the box
-holds what real numbers give, and what float32 gives on any device, in any order, with or without FMA.
+The doubles of whole numbers are whole numbers, so no half is lost. Where the sums can be rounded, the box
+has to hold what real numbers give, and what float32 gives on any device, in any order, with or without FMA.
+With rho of `box.rounding_of_sum`, as shares of absolute terms:
+
+    the device's W x + b    is off by rho (|W| |x| + |b|), at most rho (|W| (|s| + d) / 2 + |b|)
+    S                       by rho (|W| |s| + 2 |b|)
+    D                       by rho |W| d
+
+D is twice a half width, so together they ask for 2 rho (|W| (|s| + d) + 2 |b|) more of it: d is widened to
+d + kappa (|s| + d) and D by 2 kappa |b|, kappa = 2 rho.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from dimaging_export.certificate.box import EXACT_BELOW, TINY, Box, steps_of, width_of_rounding
+from dimaging_export.certificate.box import EXACT_BELOW, TINY, Box, rounding_of_sum, steps_of
 from dimaging_export.certificate.table import refuse, rule
 from dimaging_export.gradient.table import Node
 from dimaging_export.gradient.tape import Tape
 
 
-@dataclass(frozen=True)
-class Doubled:
-    """s and d of a box, ready for a product: d is widened where the product can be rounded."""
-
-    s: str
-    d: str
-    kappa: float
-    """0 where nothing is rounded."""
-
-
-def doubled(t: Tape, box: Box, terms: int, exact: bool) -> Doubled:
-    """Append s and d of a box."""
+def doubled(t: Tape, box: Box, kappa: float) -> tuple[str, str]:
+    """Append s and d of a box, d widened by kappa; 0 where nothing is rounded."""
     s, d = t.op("Add", box.low, box.high), t.op("Sub", box.high, box.low)
-    if exact:
-        return Doubled(s, d, 0.0)
-    kappa = width_of_rounding(terms)
+    if not kappa:
+        return s, d
     wide = t.op("Mul", d, t.constant(1 + kappa))
     more = t.op("Mul", t.op("Abs", s), t.constant(kappa))
-    return Doubled(s, t.op("Add", wide, more), kappa)
+    return s, t.op("Add", wide, more)
 
 
 def product(
@@ -53,10 +48,11 @@ def product(
     steps = steps_of(kernel, bias)
     steps = None if steps is None or box.steps is None else steps + box.steps
     exact = steps is not None and 2 * reach * 2.0**steps < EXACT_BELOW
-    found = doubled(t, box, int(np.prod([kernel.shape[a] for a in axes])), exact)
-    widened = np.zeros_like(bias) if exact else 2 * found.kappa * np.abs(bias) + np.float32(TINY)
-    middle = multiply(found.s, kernel, 2 * bias)
-    half = multiply(found.d, np.abs(kernel), widened.astype(np.float32))
+    kappa = 0.0 if exact else 2 * rounding_of_sum(int(np.prod([kernel.shape[a] for a in axes])))
+    s, d = doubled(t, box, kappa)
+    widened = np.zeros_like(bias) if exact else 2 * kappa * np.abs(bias) + np.float32(TINY)
+    middle = multiply(s, kernel, 2 * bias)
+    half = multiply(d, np.abs(kernel), widened.astype(np.float32))
     low, high = (t.op("Mul", t.op(sign, middle, half), t.constant(0.5)) for sign in ("Sub", "Add"))
     reach *= 1 if exact else 1.001  # float32 may pass it by its own error
     return Box(low, high, -reach, reach, steps if exact else None)

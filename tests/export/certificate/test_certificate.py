@@ -180,6 +180,37 @@ def test_known_answers(eps):
     np.testing.assert_allclose(found, truth, atol=5e-3, rtol=2e-4)
 
 
+@pytest.mark.parametrize("order", ["as it is", "backwards", "by size", "all positive first"])
+def test_a_device_that_adds_in_another_order_keeps_the_bound(order):
+    """Sums of many terms that nearly cancel: what float32 makes of them depends on the order."""
+    rng = np.random.default_rng(11)
+    deep = rng.normal(0, 1, (FLAT, 4000)).astype(np.float32)
+    weights = last(4000)
+    given = [("Gemm", ["flat", "k"], ["g"], {}), ("Relu", ["g"], ["hidden"], {})]
+    bound = runner(classifier(given, {**weights, "k": deep}))[0](IMAGES, LABELS, 0.0)
+
+    def product(x, kernel, bias):
+        terms = np.concatenate([x[:, :, None] * kernel, np.broadcast_to(bias, (len(x), 1, len(bias)))], 1)  # fmt: skip
+        key = {"as it is": None, "backwards": np.arange(terms.shape[1], 0, -1)[None, :, None] + 0 * terms,
+               "by size": np.abs(terms), "all positive first": -terms}[order]  # fmt: skip
+        if key is not None:
+            terms = np.take_along_axis(terms, key.argsort(1), 1)
+        return np.cumsum(terms, 1, dtype=np.float32)[:, -1]  # one after the other
+
+    hidden = np.maximum(product(IMAGES.reshape(12, -1), deep, np.zeros(4000, np.float32)), 0)
+    logits = product(hidden, weights["w"], weights["b"]).astype(np.float64)
+    own = logits[np.arange(12), LABELS]
+    logits[np.arange(12), LABELS] = -np.inf
+    assert (logits.max(1) - own <= bound).all()
+    exactly = np.maximum(IMAGES.reshape(12, -1).astype(np.float64) @ deep, 0)
+    truth = exactly @ weights["w"].astype(np.float64) + weights["b"]
+    assert (logits != truth).any(), "this order rounds as real numbers would"
+    truth[np.arange(12), LABELS], own = -np.inf, truth[np.arange(12), LABELS]
+    # Two logits of the device and two sums of the certificate are off by 4,000 units in the last place at most.
+    allowed = 4 * 4000 * 2.0**-24 * (exactly @ np.abs(weights["w"])).max(1)
+    assert (bound - (truth.max(1) - own) <= allowed).all(), "no wider than rounding asks for"
+
+
 def test_eps_of_each_image_and_labels_matter():
     run, _ = runner(convolutional())
     radii = np.linspace(0, 0.2, 12).astype(np.float32)
