@@ -115,9 +115,10 @@ def _outputs(
     options: argparse.Namespace, bundle: "Bundle", inputs: "dict[str, np.ndarray]"
 ) -> "Mapping[str, np.ndarray]":
     """Return the outputs for the whole image or in tiles, as it is or as a mean over its symmetries."""
+    from dimaging_edge.commands.generate import progress_line
+
     run, how = None, {}
     if options.tile is not None:
-        from dimaging_edge.commands.generate import progress_line
         from dimaging_edge.generate.overlap import run_tiled as run
 
         how = {"tile": options.tile, "overlap": options.overlap, "progress": progress_line("tiles")}
@@ -126,6 +127,7 @@ def _outputs(
     if options.symmetries:
         from dimaging_edge.generate.symmetries import run_symmetric
 
+        how = {"progress": progress_line("symmetries"), **how}
         return run_symmetric(bundle, options.graph, inputs, run, **how)
     if run:
         return run(bundle, options.graph, inputs, **how)

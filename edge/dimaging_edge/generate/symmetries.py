@@ -15,7 +15,7 @@ import numpy as np
 from dimaging_edge.bundle.open import Bundle
 from dimaging_edge.bundle.schema import Graph, Tensor
 from dimaging_edge.common.errors import InputError
-from dimaging_edge.generate.overlap import spatial_axes
+from dimaging_edge.generate.overlap import Progress, spatial_axes
 
 
 def run_symmetric(
@@ -23,12 +23,16 @@ def run_symmetric(
     graph: str,
     inputs: Mapping[str, np.ndarray],
     run: Callable[..., Mapping[str, np.ndarray]] | None = None,
+    *,
+    progress: Progress | None = None,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """Return the outputs of a graph by name, each the mean over the symmetries of its images.
 
     inputs   images in the layout of the graph, batch first; other inputs stay as they are
-    run      run(bundle, graph, inputs, **options), such as `run_tiled`; None: the whole image at once
+    run      run(bundle, graph, inputs, progress=, **options), such as `run_tiled`; None: the whole image
+    progress is called with (parts done, parts in all): the tiles of all symmetries, or the symmetries
+
     An image whose height and width are fixed and differ has four symmetries, without quarter turns.
 
     InputError where no input is an image, an output is none, or one holds whole numbers, which have no mean.
@@ -36,18 +40,28 @@ def run_symmetric(
     spec = bundle.graph(graph)
     outputs = _outputs(spec, inputs)
     total: dict[str, np.ndarray] = {}
-    turns = (0, 1, 2, 3) if _turns(spec) else (0, 2)
-    for turn in turns:
-        for mirror in (False, True):
-            feed = {t.name: _moved(inputs[t.name], t, turn, mirror)
-                    for t in spec.inputs if t.name in inputs}  # fmt: skip
-            found = run(bundle, graph, feed, **options) if run else bundle.run(graph, **feed)
-            for name, axes in outputs.items():
-                value = np.flip(found[name], axes[1]) if mirror else found[name]
-                total[name] = total.get(name, 0) + np.rot90(value, -turn, axes).astype(np.float64)
-    return {
-        t.name: (total[t.name] / (2 * len(turns))).astype(np.dtype(t.dtype)) for t in spec.outputs
-    }
+    moves = [
+        (turn, mirror) for turn in range(0, 4, 1 if _turns(spec) else 2) for mirror in (False, True)
+    ]
+    for number, (turn, mirror) in enumerate(moves):
+        feed = {t.name: _moved(inputs[t.name], t, turn, mirror)
+                for t in spec.inputs if t.name in inputs}  # fmt: skip
+        tell = _share_of(progress, number, len(moves))
+        if run:
+            found = run(bundle, graph, feed, progress=tell, **options)
+        else:
+            found = bundle.run(graph, **feed)
+            if tell:
+                tell(1, 1)
+        for name, axes in outputs.items():
+            value = np.flip(found[name], axes[1]) if mirror else found[name]
+            total[name] = total.get(name, 0) + np.rot90(value, -turn, axes).astype(np.float64)
+    return {t.name: (total[t.name] / len(moves)).astype(np.dtype(t.dtype)) for t in spec.outputs}
+
+
+def _share_of(progress: Progress | None, number: int, runs: int) -> Progress | None:
+    """Return what one of several equal runs is told to report to, so that all count as one."""
+    return progress and (lambda done, parts: progress(number * parts + done, runs * parts))
 
 
 def _outputs(spec: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:

@@ -43,6 +43,19 @@ def test_it_is_the_mean_of_eight_runs(toy: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "parts"), [({}, 8), ({"run": run_tiled, "tile": 16, "overlap": 4}, 8 * 6)],
+    ids=["whole", "tiles"],
+)  # fmt: skip
+def test_progress_counts_every_part_once(toy: Path, options, parts) -> None:
+    told = []
+    run_symmetric(
+        open_bundle(toy), "denoiser", {"noisy": PHOTO}, **options,
+        progress=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+    assert told == [(done, parts) for done in range(1, parts + 1)]
+
+
+@pytest.mark.parametrize(
     ("graph", "inputs", "words"),
     [
         ("decoder", {"z": np.zeros((1, 4), np.float32)}, "takes no image, so there is nothing to turn"),
