@@ -17,7 +17,7 @@ from dimaging_tf.training import runs
 
 WEIGHTS = Path(__file__).with_name("weights")
 """Weights from which the demo goes on; README.md beside them says how they were trained."""
-SPEAKER = {"filters": (16, 32, 48), "features": 64, "embedding": 32, "units": 64, "dropout": 0.05}
+SPEAKER = {"filters": (16, 32, 48), "features": 64, "embedding": 32, "units": 64, "dropout": 0.15}
 WRITER = {"units": 128, "dropout": 0.05}
 """Sizes of both networks, as their weights have them."""
 PRIME = "The value of "

@@ -12,6 +12,9 @@ The loss is the cross-entropy of the worst logits that the boxes allow. eps grow
 width the boxes of a network that knows nothing hold everything. Thresholds suit images that are black and
 white but for their edges; of a photograph they would leave nothing, so there leave them out.
 
+One threshold would say the same of every grey pixel that eps can bring across it; three tell more of how far
+it can go, and black and white still stay what they are, since eps reaches none of the three from there.
+
 The thresholds have no gradient. That hides the classifier from attacks by gradients and is no defence by
 itself: the figure to be quoted is the certificate's, which holds against every attack.
 
@@ -37,7 +40,7 @@ class Config(classifier.Config):
     """MNIST in linf .3; for photographs thresholds=() and an eps of some grey levels."""
 
     eps: float = 0.3  # largest change of a pixel; black to white is 1
-    thresholds: tuple[float, ...] = (0.5,)  # with which pixels are compared; (): pixels as they are
+    thresholds: tuple[float, ...] = (0.35, 0.5, 0.65)  # compared with pixels; (): pixels as they are
     start: int = 200  # step at which eps begins to grow from 0
     ramp: int = 2000  # steps in which it grows to its full size
     normalise: bool = True  # batch norm after each hidden layer, folded into it for the export
