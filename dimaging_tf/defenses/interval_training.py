@@ -40,7 +40,7 @@ class Config(classifier.Config):
     """MNIST in linf .3; for photographs thresholds=() and an eps of some grey levels."""
 
     eps: float = 0.3  # largest change of a pixel; black to white is 1
-    thresholds: tuple[float, ...] = (0.35, 0.5, 0.65)  # compared with pixels; (): pixels as they are
+    thresholds: tuple[float, ...] = (0.35, 0.5, 0.65)  # of pixels; (): as they are
     start: int = 200  # step at which eps begins to grow from 0
     ramp: int = 2000  # steps in which it grows to its full size
     normalise: bool = True  # batch norm after each hidden layer, folded into it for the export
