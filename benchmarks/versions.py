@@ -2,6 +2,7 @@
 
     python benchmarks/versions.py oldest        a new environment, then pytest; needs uv (pip install uv)
     python benchmarks/versions.py newest --python 3.13 tests/edge tests/export
+    python benchmarks/versions.py newest --python 3.14 --edge       for Pythons that TensorFlow has no wheels for
 
 "oldest" resolves what pyproject.toml names to its lower bounds, "newest" everything to the last release. The result
 is benchmarks/results/versions_oldest.json, versions_newest_3.13.json, ...: versions, and how many tests passed.
@@ -33,6 +34,23 @@ SHOWN = (
 )
 TESTS = ["tests/edge", "tests/export"]
 QUICK = ["tests/edge/common"]
+EDGE = [
+    "tests/edge",
+    "--ignore",
+    "tests/edge/attacks",
+    "--ignore",
+    "tests/edge/robustness/test_robustness.py",
+]
+"""Tests of the edge that need no Keras to make what they run."""
+ALONE = (
+    "pytest>=8.3",
+    "pytest-xdist>=3.8",
+    "hypothesis>=6.120",
+    "onnx>=1.17",
+    "pillow>=12.3",
+    "tifffile>=2024.8",
+)
+"""What those tests need besides the extra `cpu`."""
 
 
 def main() -> int:
@@ -43,17 +61,20 @@ def main() -> int:
     p.add_argument(
         "--python", default="", help="a version, or a path (default: the one that runs this)"
     )
+    p.add_argument(
+        "--edge", action="store_true", help="dimaging_edge alone: the extra cpu, without TensorFlow"
+    )
     args = p.parse_intermixed_args()
     with tempfile.TemporaryDirectory(prefix="dimaging-versions-") as folder:
         python = make_environment(
-            Path(folder), RESOLUTIONS[args.which], args.python or sys.executable
+            Path(folder), RESOLUTIONS[args.which], args.python or sys.executable, args.edge
         )
         resolved = versions_of(python)
         minor = resolved["python"].rpartition(".")[0]
         name = f"versions_{args.which}" + (f"_{minor}" if args.python else "")
         path = args.json or (None if args.quick else figures.RESULTS / f"{name}.json")
         out = figures.Figures("versions", args.quick, path)
-        tests = QUICK if args.quick else args.tests or TESTS
+        tests = QUICK if args.quick else args.tests or (EDGE if args.edge else TESTS)
         passed, failed, last = run_tests(python, tests)
         out.facts |= {"tests": tests, "resolved": resolved, "failed": failed, "last line": last}
     out.add("tests that passed", passed)
@@ -61,12 +82,13 @@ def main() -> int:
     return out.finish()
 
 
-def make_environment(folder: Path, resolution: str, interpreter: str) -> Path:
-    """Return the python of a new environment with the extra `dev`; dimaging itself is the checkout."""
+def make_environment(folder: Path, resolution: str, interpreter: str, edge: bool) -> Path:
+    """Return the python of a new environment with the extra `dev`, or `cpu`; dimaging itself is the checkout."""
     uv = shutil.which("uv") or sys.exit("this needs uv: pip install uv")
     place = folder / "env"
     subprocess.run([uv, "venv", "-q", "--seed", "--python", interpreter, place], check=True)
     shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "tests.in").write_text("\n".join(ALONE if edge else ()), encoding="utf-8")
     wanted = folder / "wanted.txt"
     command = [
         uv,
@@ -82,10 +104,11 @@ def make_environment(folder: Path, resolution: str, interpreter: str) -> Path:
         "--python",
         place / "bin" / "python",
         "--extra",
-        "dev",
+        "cpu" if edge else "dev",
         "-o",
         wanted,
         folder / "pyproject.toml",
+        folder / "tests.in",
     ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     env = {**os.environ, "VIRTUAL_ENV": str(place)}
@@ -112,10 +135,11 @@ def run_tests(python: Path, tests: list[str]) -> tuple[int, list[str], str]:
 
 
 def versions_of(python: Path) -> dict[str, str]:
-    """Return the versions of the packages of SHOWN, and of Python."""
+    """Return the versions of Python and of those packages of SHOWN that are installed."""
     code = (
         "import sys, json, importlib.metadata as m; "
-        "print(json.dumps({'python': sys.version.split()[0]} | {n: m.version(n) for n in sys.argv[1:]}))"
+        "there = {n for d in m.distributions() if (n := d.name.lower()) in sys.argv}; "
+        "print(json.dumps({'python': sys.version.split()[0]} | {n: m.version(n) for n in sorted(there)}))"
     )
     found = subprocess.run([python, "-c", code, *SHOWN], check=True, capture_output=True, text=True)
     return json.loads(found.stdout)

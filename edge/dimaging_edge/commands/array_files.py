@@ -121,7 +121,8 @@ def write_outputs(graph: Graph, outputs: Mapping[str, np.ndarray], folder: Path)
 
     for tensor in graph.outputs:
         array = outputs[tensor.name]
-        name = re.sub(r"[^\w.-]", "_", tensor.name)[:100]  # of the bundle: no way out of the folder
+        # Of the bundle: no way out of the folder, and no hidden file.
+        name = re.sub(r"^\.|[^\w.-]", "_", tensor.name)[:100]
         with whole_file(free(name, ".npy")) as temporary:
             np.save(temporary, array, allow_pickle=False)
         pictures = _to_pictures(tensor, array)

@@ -100,6 +100,7 @@ def test_outputs_of_one_file_name_are_all_written(tmp_path: Path) -> None:
     written = write_outputs(graph, arrays, tmp_path / "out")
     assert len(written) == len({str(path).lower() for path in written}) == 3 * len(names)
     assert {path.parent for path in written} == {tmp_path / "out"}
+    assert not any(path.name.startswith(".") for path in written), "a hidden file"
     values = [int(np.load(path).max()) for path in written if path.suffix == ".npy"]
     assert values == list(range(len(names)))
     pictures = [np.asarray(Image.open(path)).max() for path in written if path.suffix == ".png"]

@@ -154,7 +154,7 @@ def test_a_name_in_the_bundle_is_no_path(
     reseal(own)
     out = tmp_path / "a" / "b"
     _out(capsys, "run", own, "decoder", "--input", "z=normal", "--out", out)
-    assert sorted(path.name for path in out.iterdir()) == [".._.._image.npy", ".._.._image.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["_._.._image.npy", "_._.._image.png"]
 
 
 def test_run_on_npz(capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path) -> None:
