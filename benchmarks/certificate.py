@@ -31,11 +31,16 @@ EPS = 0.3
 CURVE = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.31, 0.35, 0.4)
 GOALS = {5: ">= 89", 20: ">= 91", 60: ">= 92"}
 """Minutes of training -> goal of the certified share, %."""
-WIDE: dict[str, Any] = {"channels": (32, 64), "units": 200}
-"""The network where there are more than 10 minutes: the narrow one certifies no more of its training digits than of
-others, so what it lacks is size."""
-STEPS_A_MINUTE = {"narrow": 1900, "wide": 900}
-"""Optimizer steps in a minute of one core, by which eps is made to grow."""
+NETWORKS: dict[float, tuple[dict[str, Any], int]] = {
+    0: ({}, 1900),
+    20: ({"channels": (32, 64), "units": 200}, 900),
+    60: ({"channels": (48, 96), "units": 256}, 420),
+}
+"""Least minutes of training -> the network, and its optimizer steps in a minute of one core.
+
+Eps grows by these steps. The network of 5 minutes certifies no more of its training digits than of others, so what
+it lacks is size, and more time has a wider one.
+"""
 HELD = 5000
 """Training digits, the last, that --choose holds back."""
 
@@ -102,11 +107,11 @@ def settings(minutes: float, data: Path) -> Any:
     """The run: eps grows over more than half of it; then the learning rate, high so far, falls."""
     from dimaging_tf.training import runs
 
-    wide = minutes > 10
-    steps = round(minutes * STEPS_A_MINUTE["wide" if wide else "narrow"])
+    network, a_minute = NETWORKS[max(least for least in NETWORKS if least <= minutes)]
+    steps = round(minutes * a_minute)
     return runs.default_settings(
         "interval_training", data="mnist", data_options={"data_dir": str(data)}, minutes=minutes, batch=128,
-        changes={"start": steps * 3 // 100, "ramp": max(1, steps * 55 // 100), **(WIDE if wide else {})},
+        changes={"start": steps * 3 // 100, "ramp": max(1, steps * 55 // 100), **network},
     )  # fmt: skip
 
 
