@@ -2,6 +2,7 @@
 
 import gc
 import re
+import shlex
 import sys
 import traceback
 import warnings
@@ -300,7 +301,7 @@ def show_bundle(bundle: Path) -> None:
     from dimaging_edge.commands.main import main as edge_main
 
     edge_main(["info", str(bundle)])
-    typer.echo(f"next: dimaging bench {bundle}")
+    typer.echo(f"next: dimaging bench {shlex.quote(str(bundle))}")
 
 
 def main() -> None:

@@ -147,6 +147,7 @@ def robustness(
     """
     import numpy as np
     from dimaging_edge import attacks
+    from dimaging_edge.robustness import PLANS
 
     from dimaging_tf.data.dataset import to_float
 
@@ -158,6 +159,8 @@ def robustness(
         if data:
             check_name(data)
         attacks.Threat(norm, attacks.read_eps(eps))
+        if plan not in PLANS:
+            raise UserError(f"unknown plan {plan!r}; {near(plan, tuple(PLANS))}")
     if file:
         with _bundle(where, precision) as bundle:
             _edge("robustness", bundle, file, options)
@@ -199,16 +202,28 @@ def _bundle(where: Path, precision: str | None) -> Iterator[Path]:
 
 
 def _load(where: Path, bundle: Path, data: str | None) -> Any:
-    """The data set asked for, or that of the run, or the default of the bundle's model."""
+    """The data set asked for, or that of the run, or the default of the bundle's model.
+
+    Images of a folder get the size that the model takes, cut from them as those of the run were.
+    """
     from dimaging_edge.bundle.open import read_manifest
 
     from dimaging_tf import data as sources
     from dimaging_tf import registry
     from dimaging_tf.training import runs
 
-    if data is None and (where / "run.json").is_file() and runs.has_settings(where):
-        return runs.load_data(runs.read_settings(where))
-    return sources.load(data or registry.find(read_manifest(bundle).model).data)
+    of_run = (where / "run.json").is_file() and runs.has_settings(where)
+    settings = runs.read_settings(where) if of_run else None
+    if data is None and settings:
+        return runs.load_data(settings)
+    manifest = read_manifest(bundle)
+    if data is None or data in sources.NAMES or not Path(data).is_dir():
+        return sources.load(data or registry.find(manifest.model).data)
+    (tensor,) = next(iter(manifest.graphs.values())).inputs
+    options = {"cut": "resize"} | (settings.data_options if settings else {})
+    return sources.load(
+        data, **{**options, "size": tensor.example[1], "channels": tensor.example[-1]}
+    )
 
 
 def _in_range(bundle: Path, x: Any) -> Any:

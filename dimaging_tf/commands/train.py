@@ -1,5 +1,6 @@
 """The verb `dimaging train`."""
 
+import shlex
 from ast import literal_eval
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,7 +170,7 @@ def train(
             f"note: it ended {left} steps before the last phase of {settings.model}, which has learned "
             "nothing; train anew with more --minutes or --epochs"
         )
-    typer.echo(f"{out}  next: dimaging export {out}")
+    typer.echo(f"{out}  next: dimaging export {shlex.quote(str(out))}")
 
 
 def _longer(

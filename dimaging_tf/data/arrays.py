@@ -48,7 +48,8 @@ def load_arrays(
     x = [_examples(one, kind, path) for one in x]
     words, classes = (_strings(facts, name, path) for name in ("words", "classes"))
     label, classes = _numbered(label, classes, path)
-    if kind == "image" and "words" not in facts:  # a column of labels is no caption of one word
+    if "words" not in facts and (kind == "image" or x[0].shape[1:2] != (1,)):
+        # A column of labels is one an example: no caption of one word, and no label of each step.
         label = [y[:, 0] if y is not None and y.ndim == 2 and y.shape[1] == 1 else y for y in label]
     label_kind: LabelKind | None = "caption" if words and label[0] is not None else None
     splits = [

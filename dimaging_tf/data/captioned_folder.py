@@ -101,7 +101,8 @@ def read_captions(folder: Path, *, skip_bad: bool = False) -> dict[str, list[str
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
-            rows = csv.reader(file, delimiter=max(",;\t", key=first.count))
+            delimiter = max(",;\t", key=first.count)
+            rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
             places = _columns(next(rows, []), path)
             for row in filter(None, rows):
                 line = f"{path}, line {rows.line_num}"

@@ -10,17 +10,27 @@ if TYPE_CHECKING:
     from dimaging_tf.data.dataset import Dataset
     from dimaging_tf.data.kinds import LabelKind
 
+MOST_CLASSES = 1000
+"""Numbers of classes that are taken as they are; a larger one needs as many labels, or it counts nothing."""
+
 
 def class_settings(dataset: "Dataset", kind: "LabelKind" = "example") -> dict[str, Any]:
     """Return the number of classes that the data names or numbers, and their names, as settings of a model.
 
-    They are empty where the labels are of another kind; `check_classes` says what is missing.
+    They are empty where the labels are of another kind; `check_classes` says what is missing. DataError for
+    numbers that name something and count nothing, such as 1001: a model would have an output for each below.
     """
     if dataset.classes:
         return {"classes": len(dataset.classes), "names": dataset.classes}
-    if dataset.train.label is None or dataset.train.label_kind != kind:
+    label = dataset.train.label
+    if label is None or dataset.train.label_kind != kind:
         return {}
-    return {"classes": max(int(dataset.train.label.max()) + 1, 2)}
+    if (high := int(label.max())) >= max(MOST_CLASSES, label.size):
+        raise DataError(
+            f"{dataset.name} has {label.size:,} labels, up to {high:,}; expected classes that are numbered "
+            "0, 1, 2, ... (numbers that are names: np.unique(label, return_inverse=True)[1])"
+        )
+    return {"classes": max(high + 1, 2)}
 
 
 def check_classes(

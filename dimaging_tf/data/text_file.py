@@ -21,6 +21,8 @@ from dimaging_tf.errors import DataError
 
 MOST_CHARACTERS = 10_000
 """The largest vocabulary: more different characters are found in no alphabet or syllabary, and few books."""
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+"""The byte order marks of UTF-16, with which an editor of Windows begins what it calls Unicode."""
 
 
 def load_text(
@@ -83,10 +85,11 @@ def read_text(path: Path) -> str:
     try:
         text = path.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        encoding = "UTF-16" if error.object[:2] in _UTF16 else "LATIN1"
         raise DataError(
             f"{path} is not UTF-8 text: byte {error.start:,} is 0x{error.object[error.start]:02x}; "
-            "expected a text in UTF-8 (of another encoding: iconv -f LATIN1 -t UTF-8 OLD > NEW), an .npz, a "
-            ".csv, or a folder of images, movies or CSV files"
+            f"expected a text in UTF-8 (of another encoding: iconv -f {encoding} -t UTF-8 OLD > NEW), an "
+            ".npz, a .csv, or a folder of images, movies or CSV files"
         ) from error
     if "\0" in text:
         raise DataError(

@@ -12,6 +12,7 @@ series: float32 [B, T, C], in any unit; logits: float32 [B, classes], the mean o
 label: int32 [B].
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,11 @@ class Config:
             raise ValueError(
                 "eeg: late, members, filters and units are at least 1, classes 2, baseline and window 0. "
                 f"Received: {numbers}, {self.classes}, {self.baseline}, {self.window}"
+            )
+        if not (0 <= self.noise <= 1 and 0 <= self.smoothing < 1 and 0 <= self.decay < math.inf):
+            raise ValueError(
+                "eeg: noise is in [0, 1], smoothing in [0, 1), decay finite and at least 0. Received: "
+                f"{self.noise}, {self.smoothing}, {self.decay}"
             )
         if self.windows < self.late:
             raise ValueError(

@@ -13,6 +13,7 @@ movie: float32 [B, N, H, W, C] in [0, 1]; noise: float32 [B, N]; frames: float32
 logits: float32 [B, classes].
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,19 @@ class Config:
 
     def __post_init__(self):
         frames = self.shape[0]
+        if frames < 2:
+            raise ValueError(
+                "frame_selection: a movie of one frame leaves nothing to choose; give 2 frames or more. "
+                f"Received: {frames}"
+            )
         if not 1 <= self.keep < frames:
             raise ValueError(
                 f"frame_selection: keep is 1 to {frames - 1} of the {frames} frames of a movie. "
-                f"Received: {self.keep}"
+                f"Received: {self.keep} (--set keep={min(max(self.keep, 1), frames - 1)})"
+            )
+        if not 0 <= self.rate < math.inf:
+            raise ValueError(
+                f"frame_selection: rate is finite and at least 0. Received: {self.rate}"
             )
         if self.method not in ("search", "straight_through"):
             raise ValueError(

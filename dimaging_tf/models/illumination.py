@@ -14,6 +14,7 @@ phase: float32 [B, S, S, 1] in [0, 1]; image (the exposure): float32 [B, S, S, 1
 """
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,10 +73,29 @@ class Config:
             raise ValueError(
                 f"illumination: no pattern {self.pattern!r}; {near(self.pattern, known)}"
             )
-        if min(self.restarts, self.photons) <= 0 or self.read < 0:
+        sizes = (
+            self.length,
+            self.restarts,
+            self.features,
+            self.embedding,
+            self.units,
+            *self.filters,
+        )
+        steps = (self.trial_steps, self.search_steps, self.seed)
+        if min(sizes) < 1 or min(steps) < 0:
             raise ValueError(
-                "illumination: restarts and photons are above 0, read is at least 0. Received: "
-                f"{self.restarts}, {self.photons}, {self.read}"
+                "illumination: length, restarts, features, embedding, units and filters are at least 1, "
+                f"trial_steps, search_steps and seed at least 0. Received: {sizes}, {steps}"
+            )
+        if not (0 < self.photons < math.inf and 0 < self.pattern_rate < math.inf):
+            raise ValueError(
+                "illumination: photons and pattern_rate are finite and above 0. Received: "
+                f"{self.photons}, {self.pattern_rate}"
+            )
+        if not (0 <= self.read < math.inf and 0 <= self.floor < 1 and 0 <= self.dropout < 1):
+            raise ValueError(
+                "illumination: read is finite and at least 0, floor and dropout are in [0, 1). Received: "
+                f"{self.read}, {self.floor}, {self.dropout}"
             )
 
     @property

@@ -21,6 +21,7 @@ from dimaging_tf.data.kinds import Kind
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
 from dimaging_tf.errors import DataError
 from dimaging_tf.evaluation.metrics import auc
+from dimaging_tf.sequence.standardising import standardising
 
 DIRECTIONS = ("bidirectional", "causal")
 
@@ -52,9 +53,9 @@ class Config:
                 "lineage: filters, features and units are at least 1. "
                 f"Received: {self.filters}, {self.features}, {self.units}"
             )
-        if not 0 <= self.dropout < 1 or self.noise < 0:
+        if not (0 <= self.dropout < 1 and 0 <= self.noise <= 1):
             raise ValueError(
-                "lineage: dropout is in [0, 1), noise is at least 0. "
+                "lineage: dropout is in [0, 1), noise is in [0, 1]. "
                 f"Received: {self.dropout}, {self.noise}"
             )
 
@@ -137,12 +138,7 @@ class Lineage(DeployableModel):
     def measure(self, x, label):
         """Set the fixed first layer of series: each number of those given then has mean 0 and spread 1."""
         if self.config.kind == "series":
-            numbers = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
-            mean, spread = numbers.mean(0), numbers.std(0)
-            scale = 1 / np.where(
-                spread > 1e-6, spread, 1.0
-            )  # a number that never changes says nothing
-            self.logits.get_layer("standardised").set_weights([np.diag(scale), -mean * scale])
+            self.logits.get_layer("standardised").set_weights(standardising(x))
 
     def call(self, inputs, training=False):
         """Lives -> logits [B, T]."""

@@ -9,8 +9,8 @@ The last two generate: what they say is fed back, so a sequence hangs together, 
 measured ("fine line between hallucination and trustworthy output"). On the simulated cell cycle the optimum
 of each of the four is known exactly (`dimaging_tf.data.markov`).
 
-series: float32 [B, T, C]; past: int32 [B, T], the label of the step before + 1, 0 at the first step;
-logits: float32 [B, T, classes].
+series: float32 [B, T, C], in any unit with `standardise`, which `dimaging train` sets; past: int32 [B, T],
+the label of the step before + 1, 0 at the first step; logits: float32 [B, T, classes].
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from keras import layers
 from dimaging_tf.data.kinds import Kind
 from dimaging_tf.data.labels import check_classes, class_settings
 from dimaging_tf.deployable import DeployableModel, FigureOfMerit
+from dimaging_tf.sequence.standardising import standardising
 
 KINDS = ("causal", "bidirectional", "conditional", "joint")
 
@@ -36,6 +37,7 @@ class Config:
     names: tuple[str, ...] = ()  # of the classes, in the order of their numbers; () where unknown
     kind: str = "joint"  # one of KINDS
     units: int = 32  # of each recurrent layer, in each direction
+    standardise: bool = False  # whether a fixed first layer gives each channel mean 0 and spread 1
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -58,6 +60,9 @@ def build_network(config: Config) -> keras.Model:
     """Series, and the past of a kind that is told it -> {"logits"}."""
     series = keras.Input(config.shape, name="series")
     inputs, x = {"series": series}, series
+    if config.standardise:
+        fixed: Any = {"kernel_initializer": "identity", "trainable": False}
+        x = layers.Dense(config.shape[-1], name="standardised", **fixed)(x)
     if config.kind in ("bidirectional", "joint"):
         x = layers.Bidirectional(layers.LSTM(config.units, return_sequences=True))(x)
     if config.fed_back:
@@ -91,13 +96,18 @@ class SequenceLabels(DeployableModel):
 
     @classmethod
     def settings_for(cls, dataset):
-        """As many classes as the data names or numbers, and their names."""
-        return class_settings(dataset, "step")
+        """As many classes as the data names or numbers, and their names; any unit, which is standardised."""
+        return {"standardise": True, **class_settings(dataset, "step")}
 
     def check_data(self, dataset):
         """Every step has one label, 0 to classes - 1."""
         mend = "Put them into a column 'label' of each CSV file, or into an .npz: x [N, T, C], label [N, T]"
         check_classes("sequence_labels", dataset, self.config.classes, "a step", mend, "step")
+
+    def measure(self, x, label):
+        """Set the fixed first layer, where there is one, by these series."""
+        if self.config.standardise:
+            self.network.get_layer("standardised").set_weights(standardising(x))
 
     def call(self, inputs, training=False):
         """{"series", and "past" where it is told} -> logits [B, T, classes]."""

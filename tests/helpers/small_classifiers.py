@@ -1,6 +1,7 @@
 """Small classifiers to attack: linear in numpy, convolutional in onnxruntime, the same in int8, and scores alone."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ SHAPE, CLASSES, COUNT = (6, 6, 1), 4, 24
 class Linear:
     """logits = flattened image @ weights + bias, with the gradient written by hand."""
 
-    def __init__(self, weights, bias=0.0, scale=1.0):
+    def __init__(self, weights, bias: Any = 0.0, scale=1.0):
         self.weights, self.bias, self.scale = weights, bias, scale
 
     def score(self, x):

@@ -19,8 +19,11 @@ def deepfool(
     classes: how many of the likeliest others are looked at. overshoot: share by which the whole change is
     lengthened to be past the boundary. Where that is more than eps, the image keeps eps and mostly fails.
     """
-    if steps < 1 or classes < 1:
-        raise InputError(f"deepfool: steps and classes are 1 or more; received {steps}, {classes}")
+    if steps < 1 or classes < 1 or not 0 <= overshoot < np.inf:
+        raise InputError(
+            "deepfool: steps and classes are 1 or more, overshoot is 0 or more; received "
+            f"{steps}, {classes}, {overshoot}"
+        )
     low, high = threat.bounds
     total, moved = np.zeros(x.shape, np.float64), x.copy()
     alive = np.arange(len(x))

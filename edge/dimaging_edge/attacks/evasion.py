@@ -20,6 +20,7 @@ from dimaging_edge.attacks.table import (
     check_array,
     check_images,
     check_labels,
+    check_whole,
     random_of,
 )
 from dimaging_edge.attacks.threat import Threat, column
@@ -45,6 +46,7 @@ def evade(
     """
     if threat.target is not None:
         raise InputError("evade chooses its targets itself; leave the target out")
+    check_whole("evade", classes=classes, steps=steps, restarts=restarts)
     if min(classes, steps, restarts) < 1:
         raise InputError(
             f"evade: classes, steps and restarts are 1 or more; received {classes}, {steps}, {restarts}"

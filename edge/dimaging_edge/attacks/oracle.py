@@ -55,8 +55,14 @@ class Scores:
         self.name = name
 
     def score(self, x: np.ndarray) -> np.ndarray:
-        """Logits [N, classes]."""
-        return np.asarray(self._score(x))
+        """Logits [N, classes]; whole numbers become float64."""
+        logits = np.asarray(self._score(x))
+        if not logits.ndim or logits.dtype.kind not in "iuf":
+            raise InputError(
+                f"{self.name} gives {logits.dtype} {list(logits.shape)} for {len(x)} images; expected logits "
+                "[N, classes], numbers"
+            )
+        return logits if logits.dtype.kind == "f" else logits.astype(np.float64)
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """InputError: there is no gradient."""

@@ -20,13 +20,16 @@ def rays(
 ) -> np.ndarray:  # fmt: skip
     """Flip blocks of signs; look along each direction, by bisection, for the change of the answer.
 
+    As long as no direction of an image has changed the answer, its blocks get signs by chance: a step from
+    one corner to the next may never do. After that each flip is kept that is nearer.
     queries: at most, an image. precision: of a distance, as a share of the range of an image. An image is
     done as soon as its distance is within eps; with eps infinite the nearest one is looked for as long as
     there are queries.
     """
-    if queries < 2 or not precision > 0:
+    if queries < 2 or not 0 < precision < 1:
         raise InputError(
-            f"rays: expected queries of 2 or more, precision above 0; received {queries}, {precision}"
+            f"rays: expected queries of 2 or more, precision above 0 and below 1; received {queries}, "
+            f"{precision}"
         )
     low, high = threat.bounds
     tolerance = precision * (high - low)
@@ -50,6 +53,9 @@ def rays(
         edges = np.linspace(0, flat, 2**level + 1).astype(int)
         trial = signs[alive].copy()
         trial[:, edges[block] : edges[block + 1]] *= -1
+        lost = ~np.isfinite(distance[alive])
+        chance = rng.choice(np.array([-1, 1], np.float32), (lost.sum(), 2**level))
+        trial[lost] = chance.repeat(np.diff(edges), axis=1)
         limit = np.minimum(distance[alive], far[alive])
         nearer = fooled(alive, trial, limit)
         asked[alive] += 1

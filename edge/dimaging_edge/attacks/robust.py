@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_edge.attacks.table import Asked, Result, check_images, random_of
+from dimaging_edge.attacks.table import (
+    Asked,
+    Result,
+    check_classes,
+    check_finite,
+    check_images,
+    check_labels,
+    check_whole,
+    random_of,
+)
 from dimaging_edge.attacks.threat import Threat, column
-from dimaging_edge.attacks.wrapped import Bpda, Draw
+from dimaging_edge.attacks.wrapped import Bpda, Draw, check_draws
 from dimaging_edge.common.camera import View
 from dimaging_edge.common.errors import DimagingError, InputError
 
@@ -34,6 +43,8 @@ def robust(
     takes only what the views give it, such as scenes in which the image is a plate. InputError without
     draws, and for what other attacks refuse too.
     """
+    check_whole("robust", steps=steps)
+    check_draws("robust", draws)
     if not draws or steps < 1:
         raise InputError(
             f"robust: expected at least one view and one step, received {len(draws)} and {steps}"
@@ -67,8 +78,19 @@ def survival(
 ) -> np.ndarray:
     """Whether images x [N, H, W, C] deceive in one view of each of `draws`: bool [views, N].
 
-    score: images -> logits, such as `oracle.score` of another file than the one attacked.
+    score: images -> logits, such as `oracle.score` of another file than the one attacked. An image or a
+    logit that is not finite is an error: it neither deceives nor withstands.
     """
-    rng = np.random.default_rng(seed)
-    views = [draw(rng).apply(x).astype(np.float32, copy=False) for draw in draws]
-    return np.stack([threat.reached(score(view), np.asarray(y, np.int64)) for view in views])
+    rng, y = random_of(seed), check_labels(y, x)
+    check_draws("survival", draws)
+    if not draws or not np.isfinite(x).all():
+        raise InputError(
+            f"survival: expected at least one view and finite images, received {len(draws)} and "
+            f"{np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite"
+        )
+    found = []
+    for draw in draws:
+        logits = check_finite(score(draw(rng).apply(x).astype(np.float32, copy=False)))
+        check_classes(y, threat, logits.shape[1])
+        found.append(threat.reached(logits, y))
+    return np.stack(found)

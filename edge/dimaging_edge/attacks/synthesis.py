@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dimaging_edge.attacks.table import check_finite, check_logits, check_whole
 from dimaging_edge.common.errors import InputError
 
 
@@ -18,14 +19,26 @@ def synthesise(
     bounds, and for no class.
     """
     low, high = bounds
-    if start.dtype != np.float32 or not (start.min() >= low and start.max() <= high):
+    array = isinstance(start, np.ndarray)
+    if not array or start.dtype != np.float32 or not start.size:
+        found = f"{start.dtype} {list(start.shape)}" if array else type(start).__name__
         raise InputError(
-            f"start: expected float32 in {low:g} to {high:g}, received {start.dtype} in {start.min():g} to "
-            f"{start.max():g}"
+            f"start: expected float32 in {low:g} to {high:g}, [N, ...], received {found}"
         )
-    classes = np.shape(oracle.score(start[:1]))[-1]
-    if not 0 <= target < classes:
-        raise InputError(f"target: expected 0 to {classes - 1}, received {target}")
+    if not (start.min() >= low and start.max() <= high):  # NaN fails too
+        raise InputError(
+            f"start: expected float32 in {low:g} to {high:g}, received {start.min():g} to {start.max():g}"
+        )
+    check_whole("synthesise", target=target, steps=steps)
+    if steps < 1 or not 0 < confidence < 1 or not (step is None or 0 < step < np.inf):
+        raise InputError(
+            "synthesise: expected steps of 1 or more, a confidence in 0 to 1, a step above 0; received "
+            f"{steps}, {confidence}, {step}"
+        )
+    logits = check_finite(oracle.score(start[:1]))
+    check_logits(logits)
+    if not 0 <= target < logits.shape[-1]:
+        raise InputError(f"target: expected 0 to {logits.shape[-1] - 1}, received {target}")
     step = (high - low) / 255 if step is None else step
     x, y = start.copy(), np.full(len(start), target, np.int64)
     for _ in range(steps):

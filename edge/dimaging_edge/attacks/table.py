@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dimaging_edge.attacks.threat import NORMS, Threat
-from dimaging_edge.common.errors import DimagingError, InputError
+from dimaging_edge.attacks.threat import NORMS, Threat, as_array, is_number
+from dimaging_edge.common.errors import DimagingError, InputError, near
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +97,8 @@ def attack(
 
     def enter(search: Search) -> Callable[..., Result]:
         name = search.__name__
+        takes = inspect.signature(search).parameters.values()
+        own = {one.name: one.annotation for one in takes if one.kind is one.KEYWORD_ONLY}
 
         @wraps(search)
         def run(
@@ -104,7 +106,8 @@ def attack(
         ) -> Result:
             _check_threat(name, threat, norms, targeted)
             rng = random_of(seed)
-            _check_counts(name, settings)
+            _check_settings(name, settings, own)
+            _check_oracle(name, oracle, needs)
             asked = Asked(oracle, name)
             y, clean = check_images(asked, x, y, threat)
             found = x.copy()
@@ -117,13 +120,11 @@ def attack(
                         f"{name} made images of NaN or infinity; is a setting too large?"
                     )
                 found[todo] = part.project(moved.astype(np.float32), x[todo])
-            success = threat.reached(_finite(asked.score(found)), y)
+            success = threat.reached(check_finite(asked.score(found)), y)
             return Result(found, success, threat.norms(found, x), asked.queries, seed, name)
 
         summary = (search.__doc__ or "").partition("\n")[0]
-        takes = inspect.signature(search).parameters.values()
-        own = tuple(one.name for one in takes if one.kind is one.KEYWORD_ONLY)
-        ATTACKS[name] = Entry(run, needs, norms, targeted, summary, own)
+        ATTACKS[name] = Entry(run, needs, norms, targeted, summary, tuple(own))
         return run
 
     return enter
@@ -143,14 +144,47 @@ def random_of(seed: int) -> np.random.Generator:
     return np.random.default_rng(int(seed))
 
 
-def _check_counts(name: str, settings: dict[str, Any]) -> None:
-    for setting in ("steps", "restarts", "queries", "classes"):
-        value = settings.get(setting, 1)
+def check_whole(attack: str, **numbers: Any) -> None:
+    """InputError that names a setting which is no whole number."""
+    for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise InputError(f"{name}: {setting} is a whole number; received {value!r}")
+            raise InputError(f"{attack}: {name} is a whole number; received {value!r}")
+
+
+def _check_settings(attack: str, settings: dict[str, Any], own: dict[str, Any]) -> None:
+    """InputError for a setting that the search does not take, or of another type than it declares."""
+    for name, value in settings.items():
+        if name not in own:
+            raise InputError(f"{attack} takes no setting {name!r}; {near(name, own)}")
+        if own[name] is int:
+            check_whole(attack, **{name: value})
+        elif own[name] is bool and not isinstance(value, bool | np.bool_):
+            raise InputError(f"{attack}: {name} is True or False; received {value!r}")
+        elif own[name] in (float, float | None) and not (
+            is_number(value) or (value is None and own[name] is not float)
+        ):
+            raise InputError(f"{attack}: {name} is a number; received {value!r}")
+
+
+def _check_oracle(attack: str, oracle: Any, needs: str) -> None:
+    """InputError for what cannot be asked: a function, or scores where a gradient is needed."""
+    if not hasattr(oracle, "score"):
+        raise InputError(
+            f"{attack}: expected an oracle, such as attacks.of_bundle(bundle), received "
+            f"{type(oracle).__name__}; a function of images that gives logits is attacks.Scores(function)"
+        )
+    if needs == "gradient" and not callable(oracle):
+        raise InputError(
+            f"{attack} needs a gradient: oracle(x, y) -> gradient, margin, logits; {type(oracle).__name__} "
+            "has scores alone, which square and rays attack"
+        )
 
 
 def _check_threat(name: str, threat: Threat, norms: tuple[str, ...], targeted: bool) -> None:
+    if not isinstance(threat, Threat):
+        raise InputError(
+            f"threat: expected a Threat, such as Threat('linf', 8 / 255), received {threat!r}"
+        )
     if threat.norm not in norms:
         raise InputError(
             f"{name} works in {' and '.join(norms)}; received the norm {threat.norm!r}"
@@ -164,14 +198,24 @@ def check_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64 [N], and the logits of the clean images; InputError where something does not fit."""
     y = check_labels(y, check_array(x, threat.bounds))
-    logits = _finite(oracle.score(x))
+    logits = check_finite(oracle.score(x))
     if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
         raise InputError(
             f"the model gives {list(logits.shape)} for {len(x)} images; expected logits [N, classes] of 2 "
             "classes or more. A single logit z, of a sigmoid, is the two logits (0, z)"
         )
     check_logits(logits)
-    classes = logits.shape[1]
+    check_classes(y, threat, logits.shape[1])
+    if threat.target is not None and (threat.wanted(y) == y).any():
+        raise InputError(
+            f"target: image {int(np.argmax(threat.wanted(y) == y))} is of that class already; leave the "
+            "image out, or give it another target"
+        )
+    return y, logits
+
+
+def check_classes(y: np.ndarray, threat: Threat, classes: int) -> None:
+    """InputError where labels int [N], or the target, are not of the model's classes."""
     for what, label in (("labels", y), ("target", np.asarray(threat.wanted(y)))):
         if label.min() < 0 or label.max() >= classes:
             mend = (
@@ -182,12 +226,6 @@ def check_images(
             raise InputError(
                 f"{what}: expected 0 to {classes - 1}, received {label.min()} to {label.max()}{mend}"
             )
-    if threat.target is not None and (threat.wanted(y) == y).any():
-        raise InputError(
-            f"target: image {int(np.argmax(threat.wanted(y) == y))} is of that class already; leave the "
-            "image out, or give it another target"
-        )
-    return y, logits
 
 
 def check_array(x: Any, bounds: tuple[float, float]) -> np.ndarray:
@@ -218,7 +256,7 @@ def check_array(x: Any, bounds: tuple[float, float]) -> np.ndarray:
 
 def check_labels(y: Any, x: np.ndarray) -> np.ndarray:
     """Return labels as int64 [N], one for each image of x; InputError for anything else."""
-    y = np.asarray(y)
+    y = as_array(y)
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         mend = ""
         if y.ndim == 2 and len(y) == len(x):
@@ -233,14 +271,30 @@ def check_labels(y: Any, x: np.ndarray) -> np.ndarray:
 
 def check_logits(logits: np.ndarray) -> None:
     """InputError where [N, classes] are probabilities, of which an attack would take the softmax again."""
-    if logits.min() >= 0 and np.allclose(logits.sum(-1), 1, atol=1e-3):
+    if are_probabilities(logits):
         raise InputError(
             "the model gives probabilities: they lie in [0, 1] and add up to 1 for every image. An attack "
             "needs logits, what goes into the softmax: a softmax of probabilities hides the gradient"
         )
 
 
-def _finite(logits: Any) -> np.ndarray:
+def are_probabilities(logits: np.ndarray) -> bool:
+    """Whether [N, classes] lie in [0, 1] and add up to 1, or would without a rounding to 8 bits."""
+    if logits.min() < 0 or logits.max() > 1:
+        return False
+    errors = np.abs(logits.sum(-1, dtype=np.float64) - 1).max()
+    if errors <= 1e-3:
+        return True
+    for steps in (255, 256):  # of a quantised file, whose last step is one of these
+        levels = logits.astype(np.float64) * steps
+        whole = np.abs(levels - np.rint(levels)).max() <= 1e-3
+        if whole and errors <= min(logits.shape[-1] / (2 * steps), 0.5):
+            return True
+    return False
+
+
+def check_finite(logits: Any) -> np.ndarray:
+    """Return logits [N, ...]; DimagingError where one is NaN or infinite."""
     logits = np.asarray(logits)
     bad = ~np.isfinite(logits).reshape(len(logits), -1).all(1)
     if bad.any():

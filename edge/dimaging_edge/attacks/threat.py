@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,18 @@ class Threat:
     """The class to reach, one or one an image [N]; None: any class but the right one."""
 
     def __post_init__(self) -> None:
-        if self.norm not in NORMS:
-            raise InputError(f"unknown norm {self.norm!r}; {near(self.norm, NORMS)}")
+        if not isinstance(self.norm, str) or self.norm not in NORMS:
+            raise InputError(f"unknown norm {self.norm!r}; {near(str(self.norm), NORMS)}")
+        if np.shape(self.bounds) != (2,) or not all(map(is_number, self.bounds)):
+            raise InputError(
+                f"bounds: expected two numbers, low and high, received {self.bounds!r}"
+            )
         low, high = self.bounds
         if not -math.inf < low < high < math.inf:
             raise InputError(f"bounds: expected low < high, received {self.bounds}")
-        if not self.eps >= 0:  # NaN fails too
-            raise InputError(f"eps: expected a number of 0 or more, received {self.eps!r}")
+        if not is_number(self.eps) or not self.eps >= 0:  # NaN fails too
+            mend = f"; read_eps({self.eps!r}) makes one of it" if isinstance(self.eps, str) else ""
+            raise InputError(f"eps: expected a number of 0 or more, received {self.eps!r}{mend}")
         if self.norm == "linf" and high - low < self.eps < math.inf:
             unit = "" if high - low == 1 else f"{high - low:g}*"
             raise InputError(
@@ -114,12 +120,27 @@ def _classes(target: Any) -> int | np.ndarray | None:
     """A target as a number or as int64 [N]; InputError where it is no class."""
     if target is None:
         return None
-    found = np.asarray(target)
+    found = as_array(target)
     if found.dtype.kind not in "iu" or found.ndim > 1:
         raise InputError(
             f"target: expected the number of a class, or one for each image [N], received {target!r}"
         )
     return int(found) if found.ndim == 0 else found.astype(np.int64)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one real number, of Python or numpy; truth values and text are none."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "iuf"
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def as_array(value: Any) -> np.ndarray:
+    """A value as an array; of objects where its rows differ in length, which numpy refuses."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(value, object)
 
 
 def length(delta: np.ndarray) -> np.ndarray:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dimaging_edge.attacks.wrapped import Draw, chain, light, noise, shifts
+from dimaging_edge.attacks.threat import is_number
+from dimaging_edge.attacks.wrapped import Draw, chain, expect, light, noise, shifts
 from dimaging_edge.common.camera import Codec, View, resize_matrix
 
 
 def resampled(least: float) -> Draw:
     """Images made smaller by a factor from `least` to 1, and as large again; both with the area averaged."""
+    fits = is_number(least) and 0 < least <= 1
+    expect(fits, "resampled: expected a factor above 0, at most 1", least)
 
     def draw(rng: np.random.Generator) -> View:
         factor = rng.uniform(least, 1)
@@ -35,6 +38,7 @@ def resampled(least: float) -> Draw:
 
 def encoded(codec: Codec, least: int, most: int) -> Draw:
     """Images sent through a codec at a quality from `least` to `most`; gradients pass straight."""
+    expect(least <= most, "encoded: expected a least quality up to the most", least, most)
 
     def draw(rng: np.random.Generator) -> View:
         quality = int(rng.integers(least, most + 1))

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dimaging_edge.attacks.table import check_whole, random_of
+from dimaging_edge.attacks.threat import is_number
 from dimaging_edge.common.camera import View
 from dimaging_edge.common.errors import InputError
 
@@ -24,8 +26,11 @@ class Eot:
     """
 
     def __init__(self, oracle: Any, draws: Sequence[Draw], views: int = 8, seed: int = 0):
+        check_whole("eot", views=views)
+        check_draws("eot", draws)
         if views < 1:
             raise InputError(f"eot: views are 1 or more; received {views}")
+        random_of(seed)
         self._oracle, self._draws, self._views = oracle, draws, views
         self._seed, self._rng = seed, np.random.default_rng([seed, 1])
 
@@ -53,6 +58,18 @@ class Eot:
         return tuple(part / np.float32(self._views) for part in total)
 
 
+def check_draws(who: str, draws: Any) -> None:
+    """InputError where one family of views stands in place of a sequence of them."""
+    if callable(draws):
+        raise InputError(f"{who}: expected a sequence of views, received one; give [view]")
+
+
+def expect(fits: bool, words: str, *received: Any) -> None:
+    """InputError where a number that describes views does not fit."""
+    if not fits:
+        raise InputError(f"{words}; received {', '.join(map(str, received))}")
+
+
 def chain(draws: Sequence[Draw], rng: np.random.Generator) -> View:
     """Several views drawn, to be taken one after the other."""
     views = [draw(rng) for draw in draws]
@@ -72,6 +89,8 @@ def chain(draws: Sequence[Draw], rng: np.random.Generator) -> View:
 
 def shifts(pixels: int) -> Draw:
     """Cyclic shifts of images [N, H, W, C] by up to so many pixels in both directions."""
+    check_whole("shifts", pixels=pixels)
+    expect(pixels >= 0, "shifts: expected pixels of 0 or more", pixels)
 
     def draw(rng: np.random.Generator) -> View:
         down, right = (int(n) for n in rng.integers(-pixels, pixels + 1, 2))
@@ -85,6 +104,7 @@ def shifts(pixels: int) -> Draw:
 
 def light(share: float, bounds: tuple[float, float] = (0.0, 1.0)) -> Draw:
     """Images lighter or darker by up to this share; what leaves the bounds is cut, its gradient goes on."""
+    expect(is_number(share) and 0 <= share <= 1, "light: expected a share of 0 to 1", share)
 
     def draw(rng: np.random.Generator) -> View:
         factor = np.float32(rng.uniform(1 - share, 1 + share))
@@ -95,6 +115,8 @@ def light(share: float, bounds: tuple[float, float] = (0.0, 1.0)) -> Draw:
 
 def noise(deviation: float, bounds: tuple[float, float] = (0.0, 1.0)) -> Draw:
     """Gaussian noise of this standard deviation, in the unit of the bounds."""
+    fits = is_number(deviation) and 0 <= deviation < np.inf
+    expect(fits, "noise: expected a deviation of 0 or more", deviation)
 
     def draw(rng: np.random.Generator) -> View:
         seed = int(rng.integers(2**32))

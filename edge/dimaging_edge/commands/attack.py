@@ -65,7 +65,12 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
 
     from dimaging_edge import attacks
     from dimaging_edge.attacks.synthesis import probability
-    from dimaging_edge.commands.attack_pictures import as_written, in_grey_levels, write_attack
+    from dimaging_edge.commands.attack_pictures import (
+        as_written,
+        in_grey_levels,
+        is_array,
+        write_attack,
+    )
 
     oracle, bounds = attacks.of_bundle(bundle), attacks.bounds_of(bundle)
     if many.stands_for_several(options.image):
@@ -83,10 +88,9 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     label = int(before.argmax()) if label is None else label
     target = class_number(bundle, options.target, len(before), "--target")
     if target == label:
-        name = class_name(bundle, label)
         raise InputError(
-            f"--target: the image is of class {label}{' ' * bool(name)}{name} already; choose "
-            "another one, or say with --label what it shows"
+            f"--target: the image is of {_class(bundle, label)} already; choose another one, or say with "
+            "--label what it shows"
         )
     threat = attacks.Threat(options.norm, eps, bounds, target)
     y = np.array([label])
@@ -94,15 +98,18 @@ def attack(options: argparse.Namespace, bundle: "Bundle") -> int:
     result = run(oracle, image, y, threat, seed=options.seed, **given)
     span = bounds[1] - bounds[0]
     unit, moved = ((x[0] - bounds[0]) / span for x in (image, result.x))
-    if out.suffix != ".npy":
+    if not is_array(out):
         moved = as_written(in_grey_levels(moved, unit, options.norm, eps / span), out.suffix)
-    kept = result.x if out.suffix == ".npy" else _in_range(moved, bounds)[None]
+    kept = result.x if is_array(out) else _in_range(moved, bounds)[None]
     logits = oracle.score(kept)
     after = probability(logits)[0]
     print(f"before  {_said(bundle, before)}")
     print(f"after   {_said(bundle, after)}, as {_kind(out)}")
     print(f"moved by {result.norms[0] / span:.4g} ({options.norm}; black to white is 1)")
     print(f"{result.queries} queries; {'fooled' if result.success[0] else 'not fooled'}")
+    if result.success[0] and not result.norms[0]:
+        said = "the model takes the image itself for something else"
+        print(f"note: {said} than {_class(bundle, label)}; nothing was changed")
     if result.success[0] and not threat.reached(logits, y)[0]:
         print(
             f"note: not fooled by {out.name}, for {_kind(out)} does not hold the change; "
@@ -137,9 +144,20 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 def _out(options: argparse.Namespace, bundle: "Bundle") -> Path:
     """--out; InputError where no such file can be written, before anything is begun."""
     from dimaging_edge.commands.array_files import check_writable
+    from dimaging_edge.commands.attack_pictures import comparison, is_array
 
-    out, tensor = Path(options.out), _tensor(bundle)
-    if out.suffix != ".npy":
+    out, tensor, image = Path(options.out), _tensor(bundle), Path(options.image)
+    for file in (out, comparison(out)):
+        if (
+            options.image not in STARTS
+            and image.exists()
+            and file.exists()
+            and file.samefile(image)
+        ):
+            raise InputError(
+                f"--out: {file} is the image itself, which would be lost; choose another name"
+            )
+    if not is_array(out):
         check_writable(out)
         if tensor.layout != "NHWC" or tensor.shape[-1] not in (1, 3, 4):
             raise InputError(
@@ -163,10 +181,11 @@ def _in_range(unit: "np.ndarray", bounds: tuple[float, float]) -> "np.ndarray":
 
 def _attack_all(options: argparse.Namespace, bundle: "Bundle") -> int:
     """Attack each image of a folder or a list, into the folder --out."""
+    from dimaging_edge.commands.attack_pictures import comparison
     from dimaging_edge.photo.picture import SUFFIXES
 
     sources = many.files_of([options.image], SUFFIXES, options.shard)
-    many.check_stems(sources)
+    many.check_stems([*sources, *(s.with_name(f"{s.stem}-compare.png") for s in sources)])
     if Path(options.out).suffix.lower() in SUFFIXES:
         raise InputError(f"--out is a folder for several images; received {options.out}")
 
@@ -174,7 +193,7 @@ def _attack_all(options: argparse.Namespace, bundle: "Bundle") -> int:
         made = out / f"{source.stem}.png"
         once = {"image": str(source), "out": str(made), "resume": False, "shard": (1, 1)}
         attack(argparse.Namespace(**{**vars(options), **once}), bundle)
-        return [made, made.with_name(f"{made.stem}-compare.png")]
+        return [made, comparison(made)]
 
     Path(options.out).mkdir(parents=True, exist_ok=True)
     return many.each(options, sources, many.digest(options, [bundle.path]), work)
@@ -187,7 +206,7 @@ def _synthesise(
     import numpy as np
 
     from dimaging_edge.attacks.synthesis import probability, synthesise
-    from dimaging_edge.commands.attack_pictures import as_written, write_attack
+    from dimaging_edge.commands.attack_pictures import as_written, is_array, write_attack
 
     of_images = {
         "--label": options.label is not None, "--confident": options.confident,
@@ -213,14 +232,13 @@ def _synthesise(
     given = {} if options.steps is None else {"steps": options.steps}
     x, _ = synthesise(oracle, start, target, step=(high - low) / 255, bounds=bounds, **given)
     moved = as_written((x[0] - low) / (high - low), out.suffix)
-    kept = x if out.suffix == ".npy" else _in_range(moved, bounds)[None]
+    kept = x if is_array(out) else _in_range(moved, bounds)[None]
     odds = probability(oracle.score(kept))[0]
     print(f"before  {_said(bundle, before)}")
-    name = class_name(bundle, target)
-    print(f"after   class {target}{' ' * bool(name)}{name} ({odds[target]:.1%}), as {_kind(out)}")
+    print(f"after   {_class(bundle, target)} ({odds[target]:.1%}), as {_kind(out)}")
     if int(odds.argmax()) != target:
         print(f"note: not reached, the model says {_said(bundle, odds)}; give more --steps")
-    made = f"{name or target}, {odds[target]:.1%}"
+    made = f"{class_name(bundle, target) or target}, {odds[target]:.1%}"
     write_attack(
         (start[0] - low) / (high - low),
         moved,
@@ -251,7 +269,11 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
     image = read_array(path, tensor)
     image = image[None] if image.ndim == len(tensor.shape) - 1 else image
     wanted = (1, *tensor.example[1:])
-    if image.shape != wanted and path.suffix not in (".npy", ".npz") and tensor.layout == "NHWC":
+    if (
+        image.shape != wanted
+        and path.suffix.lower() not in (".npy", ".npz")
+        and tensor.layout == "NHWC"
+    ):
         found, unit = image.shape, (image[0].astype(np.float32) - low) / np.float32(high - low)
         image = _in_range(fit_picture(unit, wanted[1], wanted[2]), (low, high))[None]
         print(
@@ -264,6 +286,8 @@ def _image(bundle: "Bundle", path: Path) -> "np.ndarray":
             f"{path}: expected one image of {wanted[1:]}, received {image.dtype} {image.shape}"
         )
     image = image.astype(np.float32)
+    if not np.isfinite(image).all():
+        raise InputError(f"{path}: expected finite values, received some that are NaN or infinite")
     if image.min() < low or image.max() > high:
         raise InputError(
             f"{path}: expected values of {low:g} to {high:g}, as {bundle.path.name} takes them, received "
@@ -283,8 +307,13 @@ def _tensor(bundle: "Bundle") -> Any:
 def _said(bundle: "Bundle", odds: "np.ndarray") -> str:
     """The likeliest class and its probability, for a line of text."""
     best = int(odds.argmax())
-    name = class_name(bundle, best)
-    return f"class {best}{' ' * bool(name)}{name} ({odds[best]:.1%})"
+    return f"{_class(bundle, best)} ({odds[best]:.1%})"
+
+
+def _class(bundle: "Bundle", number: int) -> str:
+    """A class by its number, and its name where it has one."""
+    name = class_name(bundle, number)
+    return f"class {number}{' ' * bool(name)}{name}"
 
 
 def _words(bundle: "Bundle", odds: "np.ndarray") -> str:

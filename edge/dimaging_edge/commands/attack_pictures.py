@@ -72,7 +72,7 @@ def as_written(image: np.ndarray, suffix: str) -> np.ndarray:
 
     A .npy holds all; a picture is coded and read again, for some codecs lose more.
     """
-    if suffix == ".npy":
+    if suffix.lower() == ".npy":
         return image
     from PIL import Image
 
@@ -88,6 +88,16 @@ def as_written(image: np.ndarray, suffix: str) -> np.ndarray:
     return (pixels / np.float32(255)).reshape(image.shape)
 
 
+def is_array(out: Path) -> bool:
+    """Whether a file of this name holds exact numbers, and no picture."""
+    return out.suffix.lower() == ".npy"
+
+
+def comparison(out: Path) -> Path:
+    """Return the file beside `out` that shows before, after and the difference."""
+    return out.with_name(f"{out.stem}-compare{'.png' if is_array(out) else out.suffix}")
+
+
 def write_attack(
     before: np.ndarray, after: np.ndarray, words: tuple[str, str, str], out: Path, exact: np.ndarray
 ) -> None:
@@ -97,9 +107,9 @@ def write_attack(
     `after` keeps its size, the strip shows small images enlarged. Beside a .npy the strip is a .png, and is
     left out for what is no picture, or without Pillow.
     """
-    if out.suffix == ".npy":
-        with whole_file(out) as temporary:
-            np.save(temporary, exact, allow_pickle=False)
+    if is_array(out):
+        with whole_file(out) as temporary, temporary.open("wb") as file:
+            np.save(file, exact, allow_pickle=False)  # to a name it would add its own suffix
         if before.ndim != 3 or before.shape[-1] not in (1, 3, 4) or find_spec("PIL") is None:
             print(out)
             return
@@ -112,8 +122,7 @@ def write_attack(
     gap = np.ones((before.shape[0], 2, before.shape[2]), np.float32)
     strip = np.concatenate([before, gap, after, gap, shown], axis=1)
     strip = np.concatenate([strip, _captions(words, before.shape[1], strip)])
-    suffix = ".png" if out.suffix == ".npy" else out.suffix
-    file = out.with_name(f"{out.stem}-compare{suffix}")
+    file = comparison(out)
     save_picture(strip, file)
     print(f"{out}\n{file}")
 

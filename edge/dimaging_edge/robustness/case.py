@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dimaging_edge.attacks.table import Result, threat_of
-from dimaging_edge.attacks.threat import Threat
+from dimaging_edge.attacks.threat import Threat, is_number
 from dimaging_edge.common.errors import InputError
 from dimaging_edge.robustness.ensemble import Outcome, Step
 from dimaging_edge.robustness.report import Verdict
@@ -22,7 +22,7 @@ class Claim:
     """The adversarial images behind it, one for each clean one."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.robust <= 1:  # NaN fails too
+        if not is_number(self.robust) or not 0 <= self.robust <= 1:  # NaN fails too
             raise InputError(
                 f"claim: expected a share of 0 to 1, received {self.robust!r}; 93 % is 0.93"
             )

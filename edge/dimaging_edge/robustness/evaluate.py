@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dimaging_edge.attacks.oracle import CERTIFICATE, GRAPH, bounds_of, of_bundle
-from dimaging_edge.attacks.table import Asked, check_array, check_images, random_of
+from dimaging_edge.attacks.table import Asked, check_array, check_images, check_whole, random_of
 from dimaging_edge.attacks.threat import Threat
 from dimaging_edge.common.errors import InputError, near
 from dimaging_edge.robustness import gates  # noqa: F401, it fills the table
@@ -48,11 +48,18 @@ def evaluate(
     """
     steps = _steps(plan)
     random_of(seed)
+    check_whole("evaluate", some=some)
+    if claim is not None and not isinstance(claim, Claim):
+        raise InputError(f"claim: expected a Claim, such as Claim(0.93), received {claim!r}")
     if some < 1:
         raise InputError(
             f"some: the gates look at 1 image or more, received {some}; without them there is no figure"
         )
     y, logits = check_images(Asked(oracle), x, y, threat)
+    if certified is not None and np.shape(certified) != y.shape:
+        raise InputError(
+            f"certified: expected {len(y)} truth values, one for each image, received {np.shape(certified)}"
+        )
     steps = suited_steps(steps, oracle, threat, logits.shape[1], x.ndim)
     outcome = run_plan(oracle, x, y, threat, steps, seed, progress, logits)
     clean = np.array([step != "clean" for step in outcome.broken_by])
@@ -100,7 +107,12 @@ def evaluate_bundle(
 
 def _steps(plan: str | tuple[Step, ...]) -> tuple[Step, ...]:
     if not isinstance(plan, str):
-        return plan
+        if not isinstance(plan, tuple | list) or not all(isinstance(step, Step) for step in plan):
+            raise InputError(
+                f"plan: expected one of {', '.join(PLANS)}, or Steps such as Step('PGD', 'pgd', "
+                f"{{'steps': 40}}), received {plan!r}"
+            )
+        return tuple(plan)
     if plan not in PLANS:
         raise InputError(f"unknown plan {plan!r}; {near(plan, tuple(PLANS))}")
     return PLANS[plan]

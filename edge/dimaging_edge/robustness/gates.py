@@ -13,7 +13,7 @@ import numpy as np
 from dimaging_edge.attacks import Transfer, apgd, fgsm, pgd, square
 from dimaging_edge.attacks.apgd import least_classes
 from dimaging_edge.attacks.table import Result, threat_of
-from dimaging_edge.attacks.threat import split_logits
+from dimaging_edge.attacks.threat import as_array, split_logits
 from dimaging_edge.robustness import setting_gates  # noqa: F401, they come first in the table
 from dimaging_edge.robustness.case import Case, gate
 from dimaging_edge.robustness.ensemble import has_gradient
@@ -79,10 +79,9 @@ def monotone(case: Case) -> tuple[str, str]:
     run, given = _quick(case)
     high = float(np.ptp(case.threat.bounds))
     cap = high if case.threat.norm == "linf" else high * np.sqrt(case.x[0].size)
-    scales = [s for s in (0.25, 0.5, 1.0, 2.0) if s * case.threat.eps <= cap]
+    sizes = [min(s * case.threat.eps, cap) for s in (0.25, 0.5, 1.0, 2.0)]
     case.curve[:] = [(0.0, 1.0)]
-    for scale in scales:
-        eps = scale * case.threat.eps
+    for eps in dict.fromkeys(sizes):
         case.curve.append((eps, 1 - case.attack(run, case.threat_at(eps), **given).rate))
     shares = [share for _, share in case.curve]
     rise = max(b - a for a, b in pairwise(shares))
@@ -234,6 +233,7 @@ def claim_holds(case: Case) -> tuple[str, str]:
     measured = float(case.outcome.right.mean())
     images = case.claim.images
     if images is not None:
+        images = as_array(images)
         if images.shape != case.x.shape:
             return (
                 FAIL,

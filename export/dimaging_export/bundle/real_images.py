@@ -63,6 +63,11 @@ def real_data(data: Any, subject: Subject, size: tuple[int, int] | None) -> Real
         return _by_name(named_inputs(data, subject, size))
     if data is None or isinstance(data, str) or hasattr(data, "__fspath__"):
         name, options = (data, {}) if data is not None else subject.data or ("", {})
+        if data is None and name not in sources.NAMES and not Path(name).expanduser().exists():
+            raise ExportError(
+                f"the data that {subject.name} learned from, {name!r}, is not there; export from the folder "
+                "that it was trained in, or say where such data is: data= (dimaging export --data PATH)"
+            )
         if _is_folder(name) and "size" not in options:
             size = size or subject.fixed_size  # a folder's pictures have any size
         data = _load(name, options, subject, size)

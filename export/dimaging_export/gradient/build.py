@@ -24,9 +24,10 @@ from dimaging_export.gradient.prepare import (
     LABEL,
     LOGITS,
     MARGIN,
+    in_the_file,
     prepare,
 )
-from dimaging_export.gradient.reverse import pull_back
+from dimaging_export.gradient.reverse import check_rules, pull_back
 from dimaging_export.gradient.tape import Tape
 from dimaging_export.graph.check import verify
 from dimaging_export.graph.passes import clean, sort_nodes
@@ -39,16 +40,24 @@ def gradient_model(model: onnx.ModelProto, logits: str | None = None) -> onnx.Mo
     is no image of a fixed size, or an output that is no vector of logits.
     """
     classifier = prepare(model, logits)
-    tape = Tape(classifier.model, IMAGE)
-    shape = tape.shape(classifier.logits)
+    tape, name = Tape(classifier.model, IMAGE), classifier.logits
+    check_rules(tape, name)
+    shape = tape.shape(name)
+    if (
+        len(shape) > 2 and sum(size != 1 for size in shape[1:]) == 1
+    ):  # such as [batch, classes, 1, 1]
+        flat = helper.make_node("Flatten", [name], [f"{name}/flat"], axis=1)
+        classifier.model.graph.node.append(flat)
+        tape, name = Tape(classifier.model, IMAGE), flat.output[0]
+        shape = tape.shape(name)
     if len(shape) != 2 or shape[1] is None or shape[1] < 2:
         raise ExportError(
-            f"{classifier.logits!r} has the shape {shape}; the logits of a classifier are [batch, classes] "
+            f"{in_the_file(name)!r} has the shape {shape}; the logits of a classifier are [batch, classes] "
             "with at least 2 classes. Say which output holds them: logits= (dimaging gradient --logits NAME)"
         )
-    margin, slope = append_margin(tape, classifier.logits, shape[1])
-    gradient = pull_back(tape, {classifier.logits: choose_direction(tape, slope)})
-    results = {GRADIENT: gradient, MARGIN: margin, LOGITS: classifier.logits}
+    margin, slope = append_margin(tape, name, shape[1])
+    gradient = pull_back(tape, {name: choose_direction(tape, slope)})
+    results = {GRADIENT: gradient, MARGIN: margin, LOGITS: name}
     return _assemble(classifier.model, tape, results, shape[1])
 
 

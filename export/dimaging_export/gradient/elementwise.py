@@ -17,20 +17,32 @@ _RELU6 = 6.0
 """The bound of ReLU6, whose derivative there is 0 (TensorFlow's Relu6Grad); other clips pass at theirs."""
 
 
-@rule("Identity", "Dropout")
+@rule("Identity")
 def identity(t: Tape, node: Node, dy: str) -> Gradients:
+    """Pass dy."""
+    return [dy]
+
+
+@rule("Dropout")
+def dropout(t: Tape, node: Node, dy: str) -> Gradients:
     """Pass dy: at inference what goes in comes out."""
+    training = t.value(node.input(2)) if node.input(2) else np.False_
+    if training is None or training.any():
+        raise refuse(node, "leaves values out at random (training_mode); export it for inference")
     return [dy]
 
 
 @rule("Cast")
 def cast(t: Tape, node: Node, dy: str) -> Gradients:
-    """Pass dy between types of floats; a cast to integers, which truncates, is refused."""
-    if node.attribute("to") != TensorProto.FLOAT:
+    """Pass dy where floats become float32; a cast to integers, which truncates, is refused."""
+    to = TensorProto.DataType.Name(node.attribute("to"))
+    if to == "FLOAT":
+        return [dy]
+    if "INT" in to or to == "BOOL":
         raise refuse(
             node, "turns numbers into integers, whose derivative is 0; export with float inputs"
         )
-    return [dy]
+    raise refuse(node, f"computes in {to}; the rules know float32: export the model in it")
 
 
 @rule("Relu")

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from dimaging_export.errors import ExportError
 from dimaging_export.gradient.build import gradient_model
-from dimaging_export.gradient.prepare import IMAGE, LABEL, LOGITS
+from dimaging_export.gradient.prepare import IMAGE, LABEL, LOGITS, takes_bytes
 from dimaging_export.gradient.proof import check_growth, check_logits
 from dimaging_export.graph.passes import count
 from dimaging_export.prove.runners import onnx_graph
@@ -41,7 +41,7 @@ def gradient_file(source: str | Path, out: str | Path, logits: str | None = None
     sizes = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     rng = np.random.default_rng(0)
     image = rng.random((_IMAGES, *sizes[1:]), np.float32)
-    if given.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8:
+    if takes_bytes(given):
         image = np.rint(image * 255).astype(np.float32)
     label = np.zeros(_IMAGES, np.int64)
     found = run({IMAGE: image, LABEL: label})[LOGITS]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from dimaging_edge.attacks.table import are_probabilities
 
 from dimaging_export.errors import ExportError, ParityError
 from dimaging_export.gradient.prepare import GRADIENT, IMAGE, LABEL, LOGITS, MARGIN
@@ -102,7 +103,7 @@ def prove_gradient(
 
 def check_logits(logits: np.ndarray) -> None:
     """Raise ExportError where [N, classes] are probabilities, whose softmax would hide the gradient."""
-    if logits.min() >= 0 and np.allclose(logits.sum(-1), 1, atol=1e-3):
+    if are_probabilities(logits):
         raise ExportError(
             "the outputs lie in [0, 1] and add up to 1 for every image: they are probabilities, and an "
             "attack needs logits. Export the model without its last activation (of Keras: "

@@ -54,6 +54,15 @@ def pull_back(tape: Tape, seeds: Mapping[str, str]) -> str:
     return gradient
 
 
+def check_rules(tape: Tape, output: str) -> None:
+    """Raise ExportError that names an operator between the image and `output` that has no rule."""
+    moving, needed = _moving(tape), {output}
+    for node in reversed(tape.nodes):
+        if not needed.isdisjoint(node.outputs) and not moving.isdisjoint(node.outputs):
+            find_rule(node)
+            needed |= _reads(node)
+
+
 def _moving(tape: Tape) -> set[str]:
     """Return the names of all tensors that change with small changes of the image."""
     moving = {tape.image}

@@ -9,6 +9,7 @@ The mask is made of the quantised value and not of what went in: a second reader
 output would keep onnxruntime from computing it in int8, and the gradient would be that of another file.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 
 
 def dequantised(node: Node, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return (q - zero point) * scale of a constant DequantizeLinear, float32; per channel along its axis."""
+    """Return (q - zero point) * scale of a constant DequantizeLinear, float32; per channel or block."""
     q, scale = values[node.inputs[0]].astype(np.float32), values[node.inputs[1]]
     zero = values[node.inputs[2]] if node.input(2) else np.zeros_like(scale)
-    if scale.size > 1:
+    if block := node.attribute("block_size", 0):  # a scale for each block along the axis
+        axis = node.attribute("axis", 1)
+        scale, zero = (
+            np.take(part, np.arange(q.shape[axis]) // block, axis) for part in (scale, zero)
+        )
+    elif scale.size > 1:
         shape = [1] * q.ndim
         shape[node.attribute("axis", 1)] = -1
         scale, zero = scale.reshape(shape), zero.reshape(shape)
@@ -37,14 +43,29 @@ def dequantised(node: Node, values: Mapping[str, np.ndarray]) -> np.ndarray:
 @rule("QuantizeLinear")
 def quantize(t: "Tape", node: Node, dy: str) -> Gradients:
     """Pass dy where the value lies inside the integer type's range."""
-    zero = t.value(node.input(2)) if node.input(2) else np.zeros((), np.uint8)
-    if zero is None:
-        raise refuse(node, "has a zero point that is computed")
-    ends = np.iinfo(zero.dtype)
+    low, high = _ends(t, node)
     q = t.op("Cast", node.outputs[0], to=TensorProto.FLOAT)
-    above = t.op("HardSigmoid", q, alpha=1.0, beta=-float(ends.min))
-    below = t.op("HardSigmoid", q, alpha=-1.0, beta=float(ends.max))
+    above = t.op("HardSigmoid", q, alpha=1.0, beta=-float(low))
+    below = t.op("HardSigmoid", q, alpha=-1.0, beta=float(high))
     return [t.op("Mul", dy, t.op("Mul", above, below))]
+
+
+def _ends(t: "Tape", node: Node) -> tuple[int, int]:
+    """Return the least and largest integer of a QuantizeLinear's type: of its zero point, or its own word."""
+    zero = t.value(node.input(2)) if node.input(2) else None
+    if node.input(2) and zero is None:
+        raise refuse(node, "has a zero point that is computed")
+    if zero is not None:
+        name = zero.dtype.name
+    else:
+        name = TensorProto.DataType.Name(
+            node.attribute("output_dtype", 0) or TensorProto.UINT8
+        ).lower()
+    found = re.fullmatch(r"(u?)int(\d+)", name)
+    if not found:
+        raise refuse(node, f"quantises to {name}; the rule knows integers")
+    bits = int(found[2])
+    return (0, 2**bits - 1) if found[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 @rule("DequantizeLinear")

@@ -22,12 +22,16 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    domain: str = ""
+    """"" is the ONNX standard."""
 
     @classmethod
     def of(cls, proto: onnx.NodeProto) -> "Node":
         """Read a node of the protobuf."""
         attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
-        return cls(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), attributes)
+        domain = "" if proto.domain == "ai.onnx" else proto.domain
+        names = tuple(proto.input), tuple(proto.output)
+        return cls(proto.op_type, proto.name, *names, attributes, domain)
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """Return an attribute, text as str; `default` where it is not given."""
@@ -73,10 +77,12 @@ FIRST_OUTPUT_MOVES = frozenset({"DynamicQuantizeLinear", "MaxPool"})
 
 def find_rule(node: Node) -> Rule:
     """Return the rule of a node's operator; raises ExportError that names an operator without one."""
-    if node.op in RULES:
+    if node.op in RULES and not node.domain:
         return RULES[node.op]
     at = f"op {node.op!r} (node {node.name!r})"
-    if node.op in _FLAT:
+    if node.domain:
+        at += f" of the domain {node.domain!r}"
+    elif node.op in _FLAT:
         raise ExportError(
             f"{at} has the derivative 0 everywhere, so this graph has no gradient to attack with. Put "
             "something smooth in its place for the attack (dimaging_edge.attacks.Bpda), or attack by "

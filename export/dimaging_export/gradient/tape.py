@@ -8,8 +8,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from dimaging_export.errors import ExportError
+from dimaging_export.gradient.constants import constants_of
+from dimaging_export.gradient.prepare import in_the_file
 from dimaging_export.gradient.shapes import Shape, shapes_of
-from dimaging_export.gradient.straight_through import dequantised
 from dimaging_export.gradient.table import Node
 
 PREFIX = "gradient/"
@@ -33,7 +34,7 @@ class Tape:
         self._shapes, self._rows = shapes_of(model, image)
         self.declared: dict[str, Shape] = {}
         """Appended tensor -> its shape, whose first size is the free batch; runtimes cannot infer all."""
-        self._values = _values(model, self.nodes)
+        self._values = constants_of(model)
         self._constants: dict[tuple, str] = {}
         self._count = 0
 
@@ -43,8 +44,8 @@ class Tape:
             return self._values[name].shape
         if name not in self._shapes:
             raise ExportError(
-                f"the shape of tensor {name!r} cannot be inferred; give the graph fixed sizes for "
-                "everything but the batch"
+                f"the shape of tensor {in_the_file(name)!r} cannot be inferred; give the graph fixed sizes "
+                "for everything but the batch"
             )
         return self._shapes[name]
 
@@ -57,7 +58,7 @@ class Tape:
             self.declared[name] = self._shapes[like]
 
     def value(self, name: str) -> np.ndarray | None:
-        """Return the value of a constant or dequantised weight; None where it follows from the image."""
+        """Return the value of a constant, see `constants_of`; None where it follows from the image."""
         return self._values.get(name)
 
     def constant(self, value: object, dtype: type = np.float32) -> str:
@@ -95,21 +96,3 @@ class Tape:
     def _name(self, kind: str) -> str:
         self._count += 1
         return f"{self._prefix}{kind}_{self._count}"
-
-
-def _values(model: onnx.ModelProto, nodes: list[Node]) -> dict[str, np.ndarray]:
-    """Return every constant of the graph."""
-    inputs = {tensor.name for tensor in model.graph.input}
-    values = {
-        tensor.name: numpy_helper.to_array(tensor)
-        for tensor in model.graph.initializer
-        if tensor.name not in inputs
-    }
-    for node in nodes:
-        if node.op == "Constant" and node.attribute("value") is not None:
-            values[node.outputs[0]] = numpy_helper.to_array(node.attribute("value"))
-        elif node.op == "DequantizeLinear" and all(name in values for name in node.inputs):
-            values[node.outputs[0]] = dequantised(node, values)
-        elif node.op == "Identity" and node.inputs[0] in values:
-            values[node.outputs[0]] = values[node.inputs[0]]
-    return values

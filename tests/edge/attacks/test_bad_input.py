@@ -1,9 +1,11 @@
 """What does not fit an attack is refused by name: images, labels, threats, settings, models."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from dimaging_edge import attacks
-from dimaging_edge.attacks import ATTACKS, Threat
+from dimaging_edge.attacks import ATTACKS, Threat, views, wrapped
 from dimaging_edge.common.errors import DimagingError, InputError
 
 
@@ -13,6 +15,11 @@ def test_no_gradient_says_how_to_make_one(oracles, images):
         attacks.pgd(oracles["scores"], images, y, Threat("linf", 0.1))
     assert "the file has no gradient" in str(error.value)
     assert "dimaging export RUN --gradient" in str(error.value)
+
+
+def wrong(value: Any) -> Any:
+    """A value of another type than is declared."""
+    return value
 
 
 BAD = {
@@ -42,6 +49,13 @@ BAD = {
     "target count": (lambda x, y: Threat("linf", 0.1, target=[1, 2]), "one for each image; received 2"),
     "eps of other bounds": (lambda x, y: Threat("linf", 8, (-1, 1)), "write eps=2*8/255"),
     "target range": (lambda x, y: Threat("linf", 0.1, target=4), "target: expected 0 to 3, received 4 to 4"),
+    "eps as text": (lambda x, y: Threat("linf", wrong("8/255")), "received '8/255'; read_eps('8/255') makes one of it"),
+    "eps several": (lambda x, y: Threat("linf", wrong(np.array([0.1, 0.2]))), "eps: expected a number of 0 or more"),
+    "norm a number": (lambda x, y: Threat(wrong(2), 0.1), "unknown norm 2; did you mean 'l2'?"),
+    "bounds one": (lambda x, y: Threat("linf", 0.1, wrong((0,))), "bounds: expected two numbers, low and high, received (0,)"),
+    "bounds none": (lambda x, y: Threat("linf", 0.1, wrong(None)), "two numbers, low and high, received None"),
+    "target ragged": (lambda x, y: Threat("linf", 0.1, target=wrong([[1], [2, 3]])), "expected the number of a class"),
+    "label ragged": (lambda x, y: (x, [[1], [1, 2], *[0] * 22]), "labels: expected 24 integers, received object"),
     "target is label": (lambda x, y: Threat("linf", 0.1, target=y), "image 0 is of that class already"),
 }  # fmt: skip
 
@@ -72,6 +86,12 @@ SETTINGS = [
     ("pgd", {"step": 0.0}, "step: expected a number above 0, received 0.0"),
     ("pgd", {"seed": -1}, "seed: expected a whole number of 0 or more, received -1"),
     ("momentum", {"decay": 2}, "decay: expected 0 to 1, received 2"),
+    ("pgd", {"nsteps": 3}, "pgd takes no setting 'nsteps'; did you mean 'steps'?"),
+    ("pgd", {"step": "8/255"}, "pgd: step is a number; received '8/255'"),
+    ("pgd", {"confident": "no"}, "pgd: confident is True or False; received 'no'"),
+    ("ddn", {"gamma": None}, "ddn: gamma is a number; received None"),
+    ("deepfool", {"overshoot": -3}, "overshoot is 0 or more; received 50, 10, -3"),
+    ("rays", {"precision": np.inf}, "precision above 0 and below 1"),
 ]
 
 
@@ -99,6 +119,77 @@ def test_what_an_attack_cannot_do_raises_at_once(name, threat, words, oracles, i
         getattr(attacks, name)(None, images, [0], threat)
     with pytest.raises(InputError) as error:
         getattr(attacks, name)(oracles["onnx"], images, [0] * 24, threat)
+    assert words in str(error.value)
+
+
+ORACLES = {
+    "function": ("square", lambda o: o.score, "expected an oracle, such as attacks.of_bundle(bundle), received method"),
+    "none": ("pgd", lambda o: None, "received NoneType; a function of images that gives logits is attacks.Scores"),
+    "dictionary": ("square", lambda o: attacks.Scores(lambda x: wrong({"logits": x})), "this model gives object [] for 24"),
+    "text": ("square", lambda o: attacks.Scores(lambda x: wrong([["a", "b"]] * len(x))), "expected logits [N, classes], numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ORACLES)
+def test_what_cannot_be_asked_is_named(case, oracles, images):
+    name, make, words = ORACLES[case]
+    y = oracles["onnx"].score(images).argmax(1)
+    with pytest.raises(InputError) as error:
+        getattr(attacks, name)(make(oracles["onnx"]), images, y, Threat("linf", 0.1))
+    assert words in str(error.value)
+
+
+def test_whole_numbers_are_logits_too(oracles, images):
+    def coarse(x):
+        return np.rint(oracles["onnx"].score(x) * 100).astype(np.int64)
+
+    y = coarse(images).argmax(1)
+    result = attacks.square(attacks.Scores(coarse), images, y, Threat("linf", 0.2), queries=100)
+    np.testing.assert_array_equal(result.success, coarse(result.x).argmax(1) != y)
+
+
+def test_a_threat_is_no_number(oracles, images):
+    with pytest.raises(InputError, match="expected a Threat, such as Threat.* received 0.1"):
+        attacks.pgd(oracles["onnx"], images, np.zeros(24, int), 0.1)
+
+
+VIEWS = {
+    "shifts": (lambda: wrapped.shifts(-1), "shifts: expected pixels of 0 or more; received -1"),
+    "shifts in parts": (lambda: wrapped.shifts(wrong(1.5)), "shifts: pixels is a whole number; received 1.5"),
+    "light": (lambda: wrapped.light(2), "light: expected a share of 0 to 1; received 2"),
+    "noise": (lambda: wrapped.noise(-1), "noise: expected a deviation of 0 or more; received -1"),
+    "resampled": (lambda: views.resampled(3), "resampled: expected a factor above 0, at most 1; received 3"),
+    "encoded": (lambda: views.encoded(wrong(None), 90, 50), "encoded: expected a least quality up to the most; received 90, 50"),
+    "one view": (lambda: attacks.Eot(None, wrong(wrapped.shifts(1))), "eot: expected a sequence of views, received one"),
+    "no whole view": (lambda: attacks.Eot(None, [], views=wrong(2.5)), "eot: views is a whole number; received 2.5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VIEWS)
+def test_bad_views_are_named_where_they_are_made(case):
+    make, words = VIEWS[case]
+    with pytest.raises(InputError) as error:
+        make()
+    assert words in str(error.value)
+
+
+START = {
+    "list": ([1], {}, "start: expected float32 in 0 to 1, [N, ...], received list"),
+    "none": (np.zeros((0, 6, 6, 1), np.float32), {}, "received float32 [0, 6, 6, 1]"),
+    "target": (None, {"target": 1.5}, "synthesise: target is a whole number; received 1.5"),
+    "confidence": (None, {"confidence": 2}, "a confidence in 0 to 1, a step above 0; received 200, 2, None"),
+    "step": (None, {"step": -1.0}, "received 200, 0.9, -1.0"),
+    "steps": (None, {"steps": 0}, "steps of 1 or more"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", START)
+def test_bad_input_of_a_synthesis_is_named(case, oracles, images):
+    start, given, words = START[case]
+    with pytest.raises(InputError) as error:
+        attacks.synthesise(
+            oracles["onnx"], images if start is None else start, **{"target": 1, **given}
+        )
     assert words in str(error.value)
 
 

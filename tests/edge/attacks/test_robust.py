@@ -36,6 +36,26 @@ def test_views_survive_that_one_view_does_not(oracles, images, labels):
     np.testing.assert_array_equal(found.x, again.x)
 
 
+UNCOUNTED = {
+    "no view": (lambda o, x, y: (o.score, x, y, []), InputError, "expected at least one view"),
+    "one view": (lambda o, x, y: (o.score, x, y, wrapped.shifts(1)), InputError, "a sequence of views, received one"),
+    "nan": (lambda o, x, y: (o.score, x * np.float32(np.nan), y, [wrapped.shifts(1)]), InputError, "864 values that are"),
+    "nan logits": (lambda o, x, y: (lambda x: np.full((len(x), 4), np.nan), x, y, [wrapped.shifts(1)]),
+                   DimagingError, "neither right nor fooled"),
+    "labels": (lambda o, x, y: (o.score, x, y + 4, [wrapped.shifts(1)]), InputError, "labels: expected 0 to 3"),
+    "labels of others": (lambda o, x, y: (o.score, x, y[:3], [wrapped.shifts(1)]), InputError, "expected 24 integers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNCOUNTED)
+def test_what_cannot_be_counted_over_views_is_an_error(case, oracles, images, labels):
+    make, kind, words = UNCOUNTED[case]
+    score, x, y, draws = make(oracles["onnx"], images, labels)
+    with pytest.raises(kind) as error:
+        attacks.survival(score, x, y, Threat("linf", 0.1), draws)
+    assert words in str(error.value)
+
+
 def test_towards_a_target(oracles, images, labels):
     few = labels != 1
     threat = Threat("linf", 0.4, target=1)

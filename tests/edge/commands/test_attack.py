@@ -197,6 +197,47 @@ def test_a_photograph_loses_an_eighth_of_its_border():
     np.testing.assert_array_equal(fit_picture(ramp, 224, 224), ramp[16:240, 16:240])
 
 
+@pytest.mark.parametrize("name", ["cat.png", "cat-compare.png"])
+def test_the_image_itself_is_never_lost(name, capsys, floats, picture, tmp_path):
+    picture = picture.rename(tmp_path / name)
+    before = picture.read_bytes()
+    said = run(capsys, "attack", floats, picture, "--out", tmp_path / "cat.png", code=1).err
+    assert "is the image itself, which would be lost; choose another name" in said
+    run(capsys, "attack", floats, tmp_path, "--out", tmp_path, code=1)
+    assert picture.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_two_images_whose_results_would_meet(capsys, floats, picture, tmp_path):
+    (tmp_path / "cat-compare.png").write_bytes(picture.read_bytes())
+    said = run(capsys, "attack", floats, tmp_path, "--out", tmp_path / "out", code=1).err
+    assert "would both become cat-compare" in said
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_array_of_nan_is_said_once(capsys, bundle, tmp_path):
+    np.save(tmp_path / "nan.npy", np.full((6, 6, 1), np.nan, np.float32))
+    said = run(capsys, "attack", bundle, tmp_path / "nan.npy", code=1).err
+    assert "nan.npy: expected finite values" in said
+
+
+def test_a_suffix_in_capitals(capsys, floats, picture, tmp_path):
+    run(capsys, "attack", floats, picture, "--out", tmp_path / "x.NPY")
+    assert np.load(tmp_path / "x.NPY").shape == (6, 6, 1)
+    assert (tmp_path / "x-compare.png").is_file()
+    said = run(capsys, "attack", floats, tmp_path / "x.NPY", "--out", tmp_path / "y.PNG").out
+    assert "as a picture of 8 bits" in said
+
+
+def test_an_image_that_the_model_gets_wrong_by_itself(capsys, floats, picture, tmp_path):
+    out = tmp_path / "made.png"
+    words = ("attack", floats, picture, "--eps", "0", "--out", out)
+    answer = int(run(capsys, *words).out.split()[2])
+    other = (answer + 1) % len(NAMES)
+    said = run(capsys, *words, "--label", other).out
+    assert f"than class {other} {NAMES[other]}; nothing was changed" in said
+
+
 @pytest.mark.parametrize("start", ["noise", "grey"])
 def test_an_image_out_of_nothing(capsys, bundle, tmp_path, start):
     out = tmp_path / "made.png"
@@ -246,6 +287,12 @@ def test_robustness_reports_a_figure(capsys, bundle, data, tmp_path):
     assert 0 < found["robust"]["share"] < found["clean"]["share"] == 1
     gates = {gate["gate"]: gate["verdict"] for gate in found["gates"]}
     assert gates["the deployed file is attacked"] == "PASS"
+
+
+def test_an_eps_beyond_all_changes(capsys, floats, data):
+    words = ("--norm", "l2", "--eps", "1e30", "--plan", "quick", "--n", "20")
+    said = run(capsys, "robustness", floats, data, *words).out
+    assert "robust accuracy 0.0 %" in said
 
 
 def test_robustness_withholds_it(capsys, floats, data, tmp_path):

@@ -277,7 +277,7 @@ def test_the_report_says_all_of_it(oracle, labels):
     assert set(found["tools"]) == {"python", "numpy", "onnxruntime"}
 
 
-@pytest.mark.parametrize("share", [93, -0.1, np.nan])
+@pytest.mark.parametrize("share", [93, -0.1, np.nan, "0.9", None])
 def test_a_claim_is_a_share(share):
     with pytest.raises(InputError, match="claim: expected a share of 0 to 1, received"):
         Claim(share)
@@ -304,6 +304,17 @@ def test_wilson(hits, count, low, high):
         ),
         ({"some": 0}, "some: the gates look at 1 image or more, received 0"),
         ({"seed": -1}, "seed: expected a whole number of 0 or more, received -1"),
+        ({"some": 1.5}, "evaluate: some is a whole number; received 1.5"),
+        (
+            {"plan": ["pgd"]},
+            "plan: expected one of quick, standard, thorough, or Steps such as Step(",
+        ),
+        ({"plan": None}, "received None"),
+        ({"claim": 0.93}, "claim: expected a Claim, such as Claim(0.93), received 0.93"),
+        (
+            {"certified": np.ones(2, bool)},
+            "certified: expected 60 truth values, one for each image, received (2,)",
+        ),
     ],
 )
 def test_bad_plans(given, words, oracle, labels):

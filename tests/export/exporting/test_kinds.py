@@ -229,6 +229,21 @@ def test_it_is_exported_on_other_data_of_its_kind_and_no_other(trained, tmp_path
         export(run, tmp_path / "d", data="digits")
 
 
+def test_a_run_whose_data_has_moved_says_how_to_go_on(trained, tmp_path):
+    """Also a path that was typed in another folder, which is recorded as it was."""
+    _, run, path = trained
+    moved = path.rename(path.with_name(f"moved{path.suffix}"))
+    try:
+        with pytest.raises(
+            ExportError, match=r"learned from, .* is not there; export from the fold"
+        ):
+            export(run, tmp_path / "b")
+        assert not (tmp_path / "b").exists()
+        export(run, tmp_path / "b", data=str(moved))
+    finally:
+        moved.rename(path)
+
+
 def test_data_of_another_kind_is_refused(trained, tmp_path):
     name, _, _ = trained
     settings = runs.default_settings(name, data="digits")

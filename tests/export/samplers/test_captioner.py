@@ -98,6 +98,28 @@ def test_a_wrong_captioner_is_not_written(model):
         prove_captioner(model, boasting, None)
 
 
+@pytest.mark.parametrize(
+    ("words", "length"), [(("cat", "<unk>"), 1), (("cat",), 1), (("cat",), 2), (("a", "b"), 1)]
+)
+@pytest.mark.parametrize("target", ["cpu", "phone"])
+def test_fewer_sentences_than_the_beam(words, length, target, tmp_path):
+    """A photograph is `cat` or nothing: rows of a beam that are no sentence are compared with nothing."""
+    keras.utils.set_random_seed(0)
+    config = Config((8, 8, 3), words, length, filters=(4,), features=5, embedding=4, units=3)
+    model = Captioning(config)
+    rng = np.random.default_rng(0)
+    data = rng.random((24, 8, 8, 3), np.float32), rng.integers(1, len(words) + 1, (24, length))
+    bundle = open_bundle(export(model, tmp_path / "bundle", data=data, target=target))
+    image = np.zeros((8, 8, 3), bundle.tensor("encoder", "image", 4).dtype)
+    said = captioning.caption(bundle, image, beam=9)
+    plain = [word for word in words if word != "<unk>"]
+    assert len({str(sentence) for sentence in said}) == len(said)
+    assert len(said) == sum(len(plain) ** n for n in range(length + 1))
+    if "<unk>" not in words:
+        assert sum(sentence.probability for sentence in said) == pytest.approx(1, abs=1e-5)
+    assert main(["check", str(bundle.path)]) == 0
+
+
 def test_near_ties_are_told(model):
     """Sentences as likely as each other may come out in another order on another device."""
     tied = {"captions": np.ones((1, 3, 6), np.int32), "scores": np.full((1, 3), -2, np.float32)}

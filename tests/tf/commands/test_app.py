@@ -12,6 +12,7 @@ import pytest
 from dimaging_edge.commands.main import main as edge_main
 from dimaging_edge.commands.main import parser as edge_parser
 from helpers import forked, pages
+from PIL import Image
 from typer.testing import CliRunner
 
 from dimaging_tf import data, registry
@@ -319,9 +320,29 @@ def test_robustness_of_a_run(classifier, tmp_path):
     assert found["clean"]["share"] > 0.6
 
 
+def test_robustness_on_images_of_any_size(classifier, tmp_path):
+    """A folder of class folders, whose images get the size that the model takes."""
+    digits = data.load("digits").train
+    for label in (0, 1):
+        folder = tmp_path / "my digits" / str(label)
+        folder.mkdir(parents=True)
+        for number, x in enumerate(digits.x[digits.label == label][:30]):
+            large = Image.fromarray(x[..., 0]).resize((40, 30))
+            large.convert("RGB").save(folder / f"{number}.png")
+    report = tmp_path / "report.json"
+    words = ("--data", tmp_path / "my digits", "--eps", 0.05, "--plan", "quick", "--json", report)
+    result = runner.invoke(cli.app, ["robustness", str(classifier), *map(str, words)])
+    found = json.loads(report.read_text())
+    assert found["headline"] in result.output
+    assert found["images"] >= 2
+    assert found["clean"]["share"] > 0.6
+
+
 def test_gradient_of_a_file(classifier, tmp_path):
-    run("export", classifier, "--out", tmp_path / "b", "--gradient")
-    said = run("gradient", tmp_path / "b" / "classifier.onnx", "--out", tmp_path / "g.onnx")
+    folder = tmp_path / "a bundle"
+    said = run("export", classifier, "--out", folder, "--gradient")
+    assert f"next: dimaging bench '{folder}'" in said  # to be copied as it is
+    said = run("gradient", folder / "classifier.onnx", "--out", tmp_path / "g.onnx")
     assert "gradient, margin and logits of 10 classes out" in said
     assert (tmp_path / "g.onnx").is_file()
 

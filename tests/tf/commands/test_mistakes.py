@@ -99,6 +99,7 @@ ROWS = [
     ("dimaging robustness nowhere --claim 93", "Invalid value for '--claim'"),
     ("dimaging robustness CODEC --data digits --precision fp16", "is a bundle, which has its own. Leave it out"),
     ("dimaging robustness nowhere", "nowhere"),
+    ("dimaging robustness nowhere --plan fast", "unknown plan 'fast'; known: quick, standard, thorough"),
     ("dimaging robustness nowhere --data mnist6k", "did you mean 'mnist5k'?"),
     ("dimaging info nowhere", "no bundle folder at nowhere; make one with: dimaging export", 1),
     ("dimaging trian vae", "No such command 'trian'"),

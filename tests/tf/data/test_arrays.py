@@ -46,6 +46,7 @@ def test_the_kind_follows_from_the_axes(file, kind, name, save):
 LABELS = [
     ("image", "label", (20,), "example"), ("image", "y", (20, 4, 3), "pixel"), ("movie", "y", (20, 6), "step"),
     ("series", "label", (20, 6), "step"), ("tokens", "y", (20,), "example"),
+    *((kind, "y", (20, 1), "example") for kind in ("image", "movie", "series", "tokens")),
 ]  # fmt: skip
 
 
@@ -177,6 +178,7 @@ ERRORS = [
     ({"x": S, "rate": 0.0}, {}, "mine.npz: rate is array(0.); expected one number of steps a second, above 0"),
     ({"x": S}, {"size": 8}, "is an .npz file, which has no size= (--size); it takes kind, length, seed"),
     ({"x": S}, {"kind": "movie"}, "movies have the shape [N, T, H, W, C], none of them 0; received [20, 6, 2]"),
+    ({"x": T[:, 0], "y": T[:, :1]}, {"kind": "tokens"}, "tokens have the shape [N, T], none of them 0; received [20]"),
     ({"x": S}, {"kind": "tokens"}, "x is float64 [20, 6, 2]; expected images"),
 ]  # fmt: skip
 

@@ -49,6 +49,12 @@ def test_rare_words_of_a_large_collection_are_unknown():
     assert numbers(["a dog a cat a dog"], words, 2, 1).tolist() == [[1, 3]]  # cut
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", ", ", "; "])
+def test_separators_and_blanks_behind_them(tmp_path, separator):
+    lines = [separator.join(row) for row in (("image", "caption"), ("a.png", '"red, far away"'))]
+    assert read_captions(folder_of(tmp_path, lines=lines)) == {"a.png": ["red, far away"]}
+
+
 BAD = {
     "no columns": (["name,text", "a.png,red"], r"the columns image, caption; found name, text"),
     "an empty file": (["", ""], r"the columns image, caption; found nothing"),

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from dimaging_tf.data import load
-from dimaging_tf.data.labels import check_condition, chosen_classes, class_labels, class_number
+from dimaging_tf.data.dataset import Dataset, Split
+from dimaging_tf.data.labels import (
+    check_condition,
+    chosen_classes,
+    class_labels,
+    class_number,
+    class_settings,
+)
 from dimaging_tf.errors import DataError
 from dimaging_tf.training import runs
 
@@ -46,6 +53,28 @@ def test_class_folders_are_classes_to_draw(tmp_path):
 def test_the_error_says_why_folders_are_no_classes(tmp_path, names, words):
     with pytest.raises(DataError, match=words):
         check_condition("dcgan", load(folder(tmp_path, *names), size=8), 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "answer"),
+    [
+        (np.array([0, 1, 1, 0]), {"classes": 2}),
+        (np.array([0, 0, 0, 0]), {"classes": 2}),
+        (np.array([7, 999, 0, 3]), {"classes": 1000}),
+        (np.array([0, 1000, 0, 1]), r"mine has 4 labels, up to 1,000; expected classes that are numbered 0, 1,"),
+        (np.array([0, 10**9, 0, 1]), r"up to 1,000,000,000; .* np.unique\(label, return_inverse=True\)\[1\]"),
+        (np.array([0, 2**40, 0, 1]), r"up to 1,099,511,627,776; expected classes"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_names_make_no_classes(label, answer):
+    """Without that, a model of a billion outputs is asked for, and memory ends."""
+    split = Split(np.zeros((4, 6, 2), np.float32), label, "series")
+    dataset = Dataset("mine", split, split, "", "", "")
+    if isinstance(answer, dict):
+        assert class_settings(dataset) == answer
+        return
+    with pytest.raises(DataError, match=answer):
+        class_settings(dataset)
 
 
 def test_a_data_set_is_told_from_a_folder_of_its_name(tmp_path, monkeypatch):

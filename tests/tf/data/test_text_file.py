@@ -65,6 +65,7 @@ ERRORS = [
     (b" \n\t ", {}, "song.txt holds nothing but white space; expected a text"),
     (b"abc\xff\xfe", {}, "song.txt is not UTF-8 text: byte 3 is 0xff; expected a text in UTF-8 (of another"),
     (b"Gr\xfc\xdfe " * 9, {}, "(of another encoding: iconv -f LATIN1 -t UTF-8 OLD > NEW)"),
+    ("Grüße".encode("utf-16"), {}, "byte 0 is 0xff; expected a text in UTF-8 (of another encoding: iconv -f UTF-16 -t"),
     (b"a", {}, "song.txt has 1 character(s); expected at least 20, of which the last tenth is the valid"),
     (b"ab\0cd", {}, "song.txt is no text: character 2 is NUL (save a text as UTF-8)"),
     (

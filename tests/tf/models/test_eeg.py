@@ -1,5 +1,7 @@
 """Many to one: what the fixed layer does, members that stay apart, and a class that is found in noise."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -55,6 +57,21 @@ def test_the_front_whitens_takes_means_and_subtracts_the_baseline():
     expected = windows[:, 2:] - windows[:, :2].mean(1, keepdims=True)
     front = keras.Model(model.members.input, model.members.get_layer("without_baseline").output)
     np.testing.assert_allclose(front(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 1e4, 1e9])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_channel_in_another_unit_hides_no_other(scale, shared):
+    """Shrinking adds the mean variance to all channels, which drowned those of a smaller unit."""
+    rng = np.random.default_rng(0)
+    label = np.arange(200) % 2
+    noise = rng.normal(size=(200, 3)) + label[:, None] * [2.0, 0.0, 0.0]
+    unit = np.array([scale, scale, scale if shared else 1.0])
+    white = (noise * unit) @ whitening((noise * unit)[:, None], label, noise * unit)
+    apart = white[label == 1].mean(0) - white[label == 0].mean(0)
+    spread = np.concatenate([white[label == k] - white[label == k].mean(0) for k in (0, 1)])
+    assert np.linalg.norm(apart) > 1.8 * spread.std(0).max()
+    assert spread.std(0).min() > 0.8 * spread.std(0).max()
 
 
 def test_series_without_noise_are_only_scaled():
@@ -117,6 +134,21 @@ def test_trials_are_a_function_of_the_seed():
     ("build", "words"),
     [
         (lambda: Config(members=0), "members, filters and units are at least 1"),
+        *(
+            (
+                lambda changes=changes: Config(**changes),
+                "noise is in [0, 1], smoothing in [0, 1), decay finite",
+            )
+            for changes in (
+                {"noise": -0.1},
+                {"noise": 1.1},
+                {"noise": math.nan},
+                {"smoothing": 1.0},
+                {"smoothing": math.nan},
+                {"decay": -1.0},
+                {"decay": math.inf},
+            )
+        ),
         (lambda: Config((12, 3), window=5), "need 45 steps, in windows of 5. Received: 12"),
         (lambda: Config(names=("left",)), "as many as the 2 classes, or none. Received: 1"),
         (lambda: block_mask((4, 6), 2, 2), "4 x 6 cannot be shared out among 2 members of 2 gates"),

@@ -102,8 +102,14 @@ def test_what_lies_beside_the_graph():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"keep": 6}, "keep is 1 to 5 of the 6 frames of a movie. Received: 6"),
-        ({"keep": 0}, "keep is 1 to 5"),
+        ({"keep": 6}, r"keep is 1 to 5 of the 6 frames of a movie. Received: 6 \(--set keep=5\)"),
+        ({"keep": 0}, r"keep is 1 to 5 .* Received: 0 \(--set keep=1\)"),
+        (
+            {"shape": (1, 4, 4, 1)},
+            "a movie of one frame leaves nothing to choose; give 2 frames or more",
+        ),
+        ({"rate": -1.0}, "rate is finite and at least 0"),
+        ({"rate": float("nan")}, "rate is finite and at least 0"),
         ({"method": "guess"}, "method is search or straight_through. Received: 'guess'"),
         ({"classes": 1}, "classes at least 2"),
         ({"search_epochs": 0}, "search_epochs, filters, features and units are at least 1"),
@@ -111,7 +117,7 @@ def test_what_lies_beside_the_graph():
 )
 def test_settings_out_of_range(changes, words):
     with pytest.raises(ValueError, match=words):
-        Config(SHAPE, **changes)
+        Config(**{"shape": SHAPE, **changes})
 
 
 @pytest.mark.parametrize("mask", [(1, 1), (4, 1), (1, 6), (1,), (1, 2, 3)])

@@ -1,6 +1,7 @@
 """A learned illumination: patterns and their choice, the same light, what the bundle is told, and its errors."""
 
 import json
+import math
 
 import keras
 import numpy as np
@@ -148,8 +149,36 @@ def test_its_pictures(learned, objects):
     ("changes", "words"),
     [
         ({"pattern": "al"}, "no pattern 'al'; did you mean 'all'"),
-        ({"restarts": 0}, "restarts and photons are above 0"),
-        ({"photons": 0.0}, "restarts and photons are above 0"),
+        *(
+            (
+                {name: value},
+                "restarts, features, embedding, units and filters are at least 1, trial_steps",
+            )
+            for name in (
+                "length",
+                "restarts",
+                "features",
+                "embedding",
+                "units",
+                "trial_steps",
+                "search_steps",
+            )
+            for value in (-1,)
+        ),
+        ({"restarts": 0}, "restarts, .* are at least 1"),
+        ({"units": 0}, "units and filters are at least 1"),
+        ({"filters": (4, 0)}, "units and filters are at least 1"),
+        *(
+            ({name: value}, "photons and pattern_rate are finite and above 0")
+            for name in ("photons", "pattern_rate")
+            for value in (0.0, -1.0, math.inf, math.nan)
+        ),
+        ({"read": math.nan}, "read is finite and at least 0"),
+        *(
+            ({name: value}, r"floor and dropout are in \[0, 1\)")
+            for name in ("floor", "dropout")  # a floor of 1 or more turned every LED off
+            for value in (-0.1, 1.0, 2.0, math.nan)
+        ),
         ({"shape": (32, 32, 3)}, r"phases are square, with one channel. Received: \[32, 32, 3\]"),
         ({"shape": (20, 20, 1)}, "divisible by 8"),
     ],

@@ -1,5 +1,7 @@
 """Prospective lineage: a probability for every frame, of movies and of tracks."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -65,6 +67,18 @@ def test_the_deployed_graph_is_the_sigmoid_of_what_is_trained(shape):
     np.testing.assert_allclose(last.foretell(x), np.asarray(last(x))[:, -1], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(1e-9, 0.0), (1e-30, 0.0), (1e6, 0.0), (1.0, 500.0), (1e-6, 1e-3)]
+)
+def test_the_unit_of_a_series_does_not_count(scale, offset):
+    x, _ = drifting(200)
+    plain, other = small(TRACK), small(TRACK)
+    plain.measure(x, None)
+    scaled = (x * np.float64(scale) + offset).astype(np.float32)
+    other.measure(scaled, None)
+    np.testing.assert_allclose(np.asarray(other(scaled)), np.asarray(plain(x)), atol=1e-3)
+
+
 def test_series_are_standardised_by_those_that_were_measured():
     model = small(TRACK)
     x, _ = drifting(200)
@@ -93,7 +107,7 @@ def test_the_label_of_a_cell_is_that_of_its_frames():
         ({"direction": "backwards"}, "direction is one of bidirectional, causal"),
         ({"units": 0}, "filters, features and units are at least 1"),
         ({"dropout": 1.0}, "dropout is in .0, 1."),
-        ({"noise": -0.1}, "noise is at least 0"),
+        *(({"noise": noise}, "noise is in .0, 1.") for noise in (-0.1, 1.1, math.nan)),
     ],
 )
 def test_settings_out_of_range(changes, words):

@@ -54,6 +54,32 @@ def test_it_comes_near_the_optimum(kind):
     assert model.score(model.run, series, label) < optimum + 0.8
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(1e-6, 0.0), (1e4, 0.0), (1.0, 300.0)])
+def test_the_unit_of_a_series_does_not_count(scale, offset):
+    """As `dimaging train` builds it: without the fixed first layer nothing was learned from volts."""
+    chain, rng = cell_cycle(noise=0.6), np.random.default_rng(0)
+    x, label = chain.draw(1000, T, rng)
+    series, label = (x[..., None] * scale + offset).astype(np.float32), label.astype(np.int32)
+    split = Split(series, label, "series")
+    data = Dataset("mine", split, split, "", "", "")
+    keras.utils.set_random_seed(0)
+    changes = {"kind": "causal", "units": 8, **SequenceLabels.settings_for(data)}
+    model = SequenceLabels(SequenceLabels.config_for(data.shape, changes))
+    model.measure(series, label)
+    model.compile(keras.optimizers.Adam(2e-2), **model.objective())
+    model.fit(*model.transform(series, label, None), batch_size=100, epochs=6, verbose=0)
+    optimum = nats(chain.probabilities("causal", x, label), label)
+    assert model.score(model.run, series, label) < optimum + 2
+
+
+def test_a_run_from_before_the_fixed_layer_still_loads(tmp_path):
+    model = model_of("causal")
+    settings = model.get_config()
+    assert settings["config"].pop("standardise") is False
+    again = SequenceLabels.from_config(settings)
+    assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
+
+
 def test_what_is_said_is_fed_back():
     model = model_of("joint")
     x = np.random.default_rng(1).normal(size=(3, T, 1)).astype(np.float32)
