@@ -49,11 +49,14 @@ def steps_of(*arrays: np.ndarray) -> int | None:
     return None
 
 
+SPARE = 8
+"""Terms that are added to a sum's, for the few single operations beside it."""
+
+
 def rounding_of_sum(terms: int) -> float:
     """Return gamma / (1 - gamma): what a sum of so many terms is off by, in shares of its absolute terms.
 
     Widths that this widens are sums themselves, which may come out gamma too small: hence the divisor.
-    Eight terms more hold the few single operations beside the sum.
     """
-    gamma = (terms + 8) * UNIT / (1 - (terms + 8) * UNIT)
+    gamma = (terms + SPARE) * UNIT / (1 - (terms + SPARE) * UNIT)
     return gamma / (1 - gamma)

@@ -87,7 +87,7 @@ def _merged(t: Tape, node: Node, box: Box, classes: int) -> tuple[str, bool]:
     exact = steps is not None and 4 * float(total.max()) * 2.0**steps < EXACT_BELOW
     # Of the three sums in `linear`, two are those of this product; the device's two are added below.
     rho = 0.0 if exact else rounding_of_sum(len(kernel))
-    s, d = doubled(t, box, rho)
+    s, d = doubled(t, box, rho, len(kernel))
     rows, offsets = t.constant(kernel.T), t.constant(bias)
     own = t.op("Unsqueeze", t.op("Gather", rows, LABEL, axis=0), t.integers(1))
     apart = t.op("Sub", rows, own)  # [batch, classes, in]

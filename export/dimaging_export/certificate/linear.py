@@ -12,26 +12,35 @@ With rho of `box.rounding_of_sum`, as shares of absolute terms:
 
 D is twice a half width, so together they ask for 2 rho (|W| (|s| + d) + 2 |b|) more of it: d is widened to
 d + kappa (|s| + d) and D by 2 kappa |b|, kappa = 2 rho.
+
+Adding 0 rounds nothing. So a matrix's rho counts, image by image, the terms that can be anything but 0; behind
+a ReLU they are fewer than all.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from dimaging_export.certificate.box import EXACT_BELOW, TINY, Box, rounding_of_sum, steps_of
+from dimaging_export.certificate.box import EXACT_BELOW, SPARE, TINY, Box, rounding_of_sum, steps_of
 from dimaging_export.certificate.table import refuse, rule
 from dimaging_export.gradient.table import Node
 from dimaging_export.gradient.tape import Tape
 
 
-def doubled(t: Tape, box: Box, kappa: float) -> tuple[str, str]:
-    """Append s and d of a box, d widened by kappa; 0 where nothing is rounded."""
+def doubled(t: Tape, box: Box, kappa: float, terms: int = 0) -> tuple[str, str]:
+    """Append s and d of a box, d widened by kappa; 0 where nothing is rounded.
+
+    terms: length of the sums, along the last axis; of a row only those that can differ from 0 count.
+    """
     s, d = t.op("Add", box.low, box.high), t.op("Sub", box.high, box.low)
     if not kappa:
         return s, d
-    wide = t.op("Mul", d, t.constant(1 + kappa))
-    more = t.op("Mul", t.op("Abs", s), t.constant(kappa))
-    return s, t.op("Add", wide, more)
+    sizes, share = t.op("Add", t.op("Abs", s), d), t.constant(kappa)
+    if terms:
+        count = t.op("ReduceSum", t.op("Sign", sizes), t.integers(-1), keepdims=1)
+        each = t.constant(kappa / (terms + SPARE) * (1 + 2.0**-20))  # more than its own rounding
+        share = t.op("Mul", t.op("Add", count, t.constant(float(SPARE))), each)
+    return s, t.op("Add", d, t.op("Mul", sizes, share))
 
 
 def product(
@@ -48,8 +57,9 @@ def product(
     steps = steps_of(kernel, bias)
     steps = None if steps is None or box.steps is None else steps + box.steps
     exact = steps is not None and 2 * reach * 2.0**steps < EXACT_BELOW
-    kappa = 0.0 if exact else 2 * rounding_of_sum(int(np.prod([kernel.shape[a] for a in axes])))
-    s, d = doubled(t, box, kappa)
+    terms = int(np.prod([kernel.shape[a] for a in axes]))
+    kappa = 0.0 if exact else 2 * rounding_of_sum(terms)
+    s, d = doubled(t, box, kappa, terms if kernel.ndim == 2 else 0)
     widened = np.zeros_like(bias) if exact else 2 * kappa * np.abs(bias) + np.float32(TINY)
     middle = multiply(s, kernel, 2 * bias)
     half = multiply(d, np.abs(kernel), widened.astype(np.float32))
