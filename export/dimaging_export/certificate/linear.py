@@ -13,8 +13,8 @@ With rho of `box.rounding_of_sum`, as shares of absolute terms:
 D is twice a half width, so together they ask for 2 rho (|W| (|s| + d) + 2 |b|) more of it: d is widened to
 d + kappa (|s| + d) and D by 2 kappa |b|, kappa = 2 rho.
 
-Adding 0 rounds nothing. So a matrix's rho counts, image by image, the terms that can be anything but 0; behind
-a ReLU they are fewer than all.
+Adding 0 rounds nothing. So a matrix's rho counts, image by image, the terms that can be anything but 0;
+behind a ReLU they are fewer than all.
 """
 
 from collections.abc import Callable
